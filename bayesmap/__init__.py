@@ -1,0 +1,68 @@
+"""Bayesian analysis of binned sky maps: from FITS datasets to posteriors.
+
+The names below are what a first analysis needs; everything else is in the subpackages (`bayesmap.maps`,
+`bayesmap.irf`, `bayesmap.modeling`, `bayesmap.datasets`, `bayesmap.inference`, `bayesmap.plot`, ...). A name or a
+subpackage is loaded when it is first used, so that ``import bayesmap`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayesmap.datasets import Datasets, MapDataset
+    from bayesmap.inference import convergence_report, find_mode, posterior_npred, sample, to_pymc
+    from bayesmap.maps import Map, MapAxis, WcsGeom
+    from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Datasets",
+    "FoVBackgroundModel",
+    "Map",
+    "MapAxis",
+    "MapDataset",
+    "Models",
+    "Prior",
+    "SkyModel",
+    "WcsGeom",
+    "__version__",
+    "convergence_report",
+    "find_mode",
+    "posterior_npred",
+    "sample",
+    "to_pymc",
+]
+
+_HOME = {
+    "Datasets": "datasets",
+    "FoVBackgroundModel": "modeling",
+    "Map": "maps",
+    "MapAxis": "maps",
+    "MapDataset": "datasets",
+    "Models": "modeling",
+    "Prior": "modeling",
+    "SkyModel": "modeling",
+    "WcsGeom": "maps",
+    "convergence_report": "inference",
+    "find_mode": "inference",
+    "posterior_npred": "inference",
+    "sample": "inference",
+    "to_pymc": "inference",
+}
+
+_SUBPACKAGES = frozenset({"datasets", "graph", "inference", "io", "irf", "likelihoods", "maps", "modeling", "plot"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"bayesmap.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'bayesmap' has no attribute {name!r}")
+    value = getattr(import_module(f"bayesmap.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBPACKAGES})

@@ -1,0 +1,285 @@
+"""What all datasets share, and the collection of several."""
+
+import abc
+import warnings
+from collections.abc import Iterator, MutableSequence
+from typing import Any, Self
+
+import astropy.units as u
+import numpy as np
+from astropy.table import Table
+
+from bayesmap._util import make_name, suggest
+from bayesmap.modeling import Models, Parameters
+
+__all__ = ["Dataset", "Datasets"]
+
+
+class Dataset(abc.ABC):
+    """A named piece of data with models and a fit statistic.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name; a random one by default.
+
+    Notes
+    -----
+    Subclasses declare their data as `~bayesmap.datasets.components.Component` attributes and name their
+    ``likelihood``.
+    """
+
+    #: name of the class in files
+    tag: str = "Dataset"
+    #: name of the fit statistic
+    stat_type: str = ""
+    components: dict[str, Any] = {}
+
+    def __init__(self, name: str | None = None):
+        self._name = make_name(name)
+        self._models: Models | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset."""
+        return self._name
+
+    @property
+    def models(self) -> Models | None:
+        """Models that apply to this dataset, or None.
+
+        On assignment takes a model, a list or a `~bayesmap.modeling.Models` and keeps those whose
+        ``datasets_names`` is None or contains the name of this dataset.
+        """
+        return self._models
+
+    @models.setter
+    def models(self, models: Any) -> None:
+        self._models = None if models is None else Models(models).select(datasets_names=self.name)
+
+    def loaded(self, name: str) -> Any:
+        """The component of that name if it is in memory, else None; loads nothing."""
+        component = self.components.get(name)
+        return None if component is None else component.peek(self)
+
+    @property
+    @abc.abstractmethod
+    def mask(self) -> Any:
+        """Bins that enter the fit statistic, or None for all."""
+
+    @abc.abstractmethod
+    def stat_array(self) -> np.ndarray:
+        """Fit statistic per bin at the current parameter values."""
+
+    @abc.abstractmethod
+    def info_dict(self, in_safe_data_range: bool = True) -> dict[str, Any]:
+        """Summary numbers."""
+
+    def stat_sum(self) -> float:
+        """Fit statistic, summed over the bins in `mask`, at the current parameter values.
+
+        Returns
+        -------
+        float
+            -2 log L up to a constant; priors are not part of it.
+
+        Warns
+        -----
+        UserWarning
+            If the mask excludes all bins.
+        """
+        if self.mask is not None and not self.mask.data.any():
+            warnings.warn(
+                f"dataset {self.name!r}: the mask excludes all bins, the fit statistic is 0 whatever the parameters",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._stat_sum()
+
+    def _stat_sum(self) -> float:
+        """Sum of the fit statistic over the mask, without warnings."""
+        stat = self.stat_array()
+        if self.mask is not None:
+            stat = stat[self.mask.data]
+        return float(np.sum(stat, dtype="float64"))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+
+class Datasets(MutableSequence):
+    """Several datasets that are fitted together.
+
+    Parameters
+    ----------
+    datasets : Dataset, list of Dataset or Datasets, optional
+        The datasets; their names must be unique.
+
+    Examples
+    --------
+    >>> from bayesmap.datasets import Datasets
+    >>> Datasets().names
+    []
+    """
+
+    def __init__(self, datasets: Any = None):
+        self._datasets: list[Dataset] = []
+        if isinstance(datasets, Dataset):
+            datasets = [datasets]
+        self.extend(datasets or [])
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the datasets."""
+        return [dataset.name for dataset in self._datasets]
+
+    def index(self, key: Any, *args: int) -> int:  # type: ignore[override]
+        """Position of a dataset given by name, index or itself.
+
+        Raises
+        ------
+        KeyError
+            If no dataset has this name.
+        ValueError
+            If the dataset is not in the collection.
+        """
+        if isinstance(key, int | np.integer):
+            return range(len(self))[key]
+        if isinstance(key, str):
+            if key not in self.names:
+                raise KeyError(f"no dataset {key!r}{suggest(key, self.names)}")
+            return self.names.index(key)
+        for position, dataset in enumerate(self._datasets):
+            if dataset is key:
+                return position
+        raise ValueError(f"{key!r} is not in these datasets; names: {self.names}")
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return type(self)(self._datasets[key])
+        return self._datasets[self.index(key)]
+
+    def __setitem__(self, key: Any, dataset: Any) -> None:
+        position = self.index(key)
+        self._check(dataset, [name for i, name in enumerate(self.names) if i != position])
+        self._datasets[position] = dataset
+
+    def __delitem__(self, key: Any) -> None:
+        if isinstance(key, slice):
+            del self._datasets[key]
+        else:
+            del self._datasets[self.index(key)]
+
+    def __len__(self) -> int:
+        return len(self._datasets)
+
+    def __iter__(self) -> Iterator[Dataset]:
+        return iter(self._datasets)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.names if isinstance(key, str) else any(key is dataset for dataset in self._datasets)
+
+    def insert(self, index: int, value: Dataset) -> None:
+        """Insert a dataset before the given position.
+
+        Raises
+        ------
+        TypeError
+            If it is not a dataset.
+        ValueError
+            If its name is taken.
+        """
+        self._check(value, self.names)
+        self._datasets.insert(index, value)
+
+    def remove(self, value: Any) -> None:
+        """Remove a dataset given by name or itself."""
+        del self[value]
+
+    @staticmethod
+    def _check(dataset: Any, names: list[str]) -> None:
+        if not isinstance(dataset, Dataset):
+            raise TypeError(f"expected a dataset, got {type(dataset).__name__}")
+        if dataset.name in names:
+            raise ValueError(f"there is already a dataset named {dataset.name!r}; dataset names must be unique")
+
+    @property
+    def models(self) -> Models:
+        """Models of all datasets, each once, in order of appearance; assignment gives each dataset its own."""
+        unique: dict[int, Any] = {}
+        for dataset in self:
+            for model in dataset.models or ():
+                unique.setdefault(id(model), model)
+        return Models(list(unique.values()))
+
+    @models.setter
+    def models(self, models: Any) -> None:
+        for dataset in self:
+            dataset.models = models
+
+    @property
+    def parameters(self) -> Parameters:
+        """Parameters of all models, each once (a linked parameter counts once)."""
+        return self.models.parameters.unique_parameters
+
+    @property
+    def is_all_same_type(self) -> bool:
+        """Whether all datasets are of one class."""
+        return len({type(dataset) for dataset in self}) <= 1
+
+    def stat_sum(self) -> float:
+        """Sum of the fit statistics of the datasets, without priors."""
+        return sum(dataset.stat_sum() for dataset in self)
+
+    def copy(self) -> Self:
+        """A deep copy under the same names; a model that several datasets share stays shared."""
+        copies = type(self)(dataset.copy(name=dataset.name) for dataset in self)
+        models = self.models
+        if len(models):
+            copies.models = models.copy()
+        return copies
+
+    def info_table(self, cumulative: bool = False) -> Table:
+        """Summary table, one row per dataset.
+
+        Parameters
+        ----------
+        cumulative : bool
+            Not available before datasets can be stacked; only False is accepted.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            The entries of ``info_dict`` as columns, with units.
+        """
+        if cumulative:
+            raise ValueError("info_table(cumulative=True) needs stacking, which this version does not offer")
+        rows = [dataset.info_dict() for dataset in self]
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        table = Table()
+        for key in columns:
+            values = [row.get(key, np.nan) for row in rows]
+            table[key] = u.Quantity(values) if any(isinstance(v, u.Quantity) for v in values) else values
+        return table
+
+    def __str__(self) -> str:
+        text = "Datasets\n--------\n"
+        for index, dataset in enumerate(self):
+            names = list(dataset.models.names) if dataset.models is not None else ""
+            text += f"\nDataset {index}: \n\n"
+            text += f"  Type       : {type(dataset).__name__}\n"
+            text += f"  Name       : {dataset.name}\n"
+            text += f"  Instrument : {telescope(dataset)}\n"
+            text += f"  Models     : {names}\n"
+        return text + "\n"
+
+    def __repr__(self) -> str:
+        return f"<Datasets {self.names}>"
+
+
+def telescope(dataset: Any) -> str:
+    """Name of the telescope as the table of observations has it, empty if unknown."""
+    table = getattr(dataset, "meta_table", None)
+    if table is None or "TELESCOP" not in table.colnames or len(table) == 0:
+        return ""
+    return "; ".join(dict.fromkeys(str(value) for value in np.ravel(table["TELESCOP"][0])))

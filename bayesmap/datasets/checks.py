@@ -1,0 +1,86 @@
+"""Checks of a whole dataset: what a single component cannot know."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+__all__ = ["check_for_inference", "warn_outside_field"]
+
+
+def check_for_inference(dataset: Any) -> None:
+    """Raise unless a posterior can be asked of the dataset.
+
+    Parameters
+    ----------
+    dataset : `bayesmap.datasets.MapDataset`
+        A dataset that is about to be sampled.
+
+    Raises
+    ------
+    ValueError
+        If it has no counts, if its mask excludes all bins, if components hold impossible values inside the mask
+        (for example after a change in place), or if it has neither models nor a background.
+    """
+    if dataset.counts is None:
+        raise ValueError(f"dataset {dataset.name!r} has no counts; assign or fake() them first")
+    if dataset.mask is not None and not dataset.mask.data.any():
+        raise ValueError(
+            f"dataset {dataset.name!r}: the mask excludes all bins, nothing can be learnt from it; "
+            "check mask_safe and mask_fit"
+        )
+    if not dataset.models and dataset.background is None:
+        raise ValueError(f"dataset {dataset.name!r} has neither models nor a background; assign dataset.models first")
+    for name, component in dataset.components.items():
+        value = getattr(dataset, name)
+        if value is not None:
+            component.role.check(dataset, name, value)
+
+
+def reach(dataset: Any, model: Any) -> float:
+    """How far from its centre, in deg, a model predicts counts: its own radius and that of the PSF."""
+    radius = model.spatial_model.evaluation_radius
+    size = 0.0 if radius is None else float(radius.to_value("deg"))
+    psf = dataset.psf
+    if psf is None:
+        return size
+    energy = psf.psf_map.geom.axes[psf.energy_name].center
+    containment = psf.containment_radius(0.99, energy, dataset._geom.center_skydir).to_value("deg")
+    containment = containment[np.isfinite(containment)]
+    return size + (float(containment.max()) if containment.size else 0.0)
+
+
+def warn_outside_field(dataset: Any, model: Any) -> None:
+    """Warn if no count of the model can fall into the dataset.
+
+    Parameters
+    ----------
+    dataset : `bayesmap.datasets.MapDataset`
+        The dataset.
+    model : `bayesmap.modeling.SkyModel`
+        A model; one without a position is fine.
+
+    Warns
+    -----
+    UserWarning
+        If the source, with its extent and the 99 % containment of the PSF, lies outside the field.
+    """
+    spatial = getattr(model, "spatial_model", None)
+    position = (
+        getattr(spatial, "position", None) if spatial is not None and "lon_0" in spatial.parameters.names else None
+    )
+    if position is None or not dataset._geom.axes.names:
+        return
+    image = dataset._geom.to_image()
+    if bool(np.all(image.contains(position))):
+        return
+    distance = float(image.separation(position).min().to_value("deg"))
+    limit = reach(dataset, model)
+    if distance > limit:
+        warnings.warn(
+            f"dataset {dataset.name!r}: the source of model {model.name!r} at ({position.data.lon.deg:.3f}, "
+            f"{position.data.lat.deg:.3f}) deg ({position.frame.name}) lies {distance:.2f} deg outside the field and "
+            f"reaches {limit:.2f} deg; it predicts no counts here",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,60 @@
+"""The descriptor behind ``dataset.counts`` and its siblings."""
+
+from typing import Any
+
+__all__ = ["Component", "is_lazy"]
+
+
+def is_lazy(value: object) -> bool:
+    """Whether a value stands for something still on disk (it has a ``load`` method)."""
+    return callable(getattr(value, "load", None))
+
+
+class Component:
+    """A map or response of a dataset: documented, checked on assignment, loaded on first use if lazy.
+
+    Parameters
+    ----------
+    role : `bayesmap.datasets.roles.Role`
+        What kind of thing this is; the role checks what is assigned.
+    doc : str
+        One line for the reader.
+
+    Notes
+    -----
+    Declared in a class body, components are collected in the class attribute ``components`` (name to descriptor),
+    those of the parent classes first. Values live in the ``__dict__`` of the dataset under the same name. A lazy
+    value is any object with a method ``load()``; it is checked when it is loaded, and kept unless it says
+    ``cache=False``.
+    """
+
+    def __init__(self, role: Any, doc: str):
+        self.role = role
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        owner.components = {**getattr(owner, "components", {}), name: self}
+
+    def __get__(self, dataset: Any, owner: type | None = None) -> Any:
+        if dataset is None:
+            return self
+        value = dataset.__dict__.get(self.name)
+        if not is_lazy(value):
+            return value
+        loaded = value.load()
+        if loaded is not None:
+            loaded = self.role.check(dataset, self.name, loaded)
+        if getattr(value, "cache", True):
+            dataset.__dict__[self.name] = loaded
+        return loaded
+
+    def __set__(self, dataset: Any, value: Any) -> None:
+        if value is not None and not is_lazy(value):
+            value = self.role.check(dataset, self.name, value)
+        dataset.__dict__[self.name] = value
+
+    def peek(self, dataset: Any) -> Any:
+        """The value if it is in memory, else None; never loads."""
+        value = dataset.__dict__.get(self.name)
+        return None if is_lazy(value) else value

@@ -1,0 +1,207 @@
+"""Summary numbers of a map dataset and their printed forms."""
+
+import html
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+
+from bayesmap.datasets import predict
+
+__all__ = ["info_dict", "significance", "summary_html", "summary_text"]
+
+
+def significance(counts: float, background: float) -> float:
+    r"""Signed square root of the likelihood ratio of counts against a known background.
+
+    .. math::
+        \mathrm{sign}(n - \mu) \sqrt{2 (n \ln(n / \mu) - n + \mu)}
+
+    Parameters
+    ----------
+    counts : float
+        Observed counts.
+    background : float
+        Expected counts.
+
+    Returns
+    -------
+    float
+        Significance in standard deviations; NaN if the background is negative, infinite if it is zero and the
+        counts are not.
+    """
+    if counts == 0 and background == 0:
+        return 0.0
+    if not background >= 0:
+        return float("nan")
+    log_term = (
+        counts * np.log(counts / background) if counts > 0 and background > 0 else (0.0 if counts == 0 else np.inf)
+    )
+    statistic = 2 * (log_term - counts + background)
+    return float(np.sign(counts - background) * np.sqrt(max(statistic, 0.0)))
+
+
+def _sums(dataset: Any, mask: Any) -> dict[str, Any]:
+    """Counts, background and predictions summed over ``mask``, and the fit statistic; predictions are made once."""
+
+    def total(a_map: Any) -> float:
+        return float(np.sum(a_map.data[mask], dtype="float64"))
+
+    keys = ("counts", "excess", "sqrt_ts", "background", "npred", "npred_background", "npred_signal", "stat_sum")
+    info: dict[str, Any] = dict.fromkeys(keys, float("nan"))
+    counts = total(dataset.counts) if dataset.counts is not None else 0.0
+    info["counts"] = int(counts) if counts.is_integer() else counts
+    background, signal = dataset.npred_background(), dataset.npred_signal()
+    if background is not None:
+        info["npred_background"] = total(background)
+        info["background"] = total(dataset.background)
+        if dataset.counts is not None:
+            info["excess"] = counts - info["npred_background"]
+            info["sqrt_ts"] = significance(counts, info["npred_background"])
+    if dataset.models or background is not None:
+        npred = predict.clipped_total(dataset, signal, background)
+        info["npred"] = total(npred)
+        if dataset.models is not None and dataset.counts is not None:
+            stat = predict.stat_array(dataset, npred)
+            info["stat_sum"] = float(np.sum(stat if dataset.mask is None else stat[dataset.mask.data]))
+    if predict.signal_models(dataset):
+        info["npred_signal"] = total(signal)
+    return info
+
+
+def _exposure_range(dataset: Any) -> dict[str, u.Quantity]:
+    """Smallest and largest positive exposure in the pixels that the safe mask keeps."""
+    exposure = dataset.exposure
+    if exposure is None:
+        return {"exposure_min": np.nan * u.Unit("m2 s"), "exposure_max": np.nan * u.Unit("m2 s")}
+    keep = exposure.data > 0
+    if dataset.mask_safe is not None:
+        keep = keep & dataset.mask_safe.data.any(axis=tuple(range(dataset.mask_safe.data.ndim - 2)))
+    values = exposure.data[keep] if keep.any() else exposure.data
+    return {"exposure_min": float(values.min()) * exposure.unit, "exposure_max": float(values.max()) * exposure.unit}
+
+
+def _times(dataset: Any, info: dict[str, Any]) -> dict[str, u.Quantity]:
+    """Live time, observation time and rates."""
+    meta = getattr(dataset.exposure, "meta", None) or {}
+    livetime = u.Quantity(meta.get("livetime", np.nan * u.s)).to("s")
+    ontime = np.nan * u.s if dataset.gti is None else dataset.gti.time_sum.to("s")
+    times = {"livetime": livetime, "ontime": ontime}
+    for key in ("counts", "background", "excess"):
+        times[f"{key}_rate"] = info[key] / livetime
+    return times
+
+
+def info_dict(dataset: Any, in_safe_data_range: bool = True) -> dict[str, Any]:
+    """Summary numbers of a map dataset; see `MapDataset.info_dict`."""
+    safe = dataset.mask_safe
+    mask = safe.data if safe is not None and in_safe_data_range else slice(None)
+    sums = _sums(dataset, mask)
+    stat_sum = sums.pop("stat_sum")
+    return {
+        "name": dataset.name,
+        **sums,
+        **_exposure_range(dataset),
+        **_times(dataset, sums),
+        "n_bins": int(np.prod(dataset.data_shape)),
+        "n_fit_bins": 0 if dataset.mask is None else int(np.count_nonzero(dataset.mask.data)),
+        "stat_type": dataset.stat_type,
+        "stat_sum": stat_sum,
+    }
+
+
+def _rows(dataset: Any) -> list[list[tuple[str, str]]]:
+    """Blocks of (label, text) rows of the printed summary."""
+    info = info_dict(dataset)
+    parameters = [] if dataset.models is None else dataset.models.parameters
+    free = [] if dataset.models is None else parameters.free_parameters
+    counts = f"{info['counts']:.0f}" if isinstance(info["counts"], int) else f"{info['counts']:.2f}"
+
+    def exposure(key: str) -> str:
+        return f"{info[key].value:.2e} {info[key].unit}"
+
+    return [
+        [("Name", f"{info['name']} ")],
+        [
+            ("Total counts", f"{counts} "),
+            ("Total background counts", f"{info['background']:.2f}"),
+            ("Total excess counts", f"{info['excess']:.2f}"),
+        ],
+        [
+            ("Predicted counts", f"{info['npred']:.2f}"),
+            ("Predicted background counts", f"{info['npred_background']:.2f}"),
+            ("Predicted excess counts", f"{info['npred_signal']:.2f}"),
+        ],
+        [("Exposure min", exposure("exposure_min")), ("Exposure max", exposure("exposure_max"))],
+        [("Number of total bins", f"{info['n_bins']} "), ("Number of fit bins", f"{info['n_fit_bins']} ")],
+        [
+            ("Fit statistic type", info["stat_type"]),
+            ("Fit statistic value (-2 log(L))", f"{info['stat_sum']:.2f}"),
+        ],
+        [
+            ("Number of models", f"{0 if dataset.models is None else len(dataset.models)} "),
+            ("Number of parameters", f"{len(parameters)}"),
+            ("Number of free parameters", f"{len(free)}"),
+        ],
+    ]
+
+
+def _parameter_line(parameter: Any) -> str:
+    """One line of the printed table of parameters."""
+    frozen = parameter.frozen
+    value = f"{parameter.value:10.3f}" if _plain(parameter.value) else f"{parameter.value:10.2e}"
+    error = f"+/- {parameter.error:7.2f}" if _plain(parameter.value) else f"+/- {parameter.error:7.1e}"
+    label = f"{parameter.name:<22}{'(frozen)' if frozen else '':>8}"
+    return f"      {label}: {value}   {'   ' if frozen else error} {str(parameter.unit):<12}"
+
+
+def _plain(value: float) -> bool:
+    """Whether a value prints well without an exponent."""
+    return value == 0 or 1e-3 <= abs(value) < 1e5
+
+
+def _model_text(index: int, model: Any) -> str:
+    """Printed block of one model."""
+    lines = [f"  Component {index}: {type(model).__name__}", "  "]
+    fields = [("Name", model.name), ("Datasets names", model.datasets_names and list(model.datasets_names))]
+    for label in ("Spectral", "Spatial ", "Temporal"):
+        kind = label.strip().lower()
+        part = model.parts.get(kind)
+        if part is not None or (kind == "temporal" and kind in model.part_names):
+            fields.append((f"{label} model type", type(part).__name__ if part is not None else ""))
+    lines += [f"    {label:<26}: {text}" for label, text in fields]
+    lines.append("    Parameters:")
+    lines += [_parameter_line(parameter) for parameter in model.parameters]
+    return "\n".join([*lines, "  "]) + "\n"
+
+
+def summary_text(dataset: Any) -> str:
+    """Printed summary: counts, predictions, fit statistic and models."""
+    title = type(dataset).__name__
+    text = f"{title}\n{'-' * len(title)}\n\n"
+    for block in _rows(dataset):
+        text += "".join(f"  {label:<32}: {value}\n" for label, value in block) + "\n"
+    for index, model in enumerate(dataset.models or ()):
+        text += _model_text(index, model)
+    return text + "  " if dataset.models else text
+
+
+def summary_html(dataset: Any) -> str:
+    """Summary as a table for notebooks."""
+    title = f"{type(dataset).__name__}: {dataset.name}"
+    rows = [row for block in _rows(dataset)[1:] for row in block]
+    body = "".join(f"<tr><th style='text-align:left'>{_escape(k)}</th><td>{_escape(v)}</td></tr>" for k, v in rows)
+    text = f"<h4>{_escape(title)}</h4><table>{body}</table>"
+    for model in dataset.models or ():
+        head = f"<h5>{_escape(type(model).__name__)}: {_escape(model.name)}</h5>"
+        cells = "".join(
+            f"<tr><td>{_escape(p.name)}</td><td>{p.value:.4g}</td><td>{_escape(p.unit)}</td>"
+            f"<td>{'frozen' if p.frozen else ''}</td></tr>"
+            for p in model.parameters
+        )
+        text += f"{head}<table><tr><th>parameter</th><th>value</th><th>unit</th><th></th></tr>{cells}</table>"
+    return text
+
+
+def _escape(value: object) -> str:
+    return html.escape(str(value).strip())

@@ -1,0 +1,275 @@
+"""Counts cubes with their responses and models: `MapDataset`."""
+
+from typing import Any
+
+import numpy as np
+
+from bayesmap.datasets import checks, info, predict, simulate
+from bayesmap.datasets.components import is_lazy
+from bayesmap.datasets.map_base import MapDatasetBase
+from bayesmap.likelihoods import PoissonLikelihood
+from bayesmap.maps import Map
+from bayesmap.modeling import FoVBackgroundModel
+
+__all__ = ["MapDataset"]
+
+
+class MapDataset(MapDatasetBase):
+    """Binned counts with background, exposure, responses and masks, and the models that predict them.
+
+    Arrays are in the order ``(energy, lat, lon)``.
+
+    Parameters
+    ----------
+    models : `~bayesmap.modeling.Models`, list or model, optional
+        Source and background models.
+    counts : `~bayesmap.maps.Map`, optional
+        Counts in reconstructed energy.
+    exposure : `~bayesmap.maps.Map`, optional
+        Exposure in true energy, of a unit like m2 s, on the sky pixels of the counts.
+    background : `~bayesmap.maps.Map`, optional
+        Expected background counts, binned like the counts.
+    psf : `~bayesmap.irf.PSFMap` or `~bayesmap.irf.RecoPSFMap`, optional
+        Point spread function.
+    edisp : `~bayesmap.irf.EDispKernelMap` or `~bayesmap.irf.EDispMap`, optional
+        Energy dispersion.
+    mask_safe : `~bayesmap.maps.Map`, optional
+        True in the safe data range.
+    mask_fit : `~bayesmap.maps.Map`, optional
+        True in the bins that the likelihood uses.
+    gti : `~bayesmap.irf.GTI`, optional
+        Good time intervals.
+    meta_table : `~astropy.table.Table`, optional
+        One row per observation.
+    name : str, optional
+        Name; a random one by default.
+    meta : dict, optional
+        Free-form information that travels with the dataset.
+
+    Raises
+    ------
+    TypeError
+        If a component is of the wrong class.
+    bayesmap.errors.GeometryMismatchError
+        If components that share a geometry do not.
+    astropy.units.UnitConversionError
+        If a component has a unit of the wrong kind.
+    ValueError
+        If counts, background or exposure are negative or not finite inside ``mask_safe``.
+
+    Warns
+    -----
+    UserWarning
+        If counts are not integers.
+
+    Notes
+    -----
+    In place of a map one may give a location on disk (an object with ``load()``, see `bayesmap.io`); it is loaded and
+    checked on first use.
+
+    Examples
+    --------
+    >>> from bayesmap.datasets import MapDataset
+    >>> from bayesmap.maps import MapAxis, WcsGeom
+    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=3)
+    >>> dataset = MapDataset.create(WcsGeom.create(npix=(4, 5), binsz=0.1, axes=[axis]), name="empty")
+    >>> tuple(int(n) for n in dataset.data_shape)
+    (3, 5, 4)
+    """
+
+    tag = "MapDataset"
+    stat_type = "cash"
+    likelihood = PoissonLikelihood()
+
+    # --- models
+
+    @property
+    def models(self) -> Any:
+        """Models that apply to this dataset, or None.
+
+        On assignment takes a model, a list or a `~bayesmap.modeling.Models` and keeps those whose
+        ``datasets_names`` is None or contains the name of this dataset. A model whose source lies outside the field
+        gives a warning; datasets that are not yet loaded are not looked at.
+        """
+        return self._models
+
+    @models.setter
+    def models(self, models: Any) -> None:
+        MapDatasetBase.models.fset(self, models)  # type: ignore[attr-defined]
+        if any(is_lazy(self.__dict__.get(name)) for name in self.components) or not list(self.reco_geoms()):
+            return
+        for model in self.models or ():
+            checks.warn_outside_field(self, model)
+
+    @property
+    def background_model(self) -> FoVBackgroundModel | None:
+        """The field-of-view background model of this dataset, or None."""
+        found = [model for model in self.models or () if isinstance(model, FoVBackgroundModel)]
+        return found[0] if found else None
+
+    def fake(self, random_state: Any = "random-seed", *, posterior: Any = None, prior: bool = False) -> None:
+        """Overwrite the counts with one draw from the likelihood.
+
+        By default the parameters have their current values. Draws fill all bins, also those outside the mask.
+
+        Parameters
+        ----------
+        random_state : int, "random-seed", "global-rng" or generator
+            Source of randomness.
+        posterior : `xarray.DataTree`, optional
+            If given, the parameters are those of one draw from this posterior, chosen at random.
+        prior : bool
+            If true, the parameters are one draw from their priors (default priors where none are set).
+
+        Raises
+        ------
+        ValueError
+            If both ``posterior`` and ``prior`` are asked for.
+
+        Notes
+        -----
+        The values of the models are not changed. For many draws use `bayesmap.inference.posterior_predictive`.
+        """
+        self.counts = simulate.fake_counts(self, random_state, posterior=posterior, prior=prior)
+
+    # --- predictions
+
+    def npred(self) -> Map:
+        """Total predicted counts of sources and background.
+
+        Negative totals, which a negative amplitude gives, are set to zero as in Gammapy, with a warning if they are
+        more than rounding; `npred_signal` and `npred_background` are never changed in this way.
+
+        Returns
+        -------
+        `~bayesmap.maps.Map`
+            Expected counts per bin, shape ``(n_energy, n_lat, n_lon)``, float64.
+        """
+        return predict.npred(self)
+
+    def npred_signal(self, model_names: Any = None, stack: bool = True) -> Map:
+        """Predicted counts of the models other than the field-of-view background.
+
+        Parameters
+        ----------
+        model_names : list of str or str, optional
+            Names of models; all by default.
+        stack : bool
+            Whether the models are summed; if not, the map has a leading axis ``models``.
+
+        Returns
+        -------
+        `~bayesmap.maps.Map`
+            Expected counts per bin; zero without models. Not clipped.
+
+        Raises
+        ------
+        KeyError
+            If a name is unknown.
+        """
+        return predict.npred_signal(self, model_names, stack)
+
+    def npred_background(self) -> Map | None:
+        """Predicted background counts: the background, changed by the `FoVBackgroundModel` if there is one.
+
+        Returns
+        -------
+        `~bayesmap.maps.Map` or None
+            Expected counts per bin, None if the dataset has no background. Not clipped.
+        """
+        return predict.npred_background(self)
+
+    @property
+    def excess(self) -> Map:
+        """Observed counts minus predicted background counts."""
+        predict.require_counts(self, "the excess")
+        background = self.npred_background()
+        expected = 0.0 if background is None else background.data
+        return Map.from_geom(self._geom, data=self.counts.data.astype("float64") - expected, unit="")
+
+    def residuals(self, method: str = "diff", **kwargs: Any) -> Map:
+        """Residuals of counts and predicted counts.
+
+        Parameters
+        ----------
+        method : {"diff", "diff/model", "diff/sqrt(model)"}
+            "diff": data - model; "diff/model": (data - model) / model; "diff/sqrt(model)": (data - model) /
+            sqrt(model).
+        **kwargs : dict
+            If any is given, counts and predictions inside the mask are first smoothed with `Map.smooth` and divided
+            by the smoothed mask; defaults then are kernel "gauss", width "0.1 deg", mode "constant".
+
+        Returns
+        -------
+        `~bayesmap.maps.Map`
+            Residuals, NaN outside the mask.
+
+        Raises
+        ------
+        ValueError
+            If the method is unknown or the dataset has no counts.
+        """
+        return predict.residuals(self, method, **kwargs)
+
+    def stat_array(self) -> np.ndarray:
+        """Fit statistic per bin, also outside the mask, at the current parameter values.
+
+        Returns
+        -------
+        numpy.ndarray
+            -2 log L up to a constant, shape ``(n_energy, n_lat, n_lon)``; priors are not part of it.
+
+        Raises
+        ------
+        ValueError
+            If the dataset has no counts.
+        """
+        return predict.stat_array(self)
+
+    # --- summaries and figures
+
+    def info_dict(self, in_safe_data_range: bool = True) -> dict[str, Any]:
+        """Summary numbers, summed over energy and sky in double precision.
+
+        Parameters
+        ----------
+        in_safe_data_range : bool
+            Whether sums are over ``mask_safe`` only.
+
+        Returns
+        -------
+        dict
+            Counts, excess, background (as stored), predictions, exposure range, times, rates, numbers of bins and
+            the fit statistic (inside the whole mask). ``excess`` and ``sqrt_ts`` use the predicted background.
+        """
+        return info.info_dict(self, in_safe_data_range)
+
+    def __str__(self) -> str:
+        return info.summary_text(self)
+
+    def _repr_html_(self) -> str:
+        return info.summary_html(self)
+
+    def peek(self, figsize: tuple[float, float] = (12, 8)) -> Any:
+        """Show the dataset at a glance; see `bayesmap.plot.peek`."""
+        from bayesmap.plot.peek import peek
+
+        return peek(self, figsize=figsize)
+
+    def plot_residuals(self, *args: Any, **kwargs: Any) -> Any:
+        """Plot spatial and spectral residuals side by side; see `bayesmap.plot.plot_residuals`."""
+        from bayesmap.plot.residuals import plot_residuals
+
+        return plot_residuals(self, *args, **kwargs)
+
+    def plot_residuals_spatial(self, *args: Any, **kwargs: Any) -> Any:
+        """Plot a residual image; see `bayesmap.plot.plot_residuals_spatial`."""
+        from bayesmap.plot.residuals import plot_residuals_spatial
+
+        return plot_residuals_spatial(self, *args, **kwargs)
+
+    def plot_residuals_spectral(self, *args: Any, **kwargs: Any) -> Any:
+        """Plot residuals against energy in a region; see `bayesmap.plot.plot_residuals_spectral`."""
+        from bayesmap.plot.residuals import plot_residuals_spectral
+
+        return plot_residuals_spectral(self, *args, **kwargs)

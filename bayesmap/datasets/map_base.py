@@ -1,0 +1,364 @@
+"""Counts cubes with their responses as data: components, geometry, masks, reading and writing."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from bayesmap._util import make_name
+from bayesmap.datasets import create
+from bayesmap.datasets.base import Dataset
+from bayesmap.datasets.components import Component
+from bayesmap.datasets.roles import BACKGROUND, COUNTS, EDISP, EXPOSURE, MASK, PSF
+from bayesmap.io import read_components, write_components
+from bayesmap.irf import GTI
+from bayesmap.maps import Map
+
+__all__ = ["MapDatasetBase"]
+
+
+class MapDatasetBase(Dataset):
+    """The data side of `MapDataset`: what it holds, not what it predicts."""
+
+    # masks come first: the other roles ask where data count
+    mask_safe = Component(MASK, "Safe data range: true in the bins where data and responses can be trusted.")
+    mask_fit = Component(MASK, "Bins used by the likelihood.")
+    counts = Component(COUNTS, "Counts cube in reconstructed energy.")
+    background = Component(BACKGROUND, "Expected background counts, binned like the counts.")
+    exposure = Component(EXPOSURE, "Exposure in true energy.")
+    psf = Component(PSF, "Point spread function.")
+    edisp = Component(EDISP, "Energy dispersion.")
+
+    def __init__(
+        self,
+        models: Any = None,
+        counts: Any = None,
+        exposure: Any = None,
+        background: Any = None,
+        psf: Any = None,
+        edisp: Any = None,
+        mask_safe: Any = None,
+        mask_fit: Any = None,
+        gti: GTI | None = None,
+        meta_table: Any = None,
+        name: str | None = None,
+        meta: Any = None,
+    ):
+        super().__init__(name)
+        self.mask_safe = mask_safe
+        self.mask_fit = mask_fit
+        self.counts = counts
+        self.background = background
+        self.exposure = exposure
+        self.psf = psf
+        self.edisp = edisp
+        self.gti = gti
+        self.meta_table = meta_table
+        self.meta = meta
+        self.models = models
+
+    # --- geometry and masks
+
+    def reco_geoms(self, skip: str | None = None) -> Iterator[tuple[str, Any]]:
+        """Name and geometry of the loaded components that are binned like the counts."""
+        for name in ("counts", "background", "mask_safe", "mask_fit"):
+            value = self.loaded(name)
+            if value is not None and name != skip:
+                yield name, value.geom
+
+    @property
+    def _geom(self) -> Any:
+        """Geometry of the counts."""
+        for name in ("counts", "background", "mask_safe", "mask_fit"):
+            value = getattr(self, name)
+            if value is not None:
+                return value.geom
+        raise ValueError(
+            f"dataset {self.name!r} has none of counts, background, mask_safe and mask_fit, so its geometry is unknown"
+        )
+
+    @property
+    def geoms(self) -> dict[str, Any]:
+        """Geometries of the maps: ``geom``, ``geom_exposure``, ``geom_psf``, ``geom_edisp``, as far as they exist."""
+        geoms = {"geom": self._geom}
+        if self.exposure is not None:
+            geoms["geom_exposure"] = self.exposure.geom
+        if self.psf is not None:
+            geoms["geom_psf"] = self.psf.psf_map.geom
+        if self.edisp is not None:
+            geoms["geom_edisp"] = self.edisp.edisp_map.geom
+        return geoms
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """Shape of the counts, ``(n_energy, n_lat, n_lon)``."""
+        return tuple(int(n) for n in self._geom.data_shape)
+
+    @property
+    def mask(self) -> Map | None:
+        """Bins in both ``mask_safe`` and ``mask_fit``, as far as they are given; None if neither is."""
+        if self.mask_safe is None or self.mask_fit is None:
+            return self.mask_fit if self.mask_safe is None else self.mask_safe
+        return Map.from_geom(self.mask_safe.geom, data=self.mask_safe.data & self.mask_fit.data, unit="")
+
+    @property
+    def mask_image(self) -> Map | None:
+        """Pixels where any energy is in ``mask``."""
+        return _any_energy(self.mask)
+
+    @property
+    def mask_safe_image(self) -> Map | None:
+        """Pixels where any energy is in ``mask_safe``."""
+        return _any_energy(self.mask_safe)
+
+    @property
+    def mask_fit_image(self) -> Map | None:
+        """Pixels where any energy is in ``mask_fit``."""
+        return _any_energy(self.mask_fit)
+
+    @property
+    def energy_range(self) -> tuple[Map, Map]:
+        """Lowest and highest energy edge inside ``mask`` per pixel, two images; NaN where no bin is left."""
+        return _energy_range(self._geom, self.mask)
+
+    @property
+    def energy_range_safe(self) -> tuple[Map, Map]:
+        """As `energy_range`, for ``mask_safe``."""
+        return _energy_range(self._geom, self.mask_safe)
+
+    @property
+    def energy_range_fit(self) -> tuple[Map, Map]:
+        """As `energy_range`, for ``mask_fit``."""
+        return _energy_range(self._geom, self.mask_fit)
+
+    @property
+    def energy_range_total(self) -> tuple[Any, Any]:
+        """Lowest and highest energy edge inside ``mask`` in any pixel, two quantities."""
+        low, high = self.energy_range
+        return np.nanmin(low.quantity), np.nanmax(high.quantity)
+
+    # --- making, reading, writing
+
+    @classmethod
+    def create(
+        cls,
+        geom: Any,
+        energy_axis_true: Any = None,
+        migra_axis: Any = None,
+        rad_axis: Any = None,
+        binsz_irf: Any = create.BINSZ_IRF_DEFAULT,
+        reference_time: Any = "2000-01-01",
+        name: str | None = None,
+        meta_table: Any = None,
+        reco_psf: bool = False,
+        **kwargs: Any,
+    ) -> Self:
+        """Create a dataset of zero-filled maps.
+
+        Parameters
+        ----------
+        geom : `~bayesmap.maps.WcsGeom`
+            Geometry of the counts, with an axis ``energy``.
+        energy_axis_true : `~bayesmap.maps.MapAxis`, optional
+            True energies, named ``energy_true``; by default those of ``geom``.
+        migra_axis : `~bayesmap.maps.MapAxis`, optional
+            If given, the energy dispersion is an `~bayesmap.irf.EDispMap`, else an `~bayesmap.irf.EDispKernelMap`.
+        rad_axis : `~bayesmap.maps.MapAxis`, optional
+            Offsets of the point spread function.
+        binsz_irf : `~astropy.units.Quantity` or float
+            Pixel size of the response maps, in deg if a number.
+        reference_time : `~astropy.time.Time` or str
+            Reference time of the GTI.
+        name : str, optional
+            Name of the dataset.
+        meta_table : `~astropy.table.Table`, optional
+            One row per observation.
+        reco_psf : bool
+            Whether the point spread function is in reconstructed energy.
+        **kwargs : dict
+            Further arguments of the constructor; they replace the zero-filled ones.
+
+        Returns
+        -------
+        MapDataset
+            Zero-filled dataset; its ``mask_safe`` excludes all bins.
+        """
+        geoms = create.dataset_geoms(geom, energy_axis_true, migra_axis, rad_axis, binsz_irf, reco_psf)
+        return cls.from_geoms(**geoms, reference_time=reference_time, name=name, meta_table=meta_table, **kwargs)
+
+    @classmethod
+    def from_geoms(
+        cls,
+        geom: Any,
+        geom_exposure: Any = None,
+        geom_psf: Any = None,
+        geom_edisp: Any = None,
+        reference_time: Any = "2000-01-01",
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Create a dataset of zero-filled maps with the given geometries.
+
+        Parameters
+        ----------
+        geom, geom_exposure, geom_psf, geom_edisp : `~bayesmap.maps.WcsGeom`
+            Geometries of counts, exposure, PSF and energy dispersion; with an axis ``migra`` the last gives an
+            `~bayesmap.irf.EDispMap`, a PSF geometry with an axis ``energy`` gives a `~bayesmap.irf.RecoPSFMap`.
+        reference_time : `~astropy.time.Time` or str
+            Reference time of the GTI.
+        name : str, optional
+            Name of the dataset.
+        **kwargs : dict
+            Further arguments of the constructor.
+
+        Returns
+        -------
+        MapDataset
+            Zero-filled dataset; its ``mask_safe`` excludes all bins.
+        """
+        parts = create.empty_components(geom, geom_exposure, geom_psf, geom_edisp, reference_time)
+        return cls(**{**parts, "name": name, **kwargs})
+
+    @classmethod
+    def read(
+        cls,
+        filename: Any,
+        name: str | None = None,
+        lazy: bool = False,
+        cache: bool = True,
+        format: str = "gadf",
+        checksum: bool = False,
+    ) -> Self:
+        """Read a dataset from a FITS file.
+
+        Parameters
+        ----------
+        filename : str or path
+            File to read.
+        name : str, optional
+            Name of the dataset; by default that in the file, else a random one.
+        lazy : bool
+            Whether maps are loaded on first use only.
+        cache : bool
+            Whether maps loaded lazily are kept.
+        format : {"gadf"}
+            Format of the file.
+        checksum : bool
+            Whether to verify the checksums in the file.
+
+        Returns
+        -------
+        MapDataset
+            The dataset.
+
+        Raises
+        ------
+        bayesmap.errors.FormatError
+            If the file is damaged or not of this format.
+        """
+        parts = read_components(filename, lazy=lazy, cache=cache, format=format, checksum=checksum)
+        return cls._from_components(parts, name)
+
+    @classmethod
+    def from_hdulist(cls, hdulist: Any, name: str | None = None, lazy: bool = False, format: str = "gadf") -> Self:
+        """Create a dataset from a list of HDUs; the arguments are those of `read`."""
+        return cls._from_components(read_components(hdulist, lazy=lazy, format=format), name)
+
+    @classmethod
+    def _from_components(cls, parts: dict[str, Any], name: str | None) -> Self:
+        """Dataset from what a reader returns."""
+        parts = dict(parts)
+        stored = parts.pop("name", None)
+        return cls(**parts, name=make_name(name if name is not None else stored))
+
+    def _parts(self) -> dict[str, Any]:
+        """Components and side information, as a writer takes them."""
+        parts = {key: getattr(self, key) for key in (*self.components, "gti", "meta_table", "meta")}
+        return {key: value for key, value in parts.items() if value is not None} | {"name": self.name}
+
+    def write(self, filename: Any, overwrite: bool = False, checksum: bool = False) -> None:
+        """Write the dataset to a FITS file, without its models.
+
+        The file appears complete or not at all: an interrupted write leaves an older file intact.
+
+        Parameters
+        ----------
+        filename : str or path
+            File to write.
+        overwrite : bool
+            Whether an existing file is replaced.
+        checksum : bool
+            Whether to store checksums.
+
+        Raises
+        ------
+        OSError
+            If the file exists and ``overwrite`` is False.
+        """
+        write_components(self._parts(), filename, overwrite=overwrite, checksum=checksum)
+
+    # --- operations
+
+    def _apply(self, operation: Any, name: str | None = None) -> Self:
+        """New dataset, without models, from ``operation(component, role)`` on each component."""
+        parts = {key: (getattr(self, key), component.role) for key, component in self.components.items()}
+        parts = {key: operation(value, role) for key, (value, role) in parts.items() if value is not None}
+        side = {key: copy.deepcopy(getattr(self, key)) for key in ("gti", "meta_table", "meta")}
+        return type(self)(name=make_name(name), **side, **parts)
+
+    def copy(self, name: str | None = None) -> Self:
+        """A deep copy, models included; models tied to this dataset by name are tied to the copy.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the copy; a random one by default.
+        """
+        new = self._apply(lambda value, role: copy.deepcopy(value), name)
+        if self.models is not None:
+            models = copy.deepcopy(self.models)
+            for model in models:
+                if model.datasets_names is not None:
+                    model.datasets_names = [new.name if n == self.name else n for n in model.datasets_names]
+            new._models = models
+        return new
+
+    def cutout(self, position: Any, width: Any, mode: str = "trim", name: str | None = None) -> Self:
+        """Cut out a part of the sky; the models are left behind.
+
+        Parameters
+        ----------
+        position : `~astropy.coordinates.SkyCoord`
+            Centre.
+        width : `~astropy.units.Quantity`, str or tuple
+            Size in lon and lat; one value for a square.
+        mode : {"trim", "partial", "strict"}
+            What happens at the edges, as in `~astropy.nddata.Cutout2D`.
+        name : str, optional
+            Name of the new dataset; a random one by default.
+
+        Returns
+        -------
+        MapDataset
+            The part.
+        """
+        return self._apply(lambda value, role: value.cutout(position=position, width=width, mode=mode), name)
+
+
+def _any_energy(mask: Map | None) -> Map | None:
+    """Mask reduced over its energies."""
+    if mask is None:
+        return None
+    data = mask.data.any(axis=tuple(range(mask.data.ndim - 2)))
+    return Map.from_geom(mask.geom.to_image(), data=data, unit="")
+
+
+def _energy_range(geom: Any, mask: Map | None) -> tuple[Map, Map]:
+    """Images of the lowest and highest energy edge of the bins in the mask."""
+    axis, image = geom.axes["energy"], geom.to_image()
+    inside = np.ones(geom.data_shape, dtype=bool) if mask is None else mask.data
+    edges = axis.edges.value
+    low = np.where(inside.any(axis=0), edges[np.argmax(inside, axis=0)], np.nan)
+    high = np.where(inside.any(axis=0), edges[axis.nbin - np.argmax(inside[::-1], axis=0)], np.nan)
+    return tuple(Map.from_geom(image, data=data, unit=axis.unit) for data in (low, high))  # type: ignore[return-value]

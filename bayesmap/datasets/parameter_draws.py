@@ -1,0 +1,108 @@
+"""One draw of the parameters of a dataset, from a posterior or from the priors."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+
+from bayesmap.modeling import parameter_names
+
+__all__ = ["draw_from_posterior", "draw_from_prior", "parameters_at"]
+
+
+@contextmanager
+def parameters_at(values: Mapping[Any, float]) -> Iterator[None]:
+    """Give parameters other values, in their declared units, and put the old ones back afterwards."""
+    before = {parameter: parameter.value for parameter in values}
+    try:
+        for parameter, value in values.items():
+            parameter.value = value
+        yield
+    finally:
+        for parameter, value in before.items():
+            parameter.value = value
+
+
+def free_parameters(dataset: Any) -> dict[Any, str]:
+    """Free parameters of the models of a dataset and the names of their random variables."""
+    if not dataset.models:
+        raise ValueError(f"dataset {dataset.name!r} has no models, so there are no parameters to draw")
+    return {p: name for p, name in parameter_names(dataset.models).items() if not p.frozen}
+
+
+def draw_from_posterior(dataset: Any, tree: Any, rng: np.random.Generator) -> dict[Any, float]:
+    """Return the free parameters of a dataset in one random draw of a posterior.
+
+    Parameters
+    ----------
+    dataset : `bayesmap.datasets.MapDataset`
+        The dataset.
+    tree : `xarray.DataTree`
+        Result of `bayesmap.inference.sample`; its group ``posterior`` has the dimensions ``chain`` and ``draw``.
+    rng : numpy.random.Generator
+        Chooses the draw.
+
+    Returns
+    -------
+    dict
+        Value per parameter, in the declared unit.
+
+    Raises
+    ------
+    KeyError
+        If the posterior lacks a free parameter.
+    """
+    posterior = tree["posterior"]
+    chain, draw = rng.integers(posterior.sizes["chain"]), rng.integers(posterior.sizes["draw"])
+    values = {}
+    for parameter, name in free_parameters(dataset).items():
+        if name not in posterior:
+            raise KeyError(
+                f"dataset {dataset.name!r}: the posterior has no {name!r}; it has {sorted(map(str, posterior))}"
+            )
+        variable = posterior[name]
+        value = float(variable.isel(chain=chain, draw=draw))
+        values[parameter] = float(
+            u.Quantity(value, variable.attrs.get("units", parameter.unit)).to_value(parameter.unit)
+        )
+    return values
+
+
+def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
+    """Return the free parameters of a dataset in one draw from their priors.
+
+    Parameters
+    ----------
+    dataset : `bayesmap.datasets.MapDataset`
+        The dataset; parameters without a prior get their default one, which needs counts.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    dict
+        Value per parameter, in the declared unit.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has no prior and there are no counts to make a default one from.
+    """
+    names = free_parameters(dataset)
+    missing = [name for parameter, name in names.items() if parameter.prior is None]
+    if missing and dataset.counts is None:
+        raise ValueError(
+            f"dataset {dataset.name!r}: {missing} have no prior, and default priors need counts; set the priors"
+        )
+    import pymc as pm
+
+    from bayesmap.inference.default_priors import assign_default_priors
+
+    if missing:
+        assign_default_priors(dataset)
+    with pm.Model():
+        variables = [parameter.prior.to_rv(name, parameter) for parameter, name in names.items()]
+        draws = pm.draw(variables, random_seed=rng, mode="FAST_COMPILE")
+    return {parameter: float(value) for parameter, value in zip(names, draws, strict=True)}

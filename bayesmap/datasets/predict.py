@@ -1,0 +1,151 @@
+"""Predicted counts, residuals and fit statistic of a map dataset, as numbers.
+
+The prediction is that of `bayesmap.graph`, evaluated at the current parameter values.
+"""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from bayesmap._util import check_option, suggest
+from bayesmap.datasets.label_axis import LabelMapAxis
+from bayesmap.graph import background_counts, signal_counts
+from bayesmap.maps import Map
+from bayesmap.modeling import FoVBackgroundModel
+
+__all__ = [
+    "RESIDUALS",
+    "compute_residuals",
+    "npred",
+    "npred_background",
+    "npred_signal",
+    "residuals",
+    "stat_array",
+]
+
+#: predictions below this fraction of the largest count as rounding
+ROUNDING = 1e-6
+
+RESIDUALS = {
+    "diff": lambda data, model: data - model,
+    "diff/model": lambda data, model: (data - model) / model,
+    "diff/sqrt(model)": lambda data, model: (data - model) / np.sqrt(model),
+}
+
+
+def signal_models(dataset: Any, model_names: Any = None) -> list[Any]:
+    """Models of the dataset other than the field-of-view background, or those with the given names."""
+    models = [m for m in dataset.models or () if not isinstance(m, FoVBackgroundModel)]
+    if model_names is None:
+        return models
+    wanted = [model_names] if isinstance(model_names, str) else list(model_names)
+    by_name = {model.name: model for model in models}
+    for name in wanted:
+        if name not in by_name:
+            raise KeyError(f"dataset {dataset.name!r} has no sky model {name!r}{suggest(name, by_name)}")
+    return [by_name[name] for name in wanted]
+
+
+def npred_signal(dataset: Any, model_names: Any = None, stack: bool = True) -> Map:
+    """Predicted counts of the sky models; see `MapDataset.npred_signal`."""
+    models = signal_models(dataset, model_names)
+    geom = dataset._geom
+    parts = signal_counts(dataset, models) if models else {}
+    if not stack and models:
+        names = [model.name for model in models]
+        stacked = geom.to_image().to_cube([*geom.axes, LabelMapAxis(labels=names, name="models")])
+        return Map.from_geom(stacked, data=np.stack([parts[name] for name in names]), unit="")
+    total = np.zeros(geom.data_shape)
+    for part in parts.values():
+        total += part
+    return Map.from_geom(geom, data=total, unit="")
+
+
+def npred_background(dataset: Any) -> Map | None:
+    """Predicted background counts, or None without a background; see `MapDataset.npred_background`."""
+    if dataset.background is None:
+        return None
+    counts = background_counts(dataset, dataset.models or ())
+    return Map.from_geom(dataset._geom, data=np.asarray(counts, dtype="float64"), unit="")
+
+
+def npred(dataset: Any) -> Map:
+    """Total predicted counts, negative values set to zero; see `MapDataset.npred`."""
+    return clipped_total(dataset, npred_signal(dataset), npred_background(dataset))
+
+
+def clipped_total(dataset: Any, signal: Map, background: Map | None) -> Map:
+    """Sum of two predictions with negative values set to zero, and a warning if they are more than rounding."""
+    total = signal.data if background is None else signal.data + background.data
+    serious = total < -ROUNDING * np.abs(total).max(initial=0)
+    if serious.any():
+        warnings.warn(
+            f"dataset {dataset.name!r}: the predicted counts are negative in {int(serious.sum())} bins (sum "
+            f"{total[serious].sum():.4g}); npred() sets them to zero",
+            UserWarning,
+            stacklevel=4,
+        )
+    return Map.from_geom(signal.geom, data=np.where(total < 0, 0.0, total), unit="")
+
+
+def compute_residuals(data: Any, model: Any, method: str = "diff") -> Any:
+    """Residuals of data and model, maps or arrays of equal shape.
+
+    Parameters
+    ----------
+    data, model : `~bayesmap.maps.Map` or numpy.ndarray
+        Counts and predicted counts.
+    method : {"diff", "diff/model", "diff/sqrt(model)"}
+        Normalisation.
+
+    Returns
+    -------
+    `~bayesmap.maps.Map` or numpy.ndarray
+        Residuals; not finite where the model is zero and the method divides by it.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+    """
+    check_option("method", method, RESIDUALS)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if isinstance(data, Map):
+            return Map.from_geom(data.geom, data=RESIDUALS[method](data.data, model.data), unit="")
+        return RESIDUALS[method](data, model)
+
+
+def residuals(dataset: Any, method: str = "diff", **kwargs: Any) -> Map:
+    """Residual map, NaN outside the mask; see `MapDataset.residuals`."""
+    check_option("method", method, RESIDUALS)
+    require_counts(dataset, "residuals")
+    mask = dataset.mask
+    maps = {"counts": dataset.counts.data.astype("float64"), "npred": npred(dataset).data}
+    if mask is not None:
+        maps = {key: np.where(mask.data, data, 0.0) for key, data in maps.items()}
+    counts, model = (Map.from_geom(dataset._geom, data=maps[key], unit="") for key in ("counts", "npred"))
+    if kwargs:
+        kwargs = {"mode": "constant", "width": "0.1 deg", "kernel": "gauss", **kwargs}
+        counts, model = counts.smooth(**kwargs), model.smooth(**kwargs)
+        if mask is not None:
+            weight = Map.from_geom(mask.geom, data=mask.data.astype("float64"), unit="").smooth(**kwargs).data
+            with np.errstate(invalid="ignore", divide="ignore"):
+                counts.data, model.data = counts.data / weight, model.data / weight
+    result = compute_residuals(counts, model, method)
+    if mask is not None:
+        result.data[~mask.data] = np.nan
+    return result
+
+
+def stat_array(dataset: Any, total: Map | None = None) -> np.ndarray:
+    """Fit statistic per bin, of a total prediction if it is at hand; see `MapDataset.stat_array`."""
+    require_counts(dataset, "the fit statistic")
+    total = npred(dataset) if total is None else total
+    return dataset.likelihood.stat_array(dataset.counts.data.astype("float64"), total.data)
+
+
+def require_counts(dataset: Any, purpose: str) -> None:
+    """Raise a ValueError that names the dataset unless it has counts."""
+    if dataset.counts is None:
+        raise ValueError(f"dataset {dataset.name!r} has no counts; {purpose} needs them (assign or fake() them first)")

@@ -1,0 +1,15 @@
+"""Exceptions of our own; each is also a built-in one."""
+
+__all__ = ["FormatError", "GeometryMismatchError", "ModelFileError"]
+
+
+class GeometryMismatchError(ValueError):
+    """Two maps that must share a geometry do not."""
+
+
+class FormatError(ValueError):
+    """A file is damaged or does not follow the format that it claims."""
+
+
+class ModelFileError(ValueError):
+    """A model file is wrong; the message gives the path inside the file."""

@@ -1,0 +1,16 @@
+"""The graph: datasets and models become one symbolic expression."""
+
+from bayesmap.graph.arrays import FoldArrays, Selection, fold_arrays
+from bayesmap.graph.fold import Fold, background_counts, signal_counts
+from bayesmap.graph.terms import Terms, build_terms
+
+__all__ = [
+    "Fold",
+    "FoldArrays",
+    "Selection",
+    "Terms",
+    "background_counts",
+    "build_terms",
+    "fold_arrays",
+    "signal_counts",
+]

@@ -1,0 +1,197 @@
+"""A dataset as plain float64 arrays in internal units."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+
+from bayesmap import units
+from bayesmap.errors import GeometryMismatchError
+
+__all__ = ["FoldArrays", "Selection", "fold_arrays"]
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some bins of a cube, sorted by energy, latitude, longitude.
+
+    Attributes
+    ----------
+    index : numpy.ndarray
+        Flat indices, shape ``(n_bin,)``.
+    columns : numpy.ndarray
+        Column (x) of each bin, shape ``(n_bin,)``.
+    rows : numpy.ndarray
+        For each image row of the cube the first bin in it, shape ``(n_energy * n_lat + 1,)``.
+    energy : numpy.ndarray
+        Energy index of each bin, shape ``(n_bin,)``.
+    """
+
+    index: np.ndarray
+    columns: np.ndarray
+    rows: np.ndarray
+    energy: np.ndarray
+
+    @classmethod
+    def from_mask(cls, mask: np.ndarray) -> "Selection":
+        """Select the bins where a boolean cube is true."""
+        n_energy, n_lat, n_lon = mask.shape
+        index = np.flatnonzero(mask)
+        per_row = np.count_nonzero(mask.reshape(n_energy * n_lat, n_lon), axis=1)
+        rows = np.concatenate([[0], np.cumsum(per_row)])
+        return cls(index, index % n_lon, rows, index // (n_lat * n_lon))
+
+
+@dataclass(frozen=True, eq=False)
+class FoldArrays:
+    """What folding needs of a dataset.
+
+    Attributes
+    ----------
+    name : str
+        Name of the dataset, for messages.
+    geom : `~bayesmap.maps.WcsGeom`
+        Geometry of the counts, shape ``(n_reco, n_lat, n_lon)``.
+    mask : numpy.ndarray
+        Boolean cube: bins that enter the likelihood.
+    counts, background : numpy.ndarray or None
+        Cubes ``(n_reco, n_lat, n_lon)``.
+    exposure : numpy.ndarray or None
+        ``(n_true, n_lat, n_lon)`` in 1e12 cm2 s.
+    energy_edges, energy_edges_true : numpy.ndarray
+        In TeV.
+    psf, edisp : IRF maps or None
+        Looked up per source.
+    reco_psf : bool
+        The PSF depends on reconstructed energy and acts after the energy dispersion (HAWC).
+    """
+
+    name: str
+    geom: Any
+    mask: np.ndarray
+    counts: np.ndarray | None
+    background: np.ndarray | None
+    exposure: np.ndarray | None
+    energy_edges: np.ndarray
+    energy_edges_true: np.ndarray
+    psf: Any = None
+    edisp: Any = None
+    reco_psf: bool = False
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def energy(self) -> np.ndarray:
+        """Logarithmic centres of the reconstructed energy bins in TeV."""
+        return np.sqrt(self.energy_edges[1:] * self.energy_edges[:-1])
+
+    @property
+    def energy_true(self) -> np.ndarray:
+        """Logarithmic centres of the true energy bins in TeV."""
+        return np.sqrt(self.energy_edges_true[1:] * self.energy_edges_true[:-1])
+
+    @property
+    def pixel_scale(self) -> tuple[float, float]:
+        """Width of a pixel in x and y in deg, at the centre of the map."""
+        if "scale" not in self.cache:
+            x, y = np.abs(self.geom.pixel_scales.to_value("deg"))
+            self.cache["scale"] = (float(x), float(y))
+        scale: tuple[float, float] = self.cache["scale"]
+        return scale
+
+    def dispersion(self, position: SkyCoord) -> np.ndarray:
+        """Energy dispersion at a position, shape ``(n_reco, n_true)``.
+
+        Raises
+        ------
+        GeometryMismatchError
+            If there is no energy dispersion and the two energy axes differ.
+        """
+        if self.edisp is None:
+            if len(self.energy_edges) != len(self.energy_edges_true) or not np.allclose(
+                self.energy_edges, self.energy_edges_true, rtol=1e-6
+            ):
+                raise GeometryMismatchError(
+                    f"dataset {self.name!r}: without energy dispersion the exposure must have the energy axis of the "
+                    f"counts; it has {len(self.energy_edges_true) - 1} true energies, the counts have "
+                    f"{len(self.energy_edges) - 1}"
+                )
+            return np.eye(len(self.energy_edges) - 1)
+        kernel = self.edisp.get_edisp_kernel(position=position, energy_axis=self.geom.axes["energy"])
+        matrix = np.asarray(kernel.pdf_matrix, dtype="float64").T
+        wanted = (len(self.energy_edges) - 1, len(self.energy_edges_true) - 1)
+        if matrix.shape != wanted:
+            raise GeometryMismatchError(
+                f"dataset {self.name!r}: energy dispersion has {matrix.shape[1]} true and {matrix.shape[0]} "
+                f"reconstructed energies, exposure and counts have {wanted[1]} and {wanted[0]}"
+            )
+        return np.nan_to_num(matrix)
+
+    def weight_classes(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels with the same weights in all energies, as one class.
+
+        Returns
+        -------
+        classes : numpy.ndarray
+            Class of each pixel, shape ``(n_lat, n_lon)``.
+        class_weights : numpy.ndarray
+            Weights of each class, shape ``(n_class, n_reco)``.
+        """
+        columns = np.ascontiguousarray(weights.reshape(len(weights), -1).T)
+        keys = columns.view([("", columns.dtype)] * columns.shape[1]).ravel()
+        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        return inverse.reshape(weights.shape[1:]).astype("int64"), columns[first]
+
+
+def fold_arrays(dataset: Any) -> FoldArrays:
+    """Collect the arrays of a dataset.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Anything with the attributes ``name, counts, background, exposure, psf, edisp, mask``.
+
+    Returns
+    -------
+    FoldArrays
+        Native-endian float64 arrays in internal units.
+
+    Raises
+    ------
+    ValueError
+        If the dataset has neither counts, background nor mask, or no bin is left by the masks.
+    """
+    reference = next((m for m in (dataset.counts, dataset.background, dataset.mask) if m is not None), None)
+    if reference is None:
+        raise ValueError(f"dataset {dataset.name!r} has neither counts nor background nor mask: no geometry to fold on")
+    geom = reference.geom
+    exposure = dataset.exposure
+    edges = units.strip(geom.axes["energy"].edges)
+    true_edges = edges if exposure is None else units.strip(exposure.geom.axes["energy_true"].edges)
+    mask = np.ones(geom.data_shape, dtype=bool) if dataset.mask is None else np.asarray(dataset.mask.data, dtype=bool)
+    if exposure is not None and exposure.geom.data_shape[1:] != geom.data_shape[1:]:
+        raise GeometryMismatchError(
+            f"dataset {dataset.name!r}: exposure has {exposure.geom.data_shape[1:]} pixels, counts "
+            f"{geom.data_shape[1:]}; they must be equal"
+        )
+    return FoldArrays(
+        name=dataset.name,
+        geom=geom,
+        mask=np.broadcast_to(mask, geom.data_shape),
+        counts=_numbers(dataset.counts),
+        background=_numbers(dataset.background),
+        exposure=None if exposure is None else units.strip(exposure.quantity),
+        energy_edges=edges,
+        energy_edges_true=true_edges,
+        psf=dataset.psf,
+        edisp=dataset.edisp,
+        reco_psf=dataset.psf is not None and dataset.psf.energy_name == "energy",
+    )
+
+
+def _numbers(map_: Any) -> np.ndarray | None:
+    return None if map_ is None else np.asarray(map_.data, dtype="float64")
+
+
+Values = Mapping[Any, Any]

@@ -1,0 +1,121 @@
+"""Sources whose position and shape are fixed: their images are folded once, only the spectrum stays symbolic."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.signal import fftconvolve
+
+from bayesmap.graph.arrays import FoldArrays, Selection
+from bayesmap.graph.psf.fft import kernel_half_width
+from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
+from bayesmap.maps import MapAxis
+
+__all__ = ["FixedSource", "fixed_source"]
+
+
+@dataclass(frozen=True, eq=False)
+class FixedSource:
+    """Response of all bins to the flux of a source of fixed shape.
+
+    Attributes
+    ----------
+    model : SkyModel
+        Gives the flux.
+    first : numpy.ndarray
+        First true energy that reaches each reconstructed energy, shape ``(n_reco,)``.
+    band : numpy.ndarray
+        Counts per unit flux, shape ``(n_reco, n_band, n_lat, n_lon)``.
+    """
+
+    model: Any
+    first: np.ndarray
+    band: np.ndarray
+
+    def response(self, selection: Selection) -> tuple[np.ndarray, np.ndarray]:
+        """Responses ``(n_bin, n_band)`` and first true energies ``(n_bin,)`` of selected bins."""
+        n_reco, n_band = self.band.shape[:2]
+        flat = self.band.reshape(n_reco, n_band, -1)
+        pixel = selection.index % flat.shape[2]
+        return np.ascontiguousarray(flat[selection.energy, :, pixel]), self.first[selection.energy]
+
+    def total(self, weights: np.ndarray, n_true: int) -> np.ndarray:
+        """Weighted total counts per unit flux, shape ``(n_true,)``; ``weights`` is a cube."""
+        sums = np.einsum("ekyx,eyx->ek", self.band, weights)
+        total = np.zeros(n_true)
+        for start, row in zip(self.first, sums, strict=True):
+            total[start : start + len(row)] += row
+        return total
+
+
+def fixed_source(arrays: FoldArrays, model: Any, profile: PSFProfile | None, edisp: np.ndarray) -> FixedSource:
+    """Fold the image of a source with exposure, PSF and energy dispersion.
+
+    The image is taken on the map enlarged by the reach of the PSF, so that flux from outside of the map is kept.
+
+    Parameters
+    ----------
+    arrays : FoldArrays
+        The dataset; must have an exposure.
+    model : SkyModel
+        Its spatial parameters are taken at their present values.
+    profile : PSFProfile or None
+        The PSF, one row per true energy (per reconstructed energy for a RecoPSFMap); none for a perfect instrument.
+    edisp : numpy.ndarray
+        Shape ``(n_reco, n_true)``.
+    """
+    assert arrays.exposure is not None
+    n_reco, n_true = edisp.shape
+    first, n_band = _band(edisp)
+    kernels, margin = None, 0
+    if profile is not None:
+        margin = kernel_half_width(profile, arrays.pixel_scale, lost=1e-5)
+        kernels = pixel_integrals(profile, margin, arrays.pixel_scale)
+        norm = kernels.sum(axis=(1, 2), keepdims=True)
+        kernels = kernels / np.where(norm > 0, norm, 1)
+    image = _image(arrays, model, margin)
+    crop = (slice(margin, -margin or None),) * 2
+
+    def blur(picture: np.ndarray, energy: int) -> np.ndarray:
+        if kernels is None:
+            return picture[crop]
+        blurred: np.ndarray = fftconvolve(picture, kernels[energy], mode="same")[crop]
+        # FFT noise around zero must not become negative counts where the shape has none.
+        return np.maximum(blurred, 0) if picture.min() >= 0 else blurred
+
+    band = np.zeros((n_reco, n_band, *arrays.mask.shape[1:]))
+    if arrays.reco_psf:
+        exposure = np.pad(arrays.exposure, [(0, 0), (margin, margin), (margin, margin)], mode="edge")
+        for e in range(n_reco):
+            for k in range(n_band):
+                j = first[e] + k
+                if edisp[e, j]:
+                    band[e, k] = edisp[e, j] * blur(image[min(j, len(image) - 1)] * exposure[j], e)
+    else:
+        seen = [blur(image[min(j, len(image) - 1)], j) * arrays.exposure[j] for j in range(n_true)]
+        for e in range(n_reco):
+            for k in range(n_band):
+                band[e, k] = edisp[e, first[e] + k] * seen[first[e] + k]
+    return FixedSource(model, first, band)
+
+
+def _band(edisp: np.ndarray) -> tuple[np.ndarray, int]:
+    """First non-zero true energy of each row, and a width that covers all rows."""
+    used = edisp != 0
+    n_true = edisp.shape[1]
+    first = np.where(used.any(axis=1), used.argmax(axis=1), 0)
+    last = np.where(used.any(axis=1), n_true - used[:, ::-1].argmax(axis=1), 1)
+    width = int((last - first).max())
+    return np.minimum(first, n_true - width), width
+
+
+def _image(arrays: FoldArrays, model: Any, margin: int) -> np.ndarray:
+    """Fraction of the photons per pixel of the enlarged map: ``(1 or n_true, n_lat + 2 margin, n_lon + 2 margin)``."""
+    geom = arrays.geom.to_image()
+    if margin:
+        geom = geom.pad(margin)
+    if getattr(model.spatial_model, "is_energy_dependent", False):
+        axis = MapAxis.from_energy_edges(arrays.energy_edges_true, unit="TeV", name="energy_true")
+        geom = geom.to_cube([axis])
+    image = np.asarray(model.spatial_model.integrate_geom(geom).quantity.to_value(""), dtype="float64")
+    return image.reshape(-1, *image.shape[-2:])

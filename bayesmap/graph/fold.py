@@ -1,0 +1,248 @@
+"""From terms to predictions and to the log-likelihood, symbolically and as numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+
+from bayesmap.graph.arrays import FoldArrays, Selection, Values, fold_arrays
+from bayesmap.graph.ops.banded import banded
+from bayesmap.graph.ops.project import project
+from bayesmap.graph.sources import data
+from bayesmap.graph.terms import Terms, build_terms, selection_data
+from bayesmap.modeling import FoVBackgroundModel
+
+__all__ = ["Fold", "background_counts", "signal_counts"]
+
+
+class Fold:
+    """The prediction of one dataset: terms, plus the data of the bins that are looked at.
+
+    Parameters
+    ----------
+    terms : Terms
+        What predicts counts.
+    weights : numpy.ndarray, optional
+        Weights of the total, a cube; the mask by default.
+
+    Notes
+    -----
+    Arrays that depend on the selected bins are shared variables: :meth:`select` replaces all of them together.
+    """
+
+    def __init__(self, terms: Terms, weights: np.ndarray | None = None) -> None:
+        self.terms = terms
+        self.arrays = terms.arrays
+        self.weights = np.asarray(terms.arrays.mask if weights is None else weights, dtype="float64")
+        self.bins: dict[str, Any] = {}
+        self._constants: dict[str, Any] = {}
+
+    def select(self, selection: Selection) -> None:
+        """Look at these bins from now on; compiled functions follow."""
+        for key, value in selection_data(self.terms, selection).items():
+            if key in self.bins:
+                self.bins[key].set_value(value)
+            else:
+                self.bins[key] = data(value)
+
+    def _constant(self, key: str, build: Any) -> Any:
+        if key not in self._constants:
+            self._constants[key] = build()
+        return self._constants[key]
+
+    def flux(self, model: Any, values: Values) -> Any:
+        """Photon flux per true-energy bin, shape ``(n_true,)``, in 1e-12 cm-2 s-1."""
+        edges = pt.as_tensor_variable(self.arrays.energy_edges_true)
+        flux = model.spectral_model.integral_graph(edges[:-1], edges[1:], values)
+        return flux * pt.ones(len(self.arrays.energy_true))
+
+    def project(self, values: Values) -> tuple[Any, Any, Any] | None:
+        """Moving sources: the selected bins that they reach, their counts there, and their weighted total."""
+        groups = self.terms.groups
+        if not groups:
+            return None
+        stamps, windows = zip(*(group.stamps(values) for group in groups), strict=True)
+        flux = [self._stamp_flux(group, values) for group in groups]
+        classes, class_weights = self._constant("classes", lambda: self._classes())
+        exposure = self._constant("exposure", lambda: data(self._kernel_exposure()))
+        return project(
+            _join(stamps),
+            _join(windows),
+            _join(flux),
+            _join([group.edisp for group in groups]),
+            exposure,
+            classes,
+            class_weights,
+            self.bins["columns"],
+            self.bins["rows"],
+        )
+
+    def _classes(self) -> tuple[Any, Any]:
+        classes, class_weights = self.arrays.weight_classes(self.weights)
+        return data(classes), data(class_weights)
+
+    def _kernel_exposure(self) -> np.ndarray:
+        assert self.arrays.exposure is not None
+        return np.ones(self.arrays.mask.shape) if self.arrays.reco_psf else self.arrays.exposure
+
+    def _stamp_flux(self, group: Any, values: Values) -> Any:
+        """Flux per stamp: photons per true energy, or counts per reconstructed energy for PSFs of that kind."""
+        flux = pt.stack([self.flux(model, values) for model in group.models])
+        if not self.arrays.reco_psf:
+            return flux
+        x, y = group.pixels(values)
+        exposed = flux * _interpolate(self._constant("true_exposure", lambda: data(self.arrays.exposure)), x, y)
+        return (group.true_edisp * exposed[:, None, :]).sum(axis=-1)
+
+    def at(self, values: Values) -> Any:
+        """Predicted counts in the selected bins, shape ``(n_bin,)``."""
+        counts = pt.zeros(self.bins["columns"].shape)
+        for i, background in enumerate(self.terms.backgrounds):
+            part = self.bins[f"background{i}"] * background.factor(values)[self.bins["energy"]]
+            counts = counts + (part if background.separable else part * background.image(values)[self.bins["pixel"]])
+        for i, source in enumerate(self.terms.fixed):
+            counts = counts + banded(
+                self.flux(source.model, values), self.bins[f"response{i}"], self.bins[f"first{i}"]
+            )
+        projected = self.project(values)
+        if projected is not None:
+            counts = pt.inc_subtensor(counts[projected[0]], projected[1])
+        return counts
+
+    def total(self, values: Values) -> Any:
+        """Weighted sum of the predicted counts over all bins."""
+        projected = self.project(values)
+        total = 0.0 if projected is None else projected[2]
+        return total + self._static_total(values)
+
+    def _static_total(self, values: Values) -> Any:
+        total: Any = 0.0
+        for i, background in enumerate(self.terms.backgrounds):
+            weighted = background.cube * self.weights
+            if background.separable:
+                sums = self._constant(f"sum{i}", lambda w=weighted: data(w.sum(axis=(1, 2))))
+                total = total + (sums * background.factor(values)).sum()
+            else:
+                cube = self._constant(f"sum{i}", lambda w=weighted: data(w.reshape(len(w), -1)))
+                total = total + (background.factor(values) * (cube @ background.image(values))).sum()
+        n_true = len(self.arrays.energy_true)
+        for i, source in enumerate(self.terms.fixed):
+            sums = self._constant(f"fixed{i}", lambda s=source: data(s.total(self.weights, n_true)))
+            total = total + (sums * self.flux(source.model, values)).sum()
+        return total
+
+    @property
+    def collapses(self) -> bool:
+        """Whether outside of the sources' windows one background cube times a factor per energy is all there is."""
+        terms = self.terms
+        return len(terms.backgrounds) == 1 and terms.backgrounds[0].separable and not terms.fixed
+
+    def log_sum(self, values: Values, counts: Any, counts_per_energy: Any, static: Any) -> tuple[Any, Any]:
+        """``sum(counts * log(npred))`` over the selected bins, and the weighted total.
+
+        Parameters
+        ----------
+        values : Mapping
+            Parameter values.
+        counts : TensorVariable
+            Counts of the selected bins.
+        counts_per_energy : TensorVariable
+            Their sum per reconstructed energy.
+        static : TensorVariable
+            ``sum(counts * log(background cube))`` over the selected bins; used if the terms collapse.
+
+        Notes
+        -----
+        If :attr:`collapses`, the logarithm of the background factor needs one number per energy, and the sources add
+        ``counts * log1p(source / background)`` in the bins that they reach: the same number at the cost of the windows.
+        """
+        if not self.collapses:
+            return (counts * pt.log(self.at(values))).sum(), self.total(values)
+        factor = self.terms.backgrounds[0].factor(values)
+        log_sum = static + (counts_per_energy * pt.log(factor)).sum()
+        projected = self.project(values)
+        if projected is None:
+            return log_sum, self._static_total(values)
+        touched, source, total = projected
+        background = self.bins["background0"][touched] * factor[self.bins["energy"][touched]]
+        log_sum = log_sum + (counts[touched] * pt.log1p(source / background)).sum()
+        return log_sum, total + self._static_total(values)
+
+
+def _join(parts: Sequence[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else pt.concatenate(list(parts), axis=0)
+
+
+def _interpolate(cube: Any, x: Any, y: Any) -> Any:
+    """Bilinear interpolation of ``(n, n_lat, n_lon)`` at pixels, constant beyond the edge: ``(n_source, n)``."""
+    height, width = cube.shape[1], cube.shape[2]
+    x, y = pt.clip(x, 0, width - 1), pt.clip(y, 0, height - 1)
+    x0 = pt.minimum(pt.cast(pt.floor(x), "int64"), pt.maximum(width - 2, 0))
+    y0 = pt.minimum(pt.cast(pt.floor(y), "int64"), pt.maximum(height - 2, 0))
+    x1, y1 = pt.minimum(x0 + 1, width - 1), pt.minimum(y0 + 1, height - 1)
+    fx, fy = (x - x0)[None], (y - y0)[None]
+    low = cube[:, y0, x0] * (1 - fx) + cube[:, y0, x1] * fx
+    high = cube[:, y1, x0] * (1 - fx) + cube[:, y1, x1] * fx
+    return (low * (1 - fy) + high * fy).T
+
+
+def current_values(models: Sequence[Any]) -> dict[Any, float]:
+    """Values of all parameters, in internal units."""
+    return {p: p.internal for model in models for p in model.parameters}
+
+
+def all_bins(arrays: FoldArrays) -> Selection:
+    """Every bin of the cube."""
+    return Selection.from_mask(np.ones(arrays.mask.shape, dtype=bool))
+
+
+def evaluate_cube(terms: Terms, values: Mapping[Any, float]) -> np.ndarray:
+    """Predicted counts of all bins as numbers, shape ``(n_reco, n_lat, n_lon)``."""
+    fold = Fold(terms)
+    fold.select(all_bins(terms.arrays))
+    counts = pytensor.function([], fold.at(values), mode="FAST_COMPILE")()
+    return np.asarray(counts).reshape(terms.arrays.mask.shape)
+
+
+def signal_counts(dataset: Any, models: Sequence[Any], **options: Any) -> dict[str, np.ndarray]:
+    """Predicted counts of each model at its present parameter values.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        See :func:`~bayesmap.graph.arrays.fold_arrays`.
+    models : sequence of SkyModel or TemplateNPredModel
+        Sources; background models are ignored.
+    **options
+        Passed to :func:`~bayesmap.graph.terms.build_terms`.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        One cube ``(n_reco, n_lat, n_lon)`` per model name; nothing is clipped.
+    """
+    arrays = fold_arrays(dataset)
+    counts = {}
+    for model in models:
+        if isinstance(model, FoVBackgroundModel):
+            continue
+        terms = build_terms(arrays, [model], **options)
+        terms.backgrounds = [b for b in terms.backgrounds if b.name == model.name]
+        counts[model.name] = evaluate_cube(terms, current_values([model]))
+    return counts
+
+
+def background_counts(dataset: Any, models: Sequence[Any]) -> np.ndarray:
+    """Background counts of a dataset, scaled by its background model if there is one.
+
+    Returns
+    -------
+    numpy.ndarray
+        Cube ``(n_reco, n_lat, n_lon)``; zeros if the dataset has no background.
+    """
+    arrays = fold_arrays(dataset)
+    scaling = [m for m in models if isinstance(m, FoVBackgroundModel)]
+    terms = build_terms(arrays, scaling)
+    return evaluate_cube(terms, current_values(scaling))

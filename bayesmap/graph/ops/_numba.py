@@ -1,0 +1,41 @@
+"""How the kernels of our Ops are compiled and registered."""
+
+import functools
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
+
+__all__ = ["kernel", "register_kernel"]
+
+# As fast as full fastmath, but NaN and infinity keep their meaning.
+FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+kernel = functools.partial(numba.njit, cache=True, fastmath=FASTMATH, boundscheck=False)
+
+
+def register_kernel(op_type: type, choose: Callable[[Any], Callable[..., Any]]) -> None:
+    """Tell PyTensor's Numba back end which kernel computes ``op_type``.
+
+    Parameters
+    ----------
+    op_type : type
+        A subclass of `~pytensor.graph.op.Op`.
+    choose : callable
+        Takes the Op, returns the compiled function of its inputs.
+
+    Notes
+    -----
+    PyTensor caches machine code on disk under a key that we supply: a checksum of the file that defines the Op, so that
+    an edited kernel is never served from an old cache.
+    """
+    module = sys.modules[op_type.__module__]
+    version = zlib.crc32(Path(str(module.__file__)).read_bytes())
+
+    @register_funcify_default_op_cache_key(op_type)
+    def dispatch(op: Any, node: Any, **kwargs: Any) -> tuple[Callable[..., Any], int]:
+        return choose(op), version

@@ -1,0 +1,341 @@
+"""The heavy kernel: images of sources on the sky become counts in bins.
+
+:class:`Project` takes one image per source and true energy (a *stamp*: the fraction of the photons that falls into each
+pixel of a window), multiplies with flux, exposure and energy dispersion and returns the predicted counts in the
+selected bins that lie inside a window, and the weighted total over all bins. It knows no likelihood. Its gradient is the
+adjoint kernel :class:`ProjectAdjoint`. Both cost in proportion to the windows, not to the cube.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.gradient import DisconnectedType, disconnected_type
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+
+from bayesmap.graph.ops._numba import kernel, register_kernel
+
+__all__ = ["Project", "ProjectAdjoint", "project"]
+
+
+@kernel
+def _bands(edisp):
+    """First and one-past-last true energy that reach each reconstructed energy of each source."""
+    n_source, n_reco, n_true = edisp.shape
+    bands = np.zeros((n_source, n_reco, 2), dtype=np.int64)
+    for s in range(n_source):
+        for e in range(n_reco):
+            first, last = n_true, 0
+            for j in range(n_true):
+                if edisp[s, e, j] != 0.0:
+                    if first == n_true:
+                        first = j
+                    last = j + 1
+            bands[s, e, 0], bands[s, e, 1] = first, last
+    return bands
+
+
+@kernel
+def _class_response(edisp, class_weights, s):
+    """Sum over reconstructed energies of weight times dispersion, per class of pixels: shape (class, true energy)."""
+    n_class, n_reco = class_weights.shape
+    n_true = edisp.shape[2]
+    response = np.zeros((n_class, n_true))
+    for c in range(n_class):
+        for e in range(n_reco):
+            if class_weights[c, e] != 0.0:
+                for j in range(n_true):
+                    response[c, j] += class_weights[c, e] * edisp[s, e, j]
+    return response
+
+
+@kernel
+def _row_range(columns, start, stop, x_min, x_max):
+    """Bins start:stop of one image row are sorted by column; return those with x_min <= column < x_max."""
+    low, high = start, stop
+    while low < high:
+        middle = (low + high) // 2
+        if columns[middle] < x_min:
+            low = middle + 1
+        else:
+            high = middle
+    first = low
+    while low < stop and columns[low] < x_max:
+        low += 1
+    return first, low
+
+
+@kernel
+def _project(stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows):
+    n_source, n_reco, n_true = edisp.shape
+    n_y, n_x = exposure.shape[1], exposure.shape[2]
+    bands = _bands(edisp)
+    slot = np.full(columns.size, -1, dtype=np.int32)
+    touched = np.empty(columns.size, dtype=np.int64)
+    counts = np.empty(columns.size)
+    n_touched = 0
+    total = 0.0
+    offset = 0
+    for s in range(n_source):
+        y0, x0, height, width = windows[s, 0], windows[s, 1], windows[s, 2], windows[s, 3]
+        y_min, y_max = max(y0, 0), min(y0 + height, n_y)
+        x_min, x_max = max(x0, 0), min(x0 + width, n_x)
+        stamp = stamps[offset : offset + n_true * height * width].reshape((n_true, height, width))
+        offset += n_true * height * width
+        if x_min >= x_max or y_min >= y_max:
+            continue
+        response = _class_response(edisp, class_weights, s)
+        for y in range(y_min, y_max):
+            x = x_min
+            while x < x_max:
+                c = classes[y, x]
+                end = x + 1
+                while end < x_max and classes[y, end] == c:
+                    end += 1
+                for j in range(n_true):
+                    factor = flux[s, j] * response[c, j]
+                    if factor != 0.0:
+                        part = 0.0
+                        for i in range(x, end):
+                            part += stamp[j, y - y0, i - x0] * exposure[j, y, i]
+                        total += factor * part
+                x = end
+        weight = np.empty(n_true)
+        for e in range(n_reco):
+            j_min, j_max = bands[s, e, 0], bands[s, e, 1]
+            for j in range(j_min, j_max):
+                weight[j] = edisp[s, e, j] * flux[s, j]
+            for y in range(y_min, y_max):
+                row = e * n_y + y
+                if rows[row] == rows[row + 1]:
+                    continue
+                first, last = _row_range(columns, rows[row], rows[row + 1], x_min, x_max)
+                for b in range(first, last):
+                    x = columns[b]
+                    value = 0.0
+                    for j in range(j_min, j_max):
+                        value += weight[j] * stamp[j, y - y0, x - x0] * exposure[j, y, x]
+                    if slot[b] < 0:
+                        slot[b] = n_touched
+                        touched[n_touched] = b
+                        counts[n_touched] = value
+                        n_touched += 1
+                    else:
+                        counts[slot[b]] += value
+    return touched[:n_touched].copy(), counts[:n_touched].copy(), np.asarray(total)
+
+
+@kernel
+def _project_adjoint(
+    stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+):
+    n_source, n_reco, n_true = edisp.shape
+    n_y, n_x = exposure.shape[1], exposure.shape[2]
+    bands = _bands(edisp)
+    sensitivity = np.zeros(columns.size)
+    for k in range(touched.size):
+        sensitivity[touched[k]] = g_counts[k]
+    g_stamps = np.zeros(stamps.size)
+    g_flux = np.zeros((n_source, n_true))
+    offset = 0
+    for s in range(n_source):
+        y0, x0, height, width = windows[s, 0], windows[s, 1], windows[s, 2], windows[s, 3]
+        y_min, y_max = max(y0, 0), min(y0 + height, n_y)
+        x_min, x_max = max(x0, 0), min(x0 + width, n_x)
+        stamp = stamps[offset : offset + n_true * height * width].reshape((n_true, height, width))
+        g_stamp = g_stamps[offset : offset + n_true * height * width].reshape((n_true, height, width))
+        offset += n_true * height * width
+        if x_min >= x_max or y_min >= y_max:
+            continue
+        response = _class_response(edisp, class_weights, s)
+        # First the derivative of the result by (stamp x flux), without the exposure.
+        for y in range(y_min, y_max):
+            x = x_min
+            while x < x_max:
+                c = classes[y, x]
+                end = x + 1
+                while end < x_max and classes[y, end] == c:
+                    end += 1
+                for j in range(n_true):
+                    value = g_total * response[c, j]
+                    if value != 0.0:
+                        for i in range(x, end):
+                            g_stamp[j, y - y0, i - x0] = value
+                x = end
+        for e in range(n_reco):
+            j_min, j_max = bands[s, e, 0], bands[s, e, 1]
+            for y in range(y_min, y_max):
+                row = e * n_y + y
+                if rows[row] == rows[row + 1]:
+                    continue
+                first, last = _row_range(columns, rows[row], rows[row + 1], x_min, x_max)
+                for b in range(first, last):
+                    x = columns[b]
+                    for j in range(j_min, j_max):
+                        g_stamp[j, y - y0, x - x0] += sensitivity[b] * edisp[s, e, j]
+        # Then the exposure and the flux, and the flux gradient on the way.
+        for j in range(n_true):
+            total = 0.0
+            for y in range(y_min, y_max):
+                for x in range(x_min, x_max):
+                    value = g_stamp[j, y - y0, x - x0] * exposure[j, y, x]
+                    total += value * stamp[j, y - y0, x - x0]
+                    g_stamp[j, y - y0, x - x0] = value * flux[s, j]
+            g_flux[s, j] = total
+    return g_stamps, g_flux
+
+
+@kernel
+def _project_adjoint_edisp(
+    stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+):
+    n_source, n_reco, n_true = edisp.shape
+    n_y, n_x = exposure.shape[1], exposure.shape[2]
+    n_class = class_weights.shape[0]
+    sensitivity = np.zeros(columns.size)
+    for k in range(touched.size):
+        sensitivity[touched[k]] = g_counts[k]
+    g_edisp = np.zeros((n_source, n_reco, n_true))
+    offset = 0
+    for s in range(n_source):
+        y0, x0, height, width = windows[s, 0], windows[s, 1], windows[s, 2], windows[s, 3]
+        y_min, y_max = max(y0, 0), min(y0 + height, n_y)
+        x_min, x_max = max(x0, 0), min(x0 + width, n_x)
+        stamp = stamps[offset : offset + n_true * height * width].reshape((n_true, height, width))
+        offset += n_true * height * width
+        if x_min >= x_max or y_min >= y_max:
+            continue
+        exposed = np.zeros((n_class, n_true))
+        for j in range(n_true):
+            for y in range(y_min, y_max):
+                for x in range(x_min, x_max):
+                    exposed[classes[y, x], j] += stamp[j, y - y0, x - x0] * exposure[j, y, x]
+        for e in range(n_reco):
+            for c in range(n_class):
+                for j in range(n_true):
+                    g_edisp[s, e, j] += g_total * class_weights[c, e] * exposed[c, j]
+            for y in range(y_min, y_max):
+                row = e * n_y + y
+                first, last = _row_range(columns, rows[row], rows[row + 1], x_min, x_max)
+                for b in range(first, last):
+                    x = columns[b]
+                    for j in range(n_true):
+                        g_edisp[s, e, j] += sensitivity[b] * stamp[j, y - y0, x - x0] * exposure[j, y, x]
+            for j in range(n_true):
+                g_edisp[s, e, j] *= flux[s, j]
+    return g_edisp
+
+
+class ProjectAdjoint(Op):
+    """Gradient of :class:`Project` by the stamps and the flux, or (``wrt="edisp"``) by the energy dispersion.
+
+    Inputs are those of :class:`Project`, the bins that it touched, and the cotangents of counts and total.
+    """
+
+    __props__ = ("wrt",)
+
+    def __init__(self, wrt: str = "source") -> None:
+        self.wrt = wrt
+
+    def make_node(self, *inputs: Any) -> Apply:
+        inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
+        if self.wrt == "edisp":
+            return Apply(self, inputs, [pt.tensor3(dtype="float64")])
+        return Apply(self, inputs, [pt.vector(dtype="float64"), pt.matrix(dtype="float64")])
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        *first, g_total = inputs
+        if self.wrt == "edisp":
+            outputs[0][0] = _project_adjoint_edisp(*first, float(g_total))
+        else:
+            outputs[0][0], outputs[1][0] = _project_adjoint(*first, float(g_total))
+
+    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+        return [shapes[3]] if self.wrt == "edisp" else [shapes[0], shapes[2]]
+
+
+class Project(Op):
+    """Counts of sources in selected bins, and their weighted total.
+
+    Inputs
+        stamps : (sum of n_true * height * width,) float
+            Fraction of each source's photons per pixel, sources one after another, each ``(n_true, height, width)``.
+        windows : (n_source, 4) int
+            ``y0, x0, height, width`` of each stamp in pixels of the map; may reach outside of the map.
+        flux : (n_source, n_true) float
+            Photon flux per true-energy bin, internal unit 1e-12 cm-2 s-1.
+        edisp : (n_source, n_reco, n_true) float
+            Energy dispersion of each source.
+        exposure : (n_true, n_y, n_x) float
+            Internal unit 1e12 cm2 s.
+        classes, class_weights : (n_y, n_x) int, (n_class, n_reco) float
+            Weights of the total: pixel ``(y, x)`` has weights ``class_weights[classes[y, x]]``.
+        columns, rows : (n_bin,) int, (n_reco * n_y + 1,) int
+            The selected bins sorted by energy, y, x: their x, and the first bin of each image row.
+
+    Outputs
+        touched : (n,) int
+            Which of the selected bins any window reaches, each once.
+        counts : (n,) float
+            Predicted counts there.
+        total : () float
+            Sum over all bins of weight times predicted counts.
+
+    Notes
+    -----
+    The formula is
+    ``counts[e, y, x] = sum_s sum_j edisp[s, e, j] flux[s, j] exposure[j, y, x] stamp[s][j, y - y0, x - x0]``,
+    the order flux, PSF, exposure, energy dispersion. Responses in reconstructed energy (RecoPSFMap) use the same Op
+    with a stamp per reconstructed energy and the identity as dispersion.
+    """
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Any) -> Apply:
+        inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
+        return Apply(self, inputs, [pt.lvector(), pt.vector(dtype="float64"), pt.scalar(dtype="float64")])
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        for output, value in zip(outputs, _project(*inputs), strict=True):
+            output[0] = value
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        floats = {0, 2, 3}
+        return [[False, i in floats, i in floats] for i in range(len(node.inputs))]
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        _, g_counts, g_total = cotangents
+        g_counts = pt.zeros_like(outputs[1]) if isinstance(g_counts.type, DisconnectedType) else g_counts
+        g_total = pt.zeros_like(outputs[2]) if isinstance(g_total.type, DisconnectedType) else g_total
+        arguments = (*inputs, outputs[0], g_counts, g_total)
+        g_stamps, g_flux = ProjectAdjoint()(*arguments)
+        g_edisp = ProjectAdjoint("edisp")(*arguments)
+        gradients: list[Any] = [disconnected_type() for _ in inputs]
+        gradients[0], gradients[2], gradients[3] = g_stamps, g_flux, g_edisp
+        return gradients
+
+
+project = Project()
+
+
+@kernel
+def _adjoint_numba(
+    stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+):
+    return _project_adjoint(
+        stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total.item()
+    )
+
+
+@kernel
+def _adjoint_edisp_numba(
+    stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+):
+    return _project_adjoint_edisp(
+        stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total.item()
+    )
+
+
+register_kernel(Project, lambda op: _project)
+register_kernel(ProjectAdjoint, lambda op: _adjoint_edisp_numba if op.wrt == "edisp" else _adjoint_numba)

@@ -1,0 +1,182 @@
+"""The PSF as a sum of round Gaussians: closed-form pixel integrals, smooth in position and size."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from scipy.optimize import least_squares, nnls
+from scipy.special import erf
+
+from bayesmap.graph.ops.separable import separable
+from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
+
+__all__ = ["Mixture", "fit_mixture", "mixture_stamps"]
+
+LOST = 1e-5  # probability that may fall outside of a window
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Gaussian components of a PSF.
+
+    Attributes
+    ----------
+    sigma, weight : numpy.ndarray
+        Widths in deg and weights, shape ``(n_energy, n_component)``; the weights of an energy sum to one.
+    error : float
+        Half the L1 distance of the pixel-integrated mixture from the pixel-integrated table, at the worst energy.
+    """
+
+    sigma: np.ndarray
+    weight: np.ndarray
+    error: float
+
+    def radius(self, extra: float = 0.0) -> float:
+        """Radius in deg outside of which less than 1e-5 of the photons fall; ``extra`` is the width of the source."""
+        variance = self.sigma**2 + extra**2
+        low, high = 0.0, 6 * float(np.sqrt(variance.max()))
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            outside = (self.weight * np.exp(-0.5 * middle**2 / variance)).sum(axis=1).max()
+            low, high = (middle, high) if outside > LOST else (low, middle)
+        return high
+
+
+def fit_mixture(profile: PSFProfile, scale: tuple[float, float], tolerance: float = 3e-4) -> Mixture:
+    """Fit a PSF with as few Gaussians as reach the tolerance.
+
+    One and two free components per energy are tried first; then non-negative weights on a grid of widths that all
+    energies share.
+
+    Parameters
+    ----------
+    profile : PSFProfile
+        The PSF at one position.
+    scale : tuple of float
+        Width of a pixel in x and y, in deg; the error is measured on pixel integrals.
+    tolerance : float
+        Wanted error.
+
+    Returns
+    -------
+    Mixture
+        The first that reaches the tolerance, else the best; look at its ``error``.
+    """
+    candidates = []
+    for build in (_free_components(1), _free_components(2), _sigma_grid):
+        sigma, weight = build(profile, min(scale))
+        mixture = Mixture(sigma, weight, _error(profile, sigma, weight, scale))
+        if mixture.error <= tolerance:
+            return mixture
+        candidates.append(mixture)
+    return min(candidates, key=lambda mixture: mixture.error)
+
+
+def _radial(profile: PSFProfile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    grid = np.linspace(0, profile.rad[-1], 6 * len(profile.rad))[1:]
+    values = np.array([np.interp(grid, profile.rad, row) for row in profile.density])
+    return grid, values, np.sqrt(2 * np.pi * grid * (grid[1] - grid[0]))
+
+
+def _gaussian(grid: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Densities per deg2, shape ``(n_radii, n_component)``."""
+    return np.exp(-0.5 * (grid[:, None] / sigma) ** 2) / (2 * np.pi * sigma**2)
+
+
+def _free_components(number: int) -> Any:
+    def build(profile: PSFProfile, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+        grid, values, measure = _radial(profile)
+        r68 = np.maximum(profile.containment_radius(0.68), 1e-4)
+        r10 = np.maximum(profile.containment_radius(0.1), 1e-5)
+        sigma, weight = np.empty((len(values), number)), np.empty((len(values), number))
+        for row, (target, outer, inner) in enumerate(zip(values, r68, r10, strict=True)):
+            floor = min(pixel / 4, inner / 2)
+            low, high = np.log(floor), np.log(profile.rad[-1])
+
+            def parts(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                share = 1 / (1 + np.exp(-p[-1]))
+                return np.exp(p[:number]), np.array([1.0]) if number == 1 else np.array([1 - share, share])
+
+            def residual(p: np.ndarray, target: np.ndarray = target) -> np.ndarray:
+                s, w = parts(p)
+                return (_gaussian(grid, s) @ w - target) * measure / np.sqrt(max(target.max(), 1e-300))
+
+            # Two nearly equal widths, and a core with a wide tail, are different basins.
+            starts = [[1.0]] if number == 1 else [[0.9, 1.1], [0.8, 2.2]]
+            fits = []
+            for start in starts:
+                p = np.clip(np.log(outer / 1.5 * np.array(start)), low + 1e-6, high - 1e-6)
+                bounds = ([low] * number, [high] * number)
+                if number > 1:
+                    p, bounds = np.append(p, 0.0 if start[1] < 2 else -1.5), (bounds[0] + [-12.0], bounds[1] + [12.0])
+                fits.append(least_squares(residual, p, bounds=bounds))
+            sigma[row], weight[row] = parts(min(fits, key=lambda fit: fit.cost).x)
+        return sigma, weight
+
+    return build
+
+
+def _sigma_grid(profile: PSFProfile, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+    grid, values, measure = _radial(profile)
+    if not values.any():
+        return np.full((len(values), 1), pixel), np.ones((len(values), 1))
+    inner = max(profile.containment_radius(0.1)[profile.containment_radius(0.1) > 0].min() / 2, 1e-4)
+    sigma = np.geomspace(min(pixel / 4, inner), profile.rad[-1] / 2, 24)
+    basis = _gaussian(grid, sigma) * measure[:, None]
+    weight = np.array([nnls(basis, row * measure)[0] if row.any() else np.eye(len(sigma))[0] for row in values])
+    weight /= weight.sum(axis=1, keepdims=True)
+    keep = weight.max(axis=0) > 1e-6
+    weight = weight[:, keep]
+    return np.broadcast_to(sigma[keep], weight.shape).copy(), weight / weight.sum(axis=1, keepdims=True)
+
+
+def _error(profile: PSFProfile, sigma: np.ndarray, weight: np.ndarray, scale: tuple[float, float]) -> float:
+    half = int(np.ceil(np.minimum(profile.containment_radius(0.9999).max(), 60 * min(scale)) / min(scale))) + 1
+    reference = pixel_integrals(profile, half, scale, (0.3, 0.2))
+    worst = 0.0
+    edges = np.arange(2 * half + 2) - 0.5 - half
+    for image, s, w in zip(reference, sigma, weight, strict=True):
+        if not image.any():
+            continue
+        x = np.diff(0.5 * erf((edges - 0.3)[None] * scale[0] / (np.sqrt(2) * s[:, None])), axis=1)
+        y = np.diff(0.5 * erf((edges - 0.2)[None] * scale[1] / (np.sqrt(2) * s[:, None])), axis=1)
+        worst = max(worst, 0.5 * float(np.abs(np.einsum("k,ky,kx->yx", w, y, x) - image).sum()))
+    return worst
+
+
+def mixture_stamps(x: Any, y: Any, var_x: Any, var_y: Any, weight: Any, half: Any) -> tuple[Any, Any]:
+    """Pixel integrals of Gaussian mixtures around moving positions.
+
+    Parameters
+    ----------
+    x, y : TensorVariable
+        Centres in pixels, shape ``(n_source, 1 or n_energy, 1 or n_component)``; the window follows the mean of each
+        source.
+    var_x, var_y, weight : TensorVariable
+        Variances in pixel2 and weights, shape ``(n_source, n_energy, n_component)``.
+    half : int or TensorVariable
+        Half width of the windows in pixels.
+
+    Returns
+    -------
+    stamps : TensorVariable
+        Probabilities, flattened from ``(n_source, n_energy, size, size)`` with ``size = 2 * half + 1``.
+    windows : TensorVariable
+        Integers ``y0, x0, size, size`` of shape ``(n_source, 4)``.
+    """
+    size = 2 * half + 1
+    n_source, n_energy, n_component = weight.shape
+    x0 = pt.cast(pt.floor(x.mean(axis=(1, 2)) + 0.5), "int64") - half
+    y0 = pt.cast(pt.floor(y.mean(axis=(1, 2)) + 0.5), "int64") - half
+    edges = pt.arange(size + 1) - 0.5
+
+    def profile(centre: Any, start: Any, variance: Any) -> Any:
+        position = (edges + start[:, None, None, None] - centre[..., None]) / pt.sqrt(2 * variance)[..., None]
+        cumulative = 0.5 * pt.erf(position)
+        return cumulative[..., 1:] - cumulative[..., :-1]
+
+    across = profile(x, x0, var_x).reshape((n_source * n_energy, n_component, size))
+    along = (profile(y, y0, var_y) * weight[..., None]).reshape((n_source * n_energy, n_component, size))
+    side = pt.full_like(x0, size)
+    return separable(along, across).ravel(), pt.stack([y0, x0, side, side], axis=1)

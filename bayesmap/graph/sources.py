@@ -1,0 +1,212 @@
+"""Sources that move or change shape: groups of models that take the same PSF route.
+
+Each group turns parameter values into stamps (probability per pixel and energy in a window around the source), fluxes
+and energy dispersion: the inputs of :class:`~bayesmap.graph.ops.project.Project`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from astropy.coordinates import SkyCoord
+
+from bayesmap.graph.arrays import FoldArrays, Values
+from bayesmap.graph.pixel import SkyToPixel
+from bayesmap.graph.psf.fft import KernelBasis, convolve_graph
+from bayesmap.graph.psf.mixture import Mixture, mixture_stamps
+from bayesmap.graph.psf.stamp import SplineStamp, spline_stamps
+
+__all__ = ["FFTSource", "GaussianGroup", "SourceGroup", "SplineSource", "data"]
+
+
+def data(array: Any) -> Any:
+    """Data as a shared variable of unknown shape, so that compiled code serves other datasets too."""
+    array = np.asarray(array)
+    return pytensor.shared(array, shape=(None,) * array.ndim)
+
+
+class SourceGroup(Protocol):
+    """One or more sources that share a PSF route."""
+
+    models: list[Any]
+    edisp: Any
+    true_edisp: Any
+
+    def stamps(self, values: Values) -> tuple[Any, Any]:
+        """Flattened stamps of all sources, and their windows ``(n_source, 4)``."""
+        ...
+
+    def pixels(self, values: Values) -> tuple[Any, Any]:
+        """Positions in pixels, vectors ``(n_source,)``."""
+        ...
+
+
+@dataclass(eq=False)
+class _Positions:
+    """Models in one frame, where their positions fall on the grid, and their energy dispersion.
+
+    ``true_edisp`` has shape ``(n_source, n_reco, n_true)``. With a PSF in reconstructed energy the dispersion acts
+    before the kernel (``reco_psf``), which then sees the identity.
+    """
+
+    models: list[Any]
+    sky: SkyToPixel
+    dispersion: np.ndarray
+    reco_psf: bool
+
+    def __post_init__(self) -> None:
+        self.true_edisp = data(self.dispersion)
+        identity = np.broadcast_to(np.eye(self.dispersion.shape[1]), (len(self.models), *[self.dispersion.shape[1]] * 2))
+        self.edisp = data(identity.copy()) if self.reco_psf else self.true_edisp
+
+    def lonlat(self, values: Values) -> tuple[Any, Any]:
+        lon = pt.stack([pt.as_tensor_variable(values[m.spatial_model.lon_0]) for m in self.models])
+        lat = pt.stack([pt.as_tensor_variable(values[m.spatial_model.lat_0]) for m in self.models])
+        return lon, lat
+
+    def pixels(self, values: Values) -> tuple[Any, Any]:
+        x, y = self.sky.pixel(*self.lonlat(values))
+        return x, y
+
+
+class GaussianGroup(_Positions):
+    """Point sources, or round Gaussians, seen through a Gaussian-mixture PSF.
+
+    Parameters
+    ----------
+    models : list of SkyModel
+        All points or all extended; positions in one frame.
+    sky : SkyToPixel
+        For that frame.
+    mixtures : list of Mixture
+        The PSF of each source, one row per true energy (per reconstructed energy for PSFs of that kind).
+    dispersion : numpy.ndarray
+        ``(n_source, n_reco, n_true)``.
+    reco_psf : bool
+        The mixtures are per reconstructed energy.
+    max_half : int
+        Largest half width of a window in pixels.
+    """
+
+    def __init__(
+        self,
+        models: list[Any],
+        sky: SkyToPixel,
+        mixtures: list[Mixture],
+        dispersion: np.ndarray,
+        reco_psf: bool,
+        max_half: int,
+    ) -> None:
+        super().__init__(models, sky, dispersion, reco_psf)
+        n_component = max(m.sigma.shape[1] for m in mixtures)
+        pad = [(0, 0), (0, 0)]
+
+        def padded(rows: np.ndarray, fill: float) -> np.ndarray:
+            pad[1] = (0, n_component - rows.shape[1])
+            return np.pad(rows, pad, constant_values=fill)
+
+        self.variance = data(np.stack([padded(m.sigma, m.sigma.max()) for m in mixtures]) ** 2)
+        self.weight = data(np.stack([padded(m.weight, 0.0) for m in mixtures]))
+        self.radius = max(m.radius() for m in mixtures)
+        self.max_half = max_half
+        self.extended = "point" not in models[0].spatial_model.tag
+        scale = np.linalg.norm(sky.matrix, axis=1).max()
+        self.pixels_per_deg = float(scale)
+
+    def stamps(self, values: Values) -> tuple[Any, Any]:
+        lon, lat = self.lonlat(values)
+        x, y = self.sky.pixel(lon, lat)
+        xe, xn, ye, yn = self.sky.jacobian(lon, lat)
+        variance, half = self.variance, int(np.ceil(self.radius * self.pixels_per_deg)) + 1
+        if self.extended:
+            sigma = pt.stack([pt.as_tensor_variable(m.spatial_model.gaussian_graph(values)[0]) for m in self.models])
+            variance = variance + sigma[:, None, None] ** 2
+            # 4.8 sigma contain all but 1e-5 of a round Gaussian; the window is an integer and has no gradient.
+            reach = pt.sqrt(self.radius**2 + (4.8 * sigma.max()) ** 2) * self.pixels_per_deg
+            half = pt.minimum(pt.cast(pt.ceil(reach), "int64") + 1, self.max_half)
+        else:
+            half = min(half, self.max_half)
+        along_x, along_y = (xe**2 + xn**2)[:, None, None], (ye**2 + yn**2)[:, None, None]
+        return mixture_stamps(
+            x[:, None, None], y[:, None, None], variance * along_x, variance * along_y, self.weight, half
+        )
+
+
+class SplineSource(_Positions):
+    """A point source seen through a PSF of any shape, as a B-spline stamp."""
+
+    def __init__(
+        self, model: Any, sky: SkyToPixel, stamp: SplineStamp, dispersion: np.ndarray, reco_psf: bool
+    ) -> None:
+        super().__init__([model], sky, dispersion, reco_psf)
+        self.stamp = stamp
+
+    def stamps(self, values: Values) -> tuple[Any, Any]:
+        x, y = self.pixels(values)
+        return spline_stamps(x[0], y[0], self.stamp)
+
+
+class FFTSource(_Positions):
+    """A source of any shape seen through a PSF of any shape, by FFT on a fixed window.
+
+    Parameters
+    ----------
+    model : SkyModel
+        Its spatial model gives the shape per steradian.
+    sky : SkyToPixel
+        For its frame.
+    window : tuple of int
+        ``y0, x0, height, width`` in pixels.
+    coords : tuple of numpy.ndarray
+        Longitude, latitude (deg, model's frame) and solid angle (sr) of the sub-pixels, shape
+        ``(height, width, n_sub)``.
+    basis : KernelBasis
+        For images of the window's shape.
+    dispersion : numpy.ndarray
+        ``(1, n_reco, n_true)``.
+    reco_psf : bool
+        The kernels are per reconstructed energy.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        sky: SkyToPixel,
+        window: tuple[int, ...],
+        coords: Any,
+        basis: KernelBasis,
+        dispersion: np.ndarray,
+        reco_psf: bool,
+    ) -> None:
+        super().__init__([model], sky, dispersion, reco_psf)
+        self.window, self.basis = window, basis
+        self.lon, self.lat, self.solid_angle = (data(c) for c in coords)
+
+    def stamps(self, values: Values) -> tuple[Any, Any]:
+        density = self.models[0].spatial_model.evaluate_graph(self.lon, self.lat, values)
+        image = (density * self.solid_angle).sum(axis=-1)
+        stamps = convolve_graph(image, self.basis)
+        return stamps.ravel(), pt.as_tensor_variable(np.array([self.window], dtype="int64"))
+
+
+def sub_pixels(arrays: FoldArrays, frame: str, window: tuple[int, ...], fine: int) -> tuple[np.ndarray, ...]:
+    """Longitude, latitude and solid angle of the sub-pixels of a window: each ``(height, width, fine**2)``."""
+    y0, x0, height, width = window
+    steps = (np.arange(fine) + 0.5) / fine - 0.5
+    x = (x0 + np.arange(width))[None, :, None] + np.tile(steps, fine)
+    y = (y0 + np.arange(height))[:, None, None] + np.repeat(steps, fine)
+    x, y = np.broadcast_arrays(x, y)
+    wcs = arrays.geom.wcs
+
+    def vector(dx: float, dy: float) -> np.ndarray:
+        lon, lat = np.deg2rad(wcs.wcs_pix2world(np.stack([(x + dx).ravel(), (y + dy).ravel()], axis=1), 0).T)
+        return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+
+    step = 0.5 / fine
+    across, along = vector(step, 0) - vector(-step, 0), vector(0, step) - vector(0, -step)
+    solid_angle = np.linalg.norm(np.cross(across.T, along.T), axis=1).reshape(x.shape)
+    lon, lat = wcs.wcs_pix2world(np.stack([x.ravel(), y.ravel()], axis=1), 0).T
+    sky = SkyCoord(lon, lat, unit="deg", frame=arrays.geom.frame).transform_to(frame)
+    return sky.data.lon.deg.reshape(x.shape), sky.data.lat.deg.reshape(x.shape), solid_angle

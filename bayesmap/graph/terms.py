@@ -1,0 +1,313 @@
+"""From models and arrays to terms: which PSF route each source takes, and what does not change is computed once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from astropy.coordinates import SkyCoord
+
+from bayesmap._util import check_option
+from bayesmap.graph.arrays import FoldArrays, Selection, Values
+from bayesmap.graph.fixed import FixedSource, fixed_source
+from bayesmap.graph.pixel import SkyToPixel
+from bayesmap.graph.psf.fft import kernel_basis, kernel_half_width
+from bayesmap.graph.psf.mixture import Mixture, fit_mixture
+from bayesmap.graph.psf.profile import PSFProfile, psf_profile
+from bayesmap.graph.psf.stamp import fit_stamp
+from bayesmap.graph.sources import FFTSource, GaussianGroup, SourceGroup, SplineSource, data, sub_pixels
+from bayesmap.modeling import FoVBackgroundModel, TemplateNPredModel
+
+__all__ = ["ROUTES", "BackgroundTerm", "Terms", "build_terms"]
+
+ROUTES = ("mixture", "stamp", "fft", "fixed")
+TOLERANCE = 1e-3  # largest accepted error of a Gaussian mixture
+
+
+@dataclass(eq=False)
+class BackgroundTerm:
+    """A cube of expected counts times a symbolic factor per energy (and, if it varies, per pixel).
+
+    Attributes
+    ----------
+    name : str
+        Name of the model, or of the dataset when no model scales its background.
+    cube : numpy.ndarray
+        Counts, shape ``(n_reco, n_lat, n_lon)``.
+    model : model or None
+        Scales the cube.
+    """
+
+    name: str
+    cube: np.ndarray
+    energy: np.ndarray
+    model: Any = None
+    lonlat: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def separable(self) -> bool:
+        """Whether the factor depends on energy only."""
+        return self.lonlat is None
+
+    def factor(self, values: Values) -> Any:
+        """Factor per reconstructed energy, evaluated at the bin centres: shape ``(n_reco,)``."""
+        if self.model is None:
+            return pt.ones(len(self.energy))
+        factor = self.model.spectral_model.evaluate_graph(pt.as_tensor_variable(self.energy), values)
+        return factor * pt.ones(len(self.energy))
+
+    def image(self, values: Values) -> Any:
+        """Factor per pixel, flattened: shape ``(n_lat * n_lon,)``."""
+        assert self.lonlat is not None
+        return self.model.spatial_model.evaluate_graph(*(data(c) for c in self.lonlat), values)
+
+
+@dataclass(eq=False)
+class Terms:
+    """All that predicts counts in one dataset.
+
+    Attributes
+    ----------
+    groups : list of SourceGroup
+        Sources that go through the projection kernel.
+    fixed : list of FixedSource
+        Sources of fixed position and shape.
+    backgrounds : list of BackgroundTerm
+        Cubes in reconstructed energy.
+    routes : dict of str
+        ``{model name: (route, error)}``: the PSF route taken and its error, half the L1 distance from the exact
+        pixel-integrated PSF.
+    """
+
+    arrays: FoldArrays
+    groups: list[Any] = field(default_factory=list)
+    fixed: list[FixedSource] = field(default_factory=list)
+    backgrounds: list[BackgroundTerm] = field(default_factory=list)
+    routes: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+
+def build_terms(
+    arrays: FoldArrays,
+    models: Sequence[Any],
+    *,
+    route: str | Mapping[str, str] | None = None,
+    tolerance: float = TOLERANCE,
+    reach: Mapping[str, float] | None = None,
+) -> Terms:
+    """Choose a PSF route for each source and compute what does not change.
+
+    Parameters
+    ----------
+    arrays : FoldArrays
+        The dataset.
+    models : sequence of models
+        Those that apply to it. IRFs are taken at their present positions.
+    route : {"mixture", "stamp", "fft"} or mapping of model name to one, optional
+        Force a route. By default: a Gaussian mixture for points and round Gaussians where it describes the PSF within
+        the tolerance, else a B-spline stamp for points and FFT for everything else; sources with all spatial parameters
+        frozen that are neither points nor round Gaussians are computed once ("fixed").
+    tolerance : float
+        Largest error of a Gaussian mixture, as half the L1 distance of pixel-integrated PSFs.
+    reach : mapping of str to float, optional
+        How far, in deg, each model may move or grow from its present position: the margin of FFT windows.
+
+    Returns
+    -------
+    Terms
+    """
+    terms = Terms(arrays)
+    scaled = [m for m in models if isinstance(m, FoVBackgroundModel)]
+    if len(scaled) > 1:
+        raise ValueError(
+            f"dataset {arrays.name!r} has {len(scaled)} background models, {[m.name for m in scaled]}; it takes one"
+        )
+    if arrays.background is not None:
+        terms.backgrounds.append(_background(arrays, scaled[0] if scaled else None))
+    elif scaled:
+        raise ValueError(f"model {scaled[0].name!r} scales the background of dataset {arrays.name!r}, which has none")
+    terms.backgrounds += [_template(arrays, m) for m in models if isinstance(m, TemplateNPredModel)]
+    sky_models = [m for m in models if not isinstance(m, FoVBackgroundModel | TemplateNPredModel)]
+    plans = [_plan(arrays, m, _forced(route, m.name), tolerance) for m in sky_models]
+    for plan in plans:
+        terms.routes[plan.model.name] = (plan.route, plan.error)
+        if plan.route == "fixed":
+            terms.fixed.append(fixed_source(arrays, plan.model, plan.profile, plan.edisp))
+        elif plan.route == "stamp":
+            stamp = fit_stamp(plan.profile, arrays.pixel_scale, max_half=max(arrays.mask.shape[1:]))
+            terms.routes[plan.model.name] = ("stamp", stamp.error)
+            terms.groups.append(SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp[None], arrays.reco_psf))
+        elif plan.route == "fft":
+            terms.groups.append(_fft_source(arrays, plan, (reach or {}).get(plan.model.name, 0.0)))
+    terms.groups += _gaussian_groups(arrays, [p for p in plans if p.route == "mixture"])
+    return terms
+
+
+def _forced(route: str | Mapping[str, str] | None, name: str) -> str | None:
+    chosen = route.get(name) if isinstance(route, Mapping) else route
+    if chosen is not None:
+        check_option(f"PSF route of model {name!r}", chosen, ROUTES)
+    return chosen
+
+
+@dataclass(eq=False)
+class _Plan:
+    """One source: its route and the IRFs at its position."""
+
+    model: Any
+    route: str
+    profile: PSFProfile | None
+    edisp: np.ndarray
+    error: float = 0.0
+    mixture: Mixture | None = None
+
+    def sky(self, arrays: FoldArrays) -> SkyToPixel:
+        frame = self.model.spatial_model.frame
+        key = f"sky-{frame}"
+        if key not in arrays.cache:
+            arrays.cache[key] = SkyToPixel.from_geom(arrays.geom, arrays.geom.center_skydir.transform_to(frame))
+        sky: SkyToPixel = arrays.cache[key]
+        return sky
+
+
+def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) -> _Plan:
+    spatial = model.spatial_model
+    if spatial is None:
+        raise ValueError(f"model {model.name!r} has no spatial model, dataset {arrays.name!r} is a map and needs one")
+    if arrays.exposure is None:
+        raise ValueError(f"dataset {arrays.name!r} has no exposure: model {model.name!r} cannot be folded")
+    use = {"exposure": True, "psf": True, "edisp": True, **(getattr(model, "apply_irf", None) or {})}
+    if not use["exposure"]:
+        raise ValueError(
+            f"model {model.name!r}: apply_irf={use} without exposure is not possible on dataset {arrays.name!r}; "
+            "use a TemplateNPredModel for predictions in counts"
+        )
+    position = getattr(spatial, "position", None) or arrays.geom.center_skydir
+    energy = arrays.energy if arrays.reco_psf else arrays.energy_true
+    profile = psf_profile(arrays.psf, position, energy) if use["psf"] and arrays.psf is not None else None
+    edisp = arrays.dispersion(position) if use["edisp"] else np.eye(len(arrays.energy))
+    moving = any(not p.frozen for p in spatial.parameters)
+    gaussian = _is_round_gaussian(spatial)
+    point = "point" in spatial.tag
+    plan = _Plan(model, "fft", profile, edisp)
+    if forced == "fixed" or (forced is None and not moving and not gaussian) or not _positioned(spatial):
+        if moving:
+            raise ValueError(f"model {model.name!r} has free spatial parameters and cannot take the route 'fixed'")
+        plan.route = "fixed"
+        return plan
+    if forced in (None, "mixture") and gaussian and (point or not arrays.reco_psf):
+        plan.mixture = _mixture(arrays, profile, len(energy))
+        if forced or plan.mixture.error <= tolerance:
+            plan.route, plan.error = "mixture", plan.mixture.error
+            return plan
+    if forced == "mixture":
+        raise ValueError(f"model {model.name!r}: only points and round Gaussians can take the route 'mixture'")
+    if forced == "stamp" and not point:
+        raise ValueError(f"model {model.name!r}: only point sources can take the route 'stamp'")
+    if point and profile is not None:
+        plan.route = "stamp"
+        return plan
+    if not moving:
+        plan.route = "fixed"
+    return plan
+
+
+def _positioned(spatial: Any) -> bool:
+    return hasattr(spatial, "lon_0") and not hasattr(spatial, "map")
+
+
+def _is_round_gaussian(spatial: Any) -> bool:
+    """Point or Gaussian whose eccentricity is fixed at zero."""
+    if "point" in spatial.tag:
+        return True
+    return "gauss" in spatial.tag and spatial.e.frozen and spatial.e.value == 0
+
+
+def _mixture(arrays: FoldArrays, profile: PSFProfile | None, n_energy: int) -> Mixture:
+    if profile is None:
+        # A point without PSF would jump from pixel to pixel: give it the width of a quarter pixel.
+        sigma = np.full((n_energy, 1), min(arrays.pixel_scale) / 4)
+        return Mixture(sigma, np.ones_like(sigma), 0.0)
+    key = profile.density.tobytes()
+    cache = arrays.cache.setdefault("mixtures", {})
+    if key not in cache:
+        cache[key] = fit_mixture(profile, arrays.pixel_scale)
+    mixture: Mixture = cache[key]
+    return mixture
+
+
+def _gaussian_groups(arrays: FoldArrays, plans: list[_Plan]) -> list[SourceGroup]:
+    groups: dict[tuple[bool, str], list[_Plan]] = {}
+    for plan in plans:
+        key = ("point" in plan.model.spatial_model.tag, plan.model.spatial_model.frame)
+        groups.setdefault(key, []).append(plan)
+    max_half = max(arrays.mask.shape[1:])
+    return [
+        GaussianGroup(
+            [p.model for p in members],
+            members[0].sky(arrays),
+            [p.mixture for p in members if p.mixture is not None],
+            np.stack([p.edisp for p in members]),
+            arrays.reco_psf,
+            max_half,
+        )
+        for members in groups.values()
+    ]
+
+
+def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
+    spatial, scale = plan.model.spatial_model, arrays.pixel_scale
+    x, y = (float(v) for v in arrays.geom.wcs.world_to_pixel(spatial.position.transform_to(arrays.geom.frame)))
+    radius = float(spatial.evaluation_radius.to_value("deg")) + reach
+    n_lat, n_lon = arrays.mask.shape[1:]
+    kernel = 1 if plan.profile is None else kernel_half_width(plan.profile, scale)
+    half = [int(np.ceil(radius / s)) + kernel + 1 for s in scale]
+    # What lies further from the map than the kernel reaches cannot be seen.
+    x0, x1 = max(round(x) - half[0], -2 * kernel), min(round(x) + half[0] + 1, n_lon + 2 * kernel)
+    y0, y1 = max(round(y) - half[1], -2 * kernel), min(round(y) + half[1] + 1, n_lat + 2 * kernel)
+    window = (y0, x0, max(y1 - y0, 1), max(x1 - x0, 1))
+    fine = int(np.clip(np.ceil(2 * min(scale) / spatial.evaluation_bin_size_min.to_value("deg")), 1, 4))
+    n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
+    basis = kernel_basis(plan.profile, n_energy, scale, window[2:])
+    coords = sub_pixels(arrays, spatial.frame, window, fine)
+    return FFTSource(plan.model, plan.sky(arrays), window, coords, basis, plan.edisp[None], arrays.reco_psf)
+
+
+def _background(arrays: FoldArrays, model: Any) -> BackgroundTerm:
+    assert arrays.background is not None
+    name = arrays.name if model is None else model.name
+    term = BackgroundTerm(name, arrays.background, arrays.energy, model)
+    if model is not None and model.spatial_model is not None:
+        coords = arrays.geom.to_image().get_coord().skycoord
+        term.lonlat = (coords.data.lon.deg.ravel(), coords.data.lat.deg.ravel())
+    return term
+
+
+def _template(arrays: FoldArrays, model: TemplateNPredModel) -> BackgroundTerm:
+    if model.map.geom == arrays.geom:
+        cube = np.asarray(model.map.data, dtype="float64")
+    else:
+        coords = arrays.geom.get_coord()
+        cube = np.asarray(model.map.interp_by_coord(coords, fill_value=0.0), dtype="float64")
+    return BackgroundTerm(model.name, cube, arrays.energy, model)
+
+
+def selection_data(terms: Terms, selection: Selection) -> dict[str, np.ndarray]:
+    """All arrays that depend on which bins are looked at."""
+    n_pixel = terms.arrays.mask.shape[1] * terms.arrays.mask.shape[2]
+    arrays = {
+        "columns": selection.columns,
+        "rows": selection.rows,
+        "energy": selection.energy,
+        "pixel": selection.index % n_pixel,
+    }
+    for i, background in enumerate(terms.backgrounds):
+        arrays[f"background{i}"] = background.cube.ravel()[selection.index]
+    for i, source in enumerate(terms.fixed):
+        arrays[f"response{i}"], arrays[f"first{i}"] = source.response(selection)
+    return arrays
+
+
+def reference_position(model: Any, arrays: FoldArrays) -> SkyCoord:
+    """Where the IRFs of a model are taken."""
+    return getattr(model.spatial_model, "position", None) or arrays.geom.center_skydir

@@ -1,0 +1,96 @@
+"""The log-posterior of a `pymc.Model` as one compiled function of a flat vector of unconstrained variables."""
+
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+from pytensor.graph.replace import clone_replace
+
+__all__ = ["LogDensity"]
+
+
+class LogDensity:
+    """Log-density and gradient, compiled once; shared data may change afterwards.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        With scalar or array free variables.
+    mode : str
+        PyTensor mode; "NUMBA" for sampling, "FAST_COMPILE" for a few evaluations.
+
+    Attributes
+    ----------
+    names : list of str
+        Free variables, in the order of the vector.
+    """
+
+    def __init__(self, model: pm.Model, mode: str = "NUMBA") -> None:
+        self.model = model
+        self.names = [rv.name for rv in model.free_RVs]
+        values = [model.rvs_to_values[rv] for rv in model.free_RVs]
+        start = model.initial_point()
+        self._start = np.concatenate([np.ravel(start[value.name]) for value in values]).astype("float64")
+        theta = pt.vector("theta", dtype="float64", shape=(len(self._start),))
+        weight = pt.scalar("jacobian", dtype="float64")
+        pieces, offset = {}, 0
+        for value in values:
+            shape = np.shape(start[value.name])
+            size = int(np.prod(shape, dtype=int))
+            piece = theta[offset : offset + size]
+            pieces[value] = piece.reshape(shape) if shape else piece[0]
+            offset += size
+        density = model.logp(jacobian=False)
+        jacobian = model.logp(jacobian=True) - density
+        [total] = clone_replace([density + weight * jacobian], replace=pieces, rebuild_strict=False)
+        outputs = [total, pt.grad(total, theta)]
+        self._function = pytensor.function([theta, weight], outputs, mode=mode, trust_input=True)
+        self._jacobian = {True: np.array(1.0), False: np.array(0.0)}
+        unknowns = model.replace_rvs_by_values(model.free_RVs + model.deterministics)
+        self._expand = pytensor.function(
+            [theta],
+            clone_replace(unknowns, replace=pieces, rebuild_strict=False),
+            mode="FAST_COMPILE",
+            trust_input=True,
+            on_unused_input="ignore",
+        )
+        self._expand_names = [v.name for v in model.free_RVs + model.deterministics]
+
+    @property
+    def start(self) -> np.ndarray:
+        """The model's initial point (prior medians), a copy."""
+        return self._start.copy()
+
+    @property
+    def size(self) -> int:
+        """Number of unconstrained variables."""
+        return len(self._start)
+
+    def __call__(self, theta: np.ndarray, jacobian: bool = True) -> tuple[float, np.ndarray]:
+        """Log-density (natural logarithm) and gradient.
+
+        Parameters
+        ----------
+        theta : numpy.ndarray
+            Unconstrained variables, float64, shape ``(size,)``.
+        jacobian : bool
+            Density of the unconstrained variables (True, for sampling) or of the parameters themselves (False: its
+            maximum is the mode of the posterior, or of the likelihood under flat priors).
+        """
+        value, gradient = self._function(theta, self._jacobian[jacobian])
+        return float(value), gradient
+
+    def expand(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters in their declared units at one point."""
+        return dict(zip(self._expand_names, self._expand(np.asarray(theta, dtype="float64")), strict=True))
+
+    def expand_draws(self, draws: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters of many points: ``draws`` has shape ``(n_chain, n_draw, size)``."""
+        flat = [self._expand(point) for point in np.ascontiguousarray(draws.reshape(-1, draws.shape[-1]))]
+        columns: Any = zip(*flat, strict=True)
+        return {
+            name: np.stack([np.asarray(v) for v in column]).reshape(*draws.shape[:2], *np.shape(column[0]))
+            for name, column in zip(self._expand_names, columns, strict=True)
+        }

@@ -1,0 +1,253 @@
+"""A compiled analysis: one graph, compiled once, sampled as often as wanted, also with other counts."""
+
+import logging
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmap._util import check_option, get_random_state, suggest
+from bayesmap.inference import samplers
+from bayesmap.inference.compile import compile_datasets
+from bayesmap.inference.density import LogDensity
+from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
+from bayesmap.inference.mode import Laplace, search_modes
+from bayesmap.inference.result import ModeResult, build_tree
+
+__all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
+
+log = logging.getLogger(__name__)
+
+SAMPLERS = ("whitened", "nutpie", "pymc", "numpyro")
+
+
+class CompiledFit:
+    """Datasets, their `pymc.Model` and its compiled log-density.
+
+    Parameters
+    ----------
+    datasets : MapDataset, Datasets or list of MapDataset
+        With counts and models.
+    **options
+        ``psf_route``, ``psf_tolerance``, ``irf_position``: see :func:`~bayesmap.inference.to_pymc`.
+
+    Attributes
+    ----------
+    model : pymc.Model
+        The model; the same as :func:`~bayesmap.inference.to_pymc` returns.
+    datasets : list of MapDataset
+        As given.
+    routes : dict
+        ``{dataset: {model: (route, error)}}``: how each source meets the PSF, and with which error (half the L1
+        distance from the exact pixel-integrated PSF).
+    """
+
+    def __init__(self, datasets: Any, **options: Any) -> None:
+        self.datasets = as_datasets(datasets)
+        self.model, self._observed = compile_datasets(self.datasets, **options)
+        self.models = dataset_models(self.datasets)
+        self.parameters = {name: p for p, name in parameter_names(self.models).items()}
+        self._density: LogDensity | None = None
+        self.routes = {name: dict(o.fold.terms.routes) for name, o in self._observed.items()}
+
+    @property
+    def density(self) -> LogDensity:
+        """The log-posterior and its gradient, compiled on first use."""
+        if self._density is None:
+            self._density = LogDensity(self.model)
+        return self._density
+
+    def set_counts(self, counts: Any) -> None:
+        """Replace the counts without compiling again; the datasets themselves are not changed.
+
+        Parameters
+        ----------
+        counts : Map, numpy.ndarray or mapping of dataset name to one of them
+            Cubes of the shape of the dataset. A single cube is for a single dataset.
+
+        Raises
+        ------
+        KeyError
+            If a name is unknown.
+        ValueError
+            If a shape is wrong or counts are not whole, non-negative numbers.
+        """
+        if not isinstance(counts, dict):
+            if len(self._observed) != 1:
+                raise ValueError(f"give counts by dataset name, one of {sorted(self._observed)}")
+            counts = {next(iter(self._observed)): counts}
+        for name in counts:
+            if name not in self._observed:
+                raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")
+        for name, cube in counts.items():
+            self._observed[name].set_counts(np.asarray(getattr(cube, "data", cube)))
+
+    def find_mode(self, random_state: Any = 0, *, searches: int = 4, jacobian: bool = False) -> ModeResult:
+        """Find the posterior mode and the Gaussian errors around it.
+
+        Parameters
+        ----------
+        random_state : int, numpy.random.Generator or str
+            Draws the dispersed starts.
+        searches : int
+            Number of searches.
+        jacobian : bool
+            False: the mode of the density of the parameters, which is the maximum-likelihood point under flat priors.
+            True: the mode in the unconstrained variables of the sampler.
+
+        Raises
+        ------
+        RuntimeError
+            If no search ends in a maximum.
+        """
+        best, rivals = search_modes(self.density, get_random_state(random_state), searches, jacobian)
+        if best is None:
+            raise RuntimeError(
+                "no mode found: no search ended in a maximum with positive curvature. Look at the priors of weakly "
+                f"constrained parameters, or sample with sampler='nutpie'; parameters: {self.density.names}"
+            )
+        return ModeResult.from_laplace(best, rivals, self.density, self.parameters)
+
+    def sample(
+        self,
+        draws: int = 1000,
+        tune: int | None = None,
+        chains: int = 4,
+        random_state: Any = None,
+        *,
+        sampler: str = "whitened",
+        cores: int | None = None,
+        searches: int = 4,
+        progress_bar: bool = True,
+        **kwargs: Any,
+    ) -> xr.DataTree:
+        """Sample the posterior; see :func:`~bayesmap.inference.sample`."""
+        check_option("sampler", sampler, SAMPLERS)
+        for what, value, least in (("draws", draws, 1), ("chains", chains, 1), ("tune", tune or 0, 0)):
+            if int(value) != value or value < least:
+                raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+        rng = get_random_state(random_state)
+        seed = int(rng.integers(2**31))
+        started = time.perf_counter()
+        info: dict[str, Any] = {"requested_sampler": sampler, "seed": seed, "random_state": repr(random_state)}
+        if sampler == "pymc":
+            run = samplers.sample_pymc(self.model, draws, tune or 1000, chains, seed, progress_bar, cores, **kwargs)
+        else:
+            laplace = None
+            if sampler == "whitened":
+                laplace, info["modes"] = self._whitening(rng, searches)
+                if laplace is None:
+                    sampler = "nutpie"
+            default_tune = 300 if laplace is not None else 1000
+            run = samplers.sample_density(
+                self.density,
+                laplace,
+                backend="numpyro" if sampler == "numpyro" else "nutpie",
+                draws=draws,
+                tune=default_tune if tune is None else tune,
+                chains=chains,
+                seed=seed,
+                cores=cores,
+                progress_bar=progress_bar,
+                **kwargs,
+            )
+        info |= {"sampler": sampler, "sampling_seconds": round(time.perf_counter() - started, 3)}
+        return build_tree(self, run, info)
+
+    def _whitening(self, rng: np.random.Generator, searches: int) -> tuple[Laplace | None, str]:
+        best, rivals = search_modes(self.density, rng, searches)
+        if best is None:
+            message = "no mode with positive-definite curvature found: plain adaptation from dispersed starts"
+        elif rivals:
+            points = [self.density.expand(mode.mode) for mode in (best, *rivals)]
+            places = "; ".join(", ".join(f"{k}={float(v):.4g}" for k, v in point.items()) for point in points)
+            message = f"{1 + len(rivals)} modes of comparable mass: plain adaptation from dispersed starts. Modes: {places}"
+            best = None
+        else:
+            message = "one mode"
+            log.info("one mode, log density %.3f", best.log_density)
+            return best, message
+        warnings.warn(message, stacklevel=4)
+        return best, message
+
+
+def compile_fit(datasets: Any, **options: Any) -> CompiledFit:
+    """Compile an analysis that is to be sampled more than once; see :class:`CompiledFit`."""
+    return CompiledFit(datasets, **options)
+
+
+def find_mode(datasets: Any, random_state: Any = 0, *, searches: int = 4, **options: Any) -> ModeResult:
+    """Find the posterior mode of one or more datasets; see :meth:`CompiledFit.find_mode`."""
+    return CompiledFit(datasets, **options).find_mode(random_state, searches=searches)
+
+
+def sample(
+    datasets: Any,
+    draws: int = 1000,
+    tune: int | None = None,
+    chains: int = 4,
+    random_state: Any = None,
+    *,
+    sampler: str = "whitened",
+    cores: int | None = None,
+    searches: int = 4,
+    progress_bar: bool = True,
+    psf_route: Any = None,
+    psf_tolerance: float = 1e-3,
+    irf_position: str = "prior",
+    **kwargs: Any,
+) -> xr.DataTree:
+    """Sample the joint posterior of one or more datasets.
+
+    Parameters
+    ----------
+    datasets : MapDataset, Datasets or list of MapDataset
+        With counts and models. Free parameters without a prior get a default one.
+    draws : int
+        Draws per chain.
+    tune : int, optional
+        Tuning draws per chain; 300 for the whitened sampler, 1000 for the others.
+    chains : int
+        Number of chains.
+    random_state : int, numpy.random.Generator, "random-seed" or "global-rng"
+        Same value, same draws.
+    sampler : {"whitened", "nutpie", "pymc", "numpyro"}
+        "whitened": search the mode, sample with nutpie in the coordinates in which the Gaussian around it is a unit
+        normal; falls back to "nutpie" (with a warning) where there is no single mode. "nutpie": plain adaptation.
+        "pymc": PyMC's own NUTS. "numpyro": NumPyro's NUTS on the same compiled density (needs the extra ``jax``).
+    cores : int, optional
+        Chains run at the same time.
+    searches : int
+        Mode searches of the whitened sampler.
+    progress_bar : bool
+        Show a progress bar.
+    psf_route, psf_tolerance, irf_position
+        See :func:`~bayesmap.inference.to_pymc`.
+    **kwargs
+        For the sampler, for example ``target_accept``.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior`` (variables ``"<model>.<parameter>"`` in declared units, ``attrs["units"]``),
+        ``sample_stats`` and ``observed_data`` (counts per energy); models, priors, versions and seed in the attributes.
+
+    Notes
+    -----
+    Ctrl-C ends sampling and returns the draws so far. The draws are always those of the original parameters; the
+    whitening is an affine change of variables with a constant Jacobian.
+    """
+    fit = CompiledFit(datasets, psf_route=psf_route, psf_tolerance=psf_tolerance, irf_position=irf_position)
+    return fit.sample(
+        draws,
+        tune,
+        chains,
+        random_state,
+        sampler=sampler,
+        cores=cores,
+        searches=searches,
+        progress_bar=progress_bar,
+        **kwargs,
+    )

@@ -1,0 +1,58 @@
+"""Datasets, models and parameters of an analysis, listed once each."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from bayesmap.modeling import Models, parameter_names
+
+__all__ = ["as_datasets", "at_prior_centre", "dataset_models", "parameter_names", "prior_median"]
+
+
+def as_datasets(datasets: Any) -> list[Any]:
+    """Return a list of datasets with unique names from one dataset or several.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or two share a name.
+    """
+    listed = [datasets] if hasattr(datasets, "counts") else list(datasets)
+    if not listed:
+        raise ValueError("no datasets given")
+    names = [dataset.name for dataset in listed]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"dataset names must be unique, {twice} occur more than once")
+    return listed
+
+
+def dataset_models(datasets: Sequence[Any]) -> Models:
+    """Return the models of all datasets, each once."""
+    models: dict[int, Any] = {}
+    for dataset in datasets:
+        for model in dataset.models or []:
+            models[id(model)] = model
+    return Models(list(models.values()))
+
+
+def prior_median(parameter: Any) -> float:
+    """Median of a free parameter's prior inside its bounds, in its declared unit; its value where there is none."""
+    prior = parameter.prior
+    if parameter.frozen or prior is None or prior.distribution.scipy is None:
+        return float(parameter.value)
+    lower, upper = parameter.bounds
+    return float(prior.median(parameter.unit, lower=lower, upper=upper))
+
+
+@contextmanager
+def at_prior_centre(models: Sequence[Any]) -> Iterator[None]:
+    """Put spatial parameters at the medians of their priors, and back afterwards."""
+    parameters = {p for m in models if getattr(m, "spatial_model", None) is not None for p in m.spatial_model.parameters}
+    before = {p: p.value for p in parameters}
+    try:
+        for p in parameters:
+            p.value = prior_median(p)
+        yield
+    finally:
+        for p, value in before.items():
+            p.value = value

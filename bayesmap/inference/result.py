@@ -1,0 +1,145 @@
+"""What an inference returns: a DataTree of draws, or a mode with errors."""
+
+import datetime
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmap.inference.density import LogDensity
+from bayesmap.inference.mode import Laplace
+from bayesmap.inference.samplers import Run
+
+__all__ = ["ModeResult", "build_tree"]
+
+VERSIONED = ("bayesmap", "pymc", "pytensor", "nutpie", "arviz", "numpy", "astropy")
+
+
+@dataclass(frozen=True, eq=False)
+class ModeResult:
+    """A posterior mode, in the declared units of the parameters.
+
+    Attributes
+    ----------
+    values, errors : dict of float
+        By variable name, ``"<model>.<parameter>"``; the errors are standard deviations of the Gaussian with the
+        curvature of the mode.
+    covariance : numpy.ndarray
+        Of the parameters, in the order of ``values``.
+    log_density : float
+        Log-posterior at the mode (natural logarithm).
+    evaluations : int
+        Gradient evaluations of the search that found it.
+    rivals : list of dict
+        Values at other modes of comparable mass.
+    """
+
+    values: dict[str, float]
+    errors: dict[str, float]
+    covariance: np.ndarray
+    log_density: float
+    evaluations: int
+    rivals: list[dict[str, float]]
+    units: dict[str, str]
+
+    @classmethod
+    def from_laplace(
+        cls, best: Laplace, rivals: list[Laplace], density: LogDensity, parameters: dict[str, Any]
+    ) -> "ModeResult":
+        """Carry a mode and its covariance from unconstrained variables to parameters."""
+        names = density.names
+        point = density.expand(best.mode)
+        values = {name: float(point[name]) for name in names}
+        jacobian = np.empty((len(names), density.size))
+        for i in range(density.size):
+            step = np.zeros(density.size)
+            step[i] = 1e-4 * best.factor[i, i]
+            high, low = density.expand(best.mode + step), density.expand(best.mode - step)
+            jacobian[:, i] = [(float(high[name]) - float(low[name])) / (2 * step[i]) for name in names]
+        covariance = jacobian @ best.covariance @ jacobian.T
+        errors = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
+        others = [{k: float(v) for k, v in density.expand(rival.mode).items()} for rival in rivals]
+        units = {name: str(parameters[name].unit) if name in parameters else "" for name in names}
+        return cls(values, errors, covariance, best.log_density, best.evaluations, others, units)
+
+    def __str__(self) -> str:
+        width = max(len(name) for name in self.values)
+        lines = [
+            f"{name:<{width}}  {value:12.5g} +- {self.errors[name]:<10.3g} {self.units[name]}"
+            for name, value in self.values.items()
+        ]
+        return "\n".join(lines)
+
+
+def build_tree(fit: Any, run: Run, info: dict[str, Any]) -> xr.DataTree:
+    """Put draws, statistics and the description of the analysis into one DataTree.
+
+    Parameters
+    ----------
+    fit : CompiledFit
+        What was sampled.
+    run : Run
+        The draws.
+    info : dict
+        Entries for the root attributes.
+    """
+    n_chain, n_draw = next(iter(run.posterior.values())).shape[:2]
+    coords = {"chain": np.arange(n_chain), "draw": np.arange(n_draw)}
+    posterior = xr.Dataset(
+        {name: (("chain", "draw"), values, _describe(fit, name)) for name, values in run.posterior.items()},
+        coords=coords,
+        attrs={"sample_dims": ["chain", "draw"]},
+    )
+    stats = xr.Dataset(
+        {name: (("chain", "draw"), values) for name, values in run.stats.items()},
+        coords=coords,
+        attrs={"sample_dims": ["chain", "draw"]},
+    )
+    tree = xr.DataTree.from_dict(
+        {"posterior": posterior, "sample_stats": stats, "observed_data": _observed_summary(fit)}
+    )
+    tree.attrs.update(_provenance(fit), interrupted=int(run.interrupted), **info)
+    return tree
+
+
+def _describe(fit: Any, name: str) -> dict[str, str]:
+    parameter = fit.parameters.get(name)
+    if parameter is None:
+        return {"units": ""}
+    linked = [m.name for m in fit.models if parameter in set(m.parameters)][1:]
+    attributes = {"units": str(parameter.unit), "prior": str(parameter.prior)}
+    return {**attributes, "linked_models": ", ".join(linked)} if linked else attributes
+
+
+def _observed_summary(fit: Any) -> xr.Dataset:
+    """Counts per energy inside the mask of each dataset; cubes never enter a result."""
+    variables = {}
+    for name, observed in fit._observed.items():
+        arrays = observed.arrays
+        counts = np.where(arrays.mask, observed.value.get_value(), 0).sum(axis=(1, 2))
+        dim = f"{name}_energy"
+        variables[f"{name}.counts"] = ((dim,), counts, {"units": "", "long_name": "counts inside the mask"})
+        variables[dim] = ((dim,), arrays.energy, {"units": "TeV"})
+    return xr.Dataset(variables)
+
+
+def _provenance(fit: Any) -> dict[str, Any]:
+    versions = {}
+    for package in VERSIONED:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "unknown"
+    defaults = [name for name, p in fit.parameters.items() if p.prior is not None and p.prior.is_default]
+    return {
+        "created_at": datetime.datetime.now(datetime.UTC).isoformat(),
+        "inference_library": "bayesmap",
+        "versions": json.dumps(versions),
+        "models": fit.models.to_yaml(),
+        "default_priors": ", ".join(defaults),
+        "datasets": ", ".join(d.name for d in fit.datasets),
+        "psf_routes": json.dumps(fit.routes),
+    }

@@ -1,0 +1,222 @@
+"""NUTS back ends that draw from a :class:`~bayesmap.inference.density.LogDensity`."""
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesmap.inference.density import LogDensity
+from bayesmap.inference.mode import Laplace
+
+__all__ = ["Run", "sample_density", "sample_pymc"]
+
+# Starting points are this many standard deviations of prior or Laplace approximation wide, so that R-hat can see.
+DISPERSION = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Draws of one sampler.
+
+    Attributes
+    ----------
+    posterior : dict of numpy.ndarray
+        Parameters in declared units, ``(n_chain, n_draw)`` each.
+    stats : dict of numpy.ndarray
+        Statistics, ``(n_chain, n_draw)`` each: ``diverging``, ``lp``, ``n_steps``, ...
+    interrupted : bool
+        Stopped by the user.
+    """
+
+    posterior: dict[str, np.ndarray]
+    stats: dict[str, np.ndarray]
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Whitened:
+    """Density of z where theta = mode + factor @ z."""
+
+    density: LogDensity
+    mode: np.ndarray
+    factor: np.ndarray
+
+    def __call__(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = self.density(self.mode + self.factor @ z)
+        return value, self.factor.T @ gradient
+
+    def theta(self, z: np.ndarray) -> np.ndarray:
+        """Original variables; ``z`` has the variables on its last axis."""
+        return self.mode + z @ self.factor.T
+
+    def start(self, seed: Any) -> np.ndarray:
+        """A dispersed start with finite density."""
+        rng = np.random.default_rng(seed)
+        for shrink in (1.0, 1.0, 1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05):
+            z = DISPERSION * shrink * rng.normal(size=len(self.mode))
+            value, gradient = self(z)
+            if np.isfinite(value) and np.isfinite(gradient).all():
+                return z
+        raise RuntimeError(
+            "the log-posterior is not finite around the starting point; parameters there: "
+            + ", ".join(f"{k}={float(v):.4g}" for k, v in self.density.expand(self.mode).items())
+        )
+
+
+def sample_density(
+    density: LogDensity,
+    laplace: Laplace | None,
+    *,
+    backend: str,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    cores: int | None,
+    progress_bar: bool,
+    **kwargs: Any,
+) -> Run:
+    """Sample a density, in whitened coordinates if a Gaussian approximation is given.
+
+    Parameters
+    ----------
+    density : LogDensity
+        The log-posterior.
+    laplace : Laplace or None
+        Mode and covariance for the whitening; without it the variables are sampled as they are.
+    backend : {"nutpie", "numpyro"}
+        The sampler.
+    draws, tune, chains, seed, cores, progress_bar
+        See :func:`~bayesmap.inference.sample`.
+    **kwargs
+        For ``nutpie.sample`` or ``numpyro.infer.NUTS``.
+    """
+    if laplace is None:
+        target = Whitened(density, density.start, np.eye(density.size))
+    else:
+        target = Whitened(density, laplace.mode, laplace.factor)
+    cores = min(chains, cores or os.cpu_count() or 1)
+    run: Callable[..., tuple[np.ndarray, dict[str, np.ndarray], bool]]
+    run = _nutpie if backend == "nutpie" else _numpyro
+    z, stats, interrupted = run(target, draws, tune, chains, seed, cores, progress_bar, **kwargs)
+    return Run(density.expand_draws(target.theta(z)), stats, interrupted)
+
+
+def _nutpie(
+    target: Whitened, draws: int, tune: int, chains: int, seed: int, cores: int, progress_bar: bool, **kwargs: Any
+) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
+    import nutpie
+
+    size = target.density.size
+    compiled = nutpie.compiled_pyfunc.from_pyfunc(
+        size,
+        lambda: target,
+        lambda seed1, seed2, chain: lambda z: {"z": np.array(z)},
+        [np.dtype("float64")],
+        [(size,)],
+        ["z"],
+        make_initial_point_fn=target.start,
+    )
+    running = nutpie.sample(
+        compiled,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        seed=seed,
+        progress_bar=progress_bar,
+        save_warmup=False,
+        blocking=False,
+        **kwargs,
+    )
+    interrupted = False
+    try:
+        tree = running.wait()
+    except KeyboardInterrupt:
+        tree, interrupted = running.abort(), True
+        warnings.warn("sampling was interrupted: the result holds the draws so far", stacklevel=6)
+    wanted = {"diverging": "diverging", "logp": "lp", "n_steps": "n_steps", "step_size": "step_size",
+              "mean_tree_accept": "acceptance_rate", "energy": "energy", "depth": "tree_depth"}  # fmt: skip
+    stats = {name: tree["sample_stats"][key].to_numpy() for key, name in wanted.items()}
+    return tree["posterior"]["z"].to_numpy(), stats, interrupted
+
+
+def _numpyro(
+    target: Whitened, draws: int, tune: int, chains: int, seed: int, cores: int, progress_bar: bool, **kwargs: Any
+) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
+    try:
+        import jax
+        from numpyro.infer import MCMC, NUTS
+    except ImportError as error:
+        raise ImportError("sampler='numpyro' needs jax and numpyro: install bayesmap with the extra 'jax'") from error
+
+    jax.config.update("jax_enable_x64", True)
+    size = target.density.size
+    shapes = (jax.ShapeDtypeStruct((), "float64"), jax.ShapeDtypeStruct((size,), "float64"))
+
+    def host(z: Any) -> tuple[np.ndarray, np.ndarray]:
+        value, gradient = target(np.array(z, dtype="float64"))
+        return np.array(-value), -gradient
+
+    def both(z: Any) -> Any:
+        return jax.pure_callback(host, shapes, z, vmap_method="sequential")
+
+    @jax.custom_vjp
+    def potential(z: Any) -> Any:
+        return both(z)[0]
+
+    potential.defvjp(both, lambda gradient, cotangent: (cotangent * gradient,))
+    mcmc = MCMC(
+        NUTS(potential_fn=potential, **kwargs),
+        num_warmup=tune,
+        num_samples=draws,
+        num_chains=chains,
+        chain_method="sequential",
+        progress_bar=progress_bar,
+    )
+    starts = np.stack([target.start((seed, chain)) for chain in range(chains)])
+    mcmc.run(
+        jax.random.PRNGKey(seed),
+        init_params=jax.numpy.asarray(starts if chains > 1 else starts[0]),
+        extra_fields=("diverging", "num_steps", "accept_prob", "potential_energy", "energy"),
+    )
+    z = np.asarray(mcmc.get_samples(group_by_chain=True))
+    fields = {k: np.asarray(v) for k, v in mcmc.get_extra_fields(group_by_chain=True).items()}
+    stats = {
+        "diverging": fields["diverging"],
+        "lp": -fields["potential_energy"],
+        "n_steps": fields["num_steps"],
+        "acceptance_rate": fields["accept_prob"],
+        "energy": fields["energy"],
+    }
+    return z, stats, False
+
+
+def sample_pymc(
+    model: Any, draws: int, tune: int, chains: int, seed: int, progress_bar: bool, cores: int | None, **kwargs: Any
+) -> Run:
+    """Sample with PyMC's own NUTS."""
+    import pymc as pm
+
+    tree = pm.sample(
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores or 1,
+        random_seed=seed,
+        progressbar=progress_bar,
+        nuts_sampler="pymc",
+        model=model,
+        compute_convergence_checks=False,
+        **kwargs,
+    )
+    posterior = {name: values.to_numpy() for name, values in tree["posterior"].data_vars.items()}
+    stats = {
+        name: values.to_numpy()
+        for name, values in tree["sample_stats"].data_vars.items()
+        if values.dims == ("chain", "draw") and values.dtype.kind in "fbiu"
+    }
+    return Run({str(k): v for k, v in posterior.items()}, {str(k): v for k, v in stats.items()})

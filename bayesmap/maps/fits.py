@@ -1,0 +1,251 @@
+"""Maps as FITS HDUs in the layout of the gamma-ray data formats (GADF): an image and a table of axis bins.
+
+References
+----------
+https://gamma-astro-data-formats.readthedocs.io/en/latest/skymaps/wcs/index.html
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+import astropy.units as u
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+
+from bayesmap._util import check_option, make_path, suggest
+from bayesmap.errors import FormatError
+from bayesmap.maps.axes import MapAxis
+from bayesmap.maps.bands import axes_from_bands, bands_hdu, bands_keywords
+from bayesmap.maps.map import Map
+from bayesmap.maps.wcs import WcsGeom
+
+__all__ = ["map_from_hdulist", "map_to_hdulist", "open_fits", "read_map", "write_hdulist"]
+
+DAMAGE = (OSError, EOFError, TypeError, ValueError, IndexError, KeyError)
+
+
+@contextlib.contextmanager
+def open_fits(filename: str | os.PathLike, checksum: bool = False) -> Iterator[fits.HDUList]:
+    """Open a FITS file for reading; a context manager.
+
+    Parameters
+    ----------
+    filename : path
+        File, possibly compressed.
+    checksum : bool
+        Whether to verify checksums.
+
+    Yields
+    ------
+    `~astropy.io.fits.HDUList`
+        All HDUs; data are read when they are first used.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is not a FITS file, is truncated, or a checksum is wrong.
+    """
+    path = make_path(filename)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    try:
+        with _damage_is_an_error():
+            hdulist = fits.open(path, memmap=False, checksum=checksum)
+            len(hdulist)  # finds all HDUs, so that a truncated file is noticed here
+    except (*DAMAGE, AstropyUserWarning) as error:
+        raise FormatError(f"{path} is not a valid FITS file: {error}") from error
+    with hdulist:
+        yield hdulist
+
+
+@contextlib.contextmanager
+def _damage_is_an_error() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for message in (".*truncated.*", ".*[Cc]hecksum.*", ".*[Dd]atasum.*", ".*non-standard.*", ".*not enough.*"):
+            warnings.filterwarnings("error", message=message)
+        yield
+
+
+def read_map(
+    filename: str | os.PathLike,
+    hdu: str | int | None = None,
+    hdu_bands: str | None = None,
+    map_type: str = "auto",
+    format: str = "gadf",
+    checksum: bool = False,
+) -> Map:
+    """Return the map of `Map.read`."""
+    check_option("map_type", map_type, ("auto", "wcs"))
+    with open_fits(filename, checksum=checksum) as hdulist:
+        return map_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format)
+
+
+def map_from_hdulist(
+    hdulist: fits.HDUList, hdu: str | int | None = None, hdu_bands: str | None = None, format: str = "gadf"
+) -> Map:
+    """Return the map of `Map.from_hdulist`."""
+    check_option("format", format, ("gadf",))
+    image = _find_hdu(hdulist, hdu) if hdu is not None else _first_image(hdulist)
+    name = f"HDU {image.name!r}"
+    if not image.is_image:
+        return _map_without_position(hdulist, image, hdu_bands)
+    data = _read_data(image)
+    axes = _read_axes(hdulist, image, hdu_bands)
+    expected = tuple(axis.nbin for axis in axes[::-1])
+    if data.ndim < 2 or data.shape[:-2] != expected:
+        raise FormatError(f"{name} has an image of shape {data.shape}, its axes have {expected} bins")
+    try:
+        geom = WcsGeom.from_header(image.header, npix=data.shape[:-3:-1], axes=axes)
+    except ValueError as error:
+        raise FormatError(f"{name}: {error}") from error
+    return Map.from_geom(geom, data=data, unit=_read_unit(image), meta=_read_meta(image))
+
+
+def _map_without_position(hdulist: fits.HDUList, table: object, hdu_bands: str | None) -> Map:
+    """Return values that are the same everywhere (a table and no region) as a map of one pixel, the whole sky."""
+    name = f"HDU {table.name!r}"
+    if "DATA" not in table.columns.names:
+        raise FormatError(f"{name} is a table without the column DATA, so it is not a map")
+    if f"{table.name}_REGION" in hdulist:
+        raise FormatError(f"{name} is a map on a region; only images can be read as a map here")
+    axes = _read_axes(hdulist, table, hdu_bands)
+    values = np.asarray(_read_data(table)["DATA"])
+    shape = (*(axis.nbin for axis in axes[::-1]), 1, 1)
+    if values.size != np.prod(shape):
+        raise FormatError(f"{name} has {values.size} values, its axes have {shape[:-2]} bins")
+    data = values.astype(values.dtype.newbyteorder("=")).reshape(shape)
+    unit = _parse_unit(table, table.columns["DATA"].unit or "")
+    return Map.from_geom(WcsGeom.create(npix=1, binsz=(360, 180), axes=axes), data=data, unit=unit)
+
+
+def _find_hdu(hdulist: fits.HDUList, key: str | int) -> object:
+    try:
+        return hdulist[key]
+    except (KeyError, IndexError):
+        names = [hdu.name for hdu in hdulist]
+        raise FormatError(f"there is no HDU {key!r} in the file{suggest(key, names)}") from None
+
+
+def _first_image(hdulist: fits.HDUList) -> object:
+    for hdu in hdulist:
+        if hdu.is_image and hdu.header.get("NAXIS", 0) > 0:
+            return hdu
+    raise FormatError(f"there is no image in the file, its HDUs are {[hdu.name for hdu in hdulist]}")
+
+
+def _read_data(image: object) -> np.ndarray:
+    try:
+        with _damage_is_an_error():
+            data = image.data
+    except (*DAMAGE, AstropyUserWarning) as error:
+        raise FormatError(f"HDU {image.name!r} cannot be read: {error}") from error
+    if data is None:
+        raise FormatError(f"HDU {image.name!r} holds no data")
+    return data if data.dtype.isnative or not image.is_image else data.astype(data.dtype.newbyteorder("="))
+
+
+def _read_axes(hdulist: fits.HDUList, image: object, hdu_bands: str | None) -> list[MapAxis]:
+    if image.is_image and image.header["NAXIS"] <= 2 and hdu_bands is None and "BANDSHDU" not in image.header:
+        return []
+    named = hdu_bands or image.header.get("BANDSHDU")
+    key = named or f"{image.name}_BANDS"
+    if key not in hdulist:
+        names = [hdu.name for hdu in hdulist]
+        raise FormatError(f"HDU {image.name!r} needs the table {key!r} of its axes{suggest(key, names)}")
+    return axes_from_bands(hdulist[key])
+
+
+def _read_unit(image: object) -> u.UnitBase:
+    return _parse_unit(image, image.header.get("BUNIT", image.header.get("UNIT", "")))
+
+
+def _parse_unit(hdu: object, text: str) -> u.UnitBase:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", u.UnitsWarning)
+            return u.Unit(text)
+    except ValueError as error:
+        raise FormatError(f"HDU {hdu.name!r} has the unknown unit {text!r}: {error}") from error
+
+
+def _read_meta(image: object) -> dict[str, object]:
+    text = image.header.get("META", "{}")
+    try:
+        meta = json.loads(text)
+    except (json.JSONDecodeError, TypeError) as error:
+        raise FormatError(f"HDU {image.name!r} has a META keyword that is not JSON: {text!r}") from error
+    return meta if isinstance(meta, dict) else {"meta": meta}
+
+
+def map_to_hdulist(m: Map, hdu: str | None = None, hdu_bands: str | None = None, format: str = "gadf") -> fits.HDUList:
+    """Return the HDUs of `Map.to_hdulist`."""
+    check_option("format", format, ("gadf",))
+    name = "PRIMARY" if hdu is None else hdu.upper()
+    bands = (hdu_bands or f"{name}_BANDS").upper()
+    header = _header(m, name, bands)
+    data = m.data.astype("int64") if m.is_mask else m.data
+    hdus = (
+        [fits.PrimaryHDU(data, header)]
+        if name == "PRIMARY"
+        else [
+            fits.PrimaryHDU(),
+            fits.ImageHDU(data, header, name=name),
+        ]
+    )
+    if len(m.geom.axes):
+        hdus.append(bands_hdu(m.geom.axes, bands))
+    return fits.HDUList(hdus)
+
+
+def _header(m: Map, name: str, bands: str) -> fits.Header:
+    header = m.geom.wcs.to_header()
+    header.update(bands_keywords(m.geom.axes))
+    header["WCSSHAPE"] = "(" + ",".join(str(n) for n in m.geom.data_shape[::-1]) + ")"
+    if len(m.geom.axes):
+        header["BANDSHDU"] = bands
+    if name != "PRIMARY":
+        header["EXTNAME"] = name
+    header["META"] = json.dumps(m.meta, default=str)
+    header["BUNIT"] = m.unit.to_string("fits")
+    return header
+
+
+def write_hdulist(
+    hdulist: fits.HDUList, filename: str | os.PathLike, overwrite: bool = False, checksum: bool = False
+) -> None:
+    """Write a FITS file completely or not at all.
+
+    The file is written beside its place under another name and moved there when it is complete, so that an interrupted
+    write leaves an old file intact.
+
+    Parameters
+    ----------
+    hdulist : `~astropy.io.fits.HDUList`
+        What to write.
+    filename : path
+        File; ``.gz`` compresses.
+    overwrite : bool
+        Whether to replace an existing file.
+    checksum : bool
+        Whether to write checksums.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and ``overwrite`` is False.
+    """
+    path = make_path(filename)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; use overwrite=True to replace it")
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        part = os.path.join(folder, path.name)
+        hdulist.writeto(part, checksum=checksum)
+        os.replace(part, path)

@@ -1,0 +1,445 @@
+"""Maps: a geometry, data and a unit."""
+
+import copy as copy_module
+import operator
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
+
+import astropy.units as u
+import numpy as np
+from astropy.io import fits
+
+from bayesmap.errors import GeometryMismatchError
+from bayesmap.maps.geom import Geom
+
+__all__ = ["Map"]
+
+
+class Map(ABC):
+    """Values on the pixels of a geometry.
+
+    Parameters
+    ----------
+    geom : Geom
+        Geometry.
+    data : array_like or scalar, optional
+        Values of shape ``geom.data_shape``, in numpy order ``(axis..., lat, lon)``; zeros by default. The data type is
+        kept, in native byte order.
+    dtype : str or numpy.dtype
+        Data type of the zeros.
+    meta : Mapping, optional
+        Any information that can be written as JSON.
+    unit : str or `~astropy.units.Unit`
+        Unit of the values.
+
+    Raises
+    ------
+    ValueError
+        If the data do not fit the geometry.
+    """
+
+    def __init__(
+        self, geom: Geom, data: object = None, dtype: object = "float32", meta: object = None, unit: object = ""
+    ) -> None:
+        if not isinstance(geom, Geom):
+            raise TypeError(f"a map needs a geometry, got {geom!r}")
+        self._geom = geom
+        self._unit = u.Unit(unit)
+        self.meta = dict(meta) if meta is not None else {}
+        self.data = np.zeros(geom.data_shape, dtype=dtype) if data is None else data
+
+    # -- construction -------------------------------------------------------------------------------------------------
+    @staticmethod
+    def create(map_type: str = "wcs", **kwargs: object) -> "Map":
+        """Return an empty map.
+
+        Parameters
+        ----------
+        map_type : {"wcs"}
+            Kind of geometry.
+        **kwargs : dict
+            ``dtype``, ``meta``, ``unit`` and ``data`` of the map; everything else goes to `WcsGeom.create`.
+        """
+        from bayesmap.maps.wcs_map import create_map
+
+        return create_map(map_type, **kwargs)
+
+    @staticmethod
+    def from_geom(
+        geom: Geom, meta: object = None, data: object = None, unit: object = "", dtype: object = "float32"
+    ) -> "Map":
+        """Return a map on a geometry, of the class that belongs to it."""
+        from bayesmap.maps.wcs_map import map_class
+
+        return map_class(geom)(geom, data=data, meta=meta, unit=unit, dtype=dtype)
+
+    @staticmethod
+    def from_stack(maps: Sequence["Map"], axis: object = None, axis_name: str | None = None) -> "Map":
+        """Return maps joined along a new or an existing axis.
+
+        Parameters
+        ----------
+        maps : sequence of Map
+            Maps of the same geometry up to that axis.
+        axis : MapAxis, optional
+            New axis with one bin per map.
+        axis_name : str, optional
+            Name of an existing axis, along which the maps follow each other.
+        """
+        from bayesmap.maps.reduce import stack_maps
+
+        return stack_maps(maps, axis, axis_name)
+
+    @staticmethod
+    def from_hdulist(
+        hdulist: fits.HDUList, hdu: str | int | None = None, hdu_bands: str | None = None, format: str = "gadf"
+    ) -> "Map":
+        """Return the map in an open FITS file.
+
+        Parameters
+        ----------
+        hdulist : `~astropy.io.fits.HDUList`
+            FITS file.
+        hdu : str or int, optional
+            Image HDU; by default the first one with data.
+        hdu_bands : str, optional
+            Table of the axes; by default the one named in the image header, or ``<hdu>_BANDS``.
+        format : {"gadf"}
+            File layout.
+
+        Raises
+        ------
+        FormatError
+            If an HDU is missing or damaged.
+        """
+        from bayesmap.maps.fits import map_from_hdulist
+
+        return map_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format)
+
+    @staticmethod
+    def read(
+        filename: str | os.PathLike,
+        hdu: str | int | None = None,
+        hdu_bands: str | None = None,
+        map_type: str = "auto",
+        format: str = "gadf",
+        checksum: bool = False,
+    ) -> "Map":
+        """Read a map from a FITS file.
+
+        Parameters
+        ----------
+        filename : path
+            File; environment variables and ``~`` are expanded.
+        hdu, hdu_bands, format
+            As for `Map.from_hdulist`.
+        map_type : {"auto", "wcs"}
+            Kind of geometry.
+        checksum : bool
+            Whether to verify the checksums in the file.
+
+        Raises
+        ------
+        FormatError
+            If the file is no FITS file, is truncated or lacks an HDU.
+        """
+        from bayesmap.maps.fits import read_map
+
+        return read_map(filename, hdu=hdu, hdu_bands=hdu_bands, map_type=map_type, format=format, checksum=checksum)
+
+    def to_hdulist(self, hdu: str | None = None, hdu_bands: str | None = None, format: str = "gadf") -> fits.HDUList:
+        """Return FITS HDUs: an image and, if there are axes, a table of their bins.
+
+        Parameters
+        ----------
+        hdu : str, optional
+            Name of the image HDU; by default it is the primary one.
+        hdu_bands : str, optional
+            Name of the table, by default ``<hdu>_BANDS``.
+        format : {"gadf"}
+            File layout.
+        """
+        from bayesmap.maps.fits import map_to_hdulist
+
+        return map_to_hdulist(self, hdu=hdu, hdu_bands=hdu_bands, format=format)
+
+    def write(
+        self,
+        filename: str | os.PathLike,
+        overwrite: bool = False,
+        hdu: str | None = None,
+        hdu_bands: str | None = None,
+        format: str = "gadf",
+        checksum: bool = False,
+    ) -> None:
+        """Write a map to a FITS file; an interrupted write leaves an old file intact.
+
+        Parameters
+        ----------
+        filename : path
+            File.
+        overwrite : bool
+            Whether to replace an existing file.
+        hdu, hdu_bands, format
+            As for `Map.to_hdulist`.
+        checksum : bool
+            Whether to write checksums.
+        """
+        from bayesmap.maps.fits import write_hdulist
+
+        write_hdulist(self.to_hdulist(hdu=hdu, hdu_bands=hdu_bands, format=format), filename, overwrite, checksum)
+
+    # -- data ---------------------------------------------------------------------------------------------------------
+    @property
+    def geom(self) -> Geom:
+        """Geometry."""
+        return self._geom
+
+    @property
+    def unit(self) -> u.UnitBase:
+        """Unit of the values."""
+        return self._unit
+
+    @property
+    def data(self) -> np.ndarray:
+        """Values, shape ``geom.data_shape``, native byte order."""
+        return self._data
+
+    @data.setter
+    def data(self, value: object) -> None:
+        if isinstance(value, u.Quantity):
+            raise TypeError("map data must be a bare array; set 'quantity', or give the unit separately")
+        value = np.asarray(value)
+        if not value.dtype.isnative:
+            value = value.astype(value.dtype.newbyteorder("="))
+        shape = self._geom.data_shape
+        if value.ndim == 0:
+            value = np.full(shape, value)
+        if value.shape != shape:
+            if [n for n in value.shape if n > 1] != [n for n in shape if n > 1]:
+                raise ValueError(f"map data have shape {value.shape}, the geometry {self._geom!r} needs {shape}")
+            value = value.reshape(shape)
+        self._data = value
+
+    @property
+    def quantity(self) -> u.Quantity:
+        """Values with their unit (a view where possible)."""
+        return u.Quantity(self._data, self._unit, copy=None, dtype=None if self._data.dtype.kind == "f" else float)
+
+    @quantity.setter
+    def quantity(self, value: object) -> None:
+        value = u.Quantity(value)
+        self.data = value.value
+        self._unit = value.unit
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether the values are boolean."""
+        return self._data.dtype == bool
+
+    def rename(self, name: str) -> Self:
+        """Return a copy with ``meta["name"]`` set."""
+        return self.copy(meta=self.meta | {"name": name})
+
+    def copy(self, **kwargs: object) -> Self:
+        """Return a deep copy with ``geom``, ``data``, ``unit`` or ``meta`` replaced (the geometry is shared)."""
+        if "geom" in kwargs and "data" not in kwargs and kwargs["geom"].data_shape != self._geom.data_shape:
+            raise ValueError("a map copied to a geometry of another shape needs new data")
+        if "data" not in kwargs:
+            kwargs["data"] = self._data.copy()
+        return self._init_copy(**kwargs)
+
+    def _init_copy(self, **kwargs: object) -> Self:
+        settings = {"geom": self._geom, "data": self._data, "unit": self._unit, "meta": self.meta} | kwargs
+        settings["meta"] = copy_module.deepcopy(settings["meta"])
+        if type(settings["geom"]) is type(self._geom):
+            return type(self)(**settings)
+        return Map.from_geom(**settings)
+
+    def to_unit(self, unit: object) -> Self:
+        """Return the map in another unit.
+
+        Raises
+        ------
+        astropy.units.UnitConversionError
+            If the units are not convertible.
+        """
+        unit = u.Unit(unit)
+        factor = self._unit.to(unit)
+        data = self._data * np.array(factor, dtype=self._data.dtype) if self._data.dtype.kind == "f" else None
+        return self.copy(data=self._data * factor if data is None else data, unit=unit)
+
+    def check_geom(self, other: "Map", what: str) -> None:
+        """Raise a GeometryMismatchError unless another map has the same geometry."""
+        if self._geom is not other.geom and self._geom != other.geom:
+            raise GeometryMismatchError(f"{what} needs maps of equal geometry, got {self._geom!r} and {other.geom!r}")
+
+    def is_allclose(self, other: "Map", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, **kwargs: float) -> bool:
+        """Whether another map has the same geometry and unit, and close values (``rtol``, ``atol`` as numpy)."""
+        if not isinstance(other, Map):
+            raise TypeError(f"is_allclose needs a map, got {other!r}")
+        if not self._geom.is_allclose(other.geom, rtol_axes=rtol_axes, atol_axes=atol_axes):
+            return False
+        same_unit = self._unit.is_equivalent(other.unit)
+        return same_unit and bool(np.allclose(self.quantity.value, other.quantity.to_value(self._unit), **kwargs))
+
+    # -- arithmetic ---------------------------------------------------------------------------------------------------
+    def _operand(self, other: object, what: str) -> object:
+        """What the data array is combined with: a quantity, or a bare number (which keeps the data type)."""
+        if isinstance(other, Map):
+            self.check_geom(other, what)
+            return other.quantity if other.unit != u.dimensionless_unscaled else other.data
+        if isinstance(other, str | u.Quantity | u.UnitBase):
+            return u.Quantity(other)
+        return other
+
+    def _arithmetic(self, function: Callable, other: object, reflected: bool = False) -> Self:
+        operand = self._operand(other, function.__name__)
+        plain = self._unit == u.dimensionless_unscaled and not isinstance(operand, u.Quantity)
+        own = self._data if plain else self.quantity
+        result = function(operand, own) if reflected else function(own, operand)
+        if isinstance(result, u.Quantity):
+            return self.copy(data=result.value, unit=result.unit)
+        return self.copy(data=result)
+
+    def _in_place(self, function: Callable, other: object) -> Self:
+        result = self._arithmetic(function, other)
+        self._data = result.data.astype(np.result_type(self._data.dtype, result.data.dtype), copy=False)
+        self._unit = result.unit
+        return self
+
+    def _compare(self, function: Callable, other: object) -> Self:
+        operand = self._operand(other, function.__name__)
+        plain = self._unit == u.dimensionless_unscaled and not isinstance(operand, u.Quantity)
+        return self.copy(data=function(self._data if plain else self.quantity, operand), unit="")
+
+    def _logical(self, function: Callable, other: object) -> Self:
+        if isinstance(other, Map):
+            self.check_geom(other, function.__name__)
+            other = other.data
+        if not self.is_mask or np.asarray(other).dtype != bool:
+            raise TypeError(
+                f"{function.__name__} needs boolean maps, got {self._data.dtype} and {np.asarray(other).dtype}"
+            )
+        return self.copy(data=function(self._data, other))
+
+    def __add__(self, other: object) -> Self:
+        return self._arithmetic(np.add, other)
+
+    __radd__ = __add__
+
+    def __iadd__(self, other: object) -> Self:
+        return self._in_place(np.add, other)
+
+    def __sub__(self, other: object) -> Self:
+        return self._arithmetic(np.subtract, other)
+
+    def __rsub__(self, other: object) -> Self:
+        return self._arithmetic(np.subtract, other, reflected=True)
+
+    def __isub__(self, other: object) -> Self:
+        return self._in_place(np.subtract, other)
+
+    def __mul__(self, other: object) -> Self:
+        return self._arithmetic(np.multiply, other)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, other: object) -> Self:
+        return self._in_place(np.multiply, other)
+
+    def __truediv__(self, other: object) -> Self:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self._arithmetic(np.true_divide, other)
+
+    def __rtruediv__(self, other: object) -> Self:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self._arithmetic(np.true_divide, other, reflected=True)
+
+    def __itruediv__(self, other: object) -> Self:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self._in_place(np.true_divide, other)
+
+    def __pow__(self, exponent: float) -> Self:
+        return self._arithmetic(np.power, exponent)
+
+    def __neg__(self) -> Self:
+        return self.copy(data=-self._data)
+
+    def __lt__(self, other: object) -> Self:
+        return self._compare(operator.lt, other)
+
+    def __le__(self, other: object) -> Self:
+        return self._compare(operator.le, other)
+
+    def __gt__(self, other: object) -> Self:
+        return self._compare(operator.gt, other)
+
+    def __ge__(self, other: object) -> Self:
+        return self._compare(operator.ge, other)
+
+    def __and__(self, other: object) -> Self:
+        return self._logical(np.logical_and, other)
+
+    def __or__(self, other: object) -> Self:
+        return self._logical(np.logical_or, other)
+
+    def __xor__(self, other: object) -> Self:
+        return self._logical(np.logical_xor, other)
+
+    def __invert__(self) -> Self:
+        if not self.is_mask:
+            raise TypeError(f"~ needs a boolean map, got data of type {self._data.dtype}")
+        return self.copy(data=~self._data)
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    __array_ufunc__ = None  # so that "quantity * map" and "array + map" come to our reflected methods
+
+    # -- images -------------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def interp_by_coord(self, coords: object, **kwargs: object) -> np.ndarray:
+        """Return values interpolated at coordinates."""
+
+    def iter_by_image(self, keepdims: bool = False) -> Iterator["Map"]:
+        """Yield one map per image, with length-one axes if ``keepdims``."""
+        for idx in np.ndindex(self._geom.axes.shape[::-1]):
+            index = dict(zip(self._geom.axes.names[::-1], idx, strict=True))
+            slices = {name: slice(i, i + 1) if keepdims else i for name, i in index.items()}
+            yield self.slice_by_idx(slices)
+
+    def iter_by_image_data(self) -> Iterator[tuple[np.ndarray, tuple[int, ...]]]:
+        """Yield every image as an array with its index ``(last axis, ..., first axis)``."""
+        for idx in np.ndindex(self._geom.axes.shape[::-1]):
+            yield self._data[idx], idx
+
+    def iter_by_axis(self, axis_name: str, keepdims: bool = False) -> Iterator["Map"]:
+        """Yield one map per bin of an axis."""
+        for i in range(self._geom.axes[axis_name].nbin):
+            yield self.slice_by_idx({axis_name: slice(i, i + 1) if keepdims else i})
+
+    def slice_by_idx(self, slices: Mapping[str, slice | int]) -> "Map":
+        """Return the part of the map selected by slices per axis; an axis given an integer is dropped."""
+        geom = self._geom.slice_by_idx(slices)
+        index = tuple(slices.get(name, slice(None)) for name in self._geom.axes.names[::-1])
+        return self.copy(geom=geom, data=self._data[index].copy())
+
+    def __repr__(self) -> str:
+        unit = f" {self._unit}" if str(self._unit) else ""
+        return f"<{type(self).__name__} {self._data.dtype}{unit} on {self._geom!r}>"
+
+    def __str__(self) -> str:
+        rows = {
+            "geom": type(self._geom).__name__,
+            "axes": self._geom.axes_names,
+            "shape": self._geom.data_shape[::-1],
+            "ndim": self._geom.ndim,
+            "unit": repr(str(self._unit)),
+            "dtype": self._data.dtype,
+        }
+        return f"{type(self).__name__}\n{'-' * len(type(self).__name__)}\n\n" + "".join(
+            f"  {key:<5} : {value} \n" for key, value in rows.items()
+        )

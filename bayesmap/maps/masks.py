@@ -1,0 +1,154 @@
+"""Boolean maps from regions, energies and distances, and their erosion and dilation."""
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+from scipy import ndimage
+
+from bayesmap._util import check_option
+from bayesmap.maps.map import Map
+
+__all__ = [
+    "binary_dilate",
+    "binary_erode",
+    "binary_structure",
+    "boundary_mask",
+    "energy_mask",
+    "nearest_position",
+    "region_mask",
+    "region_weights",
+]
+
+
+def region_mask(geom: object, regions: object, inside: bool = True) -> Map:
+    """Return the map of `WcsGeom.region_mask`."""
+    image = np.zeros(geom.data_shape_image, dtype=bool)
+    for region in _as_regions(regions):
+        image |= _image_mask(geom.to_image(), region)
+    image = image if inside else ~image
+    return Map.from_geom(geom, data=np.broadcast_to(image, geom.data_shape).copy())
+
+
+def _as_regions(regions: object) -> list[object]:
+    from regions import PixelRegion, Regions, SkyRegion
+
+    if isinstance(regions, str):
+        return list(Regions.parse(regions, format="ds9"))
+    if isinstance(regions, SkyRegion | PixelRegion):
+        return [regions]
+    regions = list(regions)
+    for region in regions:
+        if not isinstance(region, SkyRegion | PixelRegion):
+            raise TypeError(f"a region of the package 'regions' is needed, got {region!r}")
+    if not regions:
+        raise ValueError("region_mask needs at least one region")
+    return regions
+
+
+def _image_mask(image: object, region: object) -> np.ndarray:
+    from regions import PixCoord, PointPixelRegion, PointSkyRegion, SkyRegion
+
+    mask = np.zeros(image.data_shape, dtype=bool)
+    pixel_region = region.to_pixel(image.wcs) if isinstance(region, SkyRegion) else region
+    if isinstance(region, PointSkyRegion | PointPixelRegion):
+        x, y = image.pix_to_idx((pixel_region.center.x, pixel_region.center.y))
+        if x >= 0 and y >= 0:
+            mask[y, x] = True
+        return mask
+    x, y = np.broadcast_arrays(*image.get_pix())
+    return np.asarray(pixel_region.contains(PixCoord(x, y)), dtype=bool)
+
+
+def region_weights(geom: object, regions: object, oversampling_factor: int = 10) -> Map:
+    """Return the map of `WcsGeom.region_weights`."""
+    fine = region_mask(geom.upsample(oversampling_factor), regions)
+    weights = Map.from_geom(fine.geom, data=fine.data.astype("float64"))
+    return weights.downsample(oversampling_factor, preserve_counts=False)
+
+
+def energy_mask(geom: object, energy_min: object = None, energy_max: object = None, round_to_edge: bool = False) -> Map:
+    """Return the map of `Geom.energy_mask`."""
+    names = [axis.name for axis in geom.axes if axis.is_energy_axis]
+    if not names:
+        raise ValueError(f"energy_mask needs an energy axis, {geom!r} has {geom.axes.names}")
+    axis = geom.axes[names[0]]
+    low = axis.edges[0] if energy_min is None else u.Quantity(energy_min)
+    high = axis.edges[-1] if energy_max is None else u.Quantity(energy_max)
+    if round_to_edge:
+        low, high = axis.round(low), axis.round(high)
+    inside = (axis.edges_min >= low) & (axis.edges_max <= high)
+    shape = [1] * geom.ndim
+    shape[geom.axes.index_data(axis.name)] = -1
+    return Map.from_geom(geom, data=np.broadcast_to(inside.reshape(shape), geom.data_shape).copy())
+
+
+def boundary_mask(geom: object, width: object) -> Map:
+    """Return the map of `WcsGeom.boundary_mask`."""
+    x, y = (int(np.ceil(np.round(w, 9))) for w in _pixels(geom, width))
+    image = np.zeros(geom.data_shape_image, dtype=bool)
+    n_lat, n_lon = image.shape
+    image[y : n_lat - y, x : n_lon - x] = True
+    return Map.from_geom(geom, data=np.broadcast_to(image, geom.data_shape).copy())
+
+
+def _pixels(geom: object, width: object) -> np.ndarray:
+    """Width in longitude and latitude as numbers of pixels; bare numbers are pixels."""
+    width = u.Quantity(width)
+    if width.unit.is_equivalent("deg"):
+        width = width / geom.pixel_scales
+    values = np.broadcast_to(width.to_value(""), (2,))
+    if np.any(values < 0):
+        raise ValueError(f"width must not be negative, got {width}")
+    return values
+
+
+def binary_structure(geom: object, width: object, kernel: str = "disk") -> np.ndarray:
+    """Return the array of `WcsGeom.binary_structure`.
+
+    The width counts in pixels, rounded up to an odd number: radius of the disk, or size of the box.
+    """
+    check_option("kernel", kernel, ("disk", "box"))
+    sizes = [int(np.ceil(np.round(w, 9)) // 2 * 2 + 1) for w in _pixels(geom, width)]
+    if kernel == "box":
+        structure = np.ones(sizes[::-1], dtype=bool)
+    else:
+        y, x = np.indices((2 * sizes[0] + 1, 2 * sizes[0] + 1)) - sizes[0]
+        structure = x**2 + y**2 <= sizes[0] ** 2
+    return structure.reshape((1,) * len(geom.axes) + structure.shape)
+
+
+def binary_erode(mask: Map, width: object, kernel: str = "disk") -> Map:
+    """Return a mask whose True areas shrink; what is outside the image counts as False."""
+    _check_mask(mask, "binary_erode")
+    structure = mask.geom.binary_structure(width, kernel)
+    return mask.copy(data=ndimage.binary_erosion(mask.data, structure=structure))
+
+
+def binary_dilate(mask: Map, width: object, kernel: str = "disk") -> Map:
+    """Return a mask whose True areas grow."""
+    _check_mask(mask, "binary_dilate")
+    structure = mask.geom.binary_structure(width, kernel)
+    return mask.copy(data=ndimage.binary_dilation(mask.data, structure=structure))
+
+
+def nearest_position(mask: Map, position: SkyCoord) -> SkyCoord:
+    """Return the centre of the True pixel nearest to a position (the position itself where the mask is True).
+
+    Raises
+    ------
+    ValueError
+        If the map is not a boolean image or has no True pixel.
+    """
+    _check_mask(mask, "mask_nearest_position")
+    if not mask.geom.is_image:
+        raise ValueError(f"mask_nearest_position needs an image without axes, got {mask.geom!r}")
+    if not mask.data.any():
+        raise ValueError("mask_nearest_position: the mask is False everywhere")
+    coords = mask.geom.get_coord().skycoord
+    separation = np.where(mask.data, coords.separation(position).deg, np.inf)
+    return coords[np.unravel_index(np.argmin(separation), separation.shape)]
+
+
+def _check_mask(mask: Map, what: str) -> None:
+    if not mask.is_mask:
+        raise ValueError(f"{what} needs a boolean map, got data of type {mask.data.dtype}")

@@ -1,0 +1,189 @@
+"""Functions on astropy WCS objects: build, shift, rescale, compare, pixel areas."""
+
+import warnings
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import Angle, SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS, FITSFixedWarning
+
+from bayesmap._util import check_option
+
+__all__ = [
+    "degrees_pair",
+    "first_pixel",
+    "frame_of",
+    "int_pair",
+    "make_wcs",
+    "npix_pair",
+    "pixel_areas",
+    "read_wcs",
+    "reference_position",
+    "rescaled",
+    "round_up_to_odd",
+    "same_projection",
+    "shifted",
+]
+
+COORDINATE_TYPES = {"icrs": ("RA---", "DEC--"), "galactic": ("GLON-", "GLAT-")}
+
+
+def degrees_pair(what: str, value: object) -> tuple[float, float]:
+    """Return (x, y) in deg from one or two numbers (deg), strings or quantities."""
+    single = isinstance(value, str) or (not isinstance(value, tuple | list) and np.ndim(value) == 0)
+    items = [value, value] if single else list(value)
+    if len(items) != 2:
+        raise ValueError(f"{what} must be one value or a pair (lon, lat), got {value!r}")
+    pair = tuple(_degrees(item) for item in items)
+    if not np.all(np.isfinite(pair)) or min(pair) <= 0:
+        raise ValueError(f"{what} must be positive, got {value!r}")
+    return pair
+
+
+def _degrees(item: object) -> float:
+    if isinstance(item, str):
+        return float(Angle(item, unit="deg").deg)
+    if isinstance(item, u.Quantity):
+        return float(np.squeeze(item.to_value("deg")))
+    return float(np.squeeze(item))
+
+
+def make_wcs(
+    proj: str, frame: str, crval: tuple[float, float], crpix: tuple[float, float], cdelt: tuple[float, float]
+) -> WCS:
+    """Return a two-dimensional celestial WCS with longitude increasing to the left."""
+    check_option("frame", frame, COORDINATE_TYPES)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = [prefix + proj.upper() for prefix in COORDINATE_TYPES[frame]]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.wcs.crval, wcs.wcs.crpix = crval, crpix
+    wcs.wcs.cdelt = [-cdelt[0], cdelt[1]]
+    if frame == "icrs":
+        wcs.wcs.radesys = "ICRS"
+    try:
+        wcs.wcs.set()
+    except ValueError as error:
+        raise ValueError(f"proj must be the three-letter code of a FITS projection, got {proj!r} ({error})") from None
+    return wcs
+
+
+def read_wcs(header: fits.Header) -> WCS:
+    """Return the celestial part of the WCS in a FITS header."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        return WCS(header, naxis=2).sub(2)
+
+
+def frame_of(wcs: WCS) -> str:
+    """Return "icrs" or "galactic".
+
+    Raises
+    ------
+    ValueError
+        If the WCS is in another frame or not celestial.
+    """
+    prefix = wcs.wcs.ctype[0][:4]
+    if prefix == "GLON":
+        return "galactic"
+    if prefix.startswith("RA"):
+        return "icrs"
+    raise ValueError(f"a WCS in equatorial or galactic coordinates is needed, got axes {list(wcs.wcs.ctype)}")
+
+
+def shifted(wcs: WCS, x: float, y: float) -> WCS:
+    """Return the WCS of an image whose first pixel is the pixel ``(x, y)`` of the given one."""
+    new = wcs.deepcopy()
+    new.wcs.crpix = wcs.wcs.crpix - np.array([x, y])
+    new.wcs.set()
+    return new
+
+
+def rescaled(wcs: WCS, factor: float) -> WCS:
+    """Return the WCS of an image with pixels larger by ``factor`` and the same lower left corner."""
+    new = wcs.deepcopy()
+    new.wcs.crpix = (wcs.wcs.crpix - 0.5) / factor + 0.5
+    if wcs.wcs.has_cd():
+        new.wcs.cd = wcs.wcs.cd * factor
+    else:
+        new.wcs.cdelt = wcs.wcs.cdelt * factor
+    new.wcs.set()
+    return new
+
+
+def same_projection(first: WCS, second: WCS, tolerance: float = 1e-6) -> bool:
+    """Whether two WCS differ at most in their reference pixel."""
+    a, b = first.wcs, second.wcs
+    if list(a.ctype) != list(b.ctype):
+        return False
+    pairs = [
+        (a.crval, b.crval),
+        (first.pixel_scale_matrix, second.pixel_scale_matrix),
+        ([a.lonpole, a.latpole], [b.lonpole, b.latpole]),
+    ]
+    return all(np.allclose(x, y, rtol=tolerance, atol=tolerance * 1e-3, equal_nan=True) for x, y in pairs)
+
+
+def pixel_areas(corners: SkyCoord) -> u.Quantity:
+    """Return pixel areas from the sky positions of the pixel corners.
+
+    Each pixel is cut along its diagonal; each half counts as a planar triangle from two sides and the angle between
+    them (the convention of Gammapy's ``WcsGeom.solid_angle``; relative error of the order of the area in sr).
+
+    Parameters
+    ----------
+    corners : `~astropy.coordinates.SkyCoord`
+        Corners, shape ``(n_lat + 1, n_lon + 1)``.
+
+    Returns
+    -------
+    `~astropy.units.Quantity`
+        Areas in sr, shape ``(n_lat, n_lon)``; NaN where a corner is not on the sky.
+    """
+    a, b = corners[:-1, :-1], corners[1:, :-1]
+    c, d = corners[:-1, 1:], corners[1:, 1:]
+    side_ab, side_ac, side_cd, side_bd = a.separation(b), a.separation(c), c.separation(d), b.separation(d)
+    angle_b = b.position_angle(d) - b.position_angle(a)
+    # the direction of the side a-c, taken at its start; at its end it differs by the convergence of the meridians
+    angle_c = c.position_angle(d) - a.position_angle(c)
+    area = 0.5 * side_ab.rad * side_bd.rad * np.sin(angle_b) + 0.5 * side_cd.rad * side_ac.rad * np.sin(angle_c)
+    return u.Quantity(np.abs(area.value), "sr")
+
+
+def npix_pair(npix: object) -> tuple[int, int]:
+    """Return (n_lon, n_lat) from one or two numbers of pixels."""
+    values = [int(np.squeeze(n)) for n in (npix if np.ndim(npix) else (npix, npix))]
+    if len(values) != 2 or min(values) < 1:
+        raise ValueError(f"npix must be a positive number or a pair of them, got {npix}")
+    return values[0], values[1]
+
+
+def int_pair(what: str, value: object, lowest: int = 0) -> tuple[int, int]:
+    """Return a pair of integers not below ``lowest`` from one or two."""
+    values = [value, value] if np.ndim(value) == 0 else list(value)
+    if len(values) != 2 or any(int(v) != v or v < lowest for v in values):
+        raise ValueError(f"{what} must be an integer not below {lowest}, or a pair of them, got {value!r}")
+    return int(values[0]), int(values[1])
+
+
+def reference_position(skydir: object, frame: str) -> tuple[float, float]:
+    """Return lon and lat in deg of a position given as a SkyCoord or a pair; (0, 0) for None."""
+    if skydir is None:
+        return 0.0, 0.0
+    if isinstance(skydir, SkyCoord):
+        position = skydir.transform_to(frame)
+        return float(position.data.lon.deg), float(position.data.lat.deg)
+    if isinstance(skydir, tuple | list) and len(skydir) == 2:
+        lon, lat = (Angle(x, unit="deg").deg for x in skydir)
+        return float(lon), float(lat)
+    raise TypeError(f"skydir must be a SkyCoord or a pair (lon, lat) in deg, got {skydir!r}")
+
+
+def first_pixel(position: float, npix: int) -> int:
+    """Return the first pixel of a cutout; half-way positions go down, with a margin for round-off in the projection."""
+    return int(np.ceil(np.round(position - npix / 2, 9)))
+
+
+def round_up_to_odd(value: float) -> int:
+    """Return the smallest odd integer not below a value (with a margin for round-off)."""
+    return int(np.ceil(np.round(value, 9)) // 2 * 2 + 1)

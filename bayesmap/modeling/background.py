@@ -1,0 +1,155 @@
+"""Models of predicted counts: the background of a field, and templates."""
+
+import copy
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from bayesmap.modeling.sky import Component, _check_part
+from bayesmap.modeling.spatial import SpatialModel
+from bayesmap.modeling.spectral import PowerLawNormSpectralModel, SpectralModel
+
+if TYPE_CHECKING:
+    from bayesmap.maps import Map
+
+__all__ = ["FoVBackgroundModel", "TemplateNPredModel"]
+
+
+def _check_norm(label: str, model: SpectralModel | None) -> SpectralModel:
+    model = _check_part(label, "spectral", model, SpectralModel) or PowerLawNormSpectralModel()
+    if not model.is_norm_spectral_model:
+        raise ValueError(
+            f"{label} needs a dimensionless spectral model such as PowerLawNormSpectralModel, "
+            f"got {type(model).__name__}"
+        )
+    return model
+
+
+class FoVBackgroundModel(Component):
+    """Correction to the background map of one dataset.
+
+    Parameters
+    ----------
+    spectral_model : SpectralModel or None
+        Dimensionless spectrum that multiplies the background, at the centres of the reconstructed energy bins. By
+        default a power law with free norm and frozen tilt.
+    spatial_model : SpatialModel or None
+        Shape that multiplies the background too.
+    dataset_name : str or None
+        The dataset.
+    name : str or None
+        Name; by default ``"<dataset_name>-bkg"``.
+    datasets_names : list of str or None
+        Alternative to ``dataset_name``: a list with one name.
+
+    Raises
+    ------
+    ValueError
+        If the dataset is not given, or the spectrum has a dimension.
+    """
+
+    tag = ["FoVBackgroundModel", "fov-bkg"]
+    part_names = ("spectral", "spatial")
+
+    def __init__(
+        self,
+        spectral_model: SpectralModel | None = None,
+        spatial_model: SpatialModel | None = None,
+        dataset_name: str | None = None,
+        name: str | None = None,
+        datasets_names: str | Iterable[str] | None = None,
+    ) -> None:
+        names = [datasets_names] if isinstance(datasets_names, str) else list(datasets_names or [])
+        if dataset_name is not None and dataset_name not in names:
+            names.append(dataset_name)
+        if len(names) != 1:
+            raise ValueError(f"FoVBackgroundModel needs the name of exactly one dataset, got {names}")
+        super().__init__(f"{names[0]}-bkg" if name is None else name, names)
+        label = f"FoVBackgroundModel {self.name!r}"
+        self.spectral_model: SpectralModel = _check_norm(label, spectral_model)
+        self.spatial_model = _check_part(label, "spatial", spatial_model, SpatialModel)
+
+    def copy(self, name: str | None = None, **kwargs: Any) -> Self:
+        """Return a deep copy; ``kwargs`` replace arguments, for example ``dataset_name``."""
+        spectral, spatial = copy.deepcopy((self.spectral_model, self.spatial_model))
+        arguments = {"spectral_model": spectral, "spatial_model": spatial}
+        if "dataset_name" not in kwargs:
+            arguments["datasets_names"] = self.datasets_names
+        return type(self)(**{**arguments, "name": name, **kwargs})
+
+
+class TemplateNPredModel(Component):
+    """Map of predicted counts, times a dimensionless spectrum.
+
+    Parameters
+    ----------
+    map : Map
+        Predicted counts per bin, with an axis of reconstructed energy.
+    spectral_model : SpectralModel or None
+        Dimensionless spectrum; by default a power law with free norm and frozen tilt.
+    name : str or None
+        Name; by default a random one.
+    filename : str or None
+        File that the map came from; needed to write the model into a model file.
+    datasets_names : str, list of str or None
+        Datasets that the model applies to; None for all.
+
+    Raises
+    ------
+    ValueError
+        If the map has no energy axis, negative or non-finite counts, or the spectrum has a dimension.
+    """
+
+    tag = ["TemplateNPredModel", "template-npred"]
+    part_names = ("spectral",)
+
+    def __init__(
+        self,
+        map: "Map",
+        spectral_model: SpectralModel | None = None,
+        name: str | None = None,
+        filename: Any = None,
+        datasets_names: str | Iterable[str] | None = None,
+    ) -> None:
+        super().__init__(name, datasets_names)
+        label = f"TemplateNPredModel {self.name!r}"
+        if "energy" not in map.geom.axes.names:
+            raise ValueError(f"{label}: the map needs an axis 'energy', it has {map.geom.axes.names}")
+        if not np.all(np.isfinite(map.data)) or np.any(map.data < 0):
+            raise ValueError(f"{label}: predicted counts must be finite and not negative")
+        self.map, self.filename = map, None if filename is None else str(filename)
+        self.spectral_model: SpectralModel = _check_norm(label, spectral_model)
+
+    def evaluate(self) -> "Map":
+        """Return the predicted counts at the current parameter values."""
+        factor = self.spectral_model(self.map.geom.axes["energy"].center).to_value("")
+        return self.map.copy(data=self.map.data * factor.reshape(self._factor_shape()))
+
+    def _factor_shape(self) -> tuple[int, ...]:
+        """Shape in which one number per energy broadcasts over the map."""
+        axes = [axis.nbin if axis.name == "energy" else 1 for axis in reversed(list(self.map.geom.axes))]
+        return (*axes, 1, 1)
+
+    @classmethod
+    def read(cls, filename: Any, **kwargs: Any) -> Self:
+        """Read the map from a file; ``kwargs`` as for the class."""
+        from bayesmap.maps import Map
+
+        return cls(Map.read(filename), filename=filename, **kwargs)
+
+    def write(self, overwrite: bool = False) -> None:
+        """Write the map to ``filename``."""
+        if self.filename is None:
+            raise ValueError(f"TemplateNPredModel {self.name!r} has no filename")
+        self.map.write(self.filename, overwrite=overwrite)
+
+    def copy(self, name: str | None = None, copy_data: bool = False, **kwargs: Any) -> Self:
+        """Return a copy with its own parameters; the map is shared unless ``copy_data``."""
+        arguments = {
+            "map": self.map.copy() if copy_data else self.map,
+            "spectral_model": copy.deepcopy(self.spectral_model),
+            "filename": self.filename,
+            "datasets_names": self.datasets_names,
+        }
+        return type(self)(**{**arguments, "name": name, **kwargs})

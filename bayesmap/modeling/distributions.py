@@ -1,0 +1,112 @@
+"""The table of prior distributions: what each argument is, and which SciPy distribution has the same density.
+
+The role of an argument says how it changes with the unit of the parameter:
+
+========== ==================================================================================
+role       meaning
+========== ==================================================================================
+location   a value of the parameter; same unit
+bound      an edge of the support; same unit, cannot have a prior of its own
+scale      a width; same unit, positive
+rate       an inverse width; inverse unit, positive
+shape      a pure number, positive
+skew       a pure number of either sign
+log        the logarithm of a value; a quantity given here is the value itself (the median)
+========== ==================================================================================
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["DISTRIBUTIONS", "Distribution"]
+
+LOCATION, BOUND, SCALE, RATE, SHAPE, SKEW, LOG = "location", "bound", "scale", "rate", "shape", "skew", "log"
+
+
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """What the package knows about one univariate distribution.
+
+    Parameters
+    ----------
+    roles : Mapping of str to str
+        Role of each argument.
+    scipy : callable or None
+        Takes the module `scipy.stats` and the arguments, returns the frozen distribution; None if improper.
+    forms : tuple of tuple of str
+        The alternative sets of arguments; one of them has to be given.
+    unitless : bool
+        True where the support has a fixed size, so that the parameter must be dimensionless.
+    """
+
+    roles: Mapping[str, str]
+    scipy: Callable[..., Any] | None
+    forms: tuple[tuple[str, ...], ...] = ()
+    unitless: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.forms:
+            object.__setattr__(self, "forms", (tuple(self.roles),))
+
+
+def _gamma(st: Any, alpha: float = 0, beta: float = 0, mu: float = 0, sigma: float = 0) -> Any:
+    if sigma:
+        alpha, beta = (mu / sigma) ** 2, mu / sigma**2
+    return st.gamma(alpha, scale=1 / beta)
+
+
+DISTRIBUTIONS: dict[str, Distribution] = {
+    "Normal": Distribution({"mu": LOCATION, "sigma": SCALE}, lambda st, mu, sigma: st.norm(mu, sigma)),
+    "TruncatedNormal": Distribution(
+        {"mu": LOCATION, "sigma": SCALE, "lower": BOUND, "upper": BOUND},
+        lambda st, mu, sigma, lower=-np.inf, upper=np.inf: st.truncnorm(
+            (lower - mu) / sigma, (upper - mu) / sigma, mu, sigma
+        ),
+        forms=(("mu", "sigma", "lower", "upper"), ("mu", "sigma", "lower"), ("mu", "sigma", "upper")),
+    ),
+    "HalfNormal": Distribution({"sigma": SCALE}, lambda st, sigma: st.halfnorm(0, sigma)),
+    "LogNormal": Distribution({"mu": LOG, "sigma": SHAPE}, lambda st, mu, sigma: st.lognorm(sigma, scale=np.exp(mu))),
+    "Uniform": Distribution(
+        {"lower": BOUND, "upper": BOUND}, lambda st, lower, upper: st.uniform(lower, upper - lower)
+    ),
+    "LogUniform": Distribution({"lower": BOUND, "upper": BOUND}, lambda st, lower, upper: st.loguniform(lower, upper)),
+    "Triangular": Distribution(
+        {"lower": BOUND, "c": BOUND, "upper": BOUND},
+        lambda st, lower, c, upper: st.triang((c - lower) / (upper - lower), lower, upper - lower),
+    ),
+    "StudentT": Distribution(
+        {"nu": SHAPE, "mu": LOCATION, "sigma": SCALE}, lambda st, nu, mu, sigma: st.t(nu, mu, sigma)
+    ),
+    "Cauchy": Distribution({"alpha": LOCATION, "beta": SCALE}, lambda st, alpha, beta: st.cauchy(alpha, beta)),
+    "HalfCauchy": Distribution({"beta": SCALE}, lambda st, beta: st.halfcauchy(0, beta)),
+    "Laplace": Distribution({"mu": LOCATION, "b": SCALE}, lambda st, mu, b: st.laplace(mu, b)),
+    "Logistic": Distribution({"mu": LOCATION, "s": SCALE}, lambda st, mu, s: st.logistic(mu, s)),
+    "Gumbel": Distribution({"mu": LOCATION, "beta": SCALE}, lambda st, mu, beta: st.gumbel_r(mu, beta)),
+    "SkewNormal": Distribution(
+        {"mu": LOCATION, "sigma": SCALE, "alpha": SKEW}, lambda st, mu, sigma, alpha: st.skewnorm(alpha, mu, sigma)
+    ),
+    "GeneralizedGaussian": Distribution(
+        {"mu": LOCATION, "sigma": SCALE, "eta": SHAPE},
+        lambda st, mu, sigma, eta: st.gennorm(1 / eta, mu, np.sqrt(2) * sigma),
+    ),
+    "Exponential": Distribution(
+        {"lam": RATE, "scale": SCALE},
+        lambda st, lam=None, scale=None: st.expon(scale=1 / lam if scale is None else scale),
+        forms=(("lam",), ("scale",)),
+    ),
+    "Gamma": Distribution(
+        {"alpha": SHAPE, "beta": RATE, "mu": SCALE, "sigma": SCALE}, _gamma, forms=(("alpha", "beta"), ("mu", "sigma"))
+    ),
+    "InverseGamma": Distribution(
+        {"alpha": SHAPE, "beta": SCALE}, lambda st, alpha, beta: st.invgamma(alpha, scale=beta)
+    ),
+    "Weibull": Distribution({"alpha": SHAPE, "beta": SCALE}, lambda st, alpha, beta: st.weibull_min(alpha, scale=beta)),
+    "Pareto": Distribution({"alpha": SHAPE, "m": BOUND}, lambda st, alpha, m: st.pareto(alpha, scale=m)),
+    "Wald": Distribution({"mu": SCALE, "lam": SCALE}, lambda st, mu, lam: st.invgauss(mu / lam, scale=lam)),
+    "Beta": Distribution({"alpha": SHAPE, "beta": SHAPE}, lambda st, alpha, beta: st.beta(alpha, beta), unitless=True),
+    "ChiSquared": Distribution({"nu": SHAPE}, lambda st, nu: st.chi2(nu), unitless=True),
+    "Flat": Distribution({}, None),
+}

@@ -1,0 +1,40 @@
+"""Numbers from symbolic formulas: compile once, call often."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+
+__all__ = ["evaluate"]
+
+
+@functools.cache
+def _compiled(formula: Callable[..., Any], shapes: tuple[tuple[int | None, ...], ...]) -> Callable[..., np.ndarray]:
+    inputs = [pt.tensor(dtype="float64", shape=shape) for shape in shapes]
+    output = pt.as_tensor_variable(formula(*inputs))
+    return pytensor.function(inputs, output, mode="FAST_COMPILE", trust_input=True, on_unused_input="ignore")
+
+
+def evaluate(formula: Callable[..., Any], *args: Any) -> np.ndarray:
+    """Return the numbers that a symbolic formula has for numerical arguments.
+
+    Parameters
+    ----------
+    formula : callable
+        Takes and returns PyTensor tensors. A static or class method of a model, never a method bound to an instance:
+        the compiled function is kept for the life of the process.
+    *args : array-like
+        Float arguments that broadcast against each other, in internal units.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64 values of the broadcast shape.
+    """
+    arrays = [np.asarray(arg, dtype="float64") for arg in args]
+    # PyTensor broadcasts only dimensions that it knows to be one, so they are part of the key.
+    shapes = tuple(tuple(1 if n == 1 else None for n in array.shape) for array in arrays)
+    return _compiled(formula, shapes)(*arrays)

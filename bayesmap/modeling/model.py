@@ -1,0 +1,258 @@
+"""What all models share: parameters, the registry by tag, plain-data form."""
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import astropy.units as u
+
+from bayesmap._util import check_option, suggest
+from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.prior import Prior
+
+__all__ = ["KINDS", "ModelBase", "get_model_class", "model_classes"]
+
+KINDS = ("spectral", "spatial", "temporal")
+_REGISTRY: dict[str, dict[str, type["ModelBase"]]] = {kind: {} for kind in KINDS}
+
+
+def _register(cls: type["ModelBase"]) -> None:
+    """Enter a class under its tags; running a class definition again replaces the class."""
+    registry = _REGISTRY[cls.kind]
+    for tag in cls.tag:
+        known = registry.get(tag)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ValueError(f"{cls.__name__}: tag {tag!r} is taken by {known.__module__}.{known.__qualname__}")
+        registry[tag] = cls
+
+
+def get_model_class(tag: str, kind: str) -> type["ModelBase"]:
+    """Return the model class of a tag.
+
+    Parameters
+    ----------
+    tag : str
+        Short tag ("pl") or class name ("PowerLawSpectralModel").
+    kind : {"spectral", "spatial", "temporal"}
+        Kind of model.
+
+    Raises
+    ------
+    ValueError
+        For an unknown tag; the message lists the known ones.
+    """
+    check_option("kind", kind, KINDS)
+    registry = _REGISTRY[kind]
+    if not isinstance(tag, str) or tag not in registry:
+        long = isinstance(tag, str) and tag.endswith("Model")
+        names = [name for name in registry if name.endswith("Model") == long]
+        raise ValueError(f"unknown {kind} model {tag!r}{suggest(tag, names)}")
+    return registry[tag]
+
+
+def model_classes(kind: str) -> list[type["ModelBase"]]:
+    """Return the registered classes of a kind, each once, sorted by name."""
+    check_option("kind", kind, KINDS)
+    return sorted(set(_REGISTRY[kind].values()), key=lambda cls: cls.__name__)
+
+
+class ModelBase:
+    """Parameters and a formula.
+
+    A subclass declares its parameters as class attributes, in the order in which the static method ``evaluate`` takes
+    them after the coordinates, and a short ``tag``. It is then known to files and to ``SkyModel.create``.
+
+    Parameters
+    ----------
+    **values : str, `~astropy.units.Quantity`, float or Parameter
+        Values of parameters; what is not given has its default. A `Parameter` is shared (linked).
+
+    Raises
+    ------
+    TypeError
+        For a parameter that the model does not have.
+    astropy.units.UnitConversionError
+        If the unit does not fit.
+    """
+
+    kind: ClassVar[str] = ""
+    tag: ClassVar[Any] = ""
+    parameter_names: ClassVar[tuple[str, ...]] = ()
+    default_parameters: ClassVar[Parameters] = Parameters()
+    file_keys: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        declared = {name: p for base in cls.__mro__[::-1] for name, p in vars(base).items() if isinstance(p, Parameter)}
+        if not declared and "tag" not in vars(cls):
+            return  # an interface
+        for name, parameter in declared.items():
+            if parameter.name != name:
+                raise TypeError(f"{cls.__name__}: attribute {name!r} holds a parameter called {parameter.name!r}")
+        cls.parameter_names = tuple(declared)
+        cls.default_parameters = Parameters(declared.values())
+        cls._check_formula()
+        if "tag" in vars(cls):
+            short = vars(cls)["tag"]
+            cls.tag = [cls.__name__, short] if isinstance(short, str) else list(short)
+            _register(cls)
+
+    @classmethod
+    def _check_formula(cls) -> None:
+        """Complain if the last arguments of the formula are not the parameters."""
+        formula = getattr(cls, "evaluate", None)
+        if formula is None:
+            return
+        arguments = list(inspect.signature(formula).parameters)
+        n = len(cls.parameter_names)
+        if n and tuple(arguments[-n:]) != cls.parameter_names:
+            raise TypeError(f"{cls.__name__}.evaluate takes {arguments}, parameters are {list(cls.parameter_names)}")
+
+    def __init__(self, **values: Any) -> None:
+        for name in values.keys() - set(self.parameter_names):
+            raise TypeError(f"{type(self).__name__} has no parameter {name!r}{suggest(name, self.parameter_names)}")
+        for default in self.default_parameters:
+            self.__dict__[default.name] = default.copy()
+            given = values.get(default.name)
+            if isinstance(given, Parameter):
+                setattr(self, default.name, given)
+            elif given is not None:
+                self._set_quantity(default.name, given)
+
+    def _set_quantity(self, name: str, given: Any) -> None:
+        """Set value and unit from what the user gave."""
+        try:
+            getattr(self, name).quantity = u.Quantity(given)
+        except u.UnitConversionError as error:
+            raise u.UnitConversionError(f"{type(self).__name__}: {error}") from None
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{type(self).__name__}: {name} = {given!r}: {error}") from None
+
+    @property
+    def parameters(self) -> Parameters:
+        """Parameters of the model, in the order of the formula."""
+        return Parameters(getattr(self, name) for name in self.parameter_names)
+
+    @property
+    def values(self) -> dict[Parameter, float]:
+        """The current numbers of all parameters, in internal units."""
+        return {p: p.internal for p in self.parameters}
+
+    def _arguments(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
+        """The entries of ``values`` in the order of the formula."""
+        missing = [p.name for p in self.parameters if p not in values]
+        if missing:
+            raise KeyError(f"{type(self).__name__}: no value for parameters {missing}")
+        return tuple(values[p] for p in self.parameters)
+
+    @property
+    def _numbers(self) -> tuple[float, ...]:
+        return tuple(p.internal for p in self.parameters)
+
+    @property
+    def frozen(self) -> bool:
+        """True if all parameters are frozen."""
+        return all(p.frozen for p in self.parameters)
+
+    def freeze(self) -> None:
+        """Freeze all parameters."""
+        self.parameters.freeze_all()
+
+    def unfreeze(self) -> None:
+        """Give all parameters the frozen status of the class default."""
+        for default in self.default_parameters:
+            getattr(self, default.name).frozen = default.frozen
+
+    def reassign_unit(self) -> None:
+        """Express all parameters in the unit of the class default."""
+        for default in self.default_parameters:
+            parameter = getattr(self, default.name)
+            parameter.quantity = parameter.quantity.to(default.unit)
+
+    def copy(self, **values: Any) -> Self:
+        """Return a deep copy, with other values for some parameters.
+
+        Parameters
+        ----------
+        **values : str, `~astropy.units.Quantity` or float
+            New parameter values.
+        """
+        new = copy.deepcopy(self)
+        for name, value in values.items():
+            if name not in self.parameter_names:
+                raise TypeError(f"{type(self).__name__} has no parameter {name!r}{suggest(name, self.parameter_names)}")
+            if isinstance(value, Parameter):
+                setattr(new, name, value)
+            else:
+                new._set_quantity(name, value)
+        return new
+
+    @classmethod
+    def from_parameters(cls, parameters: Parameters, **kwargs: Any) -> Self:
+        """Create a model that shares the given parameters."""
+        return cls(**{p.name: p for p in parameters}, **kwargs)
+
+    def file_data(self) -> dict[str, Any]:
+        """Return what a model file holds besides parameters, one entry per name in ``file_keys``."""
+        return {key: getattr(self, key) for key in self.file_keys}
+
+    @classmethod
+    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+        """Create the model from parameters and the data of `file_data`.
+
+        Parameters
+        ----------
+        parameters : Mapping of str to Parameter
+            Parameters by name.
+        data : Mapping of str to object
+            Entries of the file, some of ``file_keys``.
+        folder : path or None
+            Where the model file lies, for relative paths.
+        """
+        return cls(**parameters, **data)
+
+    def to_dict(self, full_output: bool = False) -> dict[str, Any]:
+        """Return the model as plain data in Gammapy's layout.
+
+        Parameters
+        ----------
+        full_output : bool
+            Write also what equals the class default.
+        """
+        from bayesmap.modeling.yaml import model_to_dict
+
+        return model_to_dict(self, full_output=full_output)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Create the model from the data of `to_dict`.
+
+        Raises
+        ------
+        ModelFileError
+            If the data are wrong; the message gives the place.
+        """
+        from bayesmap.modeling.yaml import model_from_dict
+
+        return model_from_dict(data, cls)
+
+    def set_priors(self, **priors: Prior | None) -> Self:
+        """Set the priors of several parameters and return the model.
+
+        Parameters
+        ----------
+        **priors : Prior or None
+            One per parameter name.
+        """
+        for name, prior in priors.items():
+            if name not in self.parameter_names:
+                raise TypeError(f"{type(self).__name__} has no parameter {name!r}{suggest(name, self.parameter_names)}")
+            getattr(self, name).prior = prior
+        return self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n).quantity}' for n in self.parameter_names)})"
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}\n\n{self.parameters}"

@@ -1,0 +1,174 @@
+"""Random variables of priors: the one module of this layer that needs PyMC (imported on first use)."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.logprob.transforms import Transform
+
+if TYPE_CHECKING:
+    from bayesmap.modeling.parameter import Parameter
+    from bayesmap.modeling.prior import Prior
+
+__all__ = ["Standardize", "random_variable"]
+
+_Q16, _Q84 = 0.15865525393145707, 0.8413447460685429
+
+
+class Standardize(Transform):
+    r"""Value transform to an unbounded variable of order one.
+
+    .. math::
+        z = \frac{x - c}{s}, \quad
+        z = \frac{1}{w} \ln\frac{x - a}{s}, \quad
+        z = \frac{1}{w} \ln\frac{b - x}{s}, \quad
+        z = \ln\frac{x - a}{b - x}
+
+    for no edge, a lower edge a, an upper edge b, and both.
+
+    Parameters
+    ----------
+    lower, upper : float
+        Edges of the support, infinite for none.
+    center, scale, width : float
+        The numbers c, s and w; a transform with two edges needs none of them.
+    """
+
+    name = "standardize"
+    ndim_supp = 0
+
+    def __init__(
+        self,
+        lower: float = -np.inf,
+        upper: float = np.inf,
+        center: float = 0.0,
+        scale: float = 1.0,
+        width: float = 1.0,
+    ) -> None:
+        self.lower, self.upper, self.center, self.scale, self.width = lower, upper, center, scale, width
+        self.kind = (bool(np.isfinite(lower)), bool(np.isfinite(upper)))
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """Return z of x."""
+        if self.kind == (True, True):
+            return pt.log(value - self.lower) - pt.log(self.upper - value)
+        if self.kind == (True, False):
+            return pt.log((value - self.lower) / self.scale) / self.width
+        if self.kind == (False, True):
+            return pt.log((self.upper - value) / self.scale) / self.width
+        return (value - self.center) / self.scale
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """Return x of z."""
+        if self.kind == (True, True):
+            return self.lower + (self.upper - self.lower) * pt.sigmoid(value)
+        if self.kind == (True, False):
+            return self.lower + self.scale * pt.exp(self.width * value)
+        if self.kind == (False, True):
+            return self.upper - self.scale * pt.exp(self.width * value)
+        return self.center + self.scale * value
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """Return ln |dx/dz|."""
+        if self.kind == (True, True):
+            return np.log(self.upper - self.lower) - pt.softplus(value) - pt.softplus(-value)
+        if self.kind == (False, False):
+            return pt.zeros_like(value) + np.log(self.scale)
+        return np.log(self.scale * self.width) + self.width * value
+
+    @classmethod
+    def from_prior(cls, prior: "Prior", parameter: "Parameter", lower: float, upper: float) -> "Standardize":
+        """Return the transform in which a prior with support ``(lower, upper)`` is about a unit normal."""
+        if np.isfinite(lower) and np.isfinite(upper):
+            return cls(lower, upper)
+        center, low, high = _quantiles(prior, parameter, lower, upper)
+        if np.isfinite(lower):
+            return cls(lower, upper, scale=center - lower, width=0.5 * np.log((high - lower) / (low - lower)))
+        if np.isfinite(upper):
+            return cls(lower, upper, scale=upper - center, width=0.5 * np.log((upper - low) / (upper - high)))
+        return cls(center=center, scale=0.5 * (high - low))
+
+
+def _quantiles(prior: "Prior", parameter: "Parameter", lower: float, upper: float) -> tuple[float, float, float]:
+    """Median and 68 % interval of the truncated prior; for an improper prior, a guess from the parameter."""
+    if prior.distribution.scipy is not None:
+        q = [prior.quantile(q, parameter.unit, lower=lower, upper=upper) for q in (0.5, _Q16, _Q84)]
+        return q[0], q[1], q[2]
+    scale = parameter.error or abs(parameter.value) or 1.0
+    if np.isfinite(lower):
+        return lower + scale, lower + scale / np.e, lower + scale * np.e
+    if np.isfinite(upper):
+        return upper - scale, upper - scale * np.e, upper - scale / np.e
+    return parameter.value, parameter.value - scale, parameter.value + scale
+
+
+def _log_uniform_logp(value: Any, lower: Any, upper: Any) -> Any:
+    logp = -pt.log(value) - pt.log(pt.log(upper / lower))
+    return pt.switch(pt.and_(value >= lower, value <= upper), logp, -np.inf)
+
+
+def _log_uniform_random(lower: Any, upper: Any, rng: Any = None, size: Any = None) -> Any:
+    return np.exp(rng.uniform(np.log(lower), np.log(upper), size=size))
+
+
+def _generalized_logp(value: Any, mu: Any, sigma: Any, eta: Any) -> Any:
+    scale = np.sqrt(2) * sigma
+    return -(pt.abs((value - mu) / scale) ** (1 / eta)) - pt.log(2 * scale * eta) - pt.gammaln(eta)
+
+
+def _generalized_logcdf(value: Any, mu: Any, sigma: Any, eta: Any) -> Any:
+    z = (value - mu) / (np.sqrt(2) * sigma)
+    return pt.log(0.5 * (1 + pt.sign(z) * pt.gammainc(eta, pt.abs(z) ** (1 / eta))))
+
+
+def _generalized_random(mu: Any, sigma: Any, eta: Any, rng: Any = None, size: Any = None) -> Any:
+    sign = rng.choice([-1.0, 1.0], size=size)
+    return mu + np.sqrt(2) * sigma * sign * rng.gamma(eta, size=size) ** eta
+
+
+def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
+    """The unnamed PyMC variable."""
+    if prior.dist == "LogUniform":
+        return pm.CustomDist.dist(*kwargs.values(), logp=_log_uniform_logp, random=_log_uniform_random)
+    if prior.dist == "GeneralizedGaussian":
+        functions = {"logp": _generalized_logp, "logcdf": _generalized_logcdf, "random": _generalized_random}
+        return pm.CustomDist.dist(kwargs["mu"], kwargs["sigma"], kwargs["eta"], **functions)
+    return getattr(pm, prior.dist).dist(**kwargs)
+
+
+def _arguments(prior: "Prior", name: str, parameter: "Parameter", lower: float, upper: float) -> dict[str, Any]:
+    """Arguments in the declared unit; hyperpriors as random variables, flat edges moved to the bounds."""
+    from bayesmap.modeling.parameter import Parameter
+    from bayesmap.modeling.prior import Prior
+
+    result: dict[str, Any] = {}
+    numbers = prior.numbers(parameter.unit)
+    for key, value in prior.kwargs.items():
+        result[key] = numbers[key]
+        if isinstance(value, Prior):
+            hyper = Parameter(f"{name}_{key}", numbers[key], "")
+            hyper._unit = prior.argument_unit(key, parameter.unit)
+            result[key] = random_variable(value, hyper.name, hyper)
+    if prior.dist in ("Uniform", "LogUniform"):
+        result = {"lower": lower, "upper": upper}
+    return result
+
+
+def random_variable(prior: "Prior", name: str, parameter: "Parameter") -> Any:
+    """Create the random variable of a parameter in the model of the context; see `Prior.to_rv`."""
+    support = prior.support(parameter.unit)
+    bounds = parameter.bounds
+    lower, upper = max(support[0], bounds[0]), min(support[1], bounds[1])
+    parameter._check_prior(prior, parameter.min, parameter.max)
+    dist = _dist(prior, _arguments(prior, name, parameter, lower, upper))
+    if prior.dist == "Flat" and np.isfinite(lower) and np.isfinite(upper):
+        dist = pm.Uniform.dist(lower, upper)
+    elif prior.dist not in ("Flat", "Uniform", "LogUniform") and (lower, upper) != support:
+        edges = {"lower": lower if lower > support[0] else None, "upper": upper if upper < support[1] else None}
+        dist = pm.Truncated.dist(dist, **edges)
+    transform = Standardize.from_prior(prior, parameter, lower, upper)
+    start = 0.5 * (lower + upper) if transform.kind == (True, True) else _quantiles(prior, parameter, lower, upper)[0]
+    if prior.distribution.scipy is not None:
+        start = prior.median(parameter.unit, lower=lower, upper=upper)
+    return pm.modelcontext(None).register_rv(dist, name, transform=transform, default_transform=None, initval=start)

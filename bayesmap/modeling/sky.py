@@ -1,0 +1,311 @@
+"""Sky models: a spectrum, a shape and a time dependence."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import astropy.units as u
+from astropy.coordinates import SkyCoord
+
+from bayesmap._util import check_option, make_name, suggest
+from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
+from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.spatial import SpatialModel
+from bayesmap.modeling.spectral import SpectralModel
+
+if TYPE_CHECKING:
+    from bayesmap.maps import Map, WcsGeom
+    from bayesmap.modeling.collection import Models
+
+__all__ = ["Component", "SkyModel", "check_datasets_names"]
+
+
+def check_datasets_names(names: str | Iterable[str] | None) -> list[str] | None:
+    """Return the names of datasets as a list, or None for all datasets."""
+    if names is None:
+        return None
+    names = [names] if isinstance(names, str) else list(names)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"datasets_names must be strings, got {name!r}")
+    return names
+
+
+class Component:
+    """What the members of `Models` share: a name, parts with parameters, the datasets that they apply to."""
+
+    tag: ClassVar[list[str]]
+    part_names: ClassVar[tuple[str, ...]] = ("spectral", "spatial", "temporal")
+    spectral_model: SpectralModel | None = None
+    spatial_model: SpatialModel | None = None
+    temporal_model: ModelBase | None = None
+
+    def __init__(self, name: str, datasets_names: str | Iterable[str] | None) -> None:
+        self._name = make_name(name)
+        self.datasets_names = datasets_names
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self._name
+
+    @property
+    def datasets_names(self) -> list[str] | None:
+        """Names of the datasets that the model applies to; None for all."""
+        return self._datasets_names
+
+    @datasets_names.setter
+    def datasets_names(self, names: str | Iterable[str] | None) -> None:
+        self._datasets_names = check_datasets_names(names)
+
+    @property
+    def parts(self) -> dict[str, ModelBase]:
+        """The spectral, spatial and temporal model, those that exist."""
+        parts = {part: getattr(self, f"{part}_model") for part in self.part_names}
+        return {part: model for part, model in parts.items() if model is not None}
+
+    @property
+    def parameters(self) -> Parameters:
+        """Parameters of all parts."""
+        return Parameters(p for model in self.parts.values() for p in model.parameters)
+
+    @property
+    def values(self) -> dict[Parameter, float]:
+        """The current numbers of all parameters, in internal units."""
+        return {p: p.internal for p in self.parameters}
+
+    @property
+    def frozen(self) -> bool:
+        """True if all parameters are frozen."""
+        return all(p.frozen for p in self.parameters)
+
+    def _select_parts(self, model_type: str | Iterable[str] | None) -> list[ModelBase]:
+        types = list(self.parts) if model_type is None else [model_type] if isinstance(model_type, str) else model_type
+        for kind in types:
+            check_option("model_type", kind, KINDS)
+        return [model for part, model in self.parts.items() if part in types]
+
+    def freeze(self, model_type: str | Iterable[str] | None = None) -> None:
+        """Freeze the parameters.
+
+        Parameters
+        ----------
+        model_type : {"spectral", "spatial", "temporal"}, several of them, or None
+            Parts to freeze; None for all.
+        """
+        for model in self._select_parts(model_type):
+            model.freeze()
+
+    def unfreeze(self, model_type: str | Iterable[str] | None = None) -> None:
+        """Give the parameters of some parts their default frozen status; arguments as `freeze`."""
+        for model in self._select_parts(model_type):
+            model.unfreeze()
+
+    def to_dict(self, full_output: bool = False) -> dict[str, Any]:
+        """Return the model as plain data in Gammapy's layout."""
+        from bayesmap.modeling.yaml import component_to_dict
+
+        return component_to_dict(self, full_output=full_output)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Create the model from the data of `to_dict`.
+
+        Raises
+        ------
+        ModelFileError
+            If the data are wrong; the message gives the place.
+        """
+        from bayesmap.modeling.yaml import component_from_dict
+
+        return component_from_dict(data, cls)
+
+    def __add__(self, other: "Component | Models") -> "Models":
+        from bayesmap.modeling.collection import Models
+
+        return Models([self]) + other
+
+    def __repr__(self) -> str:
+        parts = "".join(f", {type(model).__name__}" for model in self.parts.values())
+        return f"{type(self).__name__}({self.name!r}{parts})"
+
+    def __str__(self) -> str:
+        datasets = "all" if self.datasets_names is None else ", ".join(self.datasets_names)
+        lines = [type(self).__name__, "", f"  {'Name':<25} : {self.name}", f"  {'Datasets names':<25} : {datasets}"]
+        for part in self.part_names:
+            model = self.parts.get(part)
+            lines.append(f"  {part.capitalize() + ' model type':<25} : {type(model).__name__ if model else ''}")
+        for title, frozen in (("Parameters", False), ("Frozen parameters", True)):
+            lines.append(f"  {title}:")
+            lines += [_parameter_line(p) for p in self.parameters if p.frozen == frozen]
+        return "\n".join(lines) + "\n"
+
+
+def _parameter_line(parameter: Parameter) -> str:
+    error = f" +/- {parameter.error:8.2g}" if parameter.error else ""
+    prior = f"  ~ {parameter.prior}" if parameter.prior is not None and not parameter.frozen else ""
+    return f"    {parameter.name:<23} : {parameter.value:10.4g}{error} {parameter.unit.to_string()}{prior}".rstrip()
+
+
+def _check_part(component: str, part: str, model: Any, interface: type) -> Any:
+    if model is not None and not isinstance(model, interface):
+        raise TypeError(f"{component}: {part}_model must be a {interface.__name__}, got {model!r}")
+    return model
+
+
+class SkyModel(Component):
+    r"""Sky model: a spectrum times a shape times a time dependence.
+
+    .. math::
+        f(l, b, E, t) = F(E) \cdot G(l, b, E) \cdot H(t)
+
+    Parameters
+    ----------
+    spectral_model : SpectralModel
+        Spectrum.
+    spatial_model : SpatialModel or None
+        Shape, normalised to one; None where there is no image.
+    temporal_model : ModelBase or None
+        Time dependence.
+    name : str or None
+        Name; by default a random one.
+    apply_irf : dict or None
+        Which of "exposure", "psf" and "edisp" to apply; by default all.
+    datasets_names : str, list of str or None
+        Datasets that the model applies to; None for all.
+
+    Raises
+    ------
+    TypeError
+        If a part is not of its kind.
+    """
+
+    tag = ["SkyModel", "sky-model"]
+
+    def __init__(
+        self,
+        spectral_model: SpectralModel,
+        spatial_model: SpatialModel | None = None,
+        temporal_model: ModelBase | None = None,
+        name: str | None = None,
+        apply_irf: Mapping[str, bool] | None = None,
+        datasets_names: str | Iterable[str] | None = None,
+    ) -> None:
+        super().__init__(name, datasets_names)
+        label = f"SkyModel {self.name!r}"
+        if spectral_model is None:
+            raise TypeError(f"{label} needs a spectral model")
+        self.spectral_model = _check_part(label, "spectral", spectral_model, SpectralModel)
+        self.spatial_model = _check_part(label, "spatial", spatial_model, SpatialModel)
+        self.temporal_model = _check_part(label, "temporal", temporal_model, ModelBase)
+        self.apply_irf = {"exposure": True, "psf": True, "edisp": True}
+        for key, value in (apply_irf or {}).items():
+            if key not in self.apply_irf:
+                raise ValueError(f"{label}: apply_irf has no key {key!r}{suggest(key, self.apply_irf)}")
+            self.apply_irf[key] = bool(value)
+
+    @classmethod
+    def create(
+        cls,
+        spectral_model: str | SpectralModel,
+        spatial_model: str | SpatialModel | None = None,
+        temporal_model: str | ModelBase | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Create a sky model from tags.
+
+        Parameters
+        ----------
+        spectral_model, spatial_model, temporal_model : str or model
+            Short tags or class names, such as "pl" and "point".
+        **kwargs : dict
+            Passed to `SkyModel`, for example ``name``.
+
+        Examples
+        --------
+        >>> from bayesmap.modeling import SkyModel
+        >>> SkyModel.create("pl", "point", name="source")
+        SkyModel('source', PowerLawSpectralModel, PointSpatialModel)
+        """
+        parts = {"spectral": spectral_model, "spatial": spatial_model, "temporal": temporal_model}
+        models = {
+            f"{kind}_model": get_model_class(tag, kind)() if isinstance(tag, str) else tag
+            for kind, tag in parts.items()
+        }
+        return cls(**models, **kwargs)  # type: ignore[arg-type]
+
+    @property
+    def position(self) -> SkyCoord | None:
+        """Position of the spatial model."""
+        return None if self.spatial_model is None else self.spatial_model.position
+
+    @property
+    def frame(self) -> str | None:
+        """Frame of the spatial model."""
+        return None if self.spatial_model is None else self.spatial_model.frame
+
+    @property
+    def evaluation_radius(self) -> u.Quantity | None:
+        """Radius that holds practically all flux."""
+        return None if self.spatial_model is None else self.spatial_model.evaluation_radius
+
+    def evaluate(self, lon: Any, lat: Any, energy: Any) -> u.Quantity:
+        """Return the differential surface brightness.
+
+        Parameters
+        ----------
+        lon, lat : `~astropy.units.Quantity`
+            Positions in the frame of the model.
+        energy : `~astropy.units.Quantity`
+            Energies; broadcasts with the positions.
+        """
+        value = self.spectral_model(energy)
+        if self.spatial_model is None:
+            return value
+        if self.spatial_model.is_energy_dependent:
+            return value * self.spatial_model(lon, lat, energy=energy)
+        return value * self.spatial_model(lon, lat)
+
+    def evaluate_geom(self, geom: "WcsGeom") -> u.Quantity:
+        """Return the differential surface brightness at the bin centres of a geometry with a true-energy axis."""
+        value = self.spectral_model(geom.axes["energy_true"].center)[:, None, None]
+        return value if self.spatial_model is None else value * self.spatial_model.evaluate_geom(geom)
+
+    def integrate_geom(self, geom: "WcsGeom", oversampling_factor: int | None = None) -> "Map":
+        """Return the flux in each bin of a geometry with a true-energy axis.
+
+        Parameters
+        ----------
+        geom : WcsGeom
+            Geometry.
+        oversampling_factor : int or None
+            See `SpatialModel.integrate_geom`.
+
+        Returns
+        -------
+        Map
+            Flux, for example in cm-2 s-1.
+        """
+        from bayesmap.maps import Map
+
+        edges = geom.axes["energy_true"].edges
+        flux = self.spectral_model.integral(edges[:-1], edges[1:])[:, None, None]
+        if self.spatial_model is not None:
+            spatial_geom = geom if self.spatial_model.is_energy_dependent else geom.to_image()
+            flux = flux * self.spatial_model.integrate_geom(spatial_geom, oversampling_factor).quantity
+        return Map.from_geom(geom=geom, data=flux.value, unit=flux.unit)
+
+    def copy(self, name: str | None = None, **kwargs: Any) -> Self:
+        """Return a deep copy.
+
+        Parameters
+        ----------
+        name : str or None
+            Name of the copy; by default a random one, as names are unique.
+        **kwargs : dict
+            Other arguments of `SkyModel` to replace.
+        """
+        parts = copy.deepcopy((self.spectral_model, self.spatial_model, self.temporal_model))
+        arguments = dict(zip(("spectral_model", "spatial_model", "temporal_model"), parts, strict=True))
+        arguments |= {"apply_irf": self.apply_irf, "datasets_names": self.datasets_names}
+        return type(self)(**{**arguments, "name": name, **kwargs})

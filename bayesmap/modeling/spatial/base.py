@@ -1,0 +1,223 @@
+"""The interface of spatial models: position, evaluation on maps, pixel integrals."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import astropy.units as u
+import numpy as np
+import pytensor.tensor as pt
+from astropy.coordinates import SkyCoord
+
+from bayesmap._util import check_option
+from bayesmap.modeling.evaluate import evaluate
+from bayesmap.modeling.model import ModelBase
+from bayesmap.modeling.parameter import Parameter
+from bayesmap.units import internal_unit
+
+if TYPE_CHECKING:
+    from bayesmap.maps import Map, WcsGeom
+
+__all__ = ["FRAMES", "SpatialModel"]
+
+FRAMES = ("icrs", "galactic")
+
+
+class SpatialModel(ModelBase):
+    """Interface of spatial models.
+
+    A subclass declares parameters (positions are called ``lon_0`` and ``lat_0``) and the static formula
+    ``evaluate(lon, lat, *parameters)`` with angles in deg, returning sr-1.
+
+    Parameters
+    ----------
+    frame : {"icrs", "galactic"}
+        Frame of the positions.
+    **values : str, `~astropy.units.Quantity`, float or Parameter
+        Values of parameters.
+    """
+
+    kind = "spatial"
+    unit: ClassVar[str] = "sr-1"
+    file_keys: ClassVar[tuple[str, ...]] = ("frame",)
+    is_energy_dependent: bool = False
+    evaluate: ClassVar[Callable[..., Any]]
+
+    def __init__(self, *, frame: str = "icrs", **values: Any) -> None:
+        super().__init__(**values)
+        self.frame = frame
+
+    @property
+    def frame(self) -> str:
+        """Frame of the positions, "icrs" or "galactic"."""
+        return self._frame
+
+    @frame.setter
+    def frame(self, frame: str) -> None:
+        check_option(f"{type(self).__name__}: frame", frame, FRAMES)
+        self._frame = frame
+
+    @classmethod
+    def from_position(cls, position: SkyCoord, **values: Any) -> Self:
+        """Create a model at a position; its frame is that of the position, if possible.
+
+        Parameters
+        ----------
+        position : `~astropy.coordinates.SkyCoord`
+            A single position.
+        **values : str, `~astropy.units.Quantity`, float or Parameter
+            Values of the other parameters.
+        """
+        frame = position.frame.name if position.frame.name in FRAMES else "icrs"
+        model = cls(frame=frame, **values)
+        model.position = position
+        return model
+
+    # -- position ---------------------------------------------------------------------------------------------------
+    @property
+    def position(self) -> SkyCoord | None:
+        """Position in the frame of the model; None for models without one."""
+        if "lon_0" not in self.parameter_names:
+            return None
+        return SkyCoord(self.lon_0.quantity, self.lat_0.quantity, frame=self.frame)
+
+    @position.setter
+    def position(self, position: SkyCoord) -> None:
+        if "lon_0" not in self.parameter_names:
+            raise AttributeError(f"{type(self).__name__} has no position")
+        coord = position.transform_to(self.frame).spherical
+        self.lon_0.value = coord.lon.to_value(self.lon_0.unit)
+        self.lat_0.value = coord.lat.to_value(self.lat_0.unit)
+
+    @property
+    def position_lonlat(self) -> tuple[float, float]:
+        """Longitude and latitude in rad."""
+        return self.lon_0.quantity.to_value("rad"), self.lat_0.quantity.to_value("rad")
+
+    @property
+    def evaluation_radius(self) -> u.Quantity | None:
+        """Radius that holds practically all flux; None if there is none."""
+        return None
+
+    @property
+    def evaluation_bin_size_min(self) -> u.Quantity | None:
+        """Size of the smallest structure that has to be resolved; None if there is none."""
+        return None
+
+    @property
+    def _structure(self) -> u.Quantity | None:
+        """Size over which the model is smooth, the largest sub-pixel of pixel integrals; None for no sub-pixels."""
+        return None
+
+    # -- symbolic ---------------------------------------------------------------------------------------------------
+    def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any]) -> Any:
+        """Return the symbolic surface brightness.
+
+        Parameters
+        ----------
+        lon, lat : tensor or array
+            Positions in the frame of the model, in deg.
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+
+        Returns
+        -------
+        TensorVariable
+            In sr-1.
+        """
+        return pt.as_tensor_variable(self.evaluate(lon, lat, *self._arguments(values)))
+
+    def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any] | None:
+        """Return the widths of a model that is a Gaussian on the sky.
+
+        Parameters
+        ----------
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+
+        Returns
+        -------
+        tuple of tensor or float, or None
+            Standard deviation along the major and the minor axis and position angle of the major axis from North to
+            East in the frame of the model, all in deg; None if the model is no Gaussian.
+        """
+        return None
+
+    # -- numbers ----------------------------------------------------------------------------------------------------
+    def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: Any = None) -> np.ndarray:
+        """Surface brightness in the internal unit at positions in deg."""
+        return evaluate(type(self).evaluate, lon, lat, *self._numbers)
+
+    def __call__(self, lon: Any, lat: Any, energy: Any = None) -> u.Quantity:
+        """Return the surface brightness.
+
+        Parameters
+        ----------
+        lon, lat : `~astropy.units.Quantity`
+            Positions in the frame of the model.
+        energy : `~astropy.units.Quantity` or None
+            Energies, for energy-dependent models only.
+
+        Returns
+        -------
+        `~astropy.units.Quantity`
+            In sr-1.
+        """
+        lon, lat = u.Quantity(lon).to_value("deg"), u.Quantity(lat).to_value("deg")
+        return u.Quantity(self._evaluate_numbers(lon, lat, energy), internal_unit(self.unit)).to(self.unit)
+
+    def _lonlat(self, coords: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
+        """Positions in the frame of the model, in deg."""
+        spherical = coords.transform_to(self.frame).spherical
+        return spherical.lon.to_value("deg"), spherical.lat.to_value("deg")
+
+    def evaluate_geom(self, geom: "WcsGeom") -> u.Quantity:
+        """Return the surface brightness at the pixel centres of a geometry.
+
+        Parameters
+        ----------
+        geom : WcsGeom
+            Geometry; its energy axis matters for energy-dependent models only.
+
+        Returns
+        -------
+        `~astropy.units.Quantity`
+            Shape (lat, lon), or (energy, lat, lon) for an energy-dependent model.
+        """
+        lon, lat = self._lonlat(geom.to_image().get_coord().skycoord)
+        if not self.is_energy_dependent:
+            return self(lon * u.deg, lat * u.deg)
+        energy = geom.axes["energy_true"].center
+        return self(lon * u.deg, lat * u.deg, energy=energy[:, None, None])
+
+    def integrate_geom(self, geom: "WcsGeom", oversampling_factor: int | None = None) -> "Map":
+        """Return the model integrated over the pixels of a geometry.
+
+        Parameters
+        ----------
+        geom : WcsGeom
+            Geometry.
+        oversampling_factor : int or None
+            Number of sub-pixels per axis, each taken at its centre, as in Gammapy. By default the sub-pixels resolve
+            the model, and 3 x 3 Gauss-Legendre nodes are used in each.
+
+        Returns
+        -------
+        Map
+            The integral per pixel, on the given geometry.
+
+        Notes
+        -----
+        By default pixels within the evaluation radius are integrated with Gauss-Legendre nodes, others are their
+        central value times the solid angle. The error is below 1e-5 of the peak for a Gaussian, so the result does
+        not visibly jump where the number of sub-pixels changes.
+        """
+        from bayesmap.modeling.spatial.integrate import integrate_geom
+
+        return integrate_geom(self, geom, oversampling_factor)
+
+    def to_region(self, **kwargs: Any) -> Any:
+        """Return the outline of the model as a `~regions.SkyRegion`; the whole sky where there is none."""
+        from regions import RectangleSkyRegion
+
+        center = SkyCoord(0 * u.deg, 0 * u.deg, frame=self.frame)
+        return RectangleSkyRegion(center=center, width=360 * u.deg, height=180 * u.deg, **kwargs)

@@ -1,0 +1,92 @@
+"""Integrals of spatial models over the pixels of a map, as numbers."""
+
+from typing import TYPE_CHECKING, Any
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+
+from bayesmap.maps import Map, WcsGeom
+from bayesmap.modeling.spatial.base import SpatialModel
+from bayesmap.modeling.spatial.point import PointSpatialModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["integrate_geom"]
+
+_MAX_FACTOR = 200
+_CHUNK = 500_000  # positions evaluated at once
+_GAUSS = np.polynomial.legendre.leggauss(3)
+
+
+def integrate_geom(model: SpatialModel, geom: WcsGeom, oversampling_factor: int | None = None) -> Map:
+    """Return a spatial model integrated over pixels; see `SpatialModel.integrate_geom`."""
+    if isinstance(model, PointSpatialModel):
+        return _on_geom(geom, _bilinear(model, geom), u.dimensionless_unscaled)
+    values = model.evaluate_geom(geom)
+    data = np.array(np.broadcast_to(values.value, (*values.shape[:-2], *geom.data_shape[-2:])))
+    offsets, weights = _nodes(model, geom, oversampling_factor)
+    if len(offsets) > 1:
+        _refine(model, geom, data, offsets, weights)
+    data *= geom.to_image().solid_angle().to_value("sr")
+    return _on_geom(geom, data, values.unit * u.sr)
+
+
+def _on_geom(geom: WcsGeom, data: np.ndarray, unit: u.UnitBase) -> Map:
+    data = np.array(np.broadcast_to(data, geom.data_shape))
+    return Map.from_geom(geom, data=data, unit=unit)
+
+
+def _nodes(model: SpatialModel, geom: WcsGeom, factor: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in units of a pixel and weights along one axis of a pixel."""
+    if factor is not None:
+        if factor < 1:
+            raise ValueError(f"oversampling_factor must be at least 1, got {factor!r}")
+        return (np.arange(factor) + 0.5) / factor - 0.5, np.full(factor, 1 / factor)
+    structure = model._structure
+    if structure is None:
+        return np.zeros(1), np.ones(1)
+    pixel = geom.pixel_scales.to_value("deg").max()
+    size = structure.to_value("deg")
+    n = int(np.clip(np.ceil(pixel / size), 1, _MAX_FACTOR)) if size > 0 else _MAX_FACTOR
+    centers = (np.arange(n) + 0.5) / n - 0.5
+    return (centers[:, None] + 0.5 * _GAUSS[0] / n).ravel(), np.tile(0.5 * _GAUSS[1] / n, n)
+
+
+def _refine(model: SpatialModel, geom: WcsGeom, data: np.ndarray, offsets: np.ndarray, weights: np.ndarray) -> None:
+    """Replace, in place, the central values of pixels near the model by their means over sub-pixels."""
+    image = geom.to_image()
+    dx, dy = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
+    weight = np.outer(weights, weights).ravel()
+    energy = geom.axes["energy_true"].center[:, None, None] if model.is_energy_dependent else None
+    for y, x in _pixels_near(model, image, max(1, _CHUNK // len(dx))):
+        lon, lat = image.pix_to_coord((x[:, None] + dx, y[:, None] + dy))
+        lon, lat = model._lonlat(SkyCoord(lon, lat, frame=image.frame))
+        values = model(lon * u.deg, lat * u.deg, energy).value
+        data[..., y, x] = values @ weight
+
+
+def _pixels_near(model: SpatialModel, image: WcsGeom, size: int) -> "Iterator[tuple[np.ndarray, np.ndarray]]":
+    """Yield the indices of the pixels that the evaluation radius touches, in chunks."""
+    near = np.ones(image.data_shape, dtype=bool)
+    if model.evaluation_radius is not None and model.position is not None:
+        reach = model.evaluation_radius + np.hypot(*image.pixel_scales)
+        near = image.get_coord().skycoord.separation(model.position) <= reach
+    y, x = np.nonzero(near)
+    for start in range(0, len(y), size):
+        yield y[start : start + size], x[start : start + size]
+
+
+def _bilinear(model: PointSpatialModel, geom: WcsGeom) -> Any:
+    """Map that shares one count among the four pixels around the source."""
+    image = geom.to_image()
+    data = np.zeros(image.data_shape)
+    x, y = (float(pix) for pix in image.coord_to_pix(model.position))
+    if not (np.isfinite(x) and np.isfinite(y)):
+        return data
+    for i in (int(np.floor(x)), int(np.floor(x)) + 1):
+        for j in (int(np.floor(y)), int(np.floor(y)) + 1):
+            if 0 <= i < data.shape[1] and 0 <= j < data.shape[0]:
+                data[j, i] = max(0.0, 1 - abs(x - i)) * max(0.0, 1 - abs(y - j))
+    return data

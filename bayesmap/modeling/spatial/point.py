@@ -1,0 +1,69 @@
+"""The point source."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import astropy.units as u
+
+from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.spatial.base import SpatialModel
+
+__all__ = ["PointSpatialModel"]
+
+
+class PointSpatialModel(SpatialModel):
+    r"""Point source.
+
+    .. math::
+        \phi(l, b) = \delta(l - l_0, b - b_0)
+
+    Parameters
+    ----------
+    lon_0, lat_0 : `~astropy.units.Quantity`
+        Position. Default 0 deg.
+    frame : {"icrs", "galactic"}
+        Frame of the position.
+
+    Notes
+    -----
+    Predictions take a point source as it is: the point spread function, integrated over pixels, at the position.
+    Only the *maps* of `evaluate_geom` and `integrate_geom` share the flux among the four nearest pixels with bilinear
+    weights, as Gammapy does; flux that falls outside the map is lost there.
+    """
+
+    tag = "point"
+    lon_0 = Parameter("lon_0", "0 deg")
+    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
+
+    @property
+    def evaluation_radius(self) -> u.Quantity:
+        """Zero."""
+        return 0 * u.deg
+
+    @property
+    def evaluation_bin_size_min(self) -> u.Quantity:
+        """Zero."""
+        return 0 * u.deg
+
+    def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
+        """Return zero widths."""
+        return 0.0, 0.0, 0.0
+
+    def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any]) -> Any:
+        """Raise a TypeError: a point source has no surface brightness."""
+        raise TypeError("a point source has no surface brightness; use gaussian_graph, which gives it width zero")
+
+    def __call__(self, lon: Any, lat: Any, energy: Any = None) -> u.Quantity:
+        """Raise a TypeError: a point source has no surface brightness."""
+        raise TypeError("a point source has no surface brightness; use evaluate_geom or integrate_geom")
+
+    def evaluate_geom(self, geom: Any) -> u.Quantity:
+        """Return the bilinear map of the source divided by the solid angle of the pixels, shape (lat, lon)."""
+        image = geom.to_image()
+        return self.integrate_geom(image).quantity / image.solid_angle()
+
+    def to_region(self, **kwargs: Any) -> Any:
+        """Return a `~regions.PointSkyRegion`."""
+        from regions import PointSkyRegion
+
+        return PointSkyRegion(center=self.position, **kwargs)

@@ -1,0 +1,113 @@
+"""Power laws, with exact integrals at every index."""
+
+from typing import Any
+
+import pytensor.tensor as pt
+
+from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.spectral.base import SpectralModel
+
+__all__ = ["PowerLawNormSpectralModel", "PowerLawSpectralModel"]
+
+
+def _sinhc(x: Any) -> Any:
+    """sinh(x) / x, even and smooth through zero, with finite gradient."""
+    small = pt.abs(x) < 0.1
+    safe = pt.switch(small, 1.0, x)
+    square = pt.switch(small, x, 0.0) ** 2
+    # next term of the series: 0.1**10 / 4e7 = 3e-18
+    series = 1 + square / 6 * (1 + square / 20 * (1 + square / 42 * (1 + square / 72)))
+    return pt.switch(small, series, pt.sinh(safe) / safe)
+
+
+def _moment(energy_min: Any, energy_max: Any, power: Any, reference: Any) -> Any:
+    r"""Integral of (E / E0)^(power - 1) dE / E0, in the form that is smooth at power zero.
+
+    .. math::
+        \int e^{p t} dt = 2 h e^{p m} \frac{\sinh(p h)}{p h}, \quad t = \ln(E / E_0)
+
+    with the middle m and the half-width h of the bin in t.
+    """
+    low, high = pt.log(energy_min / reference), pt.log(energy_max / reference)
+    half = 0.5 * (high - low)
+    return 2 * half * pt.exp(power * 0.5 * (high + low)) * _sinhc(power * half)
+
+
+class PowerLawSpectralModel(SpectralModel):
+    r"""Power law.
+
+    .. math::
+        \phi(E) = \phi_0 \left(\frac{E}{E_0}\right)^{-\Gamma}
+
+    Parameters
+    ----------
+    index : `~astropy.units.Quantity`
+        :math:`\Gamma`, dimensionless. Default 2.
+    amplitude : `~astropy.units.Quantity`
+        :math:`\phi_0`. Default 1e-12 cm-2 s-1 TeV-1.
+    reference : `~astropy.units.Quantity`
+        :math:`E_0`, frozen. Default 1 TeV.
+
+    Notes
+    -----
+    Integral and energy flux are closed forms, smooth where the index is 1 or 2.
+    """
+
+    tag = "pl"
+    index = Parameter("index", 2.0)
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
+    reference = Parameter("reference", "1 TeV", frozen=True)
+
+    @staticmethod
+    def evaluate(energy: Any, index: Any, amplitude: Any, reference: Any) -> Any:
+        """Return the differential flux."""
+        return amplitude * (energy / reference) ** (-index)
+
+    @staticmethod
+    def evaluate_integral(energy_min: Any, energy_max: Any, index: Any, amplitude: Any, reference: Any) -> Any:
+        """Return the integral flux."""
+        return amplitude * reference * _moment(energy_min, energy_max, 1 - index, reference)
+
+    @staticmethod
+    def evaluate_energy_flux(energy_min: Any, energy_max: Any, index: Any, amplitude: Any, reference: Any) -> Any:
+        """Return the energy flux."""
+        return amplitude * reference**2 * _moment(energy_min, energy_max, 2 - index, reference)
+
+
+class PowerLawNormSpectralModel(SpectralModel):
+    r"""Power law without dimension, a correction to another spectrum.
+
+    .. math::
+        f(E) = f_0 \left(\frac{E}{E_0}\right)^{-\tau}
+
+    Parameters
+    ----------
+    tilt : `~astropy.units.Quantity`
+        :math:`\tau`, dimensionless, frozen. Default 0.
+    norm : `~astropy.units.Quantity`
+        :math:`f_0`, dimensionless. Default 1.
+    reference : `~astropy.units.Quantity`
+        :math:`E_0`, frozen. Default 1 TeV.
+    """
+
+    tag = "pl-norm"
+    unit = ""
+    flux_parameter = "norm"
+    tilt = Parameter("tilt", 0.0, frozen=True)
+    norm = Parameter("norm", 1.0)
+    reference = Parameter("reference", "1 TeV", frozen=True)
+
+    @staticmethod
+    def evaluate(energy: Any, tilt: Any, norm: Any, reference: Any) -> Any:
+        """Return the factor."""
+        return norm * (energy / reference) ** (-tilt)
+
+    @staticmethod
+    def evaluate_integral(energy_min: Any, energy_max: Any, tilt: Any, norm: Any, reference: Any) -> Any:
+        """Return the integral of the factor over energy."""
+        return norm * reference * _moment(energy_min, energy_max, 1 - tilt, reference)
+
+    @staticmethod
+    def evaluate_energy_flux(energy_min: Any, energy_max: Any, tilt: Any, norm: Any, reference: Any) -> Any:
+        """Return the integral of energy times the factor."""
+        return norm * reference**2 * _moment(energy_min, energy_max, 2 - tilt, reference)

@@ -1,0 +1,74 @@
+r"""Spherical geometry with gradients that are finite everywhere.
+
+All angles are in degrees, all functions are symbolic. The gradient of a separation is infinite at zero, so shapes are
+written with
+
+.. math::
+    w = 1 - \cos s = 2 \sin^2\frac{\Delta b}{2} + 2 \cos b_1 \cos b_2 \sin^2\frac{\Delta l}{2}
+
+which is smooth there and keeps its relative accuracy for small separations s.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+
+__all__ = ["direction_cosines", "offsets", "one_minus_cos", "separation"]
+
+RADIANS = np.pi / 180.0
+_TINY = 1e-28  # squared sine of a separation below which a direction has no meaning (2e-9 arcsec)
+
+
+def one_minus_cos(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> Any:
+    """Return one minus the cosine of the angular separation of two positions in deg."""
+    half_lon = 0.5 * RADIANS * (lon - lon_0)
+    half_lat = 0.5 * RADIANS * (lat - lat_0)
+    cosines = pt.cos(RADIANS * lat) * pt.cos(RADIANS * lat_0)
+    return 2 * (pt.sin(half_lat) ** 2 + cosines * pt.sin(half_lon) ** 2)
+
+
+def offsets(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> tuple[Any, Any]:
+    """Return the offsets (East, North) of a position from another, in units of the sphere's radius.
+
+    They are sin(s) sin(p) and sin(s) cos(p) with separation s and position angle p (from North to East).
+    """
+    dlon = RADIANS * (lon - lon_0)
+    dlat = RADIANS * (lat - lat_0)
+    cos_lat, sin_lat_0 = pt.cos(RADIANS * lat), pt.sin(RADIANS * lat_0)
+    east = cos_lat * pt.sin(dlon)
+    # sin(dlat) + ... instead of the textbook difference, which cancels for small offsets
+    north = pt.sin(dlat) + 2 * sin_lat_0 * cos_lat * pt.sin(0.5 * dlon) ** 2
+    return east, north
+
+
+def separation(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> Any:
+    """Return the angular separation in deg; its gradient at zero is set to zero."""
+    w = 0.5 * one_minus_cos(lon, lat, lon_0, lat_0)
+    inside = pt.and_(w > _TINY, w < 1 - _TINY)
+    safe = pt.switch(inside, w, 0.5)  # both branches of a switch are differentiated
+    return pt.switch(inside, 2 * pt.arcsin(pt.sqrt(safe)) / RADIANS, pt.switch(w < 0.5, 0.0, 180.0))
+
+
+def direction_cosines(lon: Any, lat: Any, lon_0: Any, lat_0: Any, phi: Any) -> tuple[Any, Any]:
+    """Return the squared cosine and sine of the angle between an axis and the direction to a position.
+
+    Parameters
+    ----------
+    lon, lat, lon_0, lat_0 : tensor
+        Position and origin in deg.
+    phi : tensor
+        Position angle of the axis in deg, from North to East.
+
+    Returns
+    -------
+    tuple of tensor
+        They add up to one; at the origin itself they are 1 and 0.
+    """
+    east, north = offsets(lon, lat, lon_0, lat_0)
+    sin_phi, cos_phi = pt.sin(RADIANS * phi), pt.cos(RADIANS * phi)
+    across = east * cos_phi - north * sin_phi
+    square = east**2 + north**2
+    defined = square > _TINY
+    sin_square = pt.switch(defined, across**2, 0.0) / pt.switch(defined, square, 1.0)
+    return 1 - sin_square, sin_square

@@ -1,0 +1,229 @@
+"""Model files: Gammapy's YAML layout, with priors.
+
+A file is a mapping with ``components``, a list of models. Priors that Gammapy knows stand at their parameter in
+Gammapy's form; others stand in a section ``bayesmap`` of their own, which Gammapy's reader ignores. When reading, a
+prior of ours (``prior: {dist: LogNormal, mu: ..., sigma: ...}``) is accepted at the parameter as well.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from bayesmap._util import make_path
+from bayesmap.errors import ModelFileError
+from bayesmap.modeling.background import FoVBackgroundModel, TemplateNPredModel
+from bayesmap.modeling.collection import parameter_names
+from bayesmap.modeling.file_parameter import Links, Node, parameter_from_node, parameter_to_dict
+from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
+from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.sky import Component, SkyModel
+
+if TYPE_CHECKING:
+    from bayesmap.modeling.collection import Models
+
+__all__ = ["dump", "load", "models_from_dict", "models_to_dict", "read", "write"]
+
+FORMAT_VERSION = 1
+_COMPONENTS: dict[str, type[Component]] = {
+    tag: cls for cls in (SkyModel, FoVBackgroundModel, TemplateNPredModel) for tag in cls.tag
+}
+_TOP_KEYS = ("components", "covariance", "metadata", "checksum", "bayesmap")
+_COMPONENT_KEYS = ("name", "type", "datasets_names", "apply_irf", "covariance", *KINDS)
+
+
+# -- writing --------------------------------------------------------------------------------------------------------
+def _part_to_dict(
+    model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: dict[Parameter, Prior] | None
+) -> dict[str, Any]:
+    parameters = [
+        parameter_to_dict(getattr(model, default.name), default, full_output, links, priors)
+        for default in model.default_parameters
+    ]
+    return {"type": model.tag[0], "parameters": parameters, **model.file_data()}
+
+
+def model_to_dict(model: ModelBase, full_output: bool = False) -> dict[str, Any]:
+    """Return one spectral, spatial or temporal model as plain data."""
+    return {model.kind: _part_to_dict(model, full_output, {}, None)}
+
+
+def component_to_dict(
+    model: Component,
+    full_output: bool = False,
+    links: Mapping[Parameter, str] | None = None,
+    priors: dict[Parameter, Prior] | None = None,
+) -> dict[str, Any]:
+    """Return one component as plain data; ``links`` are labels, ``priors`` collects those that Gammapy lacks."""
+    data: dict[str, Any] = {"name": model.name, "type": model.tag[0]}
+    if model.datasets_names is not None:
+        data["datasets_names"] = list(model.datasets_names)
+    for kind, part in model.parts.items():
+        data[kind] = _part_to_dict(part, full_output, links or {}, priors)
+    if isinstance(model, SkyModel) and not all(model.apply_irf.values()):
+        data["apply_irf"] = dict(model.apply_irf)
+    if isinstance(model, TemplateNPredModel):
+        if model.filename is None:
+            raise ValueError(f"TemplateNPredModel {model.name!r} has no filename; set it before writing a model file")
+        data["filename"] = model.filename
+    return data
+
+
+def models_to_dict(models: "Models", full_output: bool = False) -> dict[str, Any]:
+    """Return all components as plain data; see the module docstring for the layout."""
+    names = parameter_names(models)
+    members = list(models.parameters)
+    links = {p: names[p] for p in names if sum(p is member for member in members) > 1}
+    priors: dict[Parameter, Prior] = {}
+    data: dict[str, Any] = {
+        "components": [component_to_dict(model, full_output, links, priors) for model in models],
+        "metadata": {"creator": "bayesmap"},
+    }
+    section: dict[str, Any] = {"version": FORMAT_VERSION}
+    if priors:
+        section["priors"] = {names[p]: prior.to_dict() for p, prior in priors.items()}
+    return {**data, "bayesmap": section}
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    """Return plain data as YAML text."""
+    return yaml.safe_dump(data, sort_keys=False, indent=4, default_flow_style=False, allow_unicode=True, width=120)
+
+
+def write(models: "Models", path: Path, overwrite: bool = False, full_output: bool = False) -> None:
+    """Write a model file; an interrupted write leaves an old file as it was."""
+    if path.exists() and not overwrite:
+        raise OSError(f"{path} exists; pass overwrite=True to replace it")
+    text = dump(models_to_dict(models, full_output))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+# -- reading --------------------------------------------------------------------------------------------------------
+def load(text: str) -> Any:
+    """Return YAML text as plain data; only plain types are created."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ModelFileError(f"not valid YAML: {error}") from None
+    except RecursionError:
+        raise ModelFileError("not a model file: it is nested too deeply") from None
+
+
+def _part_from_node(node: Node, kind: str, links: Links, folder: Path | None) -> ModelBase:
+    node.mapping()
+    cls = node.call(get_model_class, node.key("type").text(), kind, at="type")
+    node.check_keys(("type", "parameters", "frame", *cls.file_keys))
+    defaults = {p.name: p for p in cls.default_parameters}
+    parameters: dict[str, Parameter] = {}
+    for entry in node.key("parameters", default=[]).items():
+        name = entry.mapping().key("name").choice(defaults)
+        if name in parameters:
+            raise entry.error(f"parameter {name!r} is given twice")
+        parameters[name] = parameter_from_node(entry, defaults[name], links)
+    data = {key: node.data[key] for key in cls.file_keys if key in node.data}
+    return node.call(cls.from_file_data, parameters, data, folder)
+
+
+def _apply_irf(node: Node) -> dict[str, bool]:
+    node.mapping().check_keys(("exposure", "psf", "edisp"))
+    return {key: node.key(key).boolean() for key in node.data}
+
+
+def _component_from_node(node: Node, links: Links, folder: Path | None) -> Component:
+    node.mapping()
+    cls = _COMPONENTS[node.key("type").choice(_COMPONENTS)]
+    keys = _COMPONENT_KEYS if cls is not TemplateNPredModel else (*_COMPONENT_KEYS, "filename")
+    node.check_keys(keys)
+    arguments: dict[str, Any] = {
+        "name": node.key("name", default=None).data,
+        "datasets_names": node.key("datasets_names", default=None).data,
+    }
+    for kind in KINDS:
+        if node.data.get(kind) is None:
+            continue
+        if kind not in cls.part_names:
+            raise node.key(kind).error(f"{cls.__name__} has no {kind} model")
+        arguments[f"{kind}_model"] = _part_from_node(node.key(kind), kind, links, folder)
+    if cls is SkyModel:
+        node.key("spectral")
+        if node.data.get("apply_irf") is not None:
+            arguments["apply_irf"] = _apply_irf(node.key("apply_irf"))
+    if cls is TemplateNPredModel:
+        path = find_file(node.key("filename").text(), folder)
+        return node.call(TemplateNPredModel.read, path, at="filename", **arguments)
+    return node.call(cls, **arguments)
+
+
+def model_from_dict(data: Mapping[str, Any], cls: type[ModelBase]) -> Any:
+    """Create one spectral, spatial or temporal model from the data of `model_to_dict`."""
+    model = _part_from_node(Node(data, "").mapping().key(cls.kind), cls.kind, Links(), None)
+    if not isinstance(model, cls):
+        raise ModelFileError(f"{cls.kind}.type: expected {cls.__name__}, found {type(model).__name__}")
+    return model
+
+
+def component_from_dict(data: Mapping[str, Any], cls: type[Component]) -> Any:
+    """Create one component from the data of `component_to_dict`."""
+    model = _component_from_node(Node(data, ""), Links(), None)
+    if not isinstance(model, cls):
+        raise ModelFileError(f"type: expected {cls.__name__}, found {type(model).__name__}")
+    return model
+
+
+def models_from_dict(data: Any, folder: Path | None = None) -> list[Component]:
+    """Create all components from the data of `models_to_dict`."""
+    top = Node(data, "").mapping()
+    top.check_keys(_TOP_KEYS)
+    links = Links()
+    models: list[Component] = []
+    for node in top.key("components").items():
+        model = _component_from_node(node, links, folder)
+        if any(model.name == other.name for other in models):
+            raise node.error(f"there is already a component called {model.name!r}; names must be unique")
+        models.append(model)
+    _apply_section(top.key("bayesmap", default=None), models)
+    return models
+
+
+def _apply_section(node: Node, models: Iterable[Component]) -> None:
+    """Set the priors of the section ``bayesmap``."""
+    if node.data is None:
+        return
+    node.mapping().check_keys(("version", "priors"))
+    version = node.key("version", default=FORMAT_VERSION)
+    if isinstance(version.data, bool) or not isinstance(version.data, int) or not 1 <= version.data <= FORMAT_VERSION:
+        raise version.error(f"this bayesmap reads versions 1 to {FORMAT_VERSION}, found {version.data!r}")
+    parameters = {name: p for p, name in parameter_names(models).items()}
+    priors = node.key("priors", default={}).mapping()
+    for name in priors.data:
+        entry = priors.key(name)
+        priors.check_keys(parameters)
+        prior = entry.call(Prior.from_dict, entry.mapping().data)
+        entry.call(setattr, parameters[name], "prior", prior)
+
+
+def find_file(name: str, folder: Path | None) -> Path:
+    """Return the path of a file that a model file names: as given, or beside the model file."""
+    path = make_path(name)
+    if folder is not None and not path.is_absolute() and not path.exists():
+        return folder / path
+    return path
+
+
+def read(filename: str | os.PathLike[str]) -> list[Component]:
+    """Read the components of a model file."""
+    path = make_path(filename)
+    try:
+        return models_from_dict(load(path.read_text(encoding="utf-8")), path.parent)
+    except UnicodeDecodeError:
+        raise ModelFileError(f"{path}: not a text file") from None
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None

@@ -1,0 +1,45 @@
+"""Configuration of the documentation; built with warnings as errors."""
+
+import os
+import sys
+from pathlib import Path
+
+import bayesmap
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "bayesmap"
+author = "the bayesmap developers"
+copyright = "2026, the bayesmap developers"
+version = release = bayesmap.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_nb",
+    "change_fragments",
+]
+exclude_patterns = ["_build", "_templates", "_ext", "changes", "jupyter_execute", "**/.ipynb_checkpoints"]
+templates_path = ["_templates"]
+
+html_theme = "furo"
+html_title = f"bayesmap {release}"
+
+# The API pages list what a subpackage names in __all__, and nothing else.
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autosummary_imported_members = True
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "groupwise"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+default_role = "autolink"
+
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+# Pages that compute are run on request, because they need data: BAYESMAP_DOCS_EXECUTE=cache
+nb_execution_mode = os.environ.get("BAYESMAP_DOCS_EXECUTE", "off")
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600

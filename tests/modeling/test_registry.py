@@ -1,0 +1,182 @@
+"""Every registered model is tested by existing."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+
+from bayesmap import units
+from bayesmap.modeling import (
+    Parameter,
+    PointSpatialModel,
+    Prior,
+    SpectralModel,
+    TemplateSpatialModel,
+    get_model_class,
+    model_classes,
+)
+from bayesmap.modeling.evaluate import evaluate
+from tests.modeling.helpers import SPATIAL, SPECTRAL, gradients, random_point
+
+ENERGY = np.geomspace(0.05, 60, 13)
+LON = np.array([0.0, 0.21, -0.35, 0.55, 0.02, 359.9])
+LAT = np.array([0.0, -0.18, 0.32, 0.1, 0.011, 0.5])
+FILE_MODELS = [cls for kind in ("spectral", "spatial") for cls in model_classes(kind) if cls is not TemplateSpatialModel]
+
+
+def ids(cls):
+    return cls.__name__
+
+
+@pytest.mark.parametrize("cls", SPECTRAL, ids=ids)
+def test_spectral_gradients(cls, rng):
+    model = cls()
+    for _ in range(3):
+        point = random_point(model, rng)
+        exact, differences = gradients(lambda *p: cls.evaluate(ENERGY, *p), point)
+        np.testing.assert_allclose(exact, differences, rtol=1e-5, atol=1e-6 * np.abs(differences).max())
+
+        def integral(*p):
+            return model.integral_graph(ENERGY[:-1], ENERGY[1:], dict(zip(model.parameters, p, strict=True)))
+
+        exact, differences = gradients(integral, point)
+        np.testing.assert_allclose(exact, differences, rtol=1e-5, atol=1e-6 * np.abs(differences).max())
+
+
+@pytest.mark.parametrize("cls", SPATIAL, ids=ids)
+def test_spatial_gradients(cls, rng):
+    model = cls()
+    for _ in range(4):
+        point = random_point(model, rng)
+        exact, differences = gradients(lambda *p: cls.evaluate(LON, LAT, *p), point)
+        np.testing.assert_allclose(exact, differences, rtol=2e-5, atol=1e-6 * np.abs(differences).max())
+
+
+@pytest.mark.parametrize("cls", SPATIAL, ids=ids)
+@pytest.mark.parametrize("lat", [0.0, 40.0, 89.0])
+def test_spatial_gradients_are_finite_at_the_centre_and_its_antipode(cls, lat):
+    model = cls()
+    point = [{"lat_0": lat, "e": 0.5, "phi": 30.0}.get(p.name, p.internal) for p in model.parameters]
+    lon, lat = np.array([0.0, 0.0, 180.0]), np.array([lat, lat + 0.3, -lat])
+    exact, _ = gradients(lambda *p: cls.evaluate(lon, lat, *p), point)
+    assert np.all(np.isfinite(exact))
+
+
+@pytest.mark.parametrize("cls", SPECTRAL, ids=ids)
+def test_formula_does_not_depend_on_the_table_of_units(cls, monkeypatch):
+    energy, low, high = [0.3, 2, 20] * u.TeV, 0.5 * u.TeV, 7 * u.TeV
+
+    def numbers():
+        model = cls()
+        return [u.Quantity(q).si.value for q in (model(energy), model.integral(low, high), model.energy_flux(low, high))]
+
+    expected = numbers()
+    other = {"TeV": "GeV", "1 / TeV": "GeV-1", "1e-12 / (TeV s cm2)": "1e-9 cm-2 s-1 GeV-1"}
+    table = tuple(u.Unit(other.get(unit.to_string(), unit)) for unit in units.INTERNAL)
+    monkeypatch.setattr(units, "INTERNAL", table)
+    units._internal_unit.cache_clear()
+    try:
+        assert units.internal_unit("TeV") == u.GeV
+        assert units.internal_unit("cm-2 s-1 TeV-1") == u.Unit("1e-9 cm-2 s-1 GeV-1")
+        for one, two in zip(numbers(), expected, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-12)
+    finally:
+        units._internal_unit.cache_clear()
+
+
+@pytest.mark.parametrize("cls", FILE_MODELS, ids=ids)
+@pytest.mark.parametrize("full_output", [False, True])
+def test_dict_round_trip(cls, full_output):
+    model = cls()
+    first = model.parameters[0]
+    first.value, first.error = first.value * 1.25 + 0.5, 0.125
+    first.frozen = not first.frozen
+    first.prior = Prior("StudentT", nu=3, mu=first.quantity, sigma=2)
+    new = cls.from_dict(model.to_dict(full_output=full_output))
+    assert repr(new.to_dict(full_output=True)) == repr(model.to_dict(full_output=True))  # NaN is not NaN
+    assert [p.quantity for p in new.parameters] == [p.quantity for p in model.parameters]
+
+
+@pytest.mark.parametrize("cls", FILE_MODELS, ids=ids)
+def test_instances_do_not_share_parameters_unless_linked(cls):
+    one, two = cls(), cls()
+    name = cls.parameter_names[0]
+    assert getattr(one, name) is not getattr(two, name)
+    setattr(two, name, getattr(one, name))
+    getattr(one, name).value = 0.7
+    assert getattr(two, name).value == 0.7
+    copied = two.copy()
+    assert getattr(copied, name) is not getattr(two, name)
+    with pytest.raises(TypeError, match="assign a Parameter to link"):
+        setattr(two, name, 3.0)
+
+
+def test_unknown_tags_name_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'gauss'"):
+        get_model_class("gaus", "spatial")
+    with pytest.raises(ValueError, match="did you mean 'PowerLawSpectralModel'"):
+        get_model_class("PowerlawSpectralModel", "spectral")
+    with pytest.raises(ValueError, match="kind must be one of"):
+        get_model_class("pl", "spectrum")
+
+
+def test_short_tag_and_class_name_give_the_same_class():
+    for kind in ("spectral", "spatial"):
+        for cls in model_classes(kind):
+            assert cls.tag[0] == cls.__name__
+            assert all(get_model_class(tag, kind) is cls for tag in cls.tag)
+
+
+def test_unknown_and_wrong_arguments_of_models():
+    cls = get_model_class("pl", "spectral")
+    with pytest.raises(TypeError, match=r"no parameter 'indx' \(did you mean 'index'\?\)"):
+        cls(indx=2)
+    with pytest.raises(u.UnitConversionError, match=r"PowerLawSpectralModel: parameter 'amplitude'"):
+        cls(amplitude=1e-12)
+    with pytest.raises(TypeError, match="PowerLawSpectralModel: index"):
+        cls(index="two")
+    with pytest.raises(ValueError, match="frame must be one of"):
+        PointSpatialModel(frame="galatic")
+    with pytest.raises(u.UnitConversionError, match="cannot be linked"):
+        cls(index=Parameter("reference", "1 TeV"))
+
+
+def test_a_model_of_ones_own():
+    class Cubic(SpectralModel):
+        tag = "cubic-of-a-test"
+        amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
+        reference = Parameter("reference", "1 TeV", frozen=True)
+
+        @staticmethod
+        def evaluate(energy, amplitude, reference):
+            return amplitude * (energy / reference) ** 3
+
+    model = get_model_class("cubic-of-a-test", "spectral")(amplitude="2e-12 cm-2 s-1 TeV-1")
+    assert model.integral(1 * u.TeV, 2 * u.TeV).to_value("cm-2 s-1") == pytest.approx(7.5e-12, rel=1e-12)
+    with pytest.raises(TypeError, match="evaluate takes"):
+
+        class Wrong(SpectralModel):
+            tag = "wrong-of-a-test"
+            amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
+
+            @staticmethod
+            def evaluate(energy, norm):
+                return norm
+
+    with pytest.raises(ValueError, match="is taken by"):
+
+        class Taken(SpectralModel):
+            tag = "pl"
+            amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
+
+            @staticmethod
+            def evaluate(energy, amplitude):
+                return amplitude
+
+    assert get_model_class("pl", "spectral").__name__ == "PowerLawSpectralModel"
+
+
+def test_evaluate_broadcasts_and_compiles_once():
+    cls = get_model_class("pl", "spectral")
+    energy = np.array([[1.0], [2.0]])
+    values = evaluate(cls.evaluate, energy, np.array([1.0, 2.0, 3.0]), 1.0, 1.0)
+    np.testing.assert_allclose(values, energy ** -np.array([1.0, 2.0, 3.0]), rtol=1e-14)

@@ -1,0 +1,157 @@
+"""Imports point down: the layers of the package, read from the source; and importing stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bayesmap
+
+PACKAGE = Path(bayesmap.__file__).parent
+BASE = {"units", "errors", "_util"}
+#: what each part may import, besides itself; parts of one row do not see each other unless stated
+ALLOWED = {
+    "units": set(),
+    "errors": set(),
+    "_util": set(),
+    "maps": BASE,
+}
+ALLOWED["irf"] = ALLOWED["images"] = ALLOWED["modeling"] = {*BASE, "maps"}
+ALLOWED["likelihoods"] = {*BASE, "maps"}
+ALLOWED["data"] = {*BASE, "maps", "irf"}
+ALLOWED["graph"] = ALLOWED["io"] = {*BASE, "maps", "irf", "images", "modeling", "likelihoods", "data"}
+ALLOWED["datasets"] = {*ALLOWED["graph"], "graph", "io"}
+ALLOWED["inference"] = ALLOWED["estimators"] = {*ALLOWED["datasets"], "datasets"}
+ALLOWED["plot"] = {*ALLOWED["inference"], "inference", "estimators"}
+ALLOWED["report"] = {*ALLOWED["plot"], "plot"}
+ALLOWED["studies"] = {*ALLOWED["report"], "report"}
+ALLOWED["cli"] = {*ALLOWED["studies"], "studies"}
+ALLOWED["__main__"] = {"cli"}
+#: a method of a lower part may hand over to these in its last two lines
+FACADE_TARGETS = {"plot", "inference"}
+#: loaded only by what needs them
+HEAVY = ["matplotlib", "pymc", "nutpie", "numpyro", "jax", "dask", "regions", "arviz"]
+
+
+def part_of(path):
+    """First part of the module name below ``bayesmap``."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def sources():
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+def imported(node):
+    """Names of the modules that an import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: imports are absolute"
+        if node.module == "bayesmap":
+            return [f"bayesmap.{alias.name}" for alias in node.names]
+        return [node.module]
+    return []
+
+
+def imports(tree):
+    """Yield module, line and innermost function of each import statement."""
+
+    def walk(node, function):
+        for name in imported(node):
+            yield name, node.lineno, function
+        inner = node if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, inner)
+
+    yield from walk(tree, None)
+
+
+def is_facade(function, line):
+    """True if the import at ``line`` is the last but one statement of the function: import, hand over."""
+    body = function.body if function else []
+    return len(body) > 1 and isinstance(body[-2], ast.ImportFrom) and body[-2].lineno == line
+
+
+def upward_imports(path):
+    here = part_of(path)
+    assert here in ALLOWED, f"{here!r} is in no layer: give it a row in ALLOWED"
+    for name, line, function in imports(ast.parse(path.read_text())):
+        top, _, rest = name.partition(".")
+        target = rest.partition(".")[0]
+        if top != "bayesmap" or target in ALLOWED[here] | {here}:
+            continue
+        if target in FACADE_TARGETS and is_facade(function, line):
+            continue
+        yield f"{path.relative_to(PACKAGE.parent)}:{line} imports {name}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_down(path):
+    assert not list(upward_imports(path))
+
+
+def test_rows_are_acyclic():
+    def below(part, seen=()):
+        assert part not in seen, f"{part} reaches itself by {seen}"
+        for lower in ALLOWED[part]:
+            below(lower, (*seen, part)) if lower not in BASE else None
+
+    for part in ALLOWED:
+        below(part)
+
+
+def test_other_programs_are_not_imported():
+    """Gammapy is an oracle for numbers, never a dependency."""
+    for path in sources():
+        names = {name.partition(".")[0] for name, _, _ in imports(ast.parse(path.read_text()))}
+        assert not names & {"gammapy", "lsst"}, path
+
+
+def test_graph_has_no_quantities():
+    """Expressions are float64 in internal units; quantities stop before the graph."""
+    for path in sorted((PACKAGE / "graph" / "ops").glob("*.py")):
+        names = {name.partition(".")[0] for name, _, _ in imports(ast.parse(path.read_text()))}
+        assert "astropy" not in names, path
+
+
+def test_subpackage_files_hold_imports_only():
+    for path in PACKAGE.rglob("__init__.py"):
+        if path == PACKAGE / "__init__.py":
+            continue
+        for node in ast.parse(path.read_text()).body:
+            is_all = isinstance(node, ast.Assign) and [t.id for t in node.targets] == ["__all__"]
+            is_doc = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            assert is_all or is_doc or isinstance(node, ast.ImportFrom | ast.Import), f"{path}:{node.lineno}"
+
+
+def loaded_by(code, *arguments):
+    """Heavy modules in `sys.modules` after running ``code`` in a new interpreter."""
+    script = f"import sys\ntry:\n    {code}\nfinally:\n    print('LOADED', *sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    modules = {name.partition(".")[0] for name in run.stdout.split("LOADED")[1].split()}
+    return run.stdout, modules & {*HEAVY, "astropy", "scipy", "pytensor", "numba", "xarray"}
+
+
+def test_import_is_light():
+    _, loaded = loaded_by("import bayesmap")
+    assert not loaded
+
+
+@pytest.mark.parametrize("part", ["maps", "irf", "modeling", "likelihoods", "graph", "io", "datasets"])
+def test_subpackages_do_not_load_samplers_or_figures(part):
+    _, loaded = loaded_by(f"import bayesmap.{part}")
+    assert not loaded & set(HEAVY)
+
+
+def test_help_is_light():
+    code = "from bayesmap.cli.main import main; sys.exit(main())"
+    output, loaded = loaded_by(code, "--help")
+    assert "demo" in output
+    assert not loaded
