@@ -11,6 +11,9 @@ import pytest
 
 SHARED = Path(os.environ.get("BAYESMAP_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
+# Model files of the reference data name their templates through this variable.
+os.environ.setdefault("BAYESMAP_FIXTURES", str(SHARED / "data"))
+
 
 def shared_path(*parts):
     """Path of a file of the shared data; absent data fail under CI and skip elsewhere, with the reason."""

@@ -251,25 +251,97 @@ class MapDataset(MapDatasetBase):
         return info.summary_html(self)
 
     def peek(self, figsize: tuple[float, float] = (12, 8)) -> Any:
-        """Show the dataset at a glance; see `bayesmap.plot.peek`."""
+        """Show counts, predicted counts, exposure and responses at a glance.
+
+        Parameters
+        ----------
+        figsize : tuple of float
+            Size of the figure in inches.
+        """
         from bayesmap.plot.peek import peek
 
         return peek(self, figsize=figsize)
 
-    def plot_residuals(self, *args: Any, **kwargs: Any) -> Any:
-        """Plot spatial and spectral residuals side by side; see `bayesmap.plot.plot_residuals`."""
+    def plot_residuals(
+        self,
+        ax_spatial: Any = None,
+        ax_spectral: Any = None,
+        kwargs_spatial: Any = None,
+        kwargs_spectral: Any = None,
+        *,
+        npred: Map | None = None,
+    ) -> Any:
+        """Plot spatial and spectral residuals side by side.
+
+        Parameters
+        ----------
+        ax_spatial, ax_spectral : `~matplotlib.axes.Axes`, optional
+            Where to plot, the first with a sky projection.
+        kwargs_spatial, kwargs_spectral : dict, optional
+            Arguments for `plot_residuals_spatial` and `plot_residuals_spectral`; the second names the ``region``.
+        npred : `~bayesmap.maps.Map`, optional
+            Prediction to compare with; ``npred()`` by default.
+
+        Returns
+        -------
+        tuple of `~matplotlib.axes.Axes`
+            The two axes.
+        """
         from bayesmap.plot.residuals import plot_residuals
 
-        return plot_residuals(self, *args, **kwargs)
+        return plot_residuals(self, ax_spatial, ax_spectral, kwargs_spatial, kwargs_spectral, npred=npred)
 
-    def plot_residuals_spatial(self, *args: Any, **kwargs: Any) -> Any:
-        """Plot a residual image; see `bayesmap.plot.plot_residuals_spatial`."""
+    def plot_residuals_spatial(
+        self,
+        ax: Any = None,
+        method: str = "diff",
+        smooth_kernel: str = "gauss",
+        smooth_radius: Any = "0.1 deg",
+        **kwargs: Any,
+    ) -> Any:
+        """Plot an image of smoothed residuals, summed over energy.
+
+        Parameters
+        ----------
+        ax : `~matplotlib.axes.Axes`, optional
+            Axes with a sky projection.
+        method : {"diff", "diff/model", "diff/sqrt(model)"}
+            Normalisation, see `residuals`.
+        smooth_kernel : {"gauss", "box"}
+            Shape of the smoothing.
+        smooth_radius : `~astropy.units.Quantity`, str or float
+            Width of the smoothing, in pixels if a number.
+        **kwargs : dict
+            Arguments for the plot of the map.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+            The axes.
+        """
         from bayesmap.plot.residuals import plot_residuals_spatial
 
-        return plot_residuals_spatial(self, *args, **kwargs)
+        return plot_residuals_spatial(self, ax, method, smooth_kernel, smooth_radius, **kwargs)
 
-    def plot_residuals_spectral(self, *args: Any, **kwargs: Any) -> Any:
-        """Plot residuals against energy in a region; see `bayesmap.plot.plot_residuals_spectral`."""
+    def plot_residuals_spectral(self, ax: Any = None, method: str = "diff", region: Any = None, **kwargs: Any) -> Any:
+        """Plot residuals against energy, summed over a region.
+
+        Parameters
+        ----------
+        ax : `~matplotlib.axes.Axes`, optional
+            Where to plot.
+        method : {"diff", "diff/sqrt(model)"}
+            Normalisation, see `residuals`.
+        region : `~regions.SkyRegion`
+            Where counts and predictions are summed; the whole field by default.
+        **kwargs : dict
+            Arguments for the error bars.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+            The axes.
+        """
         from bayesmap.plot.residuals import plot_residuals_spectral
 
-        return plot_residuals_spectral(self, *args, **kwargs)
+        return plot_residuals_spectral(self, ax, method, region, **kwargs)

@@ -63,13 +63,14 @@ class Fold:
         groups = self.terms.groups
         if not groups:
             return None
-        stamps, windows = zip(*(group.stamps(values) for group in groups), strict=True)
+        stamps, windows, halves = zip(*(group.stamps(values) for group in groups), strict=True)
         flux = [self._stamp_flux(group, values) for group in groups]
         classes, class_weights = self._constant("classes", lambda: self._classes())
         exposure = self._constant("exposure", lambda: data(self._kernel_exposure()))
         return project(
             _join(stamps),
             _join(windows),
+            _join(halves),
             _join(flux),
             _join([group.edisp for group in groups]),
             exposure,
@@ -103,9 +104,7 @@ class Fold:
             part = self.bins[f"background{i}"] * background.factor(values)[self.bins["energy"]]
             counts = counts + (part if background.separable else part * background.image(values)[self.bins["pixel"]])
         for i, source in enumerate(self.terms.fixed):
-            counts = counts + banded(
-                self.flux(source.model, values), self.bins[f"response{i}"], self.bins[f"first{i}"]
-            )
+            counts = counts + banded(self.flux(source.model, values), self.bins[f"response{i}"], self.bins[f"first{i}"])
         projected = self.project(values)
         if projected is not None:
             counts = pt.inc_subtensor(counts[projected[0]], projected[1])

@@ -34,8 +34,8 @@ class SourceGroup(Protocol):
     edisp: Any
     true_edisp: Any
 
-    def stamps(self, values: Values) -> tuple[Any, Any]:
-        """Flattened stamps of all sources, and their windows ``(n_source, 4)``."""
+    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
+        """Flattened stamps of all sources, their windows ``(n_source, 4)`` and half widths ``(n_source, n_energy)``."""
         ...
 
     def pixels(self, values: Values) -> tuple[Any, Any]:
@@ -58,7 +58,9 @@ class _Positions:
 
     def __post_init__(self) -> None:
         self.true_edisp = data(self.dispersion)
-        identity = np.broadcast_to(np.eye(self.dispersion.shape[1]), (len(self.models), *[self.dispersion.shape[1]] * 2))
+        identity = np.broadcast_to(
+            np.eye(self.dispersion.shape[1]), (len(self.models), *[self.dispersion.shape[1]] * 2)
+        )
         self.edisp = data(identity.copy()) if self.reco_psf else self.true_edisp
 
     def lonlat(self, values: Values) -> tuple[Any, Any]:
@@ -109,43 +111,45 @@ class GaussianGroup(_Positions):
 
         self.variance = data(np.stack([padded(m.sigma, m.sigma.max()) for m in mixtures]) ** 2)
         self.weight = data(np.stack([padded(m.weight, 0.0) for m in mixtures]))
-        self.radius = max(m.radius() for m in mixtures)
+        self.radii = np.stack([m.radii() for m in mixtures])
         self.max_half = max_half
         self.extended = "point" not in models[0].spatial_model.tag
         scale = np.linalg.norm(sky.matrix, axis=1).max()
         self.pixels_per_deg = float(scale)
 
-    def stamps(self, values: Values) -> tuple[Any, Any]:
+    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         lon, lat = self.lonlat(values)
         x, y = self.sky.pixel(lon, lat)
         xe, xn, ye, yn = self.sky.jacobian(lon, lat)
-        variance, half = self.variance, int(np.ceil(self.radius * self.pixels_per_deg)) + 1
+        variance, radii = self.variance, pt.as_tensor_variable(self.radii)
         if self.extended:
             sigma = pt.stack([pt.as_tensor_variable(m.spatial_model.gaussian_graph(values)[0]) for m in self.models])
             variance = variance + sigma[:, None, None] ** 2
-            # 4.8 sigma contain all but 1e-5 of a round Gaussian; the window is an integer and has no gradient.
-            reach = pt.sqrt(self.radius**2 + (4.8 * sigma.max()) ** 2) * self.pixels_per_deg
-            half = pt.minimum(pt.cast(pt.ceil(reach), "int64") + 1, self.max_half)
-        else:
-            half = min(half, self.max_half)
+            # 4.8 sigma contain all but 1e-5 of a round Gaussian; windows are integers and have no gradient.
+            radii = pt.sqrt(radii**2 + (4.8 * sigma[:, None]) ** 2)
+        halves = pt.minimum(pt.cast(pt.ceil(radii * self.pixels_per_deg), "int64") + 1, self.max_half)
+        half = halves.max() if self.extended else int(self._point_halves().max())
         along_x, along_y = (xe**2 + xn**2)[:, None, None], (ye**2 + yn**2)[:, None, None]
-        return mixture_stamps(
+        stamps, windows = mixture_stamps(
             x[:, None, None], y[:, None, None], variance * along_x, variance * along_y, self.weight, half
         )
+        return stamps, windows, halves
+
+    def _point_halves(self) -> np.ndarray:
+        return np.minimum(np.ceil(self.radii * self.pixels_per_deg).astype("int64") + 1, self.max_half)
 
 
 class SplineSource(_Positions):
     """A point source seen through a PSF of any shape, as a B-spline stamp."""
 
-    def __init__(
-        self, model: Any, sky: SkyToPixel, stamp: SplineStamp, dispersion: np.ndarray, reco_psf: bool
-    ) -> None:
+    def __init__(self, model: Any, sky: SkyToPixel, stamp: SplineStamp, dispersion: np.ndarray, reco_psf: bool) -> None:
         super().__init__([model], sky, dispersion, reco_psf)
         self.stamp = stamp
 
-    def stamps(self, values: Values) -> tuple[Any, Any]:
+    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         x, y = self.pixels(values)
-        return spline_stamps(x[0], y[0], self.stamp)
+        n_energy = len(self.stamp.coefficients)
+        return *spline_stamps(x[0], y[0], self.stamp), np.full((1, n_energy), self.stamp.half)
 
 
 class FFTSource(_Positions):
@@ -184,11 +188,12 @@ class FFTSource(_Positions):
         self.window, self.basis = window, basis
         self.lon, self.lat, self.solid_angle = (data(c) for c in coords)
 
-    def stamps(self, values: Values) -> tuple[Any, Any]:
+    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         density = self.models[0].spatial_model.evaluate_graph(self.lon, self.lat, values)
         image = (density * self.solid_angle).sum(axis=-1)
         stamps = convolve_graph(image, self.basis)
-        return stamps.ravel(), pt.as_tensor_variable(np.array([self.window], dtype="int64"))
+        halves = np.full((1, len(self.basis.mixing)), max(self.window[2:]))
+        return stamps.ravel(), pt.as_tensor_variable(np.array([self.window], dtype="int64")), halves
 
 
 def sub_pixels(arrays: FoldArrays, frame: str, window: tuple[int, ...], fine: int) -> tuple[np.ndarray, ...]:

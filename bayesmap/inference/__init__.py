@@ -1,17 +1,23 @@
-"""Inference: from datasets to modes and posteriors."""
+"""Inference: from datasets to modes, posteriors and predictions."""
 
+from bayesmap.inference.check import ConvergenceReport, convergence_report
 from bayesmap.inference.compile import to_pymc
 from bayesmap.inference.default_priors import assign_default_priors, default_priors
 from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
+from bayesmap.inference.predict import posterior_npred, posterior_predictive
 from bayesmap.inference.result import ModeResult
 
 __all__ = [
     "CompiledFit",
+    "ConvergenceReport",
     "ModeResult",
     "assign_default_priors",
     "compile_fit",
+    "convergence_report",
     "default_priors",
     "find_mode",
+    "posterior_npred",
+    "posterior_predictive",
     "sample",
     "to_pymc",
 ]

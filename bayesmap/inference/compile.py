@@ -1,6 +1,6 @@
 """From datasets to a `pymc.Model`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from pytensor.scalar.basic import Cast
 from pytensor.tensor.elemwise import Elemwise
 
 from bayesmap.graph import Fold, FoldArrays, Selection, build_terms, fold_arrays
-from bayesmap.graph.fold import all_bins, data
+from bayesmap.graph.fold import data
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import as_datasets, at_prior_centre, dataset_models, parameter_names, prior_median
+from bayesmap.inference.predictor import Predictor
 from bayesmap.likelihoods import PoissonLikelihood
 
 __all__ = ["ObservedCounts", "compile_datasets", "to_pymc"]
@@ -78,12 +79,11 @@ class ObservedCounts:
         likelihood: PoissonLikelihood,
         **options: Any,
     ) -> None:
-        self.arrays, self.models, self.parameters = arrays, list(models), parameters
-        self.likelihood = likelihood
+        self.arrays, self.likelihood = arrays, likelihood
         self.fold = Fold(build_terms(arrays, models, **options))
+        self.npred = Predictor(self.fold.terms, models, parameters)
         self.nonnegative = nonnegative
         self.bins: dict[str, Any] = {}
-        self._npred: Callable[..., np.ndarray] | None = None
         assert arrays.counts is not None
         self.value = pytensor.shared(arrays.counts.astype("float64"), name=f"{arrays.name}.counts_data")
         self.set_counts(arrays.counts)
@@ -134,16 +134,9 @@ class ObservedCounts:
                 self.bins[key] = data(value)
         self.value.set_value(counts)
 
-    def values(self, parameters: Sequence[Any]) -> dict[Any, Any]:
-        """Parameter values in internal units, from the free ones in their declared units."""
-        values: dict[Any, Any] = {p: p.internal for model in self.models for p in model.parameters}
-        free = zip(self.parameters, parameters, strict=True)
-        values.update({p: tensor * p.scale_to_internal for p, tensor in free})
-        return values
-
     def logp(self, value: Any, *parameters: Any) -> Any:
         """Log-likelihood of the counts, natural logarithm, a scalar."""
-        values = self.values(parameters)
+        values = self.npred.values(parameters)
         if not _is_cast_of(value, self.value):
             return self._dense(value, parameters)
         if not self.nonnegative:
@@ -161,21 +154,9 @@ class ObservedCounts:
         fold = Fold(self.fold.terms)
         selection = Selection.from_mask(self.arrays.mask)
         fold.select(selection)
-        npred, counts = fold.at(self.values(parameters)), value.ravel()[selection.index]
+        npred, counts = fold.at(self.npred.values(parameters)), value.ravel()[selection.index]
         logp = pm.logp(pm.Poisson.dist(npred), counts)
         return logp.sum()
-
-    def npred(self, *parameters: Any) -> np.ndarray:
-        """Predicted counts of all bins as numbers, for free parameters in their declared units."""
-        if self._npred is None:
-            inputs = [pt.scalar(dtype="float64") for _ in self.parameters]
-            fold = Fold(self.fold.terms)
-            fold.select(all_bins(self.arrays))
-            shape = self.arrays.mask.shape
-            self._npred = pytensor.function(
-                inputs, fold.at(self.values(inputs)).reshape(shape), mode="FAST_COMPILE", on_unused_input="ignore"
-            )
-        return self._npred(*(np.asarray(p, dtype="float64") for p in parameters))
 
     def register(self, variables: Sequence[Any]) -> Any:
         """Create the observed variable in the model of the context."""
@@ -194,9 +175,6 @@ class ObservedCounts:
             class_name="PoissonCounts",
             observed=self.value,
         )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_npred": None}
 
 
 def to_pymc(datasets: Any, **options: Any) -> pm.Model:
@@ -271,7 +249,9 @@ def compile_datasets(
 
 def _is_cast_of(value: Any, variable: Any) -> bool:
     """Whether a tensor is a variable itself, or that variable in another integer or float type."""
-    while value.owner is not None and isinstance(value.owner.op, Elemwise) and isinstance(value.owner.op.scalar_op, Cast):
+    while (
+        value.owner is not None and isinstance(value.owner.op, Elemwise) and isinstance(value.owner.op.scalar_op, Cast)
+    ):
         value = value.owner.inputs[0]
     return value is variable
 
@@ -346,8 +326,8 @@ def _check_explained(observed: ObservedCounts) -> None:
         suspicious &= background.cube <= 0
     if not suspicious.any():
         return
-    with at_prior_centre(observed.models):
-        npred = observed.npred(*(prior_median(p) for p in observed.parameters))
+    with at_prior_centre(observed.npred.models):
+        npred = observed.npred(*(prior_median(p) for p in observed.npred.parameters))
     bad = np.argwhere(suspicious & (npred <= 0))
     if len(bad):
         shown = ", ".join(str(tuple(int(i) for i in index)) for index in bad[:5])

@@ -88,7 +88,9 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
         "norm": Prior("LogNormal", mu=0.0, sigma=0.3),
         "tilt": Prior("Normal", mu=0.0, sigma=0.2),
         "e": Prior("Beta", alpha=1.0, beta=2.0),
-        "phi": Prior("Uniform", lower=parameter.value - _half_circle(parameter), upper=parameter.value + _half_circle(parameter)),
+        "phi": Prior(
+            "Uniform", lower=parameter.value - _half_circle(parameter), upper=parameter.value + _half_circle(parameter)
+        ),
     }
     is_ecpl = hasattr(getattr(model, "spectral_model", None), "lambda_")
     if name == "alpha" and is_ecpl:

@@ -163,7 +163,9 @@ class CompiledFit:
         elif rivals:
             points = [self.density.expand(mode.mode) for mode in (best, *rivals)]
             places = "; ".join(", ".join(f"{k}={float(v):.4g}" for k, v in point.items()) for point in points)
-            message = f"{1 + len(rivals)} modes of comparable mass: plain adaptation from dispersed starts. Modes: {places}"
+            message = (
+                f"{1 + len(rivals)} modes of comparable mass: plain adaptation from dispersed starts. Modes: {places}"
+            )
             best = None
         else:
             message = "one mode"

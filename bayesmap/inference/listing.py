@@ -47,7 +47,9 @@ def prior_median(parameter: Any) -> float:
 @contextmanager
 def at_prior_centre(models: Sequence[Any]) -> Iterator[None]:
     """Put spatial parameters at the medians of their priors, and back afterwards."""
-    parameters = {p for m in models if getattr(m, "spatial_model", None) is not None for p in m.spatial_model.parameters}
+    parameters = {
+        p for m in models if getattr(m, "spatial_model", None) is not None for p in m.spatial_model.parameters
+    }
     before = {p: p.value for p in parameters}
     try:
         for p in parameters:

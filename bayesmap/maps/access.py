@@ -4,7 +4,7 @@ Functions on a data array in numpy order ``(axis..., lat, lon)``; positions and 
 ``(x, y, axis...)``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -74,24 +74,33 @@ def interpolate(
     """
     check_option("method", method, ("linear", "nearest"))
     check_scale("values_scale", values_scale)
-    data = np.nan_to_num(data.astype("float64"), nan=0.0, posinf=0.0, neginf=0.0)
     pix = _broadcast(pix)[::-1]
     active = [dimension for dimension, size in enumerate(data.shape) if size > 1]
     if not active:
-        values = np.full(pix[0].shape, data.ravel()[0])
+        values = np.full(pix[0].shape, _finite(data.ravel()[0]))
         return np.where(np.any([np.isnan(p) for p in pix], axis=0), np.nan, values)
-    scaled = to_scale(values_scale, data.reshape([data.shape[i] for i in active]))
+    data = data.reshape([data.shape[i] for i in active])
     points = np.stack([pix[i].ravel() for i in active], axis=-1)
+
+    def prepare(values: np.ndarray) -> np.ndarray:
+        return to_scale(values_scale, _finite(values))
+
+    if points.shape[0] * 2**data.ndim > data.size:  # cheaper once for all values than for each one used
+        data, prepare = prepare(data), np.asarray
     evaluate = _linear if method == "linear" else _nearest
-    values = from_scale(values_scale, evaluate(scaled, points))
+    values = from_scale(values_scale, evaluate(data, points, prepare))
     if fill_value is not None:
-        limits = np.array(scaled.shape) - 1
+        limits = np.array(data.shape) - 1
         outside = np.any((points < 0) | (points > limits), axis=-1)
         values = np.where(outside, fill_value, values)
     return np.where(np.any(np.isnan(points), axis=-1), np.nan, values).reshape(pix[0].shape)
 
 
-def _linear(data: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(np.asarray(values, dtype="float64"), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _linear(data: np.ndarray, points: np.ndarray, prepare: Callable) -> np.ndarray:
     """Multilinear interpolation and extrapolation on a grid of integers; NaN positions give any number."""
     points = np.nan_to_num(points)
     lower = np.clip(np.floor(points).astype(int), 0, np.array(data.shape) - 2)
@@ -100,11 +109,11 @@ def _linear(data: np.ndarray, points: np.ndarray) -> np.ndarray:
     for corner in np.ndindex(*(2,) * data.ndim):
         offset = np.array(corner)
         weight = np.prod(np.where(offset, fraction, 1 - fraction), axis=-1)
-        result += weight * data[tuple((lower + offset).T)]
+        result += weight * prepare(data[tuple((lower + offset).T)])
     return result
 
 
-def _nearest(data: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _nearest(data: np.ndarray, points: np.ndarray, prepare: Callable) -> np.ndarray:
     """Nearest grid value; half-way positions belong to the lower one."""
     index = np.clip(np.ceil(np.nan_to_num(points) - 0.5).astype(int), 0, np.array(data.shape) - 1)
-    return data[tuple(index.T)]
+    return prepare(data[tuple(index.T)])

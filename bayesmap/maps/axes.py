@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import QTable
 
 from bayesmap._util import check_option
+from bayesmap.maps.axis_checks import check_energy, check_factor, nodes_quantity
 from bayesmap.maps.grouping import group_table
 from bayesmap.maps.scales import check_scale, from_scale, linear, to_scale
 
@@ -49,7 +50,7 @@ class MapAxis:
         check_option("node_type", node_type, NODE_TYPES)
         if not isinstance(name, str):
             raise TypeError(f"the name of an axis must be a string, got {name!r}")
-        quantity = u.Quantity(nodes, ndmin=1) if isinstance(nodes, u.Quantity) else _quantity(nodes, unit)
+        quantity = u.Quantity(nodes, ndmin=1) if isinstance(nodes, u.Quantity) else nodes_quantity(nodes, unit)
         self._name = name
         self._interp = interp
         self._node_type = node_type
@@ -198,7 +199,7 @@ class MapAxis:
             Interpolation scale.
         """
         edges = u.Quantity(energy_edges, unit) if unit is not None else u.Quantity(energy_edges)
-        _check_energy(edges)
+        check_energy(edges)
         return cls.from_edges(edges, name=name or "energy", interp=interp)
 
     @classmethod
@@ -233,7 +234,7 @@ class MapAxis:
             With ``per_decade``: keep the upper bound (bins get narrower) or keep the bin width (the bound moves up).
         """
         low = u.Quantity(energy_min, unit) if unit is not None else u.Quantity(energy_min)
-        _check_energy(low)
+        check_energy(low)
         high = u.Quantity(energy_max, unit if unit is not None else None).to_value(low.unit)
         low, unit = low.value, low.unit
         if per_decade:
@@ -336,7 +337,7 @@ class MapAxis:
 
     def upsample(self, factor: int) -> Self:
         """Return an axis with every bin split into ``factor`` equal parts (in the interpolation scale)."""
-        factor = _check_factor(factor)
+        factor = check_factor(factor)
         if self._node_type == "edges":
             return self._from_edge_pix(np.arange(self.nbin * factor + 1) / factor - 0.5)
         return self._new(self.pix_to_coord(np.arange((self.nbin - 1) * factor + 1) / factor))
@@ -349,7 +350,7 @@ class MapAxis:
         ValueError
             If the number of bins is not a multiple of ``factor``.
         """
-        factor = _check_factor(factor)
+        factor = check_factor(factor)
         if self._node_type == "center":
             return self._new(self.center[::factor])
         if self.nbin % factor:
@@ -494,22 +495,3 @@ class MapAxis:
     def as_plot_xerr(self) -> tuple[u.Quantity, u.Quantity]:
         """Distances from the centres to the lower and the upper edges."""
         return self.center - self.edges_min, self.edges_max - self.center
-
-
-def _quantity(nodes: object, unit: object) -> u.Quantity:
-    """Nodes given as numbers (in ``unit``) or as a list of quantities."""
-    items = list(np.atleast_1d(nodes)) if not isinstance(nodes, list | tuple) else nodes
-    if any(isinstance(item, u.Quantity | str) for item in items):
-        return u.Quantity(items)
-    return u.Quantity(np.atleast_1d(np.asarray(nodes, dtype="float64")), unit)
-
-
-def _check_energy(value: u.Quantity) -> None:
-    if not value.unit.is_equivalent("TeV", equivalencies=u.spectral()):
-        raise u.UnitConversionError(f"an energy axis needs a unit of energy, got {value}")
-
-
-def _check_factor(factor: object) -> int:
-    if int(factor) != factor or factor < 1:
-        raise ValueError(f"factor must be a positive integer, got {factor!r}")
-    return int(factor)

@@ -55,14 +55,16 @@ def open_fits(filename: str | os.PathLike, checksum: bool = False) -> Iterator[f
     path = make_path(filename)
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
-    try:
-        with _damage_is_an_error():
-            hdulist = fits.open(path, memmap=False, checksum=checksum)
-            len(hdulist)  # finds all HDUs, so that a truncated file is noticed here
-    except (*DAMAGE, AstropyUserWarning) as error:
-        raise FormatError(f"{path} is not a valid FITS file: {error}") from error
-    with hdulist:
-        yield hdulist
+    # the file is opened here, because astropy leaves it open when it finds damage
+    with path.open("rb") as file:
+        try:
+            with _damage_is_an_error():
+                hdulist = fits.open(file, memmap=False, checksum=checksum)
+                len(hdulist)  # finds all HDUs, so that a truncated file is noticed here
+        except (*DAMAGE, AstropyUserWarning) as error:
+            raise FormatError(f"{path} is not a valid FITS file: {error}") from error
+        with hdulist:
+            yield hdulist
 
 
 @contextlib.contextmanager

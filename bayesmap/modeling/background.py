@@ -73,7 +73,7 @@ class FoVBackgroundModel(Component):
     def copy(self, name: str | None = None, **kwargs: Any) -> Self:
         """Return a deep copy; ``kwargs`` replace arguments, for example ``dataset_name``."""
         spectral, spatial = copy.deepcopy((self.spectral_model, self.spatial_model))
-        arguments = {"spectral_model": spectral, "spatial_model": spatial}
+        arguments: dict[str, Any] = {"spectral_model": spectral, "spatial_model": spatial}
         if "dataset_name" not in kwargs:
             arguments["datasets_names"] = self.datasets_names
         return type(self)(**{**arguments, "name": name, **kwargs})
@@ -123,7 +123,8 @@ class TemplateNPredModel(Component):
 
     def evaluate(self) -> "Map":
         """Return the predicted counts at the current parameter values."""
-        factor = self.spectral_model(self.map.geom.axes["energy"].center).to_value("")
+        axis: Any = self.map.geom.axes["energy"]
+        factor = self.spectral_model(axis.center).to_value("")
         return self.map.copy(data=self.map.data * factor.reshape(self._factor_shape()))
 
     def _factor_shape(self) -> tuple[int, ...]:

@@ -189,6 +189,25 @@ class Models(MutableSequence[Component]):
         """Return a deep copy with the same names; links inside the collection stay links."""
         return copy.deepcopy(self)
 
+    def set_values(self, tree: Any, statistic: str = "mean") -> None:
+        """Set values and errors of the free parameters from a posterior.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            Result of `bayesmap.sample`, with the groups ``posterior`` and (for "mode") ``sample_stats``.
+        statistic : {"mean", "median", "mode"}
+            What to take; "mode" is the draw with the highest log-density. Errors are standard deviations.
+
+        Raises
+        ------
+        KeyError
+            If a free parameter is not in the posterior; nothing is changed then.
+        """
+        from bayesmap.modeling.posterior_values import set_values
+
+        set_values(self.parameter_names, tree, statistic)
+
     def to_parameters_table(self) -> Any:
         """Return an `~astropy.table.Table` with one row per parameter and model."""
         table = self.parameters.to_table()

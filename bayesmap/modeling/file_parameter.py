@@ -16,8 +16,10 @@ __all__ = ["Links", "Node", "parameter_from_node", "parameter_to_dict"]
 
 _REQUIRED = object()
 # What Gammapy writes with full output and has no meaning here.
-_IGNORED_KEYS = ("interp", "scale_method", "scale", "factor", "is_norm", "scan_min", "scan_max", "scan_n_values")
-_IGNORED_KEYS = (*_IGNORED_KEYS, "scan_n_sigma", "scan_values", "covariance", "type")
+_IGNORED_KEYS = (
+    *("interp", "scale_method", "scale_transform", "scale", "factor", "is_norm", "covariance", "type"),
+    *("scan_min", "scan_max", "scan_n_values", "scan_n_sigma", "scan_values"),
+)
 _PARAMETER_KEYS = ("name", "value", "unit", "min", "max", "frozen", "error", "link", "prior")
 # Gammapy's prior types: our distribution, and our argument for each of theirs.
 GAMMAPY_PRIORS = {
@@ -174,10 +176,10 @@ def _create(name: str, path: str, data: dict[str, Any]) -> Parameter:
     """Create a parameter; a value outside its bounds, which Gammapy writes, is kept with a warning."""
     bounds = data.pop("min"), data.pop("max")
     parameter = Parameter(name, **data)
+    parameter._set_bounds(*bounds, check_value=False)
     if parameter.value < bounds[0] or parameter.value > bounds[1]:
         message = f"{path}: value {parameter.value} of {name!r} is outside its bounds [{bounds[0]}, {bounds[1]}]"
         warnings.warn(message, UserWarning, stacklevel=2)
-    parameter._set_bounds(*bounds, check_value=False)
     return parameter
 
 

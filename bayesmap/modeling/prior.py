@@ -8,7 +8,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._util import suggest
-from bayesmap.modeling.distributions import BOUND, DISTRIBUTIONS, LOG, RATE, SHAPE, SKEW, Distribution
+from bayesmap.modeling.distributions import BOUND, DISTRIBUTIONS, LOG, RATE, SHAPE, Distribution
 
 if TYPE_CHECKING:
     from bayesmap.modeling.parameter import Parameter
@@ -51,7 +51,7 @@ def _convert(value: float | u.Quantity, role: str, unit: u.UnitBase) -> float:
     """Return an argument as the number it has when the parameter is in ``unit``."""
     if not isinstance(value, u.Quantity):
         return float(value)
-    if role in (SHAPE, SKEW):
+    if role == SHAPE:
         return float(value.to_value(""))
     if role == RATE:
         return float(value.to_value(unit**-1))
@@ -101,9 +101,10 @@ class Prior:
         values = {}
         for key, value in kwargs.items():
             try:
-                values[key] = _argument(value)
-                if isinstance(values[key], u.Quantity) and values[key].unit.is_equivalent(u.dimensionless_unscaled):
-                    values[key] = _convert(values[key], self.distribution.roles[key], u.dimensionless_unscaled)
+                argument = _argument(value)
+                if isinstance(argument, u.Quantity) and argument.unit.is_equivalent(u.dimensionless_unscaled):
+                    argument = _convert(argument, self.distribution.roles[key], u.dimensionless_unscaled)
+                values[key] = argument
             except (TypeError, ValueError) as error:
                 raise ValueError(f"prior {dist}: argument {key!r}: {error}") from None
         self._kwargs: dict[str, Any] = values
@@ -170,7 +171,7 @@ class Prior:
         """Return the unit of an argument when the parameter is in ``unit``."""
         role = self.distribution.roles[key]
         unit = u.Unit(unit)
-        if role in (SHAPE, SKEW, LOG):
+        if role in (SHAPE, LOG):
             return u.dimensionless_unscaled
         return unit**-1 if role == RATE else unit
 
@@ -209,7 +210,7 @@ class Prior:
         unit : `~astropy.units.Unit` or str
             The old unit, the meaning of bare numbers.
         """
-        powers = {SHAPE: 0.0, SKEW: 0.0, RATE: -1.0}
+        powers = {SHAPE: 0.0, RATE: -1.0}
         kwargs: dict[str, Any] = {}
         for key, value in self._kwargs.items():
             role = self.distribution.roles[key]
@@ -305,8 +306,8 @@ class Prior:
     def to_rv(self, name: str, parameter: "Parameter") -> Any:
         """Create the random variable of a parameter in the `pymc.Model` of the context.
 
-        The variable is in the unit that the parameter declares, truncated to its bounds, and sampled through a
-        transform to a variable of order one.
+        The variable is in the unit that the parameter declares, truncated to its bounds (unless less than 1e-12 of the
+        prior is outside), and sampled through a transform to a variable of order one.
 
         Parameters
         ----------

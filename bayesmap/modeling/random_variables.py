@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Standardize", "random_variable"]
 
+_NEGLIGIBLE = 1e-12
 _Q16, _Q84 = 0.15865525393145707, 0.8413447460685429
 
 
@@ -23,7 +24,7 @@ class Standardize(Transform):
         z = \frac{x - c}{s}, \quad
         z = \frac{1}{w} \ln\frac{x - a}{s}, \quad
         z = \frac{1}{w} \ln\frac{b - x}{s}, \quad
-        z = \ln\frac{x - a}{b - x}
+        z = \frac{1}{w} \left(\ln\frac{x - a}{b - x} - c\right)
 
     for no edge, a lower edge a, an upper edge b, and both.
 
@@ -32,7 +33,7 @@ class Standardize(Transform):
     lower, upper : float
         Edges of the support, infinite for none.
     center, scale, width : float
-        The numbers c, s and w; a transform with two edges needs none of them.
+        The numbers c, s and w, those that the case needs.
     """
 
     name = "standardize"
@@ -52,7 +53,7 @@ class Standardize(Transform):
     def forward(self, value: Any, *inputs: Any) -> Any:
         """Return z of x."""
         if self.kind == (True, True):
-            return pt.log(value - self.lower) - pt.log(self.upper - value)
+            return (pt.log(value - self.lower) - pt.log(self.upper - value) - self.center) / self.width
         if self.kind == (True, False):
             return pt.log((value - self.lower) / self.scale) / self.width
         if self.kind == (False, True):
@@ -62,7 +63,7 @@ class Standardize(Transform):
     def backward(self, value: Any, *inputs: Any) -> Any:
         """Return x of z."""
         if self.kind == (True, True):
-            return self.lower + (self.upper - self.lower) * pt.sigmoid(value)
+            return self.lower + (self.upper - self.lower) * pt.sigmoid(self.center + self.width * value)
         if self.kind == (True, False):
             return self.lower + self.scale * pt.exp(self.width * value)
         if self.kind == (False, True):
@@ -72,7 +73,8 @@ class Standardize(Transform):
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Return ln |dx/dz|."""
         if self.kind == (True, True):
-            return np.log(self.upper - self.lower) - pt.softplus(value) - pt.softplus(-value)
+            logit = self.center + self.width * value
+            return np.log(self.width * (self.upper - self.lower)) - pt.softplus(logit) - pt.softplus(-logit)
         if self.kind == (False, False):
             return pt.zeros_like(value) + np.log(self.scale)
         return np.log(self.scale * self.width) + self.width * value
@@ -80,9 +82,10 @@ class Standardize(Transform):
     @classmethod
     def from_prior(cls, prior: "Prior", parameter: "Parameter", lower: float, upper: float) -> "Standardize":
         """Return the transform in which a prior with support ``(lower, upper)`` is about a unit normal."""
-        if np.isfinite(lower) and np.isfinite(upper):
-            return cls(lower, upper)
         center, low, high = _quantiles(prior, parameter, lower, upper)
+        if np.isfinite(lower) and np.isfinite(upper):
+            logits = [np.log((x - lower) / (upper - x)) for x in (center, low, high)]
+            return cls(lower, upper, center=logits[0], width=0.5 * (logits[2] - logits[1]))
         if np.isfinite(lower):
             return cls(lower, upper, scale=center - lower, width=0.5 * np.log((high - lower) / (low - lower)))
         if np.isfinite(upper):
@@ -95,6 +98,8 @@ def _quantiles(prior: "Prior", parameter: "Parameter", lower: float, upper: floa
     if prior.distribution.scipy is not None:
         q = [prior.quantile(q, parameter.unit, lower=lower, upper=upper) for q in (0.5, _Q16, _Q84)]
         return q[0], q[1], q[2]
+    if np.isfinite(lower) and np.isfinite(upper):
+        return 0.5 * (lower + upper), lower + _Q16 * (upper - lower), lower + _Q84 * (upper - lower)
     scale = parameter.error or abs(parameter.value) or 1.0
     if np.isfinite(lower):
         return lower + scale, lower + scale / np.e, lower + scale * np.e
@@ -103,13 +108,8 @@ def _quantiles(prior: "Prior", parameter: "Parameter", lower: float, upper: floa
     return parameter.value, parameter.value - scale, parameter.value + scale
 
 
-def _log_uniform_logp(value: Any, lower: Any, upper: Any) -> Any:
-    logp = -pt.log(value) - pt.log(pt.log(upper / lower))
-    return pt.switch(pt.and_(value >= lower, value <= upper), logp, -np.inf)
-
-
-def _log_uniform_random(lower: Any, upper: Any, rng: Any = None, size: Any = None) -> Any:
-    return np.exp(rng.uniform(np.log(lower), np.log(upper), size=size))
+def _log_uniform(lower: Any, upper: Any, size: Any) -> Any:
+    return pt.exp(pm.Uniform.dist(pt.log(lower), pt.log(upper), size=size))
 
 
 def _generalized_logp(value: Any, mu: Any, sigma: Any, eta: Any) -> Any:
@@ -130,7 +130,7 @@ def _generalized_random(mu: Any, sigma: Any, eta: Any, rng: Any = None, size: An
 def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
     """The unnamed PyMC variable."""
     if prior.dist == "LogUniform":
-        return pm.CustomDist.dist(*kwargs.values(), logp=_log_uniform_logp, random=_log_uniform_random)
+        return pm.CustomDist.dist(kwargs["lower"], kwargs["upper"], dist=_log_uniform)
     if prior.dist == "GeneralizedGaussian":
         functions = {"logp": _generalized_logp, "logcdf": _generalized_logcdf, "random": _generalized_random}
         return pm.CustomDist.dist(kwargs["mu"], kwargs["sigma"], kwargs["eta"], **functions)
@@ -155,12 +155,22 @@ def _arguments(prior: "Prior", name: str, parameter: "Parameter", lower: float, 
     return result
 
 
+def _edges(prior: "Prior", parameter: "Parameter") -> tuple[float, float]:
+    """Edges of the prior inside the bounds; bounds outside which there is less than 1e-12 of it do not count."""
+    lower, upper = prior.support(parameter.unit)
+    low, high = parameter.bounds
+    if prior.distribution.scipy is not None:
+        dist = prior.scipy(parameter.unit)
+        low = low if dist.cdf(low) > _NEGLIGIBLE else -np.inf
+        high = high if dist.sf(high) > _NEGLIGIBLE else np.inf
+    return max(lower, low), min(upper, high)
+
+
 def random_variable(prior: "Prior", name: str, parameter: "Parameter") -> Any:
     """Create the random variable of a parameter in the model of the context; see `Prior.to_rv`."""
-    support = prior.support(parameter.unit)
-    bounds = parameter.bounds
-    lower, upper = max(support[0], bounds[0]), min(support[1], bounds[1])
     parameter._check_prior(prior, parameter.min, parameter.max)
+    support = prior.support(parameter.unit)
+    lower, upper = _edges(prior, parameter)
     dist = _dist(prior, _arguments(prior, name, parameter, lower, upper))
     if prior.dist == "Flat" and np.isfinite(lower) and np.isfinite(upper):
         dist = pm.Uniform.dist(lower, upper)
@@ -168,7 +178,5 @@ def random_variable(prior: "Prior", name: str, parameter: "Parameter") -> Any:
         edges = {"lower": lower if lower > support[0] else None, "upper": upper if upper < support[1] else None}
         dist = pm.Truncated.dist(dist, **edges)
     transform = Standardize.from_prior(prior, parameter, lower, upper)
-    start = 0.5 * (lower + upper) if transform.kind == (True, True) else _quantiles(prior, parameter, lower, upper)[0]
-    if prior.distribution.scipy is not None:
-        start = prior.median(parameter.unit, lower=lower, upper=upper)
+    start = _quantiles(prior, parameter, lower, upper)[0]
     return pm.modelcontext(None).register_rv(dist, name, transform=transform, default_transform=None, initval=start)

@@ -36,11 +36,11 @@ class Component:
 
     tag: ClassVar[list[str]]
     part_names: ClassVar[tuple[str, ...]] = ("spectral", "spatial", "temporal")
-    spectral_model: SpectralModel | None = None
+    spectral_model: SpectralModel
     spatial_model: SpatialModel | None = None
     temporal_model: ModelBase | None = None
 
-    def __init__(self, name: str, datasets_names: str | Iterable[str] | None) -> None:
+    def __init__(self, name: str | None, datasets_names: str | Iterable[str] | None) -> None:
         self._name = make_name(name)
         self.datasets_names = datasets_names
 
@@ -268,7 +268,8 @@ class SkyModel(Component):
 
     def evaluate_geom(self, geom: "WcsGeom") -> u.Quantity:
         """Return the differential surface brightness at the bin centres of a geometry with a true-energy axis."""
-        value = self.spectral_model(geom.axes["energy_true"].center)[:, None, None]
+        axis: Any = geom.axes["energy_true"]
+        value = self.spectral_model(axis.center)[:, None, None]
         return value if self.spatial_model is None else value * self.spatial_model.evaluate_geom(geom)
 
     def integrate_geom(self, geom: "WcsGeom", oversampling_factor: int | None = None) -> "Map":
@@ -288,8 +289,8 @@ class SkyModel(Component):
         """
         from bayesmap.maps import Map
 
-        edges = geom.axes["energy_true"].edges
-        flux = self.spectral_model.integral(edges[:-1], edges[1:])[:, None, None]
+        axis: Any = geom.axes["energy_true"]
+        flux = self.spectral_model.integral(axis.edges[:-1], axis.edges[1:])[:, None, None]
         if self.spatial_model is not None:
             spatial_geom = geom if self.spatial_model.is_energy_dependent else geom.to_image()
             flux = flux * self.spatial_model.integrate_geom(spatial_geom, oversampling_factor).quantity
@@ -306,6 +307,7 @@ class SkyModel(Component):
             Other arguments of `SkyModel` to replace.
         """
         parts = copy.deepcopy((self.spectral_model, self.spatial_model, self.temporal_model))
-        arguments = dict(zip(("spectral_model", "spatial_model", "temporal_model"), parts, strict=True))
+        names = ("spectral_model", "spatial_model", "temporal_model")
+        arguments: dict[str, Any] = dict(zip(names, parts, strict=True))
         arguments |= {"apply_irf": self.apply_irf, "datasets_names": self.datasets_names}
         return type(self)(**{**arguments, "name": name, **kwargs})

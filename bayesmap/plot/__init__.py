@@ -1,0 +1,62 @@
+"""Figures. Each function takes data and axes, returns the axes and sets no style."""
+
+from bayesmap.plot.maps import plot_grid, plot_map, plot_mask
+from bayesmap.plot.peek import peek, plot_containment_radius, plot_edisp_matrix, plot_exposure_profile
+from bayesmap.plot.posterior import plot_corner, plot_marginal, plot_marginals, plot_trace, plot_traces
+from bayesmap.plot.posterior_numbers import (
+    PredictiveBand,
+    parameter_draws,
+    predictive_band,
+    predictive_bands,
+    spectrum_draws,
+)
+from bayesmap.plot.predictive import plot_posterior_predictive, plot_predictive_band
+from bayesmap.plot.residual_numbers import (
+    SpectrumResiduals,
+    residual_image,
+    significance_image,
+    spectrum_residuals,
+    sqrt_ts,
+)
+from bayesmap.plot.residuals import (
+    plot_residuals,
+    plot_residuals_spatial,
+    plot_residuals_spectral,
+    plot_significance,
+    plot_significance_distribution,
+)
+from bayesmap.plot.spectrum import plot_spectrum, plot_spectrum_posterior
+
+__all__ = [
+    "PredictiveBand",
+    "SpectrumResiduals",
+    "parameter_draws",
+    "peek",
+    "plot_containment_radius",
+    "plot_corner",
+    "plot_edisp_matrix",
+    "plot_exposure_profile",
+    "plot_grid",
+    "plot_map",
+    "plot_marginal",
+    "plot_marginals",
+    "plot_mask",
+    "plot_posterior_predictive",
+    "plot_predictive_band",
+    "plot_residuals",
+    "plot_residuals_spatial",
+    "plot_residuals_spectral",
+    "plot_significance",
+    "plot_significance_distribution",
+    "plot_spectrum",
+    "plot_spectrum_posterior",
+    "plot_trace",
+    "plot_traces",
+    "predictive_band",
+    "predictive_bands",
+    "residual_image",
+    "significance_image",
+    "spectrum_draws",
+    "spectrum_residuals",
+    "sqrt_ts",
+]

@@ -197,3 +197,10 @@ def test_fake_from_the_priors(dataset):
 def test_fake_needs_models_to_draw_parameters(plain):
     with pytest.raises(ValueError, match="dataset 'tiny' has no models"):
         plain.fake(1, prior=True)
+
+
+def test_model_named_like_the_dataset(dataset):
+    before = dataset.npred_signal().data
+    model = point_model("tiny")
+    dataset.models = [model, dataset.background_model]
+    np.testing.assert_allclose(dataset.npred_signal().data, before, rtol=1e-12)

@@ -28,8 +28,14 @@ class Case:
     def __init__(self):
         rng = np.random.default_rng(1)
         self.stamps = [rng.uniform(0.1, 1, (self.n_true, h, w)) for _, _, h, w in self.windows]
+        # The third energy of the first source is narrower than its window.
+        self.halves = np.full((2, self.n_true), 9)
+        self.halves[0, 2] = 1
+        self.stamps[0][2, [0, -1], :] = self.stamps[0][2, :, [0, -1]] = 0
         self.flux = rng.uniform(1, 2, (2, self.n_true))
-        self.edisp = rng.uniform(0, 1, (2, self.n_reco, self.n_true)) * (rng.random((2, self.n_reco, self.n_true)) < 0.7)
+        self.edisp = rng.uniform(0, 1, (2, self.n_reco, self.n_true)) * (
+            rng.random((2, self.n_reco, self.n_true)) < 0.7
+        )
         self.exposure = rng.uniform(1, 3, (self.n_true, self.n_y, self.n_x))
         self.classes = rng.integers(0, 2, (self.n_y, self.n_x))
         self.class_weights = rng.uniform(0, 1, (2, self.n_reco))
@@ -57,6 +63,7 @@ class Case:
         return project(
             self.flat if flat is None else flat,
             self.windows,
+            self.halves,
             self.flux if flux is None else flux,
             self.edisp if edisp is None else edisp,
             self.exposure,

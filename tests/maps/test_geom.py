@@ -146,7 +146,7 @@ def test_axes_operations(geom):
     assert geom.as_energy_true.axes.names == ["energy_true"]
     assert geom.rename_axes("energy", "energy_true") == geom.as_energy_true
     assert geom.to_image().is_image
-    assert geom.data_nbytes("float64").to_value("byte") == 8 * 240
+    assert_allclose(geom.data_nbytes("float64").to_value("byte"), 8 * 240)
     assert geom.has_energy_axis
 
 
@@ -172,7 +172,7 @@ def test_cutout_outside(geom):
     with pytest.raises(ValueError, match="does not overlap"):
         geom.cutout(far, 0.3)
     edge = SkyCoord(84.1, 22, unit="deg")
-    assert geom.cutout(edge, 0.4).npix == (3, 4)
+    assert geom.cutout(edge, 0.4).npix == (2, 4)
     assert geom.cutout(edge, 0.4, mode="partial").npix == (4, 4)
     with pytest.raises(ValueError, match="sticks out"):
         geom.cutout(edge, 0.4, mode="strict")

@@ -278,7 +278,9 @@ def test_map_operations_resize(map_case, name):
     # Gammapy ignores mode="edge" for images and fills zeros; we repeat the edge
     padded = m.pad(2, mode="edge").data
     assert_array_equal(padded[:, 0, 2:-2], m.data[:, 0])
-    agree(np.where(np.pad(np.ones((1, 36, 40)), 2)[2, :4, :4] > 0, padded[0, :4, :4], 0), stored["pad_edge"])
+    corner = padded[0, :4, :4].copy()
+    corner[:2], corner[:, :2] = 0, 0
+    agree(corner, stored["pad_edge"])
     agree(m.pad(1, axis_name="energy", mode="edge").data[:, 3, 3], stored["pad_energy_axis"])
     agree(m.crop(2).data.sum(axis=(1, 2)), stored["crop"])
     map_agrees(m.cutout(position, WIDTH), stored["cutout"])
@@ -329,6 +331,7 @@ def test_map_operations_masks(map_case):
     image, n = m.geom.to_image(), np.arange(m.data[0].size).reshape(m.data[0].shape)
     eroded = Map.from_geom(image, data=n % 97 != 0).binary_erode(width="0.1 deg")
     assert eroded.data.sum() == stored["mask_binary_erode"]
+    # "mask_binary_dilate" is wrong in Gammapy (13 True pixels become 0); test_map.py tests the definition
     position = Map.from_geom(image, data=n % 211 == 5).mask_nearest_position(m.geom.center_skydir)
     assert_allclose(position.data.lon.deg, stored["mask_nearest_position"]["lon_deg"], atol=1e-9)
     assert_allclose(position.data.lat.deg, stored["mask_nearest_position"]["lat_deg"], atol=1e-9)

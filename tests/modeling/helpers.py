@@ -53,9 +53,8 @@ def random_point(model, rng):
 def gradients(function, point):
     """Analytic and central-difference gradients of the (weighted) sum of a symbolic function of scalars."""
     variables = [pt.dscalar() for _ in point]
-    output = function(*variables)
-    weights = np.cos(np.arange(output.type.ndim and 1000))
-    total = (output.flatten() * weights[: output.flatten().shape.eval(dict(zip(variables, point, strict=True)))[0]]).sum()
+    output = pt.as_tensor_variable(function(*variables))
+    total = (output.flatten() * pt.cos(pt.arange(output.size))).sum()
     exact = pytensor.function(variables, pytensor.grad(total, variables), mode="FAST_COMPILE")(*point)
     value = pytensor.function(variables, total, mode="FAST_COMPILE")
     differences = []

@@ -20,7 +20,9 @@ from tests.modeling.helpers import SPATIAL, SPECTRAL, gradients, random_point
 ENERGY = np.geomspace(0.05, 60, 13)
 LON = np.array([0.0, 0.21, -0.35, 0.55, 0.02, 359.9])
 LAT = np.array([0.0, -0.18, 0.32, 0.1, 0.011, 0.5])
-FILE_MODELS = [cls for kind in ("spectral", "spatial") for cls in model_classes(kind) if cls is not TemplateSpatialModel]
+FILE_MODELS = [
+    cls for kind in ("spectral", "spatial") for cls in model_classes(kind) if cls is not TemplateSpatialModel
+]
 
 
 def ids(cls):
@@ -67,7 +69,9 @@ def test_formula_does_not_depend_on_the_table_of_units(cls, monkeypatch):
 
     def numbers():
         model = cls()
-        return [u.Quantity(q).si.value for q in (model(energy), model.integral(low, high), model.energy_flux(low, high))]
+        return [
+            u.Quantity(q).si.value for q in (model(energy), model.integral(low, high), model.energy_flux(low, high))
+        ]
 
     expected = numbers()
     other = {"TeV": "GeV", "1 / TeV": "GeV-1", "1e-12 / (TeV s cm2)": "1e-9 cm-2 s-1 GeV-1"}

@@ -75,7 +75,8 @@ def test_integrate_geom(name, topic):
     factor = int(np.ceil(0.05 / size.to_value("deg"))) if size is not None and size > 0 else 1
     result = model.integrate_geom(geom, oversampling_factor=factor).quantity.to_value(expected.unit)
     rtol = RTOL.get(name, 1e-6)
-    np.testing.assert_allclose(result, expected.value, rtol=rtol, atol=max(rtol, 1e-6) * expected.value.max())
+    atol = 5e-5 if "narrow" in name else max(rtol, 1e-6)  # Gammapy cuts the narrow one at five sigma
+    np.testing.assert_allclose(result, expected.value, rtol=rtol, atol=atol * expected.value.max())
     stored = values["integrate_geom_factor1_total"]
     total = model.integrate_geom(geom, oversampling_factor=1).quantity.sum().to_value(stored["unit"])
     assert total == pytest.approx(stored["value"], rel=max(1e-7, rtol / 100))
@@ -100,7 +101,9 @@ def test_energy_dependent_template(normalize):
     np.testing.assert_allclose(result, expected.value, atol=0.02 * expected.value.max())
     center, expected = geom.center_skydir, quantity(values["value_at"])
     lon, lat = center.data.lon + [0.1, -0.3] * u.deg, center.data.lat + [0.05, 0.2] * u.deg
-    np.testing.assert_allclose(model(lon, lat, energy=[0.5, 5] * u.TeV).to_value(expected.unit), expected.value, rtol=rtol)
+    np.testing.assert_allclose(
+        model(lon, lat, energy=[0.5, 5] * u.TeV).to_value(expected.unit), expected.value, rtol=rtol
+    )
 
 
 def narrow_geom(binsz=0.05, width=2.0):

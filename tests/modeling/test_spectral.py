@@ -114,7 +114,5 @@ def test_cutoff_with_negative_rate_and_at_rate_zero():
     expected = 1e-12 * energy.value**-2 * np.exp(0.01 * energy.value)
     np.testing.assert_allclose(model(energy).value, expected, rtol=1e-13)
     values = model.values | {model.lambda_: 0.0}
-    exact, differences = gradients(
-        lambda x: model.evaluate_graph(energy.value, values | {model.lambda_: x}), [0.0]
-    )
+    exact, differences = gradients(lambda x: model.evaluate_graph(energy.value, values | {model.lambda_: x}), [0.0])
     np.testing.assert_allclose(exact, differences, rtol=1e-6)

@@ -34,7 +34,9 @@ def kernel_transform(kernels: np.ndarray, shape: tuple[int, int]) -> tuple[np.nd
     """
     height, width = kernels.shape[1:]
     # Only the half kernel beyond each edge can wrap around into the image.
-    padded = tuple(fft.next_fast_len(max(n + k // 2, k), real=True) for n, k in zip(shape, (height, width), strict=True))
+    padded = tuple(
+        fft.next_fast_len(max(n + k // 2, k), real=True) for n, k in zip(shape, (height, width), strict=True)
+    )
     centred = np.zeros((len(kernels), *padded))
     centred[:, :height, :width] = kernels
     centred = np.roll(centred, (-(height // 2), -(width // 2)), axis=(1, 2))

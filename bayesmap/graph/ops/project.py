@@ -67,7 +67,55 @@ def _row_range(columns, start, stop, x_min, x_max):
 
 
 @kernel
-def _project(stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows):
+def _limits(start, size, half, n):
+    """Pixels of the map within ``half`` of the middle of a window: first, and one past the last."""
+    low = max(start + max(size // 2 - half, 0), 0)
+    high = min(start + min(size // 2 + half + 1, size), n)
+    return low, high
+
+
+@kernel
+def _widest(halves, s, j_min, j_max):
+    """Largest half width of the energies of a band."""
+    half = 0
+    for j in range(j_min, j_max):
+        half = max(half, halves[s, j])
+    return half
+
+
+@kernel
+def _reach(halves, bands, s, j):
+    """Half width of the pixels in which a true energy is looked at: the widest band that it is part of."""
+    half = halves[s, j]
+    for e in range(bands.shape[1]):
+        if bands[s, e, 0] <= j < bands[s, e, 1]:
+            half = max(half, _widest(halves, s, bands[s, e, 0], bands[s, e, 1]))
+    return half
+
+
+@kernel
+def _one_class(classes, y_min, y_max, x_min, x_max):
+    """Whether all pixels of a window have the same weights."""
+    for y in range(y_min, y_max):
+        for x in range(x_min, x_max):
+            if classes[y, x] != classes[y_min, x_min]:
+                return False
+    return True
+
+
+@kernel
+def _run_end(classes, y, x, x_max, uniform):
+    """One past the last pixel of the run of equal class that starts at x."""
+    if uniform:
+        return x_max
+    end = x + 1
+    while end < x_max and classes[y, end] == classes[y, x]:
+        end += 1
+    return end
+
+
+@kernel
+def _project(stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows):
     n_source, n_reco, n_true = edisp.shape
     n_y, n_x = exposure.shape[1], exposure.shape[2]
     bands = _bands(edisp)
@@ -86,31 +134,34 @@ def _project(stamps, windows, flux, edisp, exposure, classes, class_weights, col
         if x_min >= x_max or y_min >= y_max:
             continue
         response = _class_response(edisp, class_weights, s)
-        for y in range(y_min, y_max):
-            x = x_min
-            while x < x_max:
-                c = classes[y, x]
-                end = x + 1
-                while end < x_max and classes[y, end] == c:
-                    end += 1
-                for j in range(n_true):
-                    factor = flux[s, j] * response[c, j]
-                    if factor != 0.0:
-                        part = 0.0
-                        for i in range(x, end):
-                            part += stamp[j, y - y0, i - x0] * exposure[j, y, i]
-                        total += factor * part
-                x = end
+        uniform = _one_class(classes, y_min, y_max, x_min, x_max)
+        for j in range(n_true):
+            y_low, y_high = _limits(y0, height, halves[s, j], n_y)
+            x_low, x_high = _limits(x0, width, halves[s, j], n_x)
+            part = 0.0
+            for y in range(y_low, y_high):
+                x = x_low
+                while x < x_high:
+                    end = _run_end(classes, y, x, x_high, uniform)
+                    row_part = 0.0
+                    for i in range(x, end):
+                        row_part += stamp[j, y - y0, i - x0] * exposure[j, y, i]
+                    part += response[classes[y, x], j] * row_part
+                    x = end
+            total += flux[s, j] * part
         weight = np.empty(n_true)
         for e in range(n_reco):
             j_min, j_max = bands[s, e, 0], bands[s, e, 1]
             for j in range(j_min, j_max):
                 weight[j] = edisp[s, e, j] * flux[s, j]
-            for y in range(y_min, y_max):
+            half = _widest(halves, s, j_min, j_max)
+            y_low, y_high = _limits(y0, height, half, n_y)
+            x_low, x_high = _limits(x0, width, half, n_x)
+            for y in range(y_low, y_high):
                 row = e * n_y + y
                 if rows[row] == rows[row + 1]:
                     continue
-                first, last = _row_range(columns, rows[row], rows[row + 1], x_min, x_max)
+                first, last = _row_range(columns, rows[row], rows[row + 1], x_low, x_high)
                 for b in range(first, last):
                     x = columns[b]
                     value = 0.0
@@ -128,7 +179,7 @@ def _project(stamps, windows, flux, edisp, exposure, classes, class_weights, col
 
 @kernel
 def _project_adjoint(
-    stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
 ):
     n_source, n_reco, n_true = edisp.shape
     n_y, n_x = exposure.shape[1], exposure.shape[2]
@@ -150,35 +201,39 @@ def _project_adjoint(
             continue
         response = _class_response(edisp, class_weights, s)
         # First the derivative of the result by (stamp x flux), without the exposure.
-        for y in range(y_min, y_max):
-            x = x_min
-            while x < x_max:
-                c = classes[y, x]
-                end = x + 1
-                while end < x_max and classes[y, end] == c:
-                    end += 1
-                for j in range(n_true):
-                    value = g_total * response[c, j]
-                    if value != 0.0:
-                        for i in range(x, end):
-                            g_stamp[j, y - y0, i - x0] = value
-                x = end
+        uniform = _one_class(classes, y_min, y_max, x_min, x_max)
+        for j in range(n_true):
+            y_low, y_high = _limits(y0, height, halves[s, j], n_y)
+            x_low, x_high = _limits(x0, width, halves[s, j], n_x)
+            for y in range(y_low, y_high):
+                x = x_low
+                while x < x_high:
+                    end = _run_end(classes, y, x, x_high, uniform)
+                    value = g_total * response[classes[y, x], j]
+                    for i in range(x, end):
+                        g_stamp[j, y - y0, i - x0] = value
+                    x = end
         for e in range(n_reco):
             j_min, j_max = bands[s, e, 0], bands[s, e, 1]
-            for y in range(y_min, y_max):
+            half = _widest(halves, s, j_min, j_max)
+            y_low, y_high = _limits(y0, height, half, n_y)
+            x_low, x_high = _limits(x0, width, half, n_x)
+            for y in range(y_low, y_high):
                 row = e * n_y + y
                 if rows[row] == rows[row + 1]:
                     continue
-                first, last = _row_range(columns, rows[row], rows[row + 1], x_min, x_max)
+                first, last = _row_range(columns, rows[row], rows[row + 1], x_low, x_high)
                 for b in range(first, last):
                     x = columns[b]
                     for j in range(j_min, j_max):
                         g_stamp[j, y - y0, x - x0] += sensitivity[b] * edisp[s, e, j]
         # Then the exposure and the flux, and the flux gradient on the way.
         for j in range(n_true):
+            y_low, y_high = _limits(y0, height, _reach(halves, bands, s, j), n_y)
+            x_low, x_high = _limits(x0, width, _reach(halves, bands, s, j), n_x)
             total = 0.0
-            for y in range(y_min, y_max):
-                for x in range(x_min, x_max):
+            for y in range(y_low, y_high):
+                for x in range(x_low, x_high):
                     value = g_stamp[j, y - y0, x - x0] * exposure[j, y, x]
                     total += value * stamp[j, y - y0, x - x0]
                     g_stamp[j, y - y0, x - x0] = value * flux[s, j]
@@ -188,7 +243,7 @@ def _project_adjoint(
 
 @kernel
 def _project_adjoint_edisp(
-    stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
 ):
     n_source, n_reco, n_true = edisp.shape
     n_y, n_x = exposure.shape[1], exposure.shape[2]
@@ -252,7 +307,7 @@ class ProjectAdjoint(Op):
             outputs[0][0], outputs[1][0] = _project_adjoint(*first, float(g_total))
 
     def infer_shape(self, node: Apply, shapes: Any) -> Any:
-        return [shapes[3]] if self.wrt == "edisp" else [shapes[0], shapes[2]]
+        return [shapes[4]] if self.wrt == "edisp" else [shapes[0], shapes[3]]
 
 
 class Project(Op):
@@ -263,6 +318,8 @@ class Project(Op):
             Fraction of each source's photons per pixel, sources one after another, each ``(n_true, height, width)``.
         windows : (n_source, 4) int
             ``y0, x0, height, width`` of each stamp in pixels of the map; may reach outside of the map.
+        halves : (n_source, n_true) int
+            The stamp of each energy is zero further than this from the middle of its window.
         flux : (n_source, n_true) float
             Photon flux per true-energy bin, internal unit 1e-12 cm-2 s-1.
         edisp : (n_source, n_reco, n_true) float
@@ -301,7 +358,7 @@ class Project(Op):
             output[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        floats = {0, 2, 3}
+        floats = {0, 3, 4}
         return [[False, i in floats, i in floats] for i in range(len(node.inputs))]
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
@@ -312,7 +369,7 @@ class Project(Op):
         g_stamps, g_flux = ProjectAdjoint()(*arguments)
         g_edisp = ProjectAdjoint("edisp")(*arguments)
         gradients: list[Any] = [disconnected_type() for _ in inputs]
-        gradients[0], gradients[2], gradients[3] = g_stamps, g_flux, g_edisp
+        gradients[0], gradients[3], gradients[4] = g_stamps, g_flux, g_edisp
         return gradients
 
 
@@ -321,19 +378,43 @@ project = Project()
 
 @kernel
 def _adjoint_numba(
-    stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
 ):
     return _project_adjoint(
-        stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total.item()
+        stamps,
+        windows,
+        halves,
+        flux,
+        edisp,
+        exposure,
+        classes,
+        class_weights,
+        columns,
+        rows,
+        touched,
+        g_counts,
+        g_total.item(),
     )
 
 
 @kernel
 def _adjoint_edisp_numba(
-    stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
 ):
     return _project_adjoint_edisp(
-        stamps, windows, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total.item()
+        stamps,
+        windows,
+        halves,
+        flux,
+        edisp,
+        exposure,
+        classes,
+        class_weights,
+        columns,
+        rows,
+        touched,
+        g_counts,
+        g_total.item(),
     )
 
 

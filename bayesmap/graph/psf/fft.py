@@ -41,7 +41,11 @@ def kernel_half_width(profile: PSFProfile, scale: tuple[float, float], lost: flo
 
 
 def kernel_basis(
-    profile: PSFProfile | None, n_energy: int, scale: tuple[float, float], shape: tuple[int, int], tolerance: float = 1e-5
+    profile: PSFProfile | None,
+    n_energy: int,
+    scale: tuple[float, float],
+    shape: tuple[int, int],
+    tolerance: float = 1e-5,
 ) -> KernelBasis:
     """Decompose the kernels of one position.
 

@@ -32,14 +32,13 @@ class Mixture:
     weight: np.ndarray
     error: float
 
-    def radius(self, extra: float = 0.0) -> float:
-        """Radius in deg outside of which less than 1e-5 of the photons fall; ``extra`` is the width of the source."""
-        variance = self.sigma**2 + extra**2
-        low, high = 0.0, 6 * float(np.sqrt(variance.max()))
+    def radii(self) -> np.ndarray:
+        """Radius in deg outside of which less than 1e-5 of the photons fall, shape ``(n_energy,)``."""
+        low, high = np.zeros(len(self.sigma)), 6 * self.sigma.max(axis=1)
         for _ in range(40):
             middle = 0.5 * (low + high)
-            outside = (self.weight * np.exp(-0.5 * middle**2 / variance)).sum(axis=1).max()
-            low, high = (middle, high) if outside > LOST else (low, middle)
+            outside = (self.weight * np.exp(-0.5 * (middle[:, None] / self.sigma) ** 2)).sum(axis=1) > LOST
+            low, high = np.where(outside, middle, low), np.where(outside, high, middle)
         return high
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PSFProfile", "pixel_integrals", "psf_profile"]
+__all__ = ["PSFProfile", "cell_averages", "pixel_integrals", "psf_profile"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,17 @@ def pixel_integrals(
     area = scale[0] * scale[1] / fine**2
     integrals = np.empty((len(profile.density), size, size))
     for image, row in zip(integrals, profile.density, strict=True):
-        values = np.interp(radius, profile.rad, row, right=0.0)
+        values = cell_averages(np.interp(radius, profile.rad, row, right=0.0))
         image[:] = values.reshape(size, fine, size, fine).sum(axis=(1, 3)) * area
     return integrals
+
+
+def cell_averages(samples: np.ndarray) -> np.ndarray:
+    """Averages over the cells of a square grid from samples at their centres, to fourth order.
+
+    The midpoint rule misses the curvature inside a cell, which would narrow the PSF by a twelfth of the cell's area.
+    """
+    padded = np.pad(samples, 1, mode="edge")
+    neighbours = padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2]
+    averages: np.ndarray = samples + (neighbours - 4 * samples) / 24
+    return averages

@@ -7,7 +7,7 @@ import numpy as np
 import pytensor.tensor as pt
 from scipy.ndimage import spline_filter1d
 
-from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
+from bayesmap.graph.psf.profile import PSFProfile, cell_averages, pixel_integrals
 
 __all__ = ["SplineStamp", "fit_stamp", "spline_stamps"]
 
@@ -71,7 +71,8 @@ def _tabulate(profile: PSFProfile, scale: tuple[float, float], half: int, oversa
     low = np.arange(n_node) * FINE
     for image, row in zip(table, profile.density, strict=True):
         # The integral over a pixel is a box sum: differences of running sums, for all sub-pixel positions at once.
-        sums = np.pad(np.interp(radius, profile.rad, row, right=0.0).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+        samples = cell_averages(np.interp(radius, profile.rad, row, right=0.0))
+        sums = np.pad(samples.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
         rows = sums[low + per_pixel] - sums[low]
         image[:] = (rows[:, low + per_pixel] - rows[:, low]) * (scale[0] * scale[1] / per_pixel**2)
     coefficients = spline_filter1d(spline_filter1d(table, axis=1), axis=2)

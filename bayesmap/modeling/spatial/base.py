@@ -41,6 +41,8 @@ class SpatialModel(ModelBase):
     file_keys: ClassVar[tuple[str, ...]] = ("frame",)
     is_energy_dependent: bool = False
     evaluate: ClassVar[Callable[..., Any]]
+    lon_0: Parameter
+    lat_0: Parameter
 
     def __init__(self, *, frame: str = "icrs", **values: Any) -> None:
         super().__init__(**values)
@@ -74,8 +76,8 @@ class SpatialModel(ModelBase):
 
     # -- position ---------------------------------------------------------------------------------------------------
     @property
-    def position(self) -> SkyCoord | None:
-        """Position in the frame of the model; None for models without one."""
+    def position(self) -> Any:
+        """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one."""
         if "lon_0" not in self.parameter_names:
             return None
         return SkyCoord(self.lon_0.quantity, self.lat_0.quantity, frame=self.frame)
@@ -186,8 +188,8 @@ class SpatialModel(ModelBase):
         lon, lat = self._lonlat(geom.to_image().get_coord().skycoord)
         if not self.is_energy_dependent:
             return self(lon * u.deg, lat * u.deg)
-        energy = geom.axes["energy_true"].center
-        return self(lon * u.deg, lat * u.deg, energy=energy[:, None, None])
+        axis: Any = geom.axes["energy_true"]
+        return self(lon * u.deg, lat * u.deg, energy=axis.center[:, None, None])
 
     def integrate_geom(self, geom: "WcsGeom", oversampling_factor: int | None = None) -> "Map":
         """Return the model integrated over the pixels of a geometry.

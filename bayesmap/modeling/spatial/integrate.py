@@ -59,7 +59,8 @@ def _refine(model: SpatialModel, geom: WcsGeom, data: np.ndarray, offsets: np.nd
     image = geom.to_image()
     dx, dy = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
     weight = np.outer(weights, weights).ravel()
-    energy = geom.axes["energy_true"].center[:, None, None] if model.is_energy_dependent else None
+    axes: Any = geom.axes
+    energy = axes["energy_true"].center[:, None, None] if model.is_energy_dependent else None
     for y, x in _pixels_near(model, image, max(1, _CHUNK // len(dx))):
         lon, lat = image.pix_to_coord((x[:, None] + dx, y[:, None] + dy))
         lon, lat = model._lonlat(SkyCoord(lon, lat, frame=image.frame))

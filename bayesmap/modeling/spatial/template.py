@@ -26,8 +26,8 @@ __all__ = ["TemplateSpatialModel"]
 class TemplateSpatialModel(SpatialModel):
     """A map as a spatial model.
 
-    The logarithm of the map is interpolated linearly in pixels and in the logarithm of the energy. In the outer half of
-    the outermost pixels the image is constant; outside the pixels and the energy range of the map the model is zero.
+    The logarithm of the map is interpolated linearly in pixels and in the logarithm of the energy, and extrapolated
+    within the outermost pixels; outside the pixels and the energy range of the map the model is zero.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class TemplateSpatialModel(SpatialModel):
     -----
     NaNs in the map count as zero, with a warning. The norm is the integral of the map over its pixels; Gammapy divides
     by the sum of the values and by the solid angle of each pixel instead, which distorts maps whose pixels differ in
-    size. Gammapy's model is zero already outside the outermost pixel centres.
+    size.
     """
 
     tag = "template"
@@ -68,7 +68,7 @@ class TemplateSpatialModel(SpatialModel):
         )
         self.filename = None if filename is None else str(filename)
         self.normalize = bool(normalize)
-        self._map = _checked(map, self.normalize)
+        self._map: Any = _checked(map, self.normalize)
         self.is_energy_dependent = bool(axes)
 
     @property

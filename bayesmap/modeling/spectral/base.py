@@ -172,8 +172,9 @@ class SpectralModel(ModelBase):
             If a band is empty or reversed.
         """
         low, high = _bands(energy_min, energy_max)
-        if self.evaluate_integral is not None:
-            values = evaluate(type(self).evaluate_integral, low, high, *self._numbers)
+        formula = type(self).evaluate_integral
+        if formula is not None:
+            values = evaluate(formula, low, high, *self._numbers)
         else:
             values = evaluate(type(self)._sum_nodes, *gauss_legendre(low, high), *self._numbers)
         return u.Quantity(values, internal_unit(self.unit) * internal_unit("TeV")).to(
@@ -183,8 +184,9 @@ class SpectralModel(ModelBase):
     def energy_flux(self, energy_min: Any, energy_max: Any) -> u.Quantity:
         """Return the integral of energy times flux over energy bands; arguments as `integral`."""
         low, high = _bands(energy_min, energy_max)
-        if self.evaluate_energy_flux is not None:
-            values = evaluate(type(self).evaluate_energy_flux, low, high, *self._numbers)
+        formula = type(self).evaluate_energy_flux
+        if formula is not None:
+            values = evaluate(formula, low, high, *self._numbers)
         else:
             values = evaluate(type(self)._sum_energy_nodes, *gauss_legendre(low, high), *self._numbers)
         return u.Quantity(values, internal_unit(self.unit) * internal_unit("TeV") ** 2).to(
@@ -194,6 +196,18 @@ class SpectralModel(ModelBase):
     def spectral_index(self, energy: Any) -> np.ndarray:
         """Return minus the logarithmic slope of the spectrum at some energies (exact derivative)."""
         return evaluate(type(self)._slope, strip_energy(energy), *self._numbers)
+
+    def plot(self, energy_bounds: Any, ax: Any = None, **kwargs: Any) -> Any:
+        """Plot the spectrum; see `bayesmap.plot.spectrum.plot_spectrum` for the arguments.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+            The axes.
+        """
+        from bayesmap.plot.spectrum import plot_spectrum
+
+        return plot_spectrum(self, energy_bounds, ax, **kwargs)
 
 
 def strip_energy(energy: Any) -> np.ndarray:

@@ -1,0 +1,119 @@
+"""Is the sample good enough? The answer in words."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["ConvergenceReport", "convergence_report"]
+
+RHAT, ESS = 1.01, 400.0
+
+
+@dataclass(frozen=True)
+class ConvergenceReport:
+    """Diagnostics of a sample.
+
+    Attributes
+    ----------
+    rhat, ess_bulk, ess_tail : dict of float
+        Per parameter: rank-normalised split R-hat and effective sample sizes (Vehtari et al. 2021, Bayesian Analysis
+        16, 667).
+    divergences : int
+        Divergent transitions after tuning.
+    n_chain, n_draw : int
+        Size of the sample.
+    interrupted : bool
+        The user stopped the sampler.
+    """
+
+    rhat: dict[str, float]
+    ess_bulk: dict[str, float]
+    ess_tail: dict[str, float]
+    divergences: int
+    n_chain: int
+    n_draw: int
+    interrupted: bool = False
+
+    @property
+    def converged(self) -> bool:
+        """Whether there is no advice to give."""
+        return not self.advice
+
+    @property
+    def advice(self) -> list[str]:
+        """What to do, a sentence per problem."""
+        advice = []
+        if self.interrupted:
+            advice.append(
+                f"Sampling was interrupted after {self.n_draw} draws per chain: sample again for final numbers."
+            )
+        if self.n_chain < 2:
+            advice.append("One chain cannot show whether it found the whole posterior: run at least two, better four.")
+        high = {k: v for k, v in self.rhat.items() if not v <= RHAT}
+        if high and self.n_chain > 1:
+            worst = max(high, key=lambda k: np.nan_to_num(high[k], nan=np.inf))
+            advice.append(
+                f"R-hat is above {RHAT} for {', '.join(high)} (worst: {worst}, {high[worst]:.3f}): the chains disagree. "
+                "Sample longer; if it stays, look at the trace plot for several modes and narrow the priors."
+            )
+        low = {k: min(v, self.ess_tail[k]) for k, v in self.ess_bulk.items() if not min(v, self.ess_tail[k]) >= ESS}
+        if low:
+            worst = min(low, key=lambda k: np.nan_to_num(low[k], nan=0.0))
+            factor = int(np.ceil(ESS / max(low[worst], 1.0)))
+            advice.append(
+                f"The effective sample size of {worst} is {low[worst]:.0f}, below {ESS:.0f}: "
+                f"take about {factor} times as many draws."
+            )
+        if self.divergences:
+            advice.append(
+                f"{self.divergences} divergent transitions: the posterior has corners that the sampler misses. Raise "
+                "target_accept (0.95), or give weakly constrained parameters tighter priors."
+            )
+        return advice
+
+    def __str__(self) -> str:
+        size = f"{self.n_chain} chains of {self.n_draw} draws"
+        worst, least = max(self.rhat, key=lambda k: self.rhat[k]), min(self.ess_bulk, key=lambda k: self.ess_bulk[k])
+        numbers = (
+            f"largest R-hat {self.rhat[worst]:.3f} ({worst}), smallest bulk ESS {self.ess_bulk[least]:.0f} ({least}), "
+            f"{self.divergences} divergences"
+        )
+        if self.converged:
+            return f"Converged: {size}, {numbers}."
+        return "\n".join([f"Not converged: {size}, {numbers}.", *(f"- {sentence}" for sentence in self.advice)])
+
+
+def convergence_report(tree: xr.DataTree) -> ConvergenceReport:
+    """Check a sample; ``print`` the result to read it.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of :func:`~bayesmap.inference.sample` or of any PyMC sampler.
+
+    Returns
+    -------
+    ConvergenceReport
+    """
+    import arviz as az
+
+    posterior = tree["posterior"].to_dataset()
+    sizes = posterior.sizes
+
+    def worst(function: Any, pick: Any, **kwargs: Any) -> dict[str, float]:
+        values = function(posterior, **kwargs)
+        return {str(name): float(pick(values[name].to_numpy())) for name in values.data_vars}
+
+    rhat = worst(az.rhat, np.max) if sizes["chain"] > 1 else dict.fromkeys(map(str, posterior.data_vars), np.nan)
+    diverging = tree["sample_stats"]["diverging"] if "sample_stats" in tree.children else np.zeros(1)
+    return ConvergenceReport(
+        rhat,
+        worst(az.ess, np.min, method="bulk"),
+        worst(az.ess, np.min, method="tail"),
+        int(np.sum(diverging)),
+        sizes["chain"],
+        sizes["draw"],
+        bool(tree.attrs.get("interrupted", 0)),
+    )

@@ -1,0 +1,70 @@
+"""Checks of what was read from a file."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bayesmap.errors import FormatError
+from bayesmap.maps import Map
+
+__all__ = ["check_unit", "check_values"]
+
+#: unit that a component must convert to; responses check their own
+UNITS = {"counts": "", "background": "", "exposure": "cm2 s", "mask_safe": "", "mask_fit": ""}
+
+
+def check_unit(key: str, m: Map) -> Map:
+    """Return a map if its unit is that of a component.
+
+    Raises
+    ------
+    FormatError
+        If the unit is of another kind.
+    """
+    wanted = UNITS[key]
+    if m.unit.is_equivalent(wanted) or (not wanted and str(m.unit) == "ct"):
+        return m
+    example = "none" if not wanted else "area times time such as 'm2 s'"
+    raise FormatError(f"{key} has the unit {str(m.unit)!r}; right is {example}")
+
+
+def _safe_image(components: Mapping[str, object], shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels that are safe at any energy; all if there is no mask of that image shape."""
+    mask = components.get("mask_safe")
+    if not isinstance(mask, Map) or mask.data.shape[-2:] != shape[-2:]:
+        return np.ones(shape[-2:], dtype=bool)
+    return mask.data.reshape(-1, *shape[-2:]).any(axis=0)
+
+
+def check_values(components: Mapping[str, object], source: object) -> None:
+    """Raise if counts, background or exposure are negative or not finite where data are safe.
+
+    Parameters
+    ----------
+    components : Mapping[str, object]
+        What a reader returns; lazy components are left out, datasets check them when they are loaded.
+    source : object
+        Name of the file for the message.
+
+    Raises
+    ------
+    FormatError
+        Naming file, HDU, number of bins and the first of them.
+    """
+    mask = components.get("mask_safe")
+    for key in ("counts", "background", "exposure"):
+        m = components.get(key)
+        if not isinstance(m, Map):
+            continue
+        with np.errstate(invalid="ignore"):
+            bad = ~np.isfinite(m.data) | (m.data < 0)
+        if isinstance(mask, Map) and mask.data.shape == bad.shape:
+            bad &= mask.data
+        else:
+            bad &= _safe_image(components, bad.shape)
+        if bad.any():
+            first = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise FormatError(
+                f"{source}: HDU {key.upper()!r}: {int(bad.sum())} of {bad.size} bins are negative or not finite inside "
+                f"the safe range, first at index {first} with value {m.data[first]!r}"
+            )

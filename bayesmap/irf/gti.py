@@ -1,0 +1,283 @@
+"""Good time intervals."""
+
+import copy
+import os
+from collections.abc import Sequence
+from typing import Self
+
+import astropy.units as u
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from astropy.time import Time, TimeDelta
+
+from bayesmap._util import check_option
+from bayesmap.errors import FormatError
+from bayesmap.maps.fits import open_fits, write_hdulist
+
+__all__ = ["GTI"]
+
+
+class GTI:
+    """Intervals in which data were taken.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Columns START and STOP: times (`~astropy.time.Time`), or durations since ``reference_time``.
+    reference_time : `~astropy.time.Time` or str, optional
+        Zero of the durations in files; by default the first start.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or an interval ends before it starts.
+    """
+
+    def __init__(self, table: Table, reference_time: Time | str | None = None) -> None:
+        missing = {"START", "STOP"} - set(table.colnames)
+        if missing:
+            raise ValueError(f"a GTI table needs the columns START and STOP, got {table.colnames}")
+        if reference_time is None:
+            reference_time = table.meta.get("reference_time") or (_first_time(table) if len(table) else "2000-01-01")
+        self._time_ref = Time(copy.deepcopy(reference_time))
+        if self._time_ref.format != "mjd":
+            self._time_ref.format = "mjd"
+        self.table = Table(
+            {name: _as_time(table[name], self._time_ref) for name in ("START", "STOP")}, meta=dict(table.meta)
+        )
+        if len(table) and np.any((self.time_stop - self.time_start).sec < 0):
+            raise ValueError("a good time interval ends before it starts")
+
+    @classmethod
+    def create(cls, start: object, stop: object, reference_time: Time | str = "2000-01-01T00:00:00") -> Self:
+        """Return intervals from start and stop.
+
+        Parameters
+        ----------
+        start, stop : `~astropy.time.Time` or `~astropy.units.Quantity`
+            Times, or durations since ``reference_time``.
+        reference_time : `~astropy.time.Time` or str
+            Reference time; a string is UTC.
+        """
+        reference_time = Time(reference_time)
+        columns = {"START": _as_time(start, reference_time), "STOP": _as_time(stop, reference_time)}
+        return cls(Table({name: np.atleast_1d(value) for name, value in columns.items()}), reference_time)
+
+    @classmethod
+    def from_time_intervals(
+        cls, time_intervals: Sequence[Sequence[Time]], reference_time: Time | str | None = None
+    ) -> Self:
+        """Return intervals from a list of pairs of times."""
+        start, stop = (Time([pair[i] for pair in time_intervals]) for i in (0, 1))
+        return cls.create(start, stop, start[0] if reference_time is None else reference_time)
+
+    # -- files --------------------------------------------------------------------------------------------------------
+    @classmethod
+    def from_table_hdu(cls, table_hdu: fits.BinTableHDU, format: str = "gadf") -> Self:
+        """Return the intervals in a FITS table.
+
+        Raises
+        ------
+        FormatError
+            If columns or the reference time are missing or wrong.
+        """
+        check_option("format", format, ("gadf",))
+        names = [] if table_hdu.columns is None else table_hdu.columns.names
+        if not {"START", "STOP"} <= set(names):
+            raise FormatError(f"HDU {table_hdu.name!r} needs the columns START and STOP, it has {names}")
+        try:
+            reference_time = _reference_time(table_hdu.header)
+            columns = {name: _seconds(table_hdu, name) for name in ("START", "STOP")}
+            return cls(Table(columns), reference_time)
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError(f"HDU {table_hdu.name!r} is not a table of good time intervals: {error}") from error
+
+    @classmethod
+    def read(cls, filename: str | os.PathLike, hdu: str = "GTI", format: str = "gadf", checksum: bool = False) -> Self:
+        """Read intervals from a FITS file.
+
+        Parameters
+        ----------
+        filename : path
+            File.
+        hdu : str
+            Name of the table.
+        format : {"gadf"}
+            File layout.
+        checksum : bool
+            Whether to verify checksums.
+        """
+        with open_fits(filename, checksum=checksum) as hdulist:
+            if hdu not in hdulist:
+                raise FormatError(f"{filename} has no HDU {hdu!r}, its HDUs are {[h.name for h in hdulist]}")
+            return cls.from_table_hdu(hdulist[hdu], format=format)
+
+    def to_table_hdu(self, format: str = "gadf") -> fits.BinTableHDU:
+        """Return a FITS table with START and STOP in s since the reference time."""
+        check_option("format", format, ("gadf",))
+        columns = [
+            fits.Column(name, "D", unit="s", array=met.to_value("s"))
+            for name, met in (("START", self.met_start), ("STOP", self.met_stop))
+        ]
+        hdu = fits.BinTableHDU.from_columns(columns, name="GTI")
+        hdu.header["MJDREFI"] = int(np.floor(self._time_ref.mjd))
+        hdu.header["MJDREFF"] = float(
+            self._time_ref.jd1 - 2400000.5 - np.floor(self._time_ref.mjd) + self._time_ref.jd2
+        )
+        hdu.header["TIMESYS"] = self._time_ref.scale
+        hdu.header["TIMEUNIT"] = "s"
+        return hdu
+
+    def write(self, filename: str | os.PathLike, overwrite: bool = False, checksum: bool = False) -> None:
+        """Write the intervals to a FITS file, completely or not at all."""
+        hdulist = fits.HDUList([fits.PrimaryHDU(), self.to_table_hdu()])
+        write_hdulist(hdulist, filename, overwrite=overwrite, checksum=checksum)
+
+    # -- times --------------------------------------------------------------------------------------------------------
+    @property
+    def time_ref(self) -> Time:
+        """Reference time."""
+        return self._time_ref
+
+    @property
+    def time_start(self) -> Time:
+        """Start times."""
+        return Time(self.table["START"])
+
+    @property
+    def time_stop(self) -> Time:
+        """Stop times."""
+        return Time(self.table["STOP"])
+
+    @property
+    def time_delta(self) -> TimeDelta:
+        """Lengths of the intervals."""
+        return self.time_stop - self.time_start
+
+    @property
+    def time_sum(self) -> u.Quantity:
+        """Sum of the lengths, in s."""
+        return u.Quantity(self.time_delta.to("s").sum() if len(self.table) else 0, "s")
+
+    @property
+    def met_start(self) -> u.Quantity:
+        """Starts in s since the reference time."""
+        return (self.time_start - self._time_ref).to("s")
+
+    @property
+    def met_stop(self) -> u.Quantity:
+        """Stops in s since the reference time."""
+        return (self.time_stop - self._time_ref).to("s")
+
+    @property
+    def time_intervals(self) -> list[tuple[Time, Time]]:
+        """Pairs of start and stop."""
+        return list(zip(self.time_start, self.time_stop, strict=True))
+
+    # -- operations ---------------------------------------------------------------------------------------------------
+    def _from_times(self, start: Time, stop: Time) -> Self:
+        return type(self)(Table({"START": start, "STOP": stop}), self._time_ref)
+
+    def copy(self) -> Self:
+        """Return a deep copy."""
+        return copy.deepcopy(self)
+
+    def stack(self, other: "GTI") -> None:
+        """Append the intervals of another GTI in place; overlaps stay (see `union`)."""
+        joined = self.from_stack([self, other])
+        self.table = joined.table
+
+    @classmethod
+    def from_stack(cls, gtis: Sequence["GTI"]) -> Self:
+        """Return all intervals of several GTIs, with the reference time of the first."""
+        first = gtis[0]
+        scale = first.time_ref.scale
+        start = np.concatenate([getattr(g.time_start, scale).jd1 for g in gtis])
+        start2 = np.concatenate([getattr(g.time_start, scale).jd2 for g in gtis])
+        stop = np.concatenate([getattr(g.time_stop, scale).jd1 for g in gtis])
+        stop2 = np.concatenate([getattr(g.time_stop, scale).jd2 for g in gtis])
+        times = (Time(a, b, format="jd", scale=scale) for a, b in ((start, start2), (stop, stop2)))
+        return cls(Table(dict(zip(("START", "STOP"), times, strict=True))), first.time_ref)
+
+    def select_time(self, time_interval: Sequence[Time]) -> Self:
+        """Return the parts of the intervals inside ``(start, stop)``."""
+        low, high = (getattr(Time(t), self._time_ref.scale) for t in time_interval)
+        keep = (self.time_start < high) & (self.time_stop > low)
+        start, stop = self.time_start[keep], self.time_stop[keep]
+        start[start < low] = low
+        stop[stop > high] = high
+        return self._from_times(start, stop)
+
+    def union(self, overlap_ok: bool = True, merge_equal: bool = True) -> Self:
+        """Return sorted intervals without overlaps.
+
+        Parameters
+        ----------
+        overlap_ok : bool
+            Whether overlapping intervals are joined; otherwise they are an error.
+        merge_equal : bool
+            Whether intervals that touch are joined.
+
+        Raises
+        ------
+        ValueError
+            If intervals overlap and ``overlap_ok`` is False.
+        """
+        if not len(self.table):
+            return self.copy()
+        order = np.argsort(self.met_start.value, kind="stable")
+        start, stop = self.met_start.value[order], self.met_stop.value[order]
+        reach = np.maximum.accumulate(stop)
+        overlaps = start[1:] < reach[:-1]
+        if overlaps.any() and not overlap_ok:
+            raise ValueError(f"good time intervals overlap, first at {self.time_start[order][1:][overlaps][0].iso}")
+        joined = overlaps | (merge_equal & (start[1:] == reach[:-1]))
+        first = np.concatenate([[True], ~joined])
+        last = np.concatenate([~joined, [True]])
+        begin = self._time_ref + start[first] * u.s
+        return self._from_times(begin, self._time_ref + reach[last] * u.s)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        return f"<GTI: {len(self.table)} intervals, {self.time_sum:.6g}>"
+
+    def __str__(self) -> str:
+        rows = {"Number of GTIs": len(self.table), "Duration": self.time_sum}
+        if len(self.table):
+            rows |= {"Start": self.time_start.min().iso, "Stop": self.time_stop.max().iso}
+        body = "\n".join(f"  {key:<15}: {value}" for key, value in rows.items())
+        return f"GTI\n---\n\n{body}\n"
+
+
+def _first_time(table: Table) -> Time:
+    """The first start, if the column holds times."""
+    column = table["START"]
+    if not isinstance(column, Time):
+        raise ValueError("a GTI table with durations needs a reference_time")
+    return column.min()
+
+
+def _as_time(value: object, reference_time: Time) -> Time:
+    """Times from times or from durations since the reference time, in its scale."""
+    if isinstance(value, Time):
+        return getattr(value, reference_time.scale)
+    column_unit = getattr(value, "unit", None)
+    duration = u.Quantity(value) if column_unit is not None else u.Quantity(u.Quantity(value).value, "s")
+    return reference_time + np.atleast_1d(duration.to("s"))
+
+
+def _reference_time(header: fits.Header) -> Time:
+    """Reference time of a GADF table."""
+    if "MJDREFI" not in header:
+        raise KeyError("the keyword MJDREFI is missing")
+    scale = str(header.get("TIMESYS", "tt")).lower()
+    return Time(float(header["MJDREFI"]), float(header.get("MJDREFF", 0.0)), format="mjd", scale=scale)
+
+
+def _seconds(hdu: fits.BinTableHDU, name: str) -> u.Quantity:
+    """A column of durations."""
+    unit = hdu.columns[name].unit or hdu.header.get("TIMEUNIT", "s")
+    return u.Quantity(np.asarray(hdu.data[name], dtype="float64"), unit)

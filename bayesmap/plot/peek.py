@@ -1,0 +1,171 @@
+"""A dataset at a glance: exposure, responses, counts and prediction."""
+
+from collections.abc import Callable
+from typing import Any
+
+import astropy.units as u
+import matplotlib.pyplot as plt
+import numpy as np
+
+from bayesmap.plot.maps import plot_map
+from bayesmap.plot.residuals import set_energy_axis
+
+__all__ = ["peek", "plot_containment_radius", "plot_edisp_matrix", "plot_exposure_profile"]
+
+FRACTIONS = (0.68, 0.95)
+
+
+def peek(dataset: Any, figsize: tuple[float, float] = (12, 8)) -> np.ndarray:
+    """Plot six panels: exposure, containment radius and energy dispersion at the centre; exposure, counts, prediction.
+
+    Parameters
+    ----------
+    dataset : MapDataset
+        Dataset; panels of missing components stay empty.
+    figsize : (float, float)
+        Size of the figure in inches.
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes, shape ``(2, 3)``.
+
+    Notes
+    -----
+    The prediction is ``npred()`` inside ``mask_safe``, the counts are all; images are summed over energy.
+    """
+    fig = plt.figure(figsize=figsize, layout="constrained")
+    axes = np.full((2, 3), None, dtype=object)
+    profiles = (
+        ("Exposure (at FoV center)", dataset.exposure, plot_exposure_profile),
+        ("Containment radius (at FoV center)", dataset.psf, plot_containment_radius),
+        ("Energy dispersion (at FoV center)", dataset.edisp, plot_edisp_matrix),
+    )
+    for column, (title, component, function) in enumerate(profiles):
+        axes[0, column] = _panel(fig, column, title, component is not None, None, lambda ax, f=function: f(dataset, ax))
+    for column, (title, image) in enumerate(_images(dataset)):
+        wcs = None if image is None else image.geom.to_image().wcs
+        axes[1, column] = _panel(
+            fig, 3 + column, title, image is not None, wcs, lambda ax, m=image: plot_map(m, ax, add_cbar=True)
+        )
+    return axes
+
+
+def _panel(fig: Any, number: int, title: str, exists: bool, wcs: Any, draw: Callable[[Any], Any]) -> Any:
+    """One panel, with a note in place of a missing component."""
+    ax = fig.add_subplot(2, 3, number + 1, projection=wcs)
+    ax.set_title(title)
+    if not exists:
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
+        return ax
+    draw(ax)
+    return ax
+
+
+def _images(dataset: Any) -> list[tuple[str, Any]]:
+    """Titles and maps of the lower row; None where there is nothing to show."""
+    exposure, title = None, "Exposure map"
+    if dataset.exposure is not None:
+        axis = dataset.exposure.geom.axes[0]
+        index = axis.nbin // 2
+        exposure = dataset.exposure.get_image_by_idx([index])
+        title = f"Exposure map at {axis.center[index]:.3g}"
+    counts = None if dataset.counts is None else dataset.counts.sum_over_axes(keepdims=False)
+    npred = None
+    if dataset.models or dataset.background is not None:
+        npred = dataset.npred()
+        if dataset.mask_safe is not None:
+            npred = npred * dataset.mask_safe
+        npred = npred.sum_over_axes(keepdims=False)
+    return [(title, exposure), ("Counts map", counts), ("Model npred", npred)]
+
+
+def plot_exposure_profile(dataset: Any, ax: Any = None, *, position: Any = None, **kwargs: Any) -> Any:
+    """Plot exposure against true energy at a position.
+
+    Parameters
+    ----------
+    dataset : MapDataset
+        With an exposure.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    position : `~astropy.coordinates.SkyCoord`, optional
+        Position; the centre of the map by default.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.plot`.
+    """
+    ax = plt.gca() if ax is None else ax
+    exposure = dataset.exposure
+    position = exposure.geom.center_skydir if position is None else position
+    axis = exposure.geom.axes["energy_true"]
+    values = exposure.interp_by_coord({"skycoord": position, "energy_true": axis.center})
+    ax.plot(axis.center.value, np.ravel(values), **{"marker": "o", "markersize": 3} | kwargs)
+    set_energy_axis(ax, axis)
+    ax.set_yscale("log")
+    ax.set_ylabel(f"exposure [{exposure.unit.to_string('latex_inline')}]")
+    ax.grid(visible=True, alpha=0.2)
+    return ax
+
+
+def plot_containment_radius(
+    dataset: Any, ax: Any = None, *, position: Any = None, fractions: tuple[float, ...] = FRACTIONS, **kwargs: Any
+) -> Any:
+    """Plot the radii that contain fractions of the events of a point source, against energy.
+
+    Parameters
+    ----------
+    dataset : MapDataset
+        With a PSF.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    position : `~astropy.coordinates.SkyCoord`, optional
+        Position; the centre of the map by default.
+    fractions : sequence of float
+        Containment fractions.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.plot`.
+    """
+    ax = plt.gca() if ax is None else ax
+    psf = dataset.psf
+    position = dataset._geom.center_skydir if position is None else position
+    axis = psf.psf_map.geom.axes[psf.energy_name]
+    for fraction in fractions:
+        radius = psf.containment_radius(fraction, axis.center, position)
+        values = np.ravel(u.Quantity(radius).to_value("deg"))
+        ax.plot(axis.center.value, values, **{"label": f"{fraction:.0%}", "marker": "o", "markersize": 3} | kwargs)
+    set_energy_axis(ax, axis)
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("containment radius [deg]")
+    ax.legend(frameon=False)
+    ax.grid(visible=True, alpha=0.2)
+    return ax
+
+
+def plot_edisp_matrix(dataset: Any, ax: Any = None, *, position: Any = None, **kwargs: Any) -> Any:
+    """Plot the probabilities of reconstructed energies for each true energy, at a position.
+
+    Parameters
+    ----------
+    dataset : MapDataset
+        With an energy dispersion.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    position : `~astropy.coordinates.SkyCoord`, optional
+        Position; the centre of the map by default.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.pcolormesh`.
+    """
+    ax = plt.gca() if ax is None else ax
+    reco = dataset._geom.axes["energy"]
+    position = dataset._geom.center_skydir if position is None else position
+    kernel = dataset.edisp.get_edisp_kernel(position=position, energy_axis=reco)
+    true = kernel.axes["energy_true"]
+    matrix = np.ma.masked_less_equal(np.asarray(kernel.pdf_matrix, dtype="float64"), 0)
+    settings = {"cmap": "GnBu", "norm": "linear", "vmin": 0, "shading": "flat"} | kwargs
+    mesh = ax.pcolormesh(true.edges.value, reco.edges.to_value(true.unit), matrix.T, **settings)
+    set_energy_axis(ax, true)
+    ax.set_yscale(reco.as_plot_scale)
+    ax.set_ylabel(f"energy [{true.unit}]")
+    ax.figure.colorbar(mesh, ax=ax, label="probability")
+    return ax

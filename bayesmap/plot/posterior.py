@@ -1,0 +1,306 @@
+"""Posteriors of parameters: marginals beside priors and truth, corner plots, traces."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import astropy.units as u
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from scipy.ndimage import gaussian_filter
+
+from bayesmap.modeling import Models, parameter_names
+from bayesmap.plot.posterior_numbers import PROBABILITIES
+
+__all__ = ["plot_corner", "plot_marginal", "plot_marginals", "plot_trace", "plot_traces"]
+
+COLOR = "tab:blue"
+TRUTH = {"color": "tab:red", "linewidth": 1.5}
+
+
+class _Scale:
+    """Numbers and label of a variable for an axis: very small and large ones are shown times a power of ten."""
+
+    def __init__(self, tree: Any, name: str) -> None:
+        values = tree["posterior"][name]
+        self.unit = u.Unit(values.attrs.get("units", ""))
+        largest = float(np.abs(values).max())
+        power = 0 if largest == 0 or 1e-3 <= largest < 1e4 else int(np.floor(np.log10(largest)))
+        self.factor = 10.0**-power
+        self.values = values.to_numpy() * self.factor
+        unit = "" if self.unit == u.dimensionless_unscaled else self.unit.to_string("latex_inline")
+        text = " ".join(part for part in (f"$10^{{{power}}}$" if power else "", unit) if part)
+        self.label = name.rpartition(".")[2] + (f" [{text}]" if text else "")
+
+
+def plot_marginal(
+    tree: Any, name: str, ax: Any = None, *, truth: float | None = None, parameter: Any = None, **kwargs: Any
+) -> Any:
+    """Plot the posterior of one variable, with its prior and its true value where they are given.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    name : str
+        Name of the variable, ``"<model>.<parameter>"``.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    truth : float, optional
+        True value in the declared unit.
+    parameter : Parameter, optional
+        If it has a prior, its density is drawn.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.hist`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes. Posterior and prior are densities; the range is that of the posterior (and the truth).
+    """
+    ax = plt.gca() if ax is None else ax
+    scale = _Scale(tree, name)
+    values = scale.values.ravel()
+    settings = {"bins": 40, "density": True, "color": COLOR, "alpha": 0.5, "label": "posterior"} | kwargs
+    ax.hist(values, **settings)
+    shown = [values.min(), values.max()] + ([] if truth is None else [truth * scale.factor])
+    margin = 0.05 * (max(shown) - min(shown)) or 1.0
+    low, high = min(shown) - margin, max(shown) + margin
+    if parameter is not None and parameter.prior is not None and parameter.prior.distribution.scipy is not None:
+        x = np.linspace(low, high, 200)
+        density = parameter.prior.scipy(parameter.unit).pdf(x / scale.factor) / scale.factor
+        ax.plot(x, density, color="gray", linestyle="--", label="prior")
+    if truth is not None:
+        ax.axvline(truth * scale.factor, label="truth", **TRUTH)
+    ax.set_xlim(low, high)
+    ax.set_yticks([])
+    _few_ticks(ax.xaxis)
+    ax.set_xlabel(scale.label)
+    return ax
+
+
+def plot_marginals(
+    tree: Any,
+    names: Iterable[str] | None = None,
+    *,
+    truth: Mapping[str, float] | None = None,
+    models: Any = None,
+    ncols: int = 4,
+    figsize: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Plot the posteriors of several variables, one panel each.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    names : iterable of str, optional
+        Variables; all by default.
+    truth : Mapping of str to float, optional
+        True values by variable, in declared units.
+    models : Models, optional
+        Their priors are drawn.
+    ncols : int
+        Largest number of columns.
+    figsize : (float, float), optional
+        Size of the figure in inches.
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes of the variables, shape ``(n,)``.
+    """
+    names = _names(tree, names)
+    parameters = {} if models is None else {name: p for p, name in parameter_names(Models(list(models))).items()}
+    ncols = min(ncols, len(names))
+    nrows = -(-len(names) // ncols)
+    fig, axes = plt.subplots(
+        nrows, ncols, figsize=figsize or (3 * ncols, 2.2 * nrows), squeeze=False, layout="constrained"
+    )
+    for ax in axes.ravel()[len(names) :]:
+        ax.remove()
+    axes = axes.ravel()[: len(names)]
+    for ax, name in zip(axes, names, strict=True):
+        plot_marginal(tree, name, ax, truth=(truth or {}).get(name), parameter=parameters.get(name))
+        ax.set_title(name.rpartition(".")[0], fontsize="medium")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+    return axes
+
+
+def plot_corner(
+    tree: Any,
+    names: Iterable[str] | None = None,
+    *,
+    truth: Mapping[str, float] | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Plot the two-dimensional posteriors of all pairs of variables, and the marginals on the diagonal.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    names : iterable of str, optional
+        Variables; all by default.
+    truth : Mapping of str to float, optional
+        True values by variable, in declared units.
+    figsize : (float, float), optional
+        Size of the figure in inches.
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes, shape ``(n, n)``; None above the diagonal.
+
+    Notes
+    -----
+    Contours enclose 68 % and 95 % of the draws, from a lightly smoothed histogram.
+    """
+    names = _names(tree, names)
+    scales = [_Scale(tree, name) for name in names]
+    true = [None if name not in (truth or {}) else truth[name] * s.factor for name, s in zip(names, scales, strict=True)]
+    n = len(names)
+    fig, grid = plt.subplots(n, n, figsize=figsize or (1.9 * n + 0.6,) * 2, squeeze=False)
+    fig.subplots_adjust(hspace=0.06, wspace=0.06, left=0.11, bottom=0.11, right=0.98, top=0.98)
+    axes = np.full((n, n), None, dtype=object)
+    for row in range(n):
+        for column in range(n):
+            ax = grid[row, column]
+            if column > row:
+                ax.remove()
+                continue
+            axes[row, column] = ax
+            _corner_panel(ax, scales, true, row, column)
+    return axes
+
+
+def _corner_panel(ax: Any, scales: list[_Scale], truth: list[float | None], row: int, column: int) -> None:
+    x, y = scales[column].values.ravel(), scales[row].values.ravel()
+    if row == column:
+        ax.hist(x, bins=40, color=COLOR, alpha=0.5, density=True)
+        ax.set_yticks([])
+    else:
+        _density(ax, x, y)
+        ax.set_ylim(_range(y, truth[row]))
+        _few_ticks(ax.yaxis)
+        if truth[row] is not None:
+            ax.axhline(truth[row], **TRUTH)
+    if truth[column] is not None:
+        ax.axvline(truth[column], **TRUTH)
+    ax.set_xlim(_range(x, truth[column]))
+    _few_ticks(ax.xaxis)
+    if row < len(scales) - 1:
+        ax.tick_params(labelbottom=False)
+    else:
+        ax.set_xlabel(scales[column].label)
+        ax.tick_params(axis="x", rotation=35)
+    if column > 0 or row == 0:
+        ax.tick_params(labelleft=False)
+    else:
+        ax.set_ylabel(scales[row].label)
+
+
+def _range(values: np.ndarray, truth: float | None) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.001, 0.999])
+    if truth is not None:
+        low, high = min(low, truth), max(high, truth)
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _density(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
+    """Filled contours that enclose the stated shares of the draws."""
+    histogram, x_edges, y_edges = np.histogram2d(x, y, bins=40, range=[_range(x, None), _range(y, None)])
+    density = gaussian_filter(histogram, 1.5)
+    ordered = np.sort(density.ravel())[::-1]
+    share = np.cumsum(ordered) / ordered.sum()
+    levels = sorted({float(ordered[np.searchsorted(share, p)]) for p in PROBABILITIES})
+    centers = [0.5 * (edges[1:] + edges[:-1]) for edges in (x_edges, y_edges)]
+    if len(levels) == len(PROBABILITIES) and levels[-1] < density.max():
+        ax.contourf(*centers, density.T, levels=[*levels, density.max()], colors=[COLOR] * 2, alpha=0.35)
+        ax.contour(*centers, density.T, levels=levels, colors=COLOR, linewidths=0.8)
+    else:
+        ax.plot(x, y, ".", color=COLOR, markersize=2, alpha=0.3)
+
+
+def plot_trace(tree: Any, name: str, ax: Any = None, **kwargs: Any) -> Any:
+    """Plot the draws of one variable in the order of sampling, one line per chain.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    name : str
+        Name of the variable.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.plot`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes.
+    """
+    ax = plt.gca() if ax is None else ax
+    scale = _Scale(tree, name)
+    for chain in scale.values:
+        ax.plot(chain, **{"linewidth": 0.5, "alpha": 0.7} | kwargs)
+    ax.set_xlim(0, scale.values.shape[1] - 1 or 1)
+    ax.set_ylabel(scale.label)
+    _few_ticks(ax.yaxis)
+    return ax
+
+
+def plot_traces(
+    tree: Any, names: Iterable[str] | None = None, *, ncols: int = 3, figsize: tuple[float, float] | None = None
+) -> np.ndarray:
+    """Plot the traces of several variables, one panel each; see `plot_trace`.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    names : iterable of str, optional
+        Variables; all by default.
+    ncols : int
+        Largest number of columns.
+    figsize : (float, float), optional
+        Size of the figure in inches.
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes of the variables, shape ``(n,)``.
+    """
+    names = _names(tree, names)
+    ncols = min(ncols, len(names))
+    nrows = -(-len(names) // ncols)
+    _, axes = plt.subplots(
+        nrows, ncols, figsize=figsize or (4 * ncols, 1.5 * nrows), squeeze=False, layout="constrained"
+    )
+    for ax in axes.ravel()[len(names) :]:
+        ax.remove()
+    axes = axes.ravel()[: len(names)]
+    for ax, name in zip(axes, names, strict=True):
+        plot_trace(tree, name, ax)
+        ax.set_title(name.rpartition(".")[0], fontsize="medium")
+    return axes
+
+
+def _names(tree: Any, names: Iterable[str] | None) -> list[str]:
+    """Names of variables, checked."""
+    known = list(map(str, tree["posterior"].data_vars))
+    names = known if names is None else [names] if isinstance(names, str) else list(names)
+    for name in names:
+        if name not in known:
+            raise KeyError(f"the posterior has no variable {name!r}; it has {known}")
+    if not names:
+        raise ValueError("no variables to plot")
+    return names
+
+
+def _few_ticks(axis: Any) -> None:
+    """Few labels, without an offset beside the axis."""
+    axis.set_major_locator(MaxNLocator(3, prune="both"))
+    axis.get_major_formatter().set_useOffset(False)

@@ -1,0 +1,192 @@
+"""The numbers behind posterior pictures: spectra of draws, predictive bands of counts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+
+from bayesmap._util import get_random_state, suggest
+from bayesmap.inference import posterior_predictive
+from bayesmap.maps import MapAxis
+from bayesmap.modeling.evaluate import evaluate
+from bayesmap.plot.residual_numbers import masked_counts, region_pixels
+from bayesmap.units import internal_unit, strip
+
+__all__ = ["PredictiveBand", "parameter_draws", "predictive_band", "predictive_bands", "spectrum_draws"]
+
+#: central probabilities of the bands that figures show
+PROBABILITIES = (0.68, 0.95)
+
+
+def parameter_draws(tree: Any, name: str) -> u.Quantity:
+    """All posterior draws of a parameter, chains joined.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    name : str
+        Name of the variable, ``"<model>.<parameter>"``. A parameter that models share may be called by each of them.
+
+    Returns
+    -------
+    `~astropy.units.Quantity`
+        Shape ``(chains * draws,)``, in the declared unit.
+
+    Raises
+    ------
+    KeyError
+        If the posterior has no such variable.
+    """
+    posterior = tree["posterior"]
+    if name not in posterior.data_vars:
+        name = _linked_name(posterior, name)
+    values = posterior[name]
+    return np.ravel(values.to_numpy()) * u.Unit(values.attrs.get("units", ""))
+
+
+def _linked_name(posterior: Any, name: str) -> str:
+    """The variable under which a shared parameter was sampled."""
+    model, _, parameter = name.rpartition(".")
+    for other, values in posterior.data_vars.items():
+        if other.endswith(f".{parameter}") and model in values.attrs.get("linked_models", "").split(", "):
+            return other
+    raise KeyError(f"the posterior has no variable {name!r}{suggest(name, map(str, posterior.data_vars))}")
+
+
+def spectrum_draws(tree: Any, model: Any, energy: Any, num_draws: int = 300, random_state: Any = 0) -> u.Quantity:
+    """Differential flux of a model for posterior draws.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    model : SkyModel
+        One of the sampled models.
+    energy : `~astropy.units.Quantity`
+        Energies, shape ``(n_energy,)``.
+    num_draws : int
+        Number of draws, at random without replacement; all if there are fewer.
+    random_state : int, numpy.random.Generator or str
+        Chooses the draws.
+
+    Returns
+    -------
+    `~astropy.units.Quantity`
+        Shape ``(num_draws, n_energy)``, in the unit of the model's amplitude.
+
+    Raises
+    ------
+    KeyError
+        If the posterior lacks a free parameter of the spectrum.
+    """
+    spectral = model.spectral_model
+    total = tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+    index = get_random_state(random_state).choice(total, min(num_draws, total), replace=False)
+    columns = []
+    for parameter in spectral.parameters:
+        if parameter.frozen:
+            columns.append(np.full((len(index), 1), parameter.internal))
+            continue
+        draws = parameter_draws(tree, f"{model.name}.{parameter.name}")[index]
+        columns.append(draws.to_value(parameter.unit)[:, None] * parameter.scale_to_internal)
+    flux = evaluate(type(spectral).evaluate, strip(u.Quantity(energy))[None, :], *columns)
+    return u.Quantity(flux, internal_unit(spectral.unit)).to(spectral.output_unit)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictiveBand:
+    """Counts per energy in a region beside what the posterior predicts there.
+
+    Attributes
+    ----------
+    axis : MapAxis
+        Reconstructed energy.
+    counts : numpy.ndarray
+        Observed counts inside the mask, shape ``(n_energy,)``.
+    draws : numpy.ndarray
+        Counts drawn from the posterior predictive distribution, shape ``(num_draws, n_energy)``.
+    n_pixels : int
+        Pixels in the region.
+    """
+
+    axis: MapAxis
+    counts: np.ndarray
+    draws: np.ndarray
+    n_pixels: int
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of the drawn counts, shape ``(n_energy,)``."""
+        return self.draws.mean(axis=0)
+
+    @property
+    def median(self) -> np.ndarray:
+        """Median of the drawn counts, shape ``(n_energy,)``."""
+        return np.median(self.draws, axis=0)
+
+    def interval(self, probability: float) -> tuple[np.ndarray, np.ndarray]:
+        """Central interval of the drawn counts, two arrays of shape ``(n_energy,)``."""
+        low, high = np.quantile(self.draws, [0.5 - probability / 2, 0.5 + probability / 2], axis=0)
+        return low, high
+
+    @property
+    def tail_probability(self) -> np.ndarray:
+        """Share of the draws below the observed counts, ties counted half, shape ``(n_energy,)``."""
+        below, equal = self.draws < self.counts, self.draws == self.counts
+        return below.mean(axis=0) + 0.5 * equal.mean(axis=0)
+
+
+def predictive_bands(
+    tree: Any, dataset: Any, regions: Mapping[str, Any], num_draws: int = 200, random_state: Any = 0
+) -> dict[str, PredictiveBand]:
+    """Counts and posterior predictive counts per energy in several regions, from the same draws.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    dataset : MapDataset
+        With counts and the sampled models.
+    regions : Mapping of str to region
+        Sky regions by name; None is the whole map.
+    num_draws : int
+        Number of posterior draws; all if there are fewer.
+    random_state : int, numpy.random.Generator or str
+        Chooses the draws and draws the counts.
+
+    Returns
+    -------
+    dict of PredictiveBand
+        By the names of the regions. Cubes are reduced draw by draw, so memory stays small.
+    """
+    counts = masked_counts(dataset, dataset.counts)[0]
+    pixels = [region_pixels(counts.geom, region) for region in regions.values()]
+    keep = np.ones(counts.data.shape, dtype=bool) if dataset.mask is None else dataset.mask.data
+    total = tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+    draws = posterior_predictive(
+        tree,
+        dataset,
+        num_draws=min(num_draws, total),
+        reduce=lambda cube: _sums(np.where(keep, cube, 0.0), pixels),
+        random_state=random_state,
+    )
+    observed = _sums(counts.data, pixels)
+    axis = counts.geom.axes["energy"]
+    return {
+        name: PredictiveBand(axis, observed[i], draws[:, i], int(pixels[i].sum())) for i, name in enumerate(regions)
+    }
+
+
+def _sums(cube: np.ndarray, pixels: Sequence[np.ndarray]) -> np.ndarray:
+    """Sum of a cube over each set of pixels, shape ``(n_sets, n_energy)``."""
+    return np.stack([cube[:, inside].sum(axis=1) for inside in pixels])
+
+
+def predictive_band(
+    tree: Any, dataset: Any, region: Any = None, num_draws: int = 200, random_state: Any = 0
+) -> PredictiveBand:
+    """Counts and posterior predictive counts per energy in a region; see `predictive_bands`."""
+    return predictive_bands(tree, dataset, {"region": region}, num_draws, random_state)["region"]

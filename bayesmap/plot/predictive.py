@@ -1,0 +1,100 @@
+"""Counts against what the posterior predicts."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from bayesmap.plot.posterior_numbers import PROBABILITIES, PredictiveBand, predictive_band
+from bayesmap.plot.residuals import energy_errorbar, set_energy_axis
+
+__all__ = ["plot_posterior_predictive", "plot_predictive_band"]
+
+
+def plot_posterior_predictive(
+    tree: Any,
+    dataset: Any,
+    region: Any = None,
+    ax: Any = None,
+    *,
+    relative: bool = False,
+    num_draws: int = 200,
+    random_state: Any = 0,
+    **kwargs: Any,
+) -> Any:
+    """Plot counts per energy in a region over the 68 % and 95 % bands of the posterior predictive distribution.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    dataset : MapDataset
+        With counts and the sampled models.
+    region : `~regions.SkyRegion` or str, optional
+        Region; the whole map by default.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    relative : bool
+        Plot the differences from the mean prediction in units of its square root.
+    num_draws : int
+        Number of posterior draws.
+    random_state : int, numpy.random.Generator or str
+        Chooses the draws and draws the counts.
+    **kwargs : dict
+        For the points, `~matplotlib.axes.Axes.errorbar`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes. The numbers are those of `bayesmap.plot.predictive_band`.
+    """
+    band = predictive_band(tree, dataset, region, num_draws, random_state)
+    return plot_predictive_band(band, ax, relative=relative, **kwargs)
+
+
+def plot_predictive_band(band: PredictiveBand, ax: Any = None, *, relative: bool = False, **kwargs: Any) -> Any:
+    """Plot a `bayesmap.plot.PredictiveBand`.
+
+    Parameters
+    ----------
+    band : PredictiveBand
+        Observed and drawn counts.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    relative : bool
+        Plot the differences from the mean prediction in units of its square root.
+    **kwargs : dict
+        For the points, `~matplotlib.axes.Axes.errorbar`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes. The bands include Poisson noise, so the points carry no error bars of their own.
+    """
+    ax = plt.gca() if ax is None else ax
+    edges, mean = band.axis.edges.value, band.mean
+
+    def scaled(values: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (values - mean) / np.sqrt(mean) if relative else values
+
+    for probability, alpha in zip(PROBABILITIES[::-1], (0.2, 0.4), strict=True):
+        low, high = (scaled(values) for values in band.interval(probability))
+        ax.stairs(
+            high, edges, baseline=low, fill=True, color="tab:orange", alpha=alpha, label=f"{probability:.0%} predicted"
+        )
+    ax.stairs(scaled(band.median), edges, baseline=None, color="tab:orange", linewidth=1)
+    settings = {"color": "black", "linestyle": "none", "marker": "o", "markersize": 4, "label": "counts"} | kwargs
+    energy_errorbar(ax, band.axis, scaled(band.counts), None, **settings)
+    if relative:
+        ax.axhline(0, color="black", linewidth=0.7)
+        limit = max(3.5, 1.1 * float(np.nanmax(np.abs(scaled(band.counts)), initial=0.0)))
+        ax.set_ylim(-limit, limit)
+        ax.set_ylabel("(counts - mean)\n/ sqrt(mean)")
+        return ax
+    ax.set_yscale("symlog", linthresh=1.0)
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("counts")
+    set_energy_axis(ax, band.axis)
+    ax.legend(frameon=False)
+    return ax

@@ -1,0 +1,250 @@
+"""The numbers behind residual pictures: images, spectra in a region, significances."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from scipy.special import xlogy
+
+from bayesmap._util import check_option
+from bayesmap.datasets.predict import compute_residuals, require_counts
+from bayesmap.maps import Map, MapAxis
+from bayesmap.maps.filters import disk_kernel
+
+__all__ = [
+    "SpectrumResiduals",
+    "region_pixels",
+    "residual_image",
+    "significance_image",
+    "spectrum_residuals",
+    "sqrt_ts",
+]
+
+SPECTRAL_METHODS = ("diff", "diff/sqrt(model)")
+
+
+def sqrt_ts(counts: Any, npred: Any) -> np.ndarray:
+    r"""Signed square root of the likelihood ratio of Poisson counts against a prediction without error.
+
+    .. math::
+        \mathrm{sign}(n - \mu) \sqrt{2 (n \ln(n / \mu) - n + \mu)}
+
+    Parameters
+    ----------
+    counts, npred : array-like
+        Observed and predicted counts.
+
+    Returns
+    -------
+    numpy.ndarray
+        In standard deviations; zero where both are zero, infinite where counts meet a prediction of zero, NaN where
+        the prediction is negative.
+
+    References
+    ----------
+    Li & Ma 1983, ApJ 272, 317, in the limit of a background that is known exactly (``sqrt_ts`` of Gammapy's
+    ``CashCountsStatistic``).
+    """
+    n, mu = np.broadcast_arrays(np.asarray(counts, dtype="float64"), np.asarray(npred, dtype="float64"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(n > 0, n / mu, 1.0)
+        # rounding makes the bracket slightly negative where counts and prediction agree
+        ts = np.maximum(2 * (xlogy(n, ratio) - n + mu), 0.0)
+        ts = np.where(mu < 0, np.nan, np.where((mu == 0) & (n == 0), 0.0, ts))
+        return np.sign(n - mu) * np.sqrt(ts)
+
+
+def masked_counts(dataset: Any, npred: Map | None = None) -> tuple[Map, Map]:
+    """Counts and predicted counts, both set to zero outside the mask.
+
+    Parameters
+    ----------
+    dataset : MapDataset
+        With counts.
+    npred : Map, optional
+        Prediction to compare with, for example a posterior mean; ``dataset.npred()`` by default.
+
+    Raises
+    ------
+    ValueError
+        If the dataset has no counts or the prediction has another shape.
+    """
+    require_counts(dataset, "residuals")
+    npred = dataset.npred() if npred is None else npred
+    if npred.data.shape != dataset.counts.data.shape:
+        raise ValueError(
+            f"dataset {dataset.name!r}: npred has shape {npred.data.shape}, counts have {dataset.counts.data.shape}"
+        )
+    keep = 1.0 if dataset.mask is None else dataset.mask.data
+    geom = dataset.counts.geom
+    return tuple(  # type: ignore[return-value]
+        Map.from_geom(geom, data=m.data.astype("float64") * keep, unit="") for m in (dataset.counts, npred)
+    )
+
+
+def _blank_outside(image: Map, dataset: Any) -> Map:
+    """Set the pixels to NaN in which no energy is in the mask."""
+    if dataset.mask is not None:
+        image.data[..., ~dataset.mask.data.any(axis=0)] = np.nan
+    return image
+
+
+def residual_image(
+    dataset: Any,
+    method: str = "diff",
+    smooth_kernel: str = "gauss",
+    smooth_radius: Any = "0.1 deg",
+    npred: Map | None = None,
+) -> Map:
+    """Residuals of the images summed over energy inside the mask and then smoothed.
+
+    Parameters
+    ----------
+    dataset : MapDataset
+        With counts.
+    method : {"diff", "diff/model", "diff/sqrt(model)"}
+        Normalisation.
+    smooth_kernel : {"gauss", "box", "disk"}
+        Kernel; it is normalised, so smoothed counts are counts per pixel.
+    smooth_radius : `~astropy.units.Quantity`, str or float
+        Width of the kernel, in pixels if a number.
+    npred : Map, optional
+        Prediction to compare with; ``dataset.npred()`` by default.
+
+    Returns
+    -------
+    Map
+        One image with a squashed energy axis, NaN where no energy is in the mask.
+
+    Notes
+    -----
+    The convention of Gammapy's ``plot_residuals_spatial``: sum, smooth, then divide. Since the smoothed noise is much
+    smaller than that of a pixel, "diff/sqrt(model)" is not in standard deviations; `significance_image` is.
+    """
+    images = [m.sum_over_axes().smooth(width=smooth_radius, kernel=smooth_kernel) for m in masked_counts(dataset, npred)]
+    return _blank_outside(compute_residuals(*images, method), dataset)
+
+
+def significance_image(dataset: Any, radius: Any = "0.1 deg", npred: Map | None = None) -> Map:
+    """Significance of the deviation from the prediction, of all energies together, in a disk around each pixel.
+
+    Counts and prediction inside the mask are summed over energy and over the pixels whose centres lie within
+    ``radius``; the sums are compared by `sqrt_ts`. So neighbouring pixels are correlated, and without unmodelled
+    sources each pixel is standard normal as far as the counts in a disk are many.
+
+    Parameters
+    ----------
+    dataset : MapDataset
+        With counts.
+    radius : `~astropy.units.Quantity`, str or float
+        Radius of the disk, in pixels if a number.
+    npred : Map, optional
+        Prediction to compare with, for example the posterior mean; ``dataset.npred()`` by default.
+
+    Returns
+    -------
+    Map
+        One image in standard deviations, NaN where no energy is in the mask.
+    """
+    counts, model = (m.sum_over_axes() for m in masked_counts(dataset, npred))
+    disk = disk_kernel(_pixels(counts.geom, radius))
+    disk = (disk > 0).astype("float64")
+    sums = [m.convolve(disk, method="direct").data for m in (counts, model)]
+    return _blank_outside(Map.from_geom(counts.geom, data=sqrt_ts(*sums), unit=""), dataset)
+
+
+def _pixels(geom: Any, width: Any) -> float:
+    """A width in pixels."""
+    width = u.Quantity(width)
+    if width.unit.is_equivalent("deg"):
+        width = width / geom.pixel_scales.mean()
+    pixels = float(width.to_value(""))
+    if not pixels >= 0:
+        raise ValueError(f"the radius must not be negative, got {width}")
+    return pixels
+
+
+def region_pixels(geom: Any, region: Any = None) -> np.ndarray:
+    """Pixels whose centres lie in a region.
+
+    Parameters
+    ----------
+    geom : WcsGeom
+        Geometry.
+    region : `~regions.SkyRegion` or str, optional
+        Region, also in DS9 format; the whole map by default.
+
+    Returns
+    -------
+    numpy.ndarray
+        Boolean, shape ``(n_lat, n_lon)``.
+
+    Raises
+    ------
+    ValueError
+        If no pixel centre lies in the region.
+    """
+    image = geom.to_image()
+    if region is None:
+        return np.ones(image.data_shape, dtype=bool)
+    inside = image.region_mask(region).data
+    if not inside.any():
+        raise ValueError(f"no pixel of the map has its centre in the region {region!r}; move or enlarge it")
+    return inside
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumResiduals:
+    """Counts and prediction per energy in a region.
+
+    Attributes
+    ----------
+    axis : MapAxis
+        Reconstructed energy.
+    counts, npred : numpy.ndarray
+        Sums over the pixels of the region inside the mask, shape ``(n_energy,)``.
+    residuals, error : numpy.ndarray
+        Residuals in the chosen normalisation and their symmetric errors.
+    method : str
+        The normalisation.
+    """
+
+    axis: MapAxis
+    counts: np.ndarray
+    npred: np.ndarray
+    residuals: np.ndarray
+    error: np.ndarray
+    method: str
+
+
+def spectrum_residuals(
+    dataset: Any, method: str = "diff", region: Any = None, npred: Map | None = None
+) -> SpectrumResiduals:
+    """Residuals per energy in a region.
+
+    Parameters
+    ----------
+    dataset : MapDataset
+        With counts.
+    method : {"diff", "diff/sqrt(model)"}
+        Normalisation.
+    region : `~regions.SkyRegion` or str, optional
+        Pixels with centres in it are summed; the whole map by default.
+    npred : Map, optional
+        Prediction to compare with; ``dataset.npred()`` by default.
+
+    Returns
+    -------
+    SpectrumResiduals
+        The error is sqrt(counts), divided by sqrt(npred) for "diff/sqrt(model)", as in Gammapy.
+    """
+    check_option("method", method, SPECTRAL_METHODS)
+    inside = region_pixels(dataset.counts.geom, region)
+    counts, model = (m.data[:, inside].sum(axis=1) for m in masked_counts(dataset, npred))
+    error = np.sqrt(counts)
+    if method == "diff/sqrt(model)":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = error / np.sqrt(model)
+    residuals = compute_residuals(counts, model, method)
+    return SpectrumResiduals(dataset.counts.geom.axes["energy"], counts, model, residuals, error, method)

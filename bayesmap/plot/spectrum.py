@@ -1,0 +1,130 @@
+"""Spectra of models: one curve, or the band of a posterior."""
+
+from typing import Any
+
+import astropy.units as u
+import matplotlib.pyplot as plt
+import numpy as np
+
+from bayesmap.plot.posterior_numbers import PROBABILITIES, spectrum_draws
+
+__all__ = ["plot_spectrum", "plot_spectrum_posterior"]
+
+
+def plot_spectrum(
+    model: Any,
+    energy_bounds: Any = ("0.1 TeV", "100 TeV"),
+    ax: Any = None,
+    *,
+    energy_power: float = 2,
+    n_points: int = 100,
+    **kwargs: Any,
+) -> Any:
+    """Plot the spectrum of a model at its current parameter values.
+
+    Parameters
+    ----------
+    model : SpectralModel or SkyModel
+        The model.
+    energy_bounds : sequence of two `~astropy.units.Quantity` or str
+        Range of true energies.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    energy_power : float
+        The curve is energy to this power times the differential flux.
+    n_points : int
+        Number of energies.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.plot`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes.
+    """
+    ax = plt.gca() if ax is None else ax
+    spectral = getattr(model, "spectral_model", model)
+    energy = _energies(energy_bounds, n_points)
+    flux = _scaled(spectral(energy), energy, energy_power)
+    ax.plot(energy.value, flux.value, **{"label": getattr(model, "name", None)} | kwargs)
+    return _label(ax, energy, flux.unit, energy_power)
+
+
+def plot_spectrum_posterior(
+    tree: Any,
+    model: Any,
+    energy_bounds: Any = ("0.1 TeV", "100 TeV"),
+    ax: Any = None,
+    *,
+    energy_power: float = 2,
+    n_points: int = 100,
+    num_draws: int = 300,
+    random_state: Any = 0,
+    **kwargs: Any,
+) -> Any:
+    """Plot the posterior of a spectrum: median and 68 % and 95 % bands at each energy.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    model : SkyModel
+        One of the sampled models.
+    energy_bounds : sequence of two `~astropy.units.Quantity` or str
+        Range of true energies.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    energy_power : float
+        The curves are energy to this power times the differential flux.
+    n_points : int
+        Number of energies.
+    num_draws : int
+        Number of posterior draws.
+    random_state : int, numpy.random.Generator or str
+        Chooses the draws.
+    **kwargs : dict
+        For the median, `~matplotlib.axes.Axes.plot`; its ``color`` is that of the bands.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes.
+
+    Notes
+    -----
+    The bands are pointwise: the spectra of single draws need not stay inside them.
+    """
+    ax = plt.gca() if ax is None else ax
+    energy = _energies(energy_bounds, n_points)
+    flux = _scaled(spectrum_draws(tree, model, energy, num_draws, random_state), energy, energy_power)
+    median = np.median(flux.value, axis=0)
+    (line,) = ax.plot(energy.value, median, **{"label": model.name} | kwargs)
+    for probability, alpha in zip(PROBABILITIES[::-1], (0.15, 0.3), strict=True):
+        low, high = np.quantile(flux.value, [0.5 - probability / 2, 0.5 + probability / 2], axis=0)
+        ax.fill_between(energy.value, low, high, color=line.get_color(), alpha=alpha, linewidth=0)
+    return _label(ax, energy, flux.unit, energy_power)
+
+
+def _energies(bounds: Any, n_points: int) -> u.Quantity:
+    low, high = (u.Quantity(bound) for bound in bounds)
+    if not low < high:
+        raise ValueError(f"energy_bounds must be ordered, got {low} and {high}")
+    return np.geomspace(low.value, high.to_value(low.unit), n_points) * low.unit
+
+
+def _scaled(flux: u.Quantity, energy: u.Quantity, power: float) -> u.Quantity:
+    """Flux times energy to a power; squares come in erg cm-2 s-1, as is usual."""
+    scaled = energy**power * flux
+    if scaled.unit.is_equivalent("erg cm-2 s-1"):
+        return scaled.to("erg cm-2 s-1")
+    return scaled.to(flux.unit * energy.unit**power)
+
+
+def _label(ax: Any, energy: u.Quantity, unit: u.UnitBase, power: float) -> Any:
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel(f"true energy [{energy.unit}]")
+    factor = {0: "", 1: r"$E$ "}.get(power, rf"$E^{{{power:g}}}$ ")
+    ax.set_ylabel(f"{factor}dN/dE [{unit.to_string('latex_inline')}]")
+    ax.grid(visible=True, which="major", alpha=0.2)
+    return ax

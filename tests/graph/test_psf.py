@@ -1,0 +1,129 @@
+"""The three PSF routes against high-resolution integrals over pixels."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from pytensor.gradient import verify_grad
+
+from bayesmap.graph.psf.fft import convolve_graph, kernel_basis
+from bayesmap.graph.psf.mixture import fit_mixture, mixture_stamps
+from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
+from bayesmap.graph.psf.stamp import fit_stamp, spline_stamps
+
+SCALE = (0.04, 0.05)
+RAD = np.linspace(0, 0.8, 161)
+
+
+def normalised(density):
+    profile = PSFProfile(RAD, np.atleast_2d(density))
+    return PSFProfile(RAD, profile.density / profile.cumulative()[1][:, -1:])
+
+
+def gaussian(sigma):
+    return np.exp(-0.5 * (RAD / sigma) ** 2) / sigma**2
+
+
+PROFILES = {
+    "gaussian": normalised([gaussian(0.05), gaussian(0.09)]),
+    "two gaussians": normalised([0.8 * gaussian(0.05) + 0.2 * gaussian(0.15), gaussian(0.06)]),
+    "king": normalised([(1 + (RAD / 0.06) ** 2 / 5) ** -2.5, (1 + (RAD / 0.05) ** 2 / 4) ** -2.0]),
+}
+
+
+def numbers(*expressions):
+    return pytensor.function([], list(expressions), mode="FAST_COMPILE")()
+
+
+def l1(a, b):
+    return 0.5 * np.abs(a - b).sum(axis=(1, 2)).max()
+
+
+def mixture_image(mixture, x, y, half):
+    def one(value):
+        return pt.as_tensor_variable(np.full((1, 1, 1), value))
+
+    variance = mixture.sigma[None] ** 2
+    stamps, windows = mixture_stamps(
+        one(x), one(y), pt.as_tensor_variable(variance / SCALE[0] ** 2),
+        pt.as_tensor_variable(variance / SCALE[1] ** 2), pt.as_tensor_variable(mixture.weight[None]), half,
+    )  # fmt: skip
+    flat, window = numbers(stamps, windows)
+    return flat.reshape(len(mixture.sigma), 2 * half + 1, 2 * half + 1), window
+
+
+@pytest.mark.parametrize("name", ["gaussian", "two gaussians"])
+@pytest.mark.parametrize(("x", "y"), [(10.0, 20.0), (10.3, 20.45), (9.6, 19.5)])
+def test_mixture(name, x, y):
+    profile = PROFILES[name]
+    mixture = fit_mixture(profile, SCALE)
+    assert mixture.sigma.shape[1] <= 2
+    assert mixture.error < 3e-4
+    image, window = mixture_image(mixture, x, y, 15)
+    y0, x0 = window[0, :2]
+    expected = pixel_integrals(profile, 15, SCALE, (x - x0 - 15, y - y0 - 15), fine=16)
+    assert l1(image, expected) < 5e-4
+
+
+def test_mixture_of_a_tail_uses_the_shared_grid_and_tells_its_error():
+    mixture = fit_mixture(PROFILES["king"], SCALE)
+    assert mixture.sigma.shape[1] > 2
+    assert mixture.error < 1e-2
+    image, _ = mixture_image(mixture, 10.3, 20.2, 20)
+    expected = pixel_integrals(PROFILES["king"], 20, SCALE, (0.3, 0.2), fine=16)
+    assert l1(image, expected) < 1.2 * mixture.error + 1e-4
+
+
+@pytest.mark.parametrize("name", list(PROFILES))
+@pytest.mark.parametrize(("x", "y"), [(10.0, 20.0), (10.31, 20.47), (9.55, 19.5001)])
+def test_spline_stamp(name, x, y):
+    profile = PROFILES[name]
+    stamp = fit_stamp(profile, SCALE)
+    assert stamp.error < 3e-4
+    flat, window = numbers(*spline_stamps(pt.as_tensor_variable(x), pt.as_tensor_variable(y), stamp))
+    size = 2 * stamp.half + 1
+    y0, x0 = window[0, :2]
+    expected = pixel_integrals(profile, stamp.half, SCALE, (x - x0 - stamp.half, y - y0 - stamp.half), fine=16)
+    assert l1(flat.reshape(-1, size, size), expected) < 4e-4
+
+
+def test_spline_stamp_is_smooth_across_pixel_edges():
+    stamp = fit_stamp(PROFILES["king"], SCALE)
+    weights = np.random.default_rng(0).normal(size=(60, 60))
+
+    def loss(position):
+        flat, window = spline_stamps(position[0], position[1], stamp)
+        size = 2 * stamp.half + 1
+        image = flat.reshape((-1, size, size)).sum(axis=0)
+        return (image * pt.as_tensor(weights)[window[0, 0] :, window[0, 1] :][:size, :size]).sum()
+
+    position = pt.vector(dtype="float64")
+    function = pytensor.function([position], [loss(position), pt.grad(loss(position), position)], mode="FAST_COMPILE")
+    below, above = function([29.5 - 1e-7, 30.0]), function([29.5 + 1e-7, 30.0])
+    assert below[0] == pytest.approx(above[0], abs=1e-5)
+    np.testing.assert_allclose(below[1], above[1], atol=1e-3)
+    verify_grad(loss, [np.array([30.21, 29.77])], rng=np.random.default_rng(1), mode="FAST_COMPILE", eps=1e-6)
+
+
+@pytest.mark.parametrize("name", list(PROFILES))
+def test_fft_of_a_point_is_the_kernel(name):
+    profile = PROFILES[name]
+    image = np.zeros((41, 45))
+    image[20, 22] = 1
+    basis = kernel_basis(profile, 2, SCALE, image.shape)
+    assert basis.error < 1e-5
+    [blurred] = numbers(convolve_graph(pt.as_tensor_variable(image), basis))
+    expected = pixel_integrals(profile, 20, SCALE, fine=8)
+    assert l1(blurred[:, :, 2:-2], expected) < 2e-4
+
+
+def test_three_routes_agree_on_a_pixel_centre():
+    profile = PROFILES["two gaussians"]
+    mixture, _ = mixture_image(fit_mixture(profile, SCALE), 20.0, 20.0, 15)
+    stamp = fit_stamp(profile, SCALE)
+    size = 2 * stamp.half + 1
+    flat = numbers(spline_stamps(pt.as_tensor_variable(20.0), pt.as_tensor_variable(20.0), stamp)[0])[0]
+    spline = np.pad(flat.reshape(-1, size, size), ((0, 0), (15, 15), (15, 15)))
+    middle = spline.shape[1] // 2
+    spline = spline[:, middle - 15 : middle + 16, middle - 15 : middle + 16]
+    assert l1(mixture, spline) < 1e-3
