@@ -70,6 +70,13 @@ def draw_from_posterior(dataset: Any, tree: Any, rng: np.random.Generator) -> di
     return values
 
 
+def give_default_priors(dataset: Any) -> dict[str, Any]:
+    """Store default priors on the parameters that have none; see `bayesmap.inference.assign_default_priors`."""
+    from bayesmap.inference import assign_default_priors
+
+    return assign_default_priors(dataset)
+
+
 def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
     """Return the free parameters of a dataset in one draw from their priors.
 
@@ -98,10 +105,8 @@ def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
         )
     import pymc as pm
 
-    from bayesmap.inference.default_priors import assign_default_priors
-
     if missing:
-        assign_default_priors(dataset)
+        give_default_priors(dataset)
     with pm.Model():
         variables = [parameter.prior.to_rv(name, parameter) for parameter, name in names.items()]
         draws = pm.draw(variables, random_seed=rng, mode="FAST_COMPILE")

@@ -100,31 +100,37 @@ class FoldArrays:
         scale: tuple[float, float] = self.cache["scale"]
         return scale
 
-    def dispersion(self, position: SkyCoord) -> np.ndarray:
+    def dispersion(self, position: SkyCoord, apply: bool = True) -> np.ndarray:
         """Energy dispersion at a position, shape ``(n_reco, n_true)``.
+
+        Parameters
+        ----------
+        position : `~astropy.coordinates.SkyCoord`
+            Where on the sky.
+        apply : bool
+            False: reconstructed is true energy, each true bin is shared out by its overlap with the reconstructed ones.
 
         Raises
         ------
         GeometryMismatchError
-            If there is no energy dispersion and the two energy axes differ.
+            If the dataset has no energy dispersion and the two energy axes differ, or its axes do not fit.
         """
+        n_reco, n_true = len(self.energy), len(self.energy_true)
+        if not apply:
+            return _overlap(self.energy_edges, self.energy_edges_true)
         if self.edisp is None:
-            if len(self.energy_edges) != len(self.energy_edges_true) or not np.allclose(
-                self.energy_edges, self.energy_edges_true, rtol=1e-6
-            ):
+            if n_reco != n_true or not np.allclose(self.energy_edges, self.energy_edges_true, rtol=1e-6):
                 raise GeometryMismatchError(
                     f"dataset {self.name!r}: without energy dispersion the exposure must have the energy axis of the "
-                    f"counts; it has {len(self.energy_edges_true) - 1} true energies, the counts have "
-                    f"{len(self.energy_edges) - 1}"
+                    f"counts; it has {n_true} true energies, the counts have {n_reco}"
                 )
-            return np.eye(len(self.energy_edges) - 1)
+            return np.eye(n_reco)
         kernel = self.edisp.get_edisp_kernel(position=position, energy_axis=self.geom.axes["energy"])
         matrix = np.asarray(kernel.pdf_matrix, dtype="float64").T
-        wanted = (len(self.energy_edges) - 1, len(self.energy_edges_true) - 1)
-        if matrix.shape != wanted:
+        if matrix.shape != (n_reco, n_true):
             raise GeometryMismatchError(
                 f"dataset {self.name!r}: energy dispersion has {matrix.shape[1]} true and {matrix.shape[0]} "
-                f"reconstructed energies, exposure and counts have {wanted[1]} and {wanted[0]}"
+                f"reconstructed energies, exposure and counts have {n_true} and {n_reco}"
             )
         return np.nan_to_num(matrix)
 
@@ -195,3 +201,10 @@ def _numbers(map_: Any) -> np.ndarray | None:
 
 
 Values = Mapping[Any, Any]
+
+
+def _overlap(reco: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Share of each true energy bin that lies in each reconstructed one: ``(n_reco, n_true)``."""
+    low = np.maximum(reco[:-1, None], true[None, :-1])
+    high = np.minimum(reco[1:, None], true[None, 1:])
+    return np.clip(high - low, 0, None) / np.diff(true)

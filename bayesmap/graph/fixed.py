@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import fftconvolve
 
+from bayesmap import units
 from bayesmap.graph.arrays import FoldArrays, Selection
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
@@ -110,12 +111,12 @@ def _band(edisp: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _image(arrays: FoldArrays, model: Any, margin: int) -> np.ndarray:
-    """Fraction of the photons per pixel of the enlarged map: ``(1 or n_true, n_lat + 2 margin, n_lon + 2 margin)``."""
+    """Fraction of the photons (or flux) per pixel of the enlarged map: ``(1 or n_true, n_lat + 2 margin, ...)``."""
     geom = arrays.geom.to_image()
     if margin:
         geom = geom.pad(margin)
     if getattr(model.spatial_model, "is_energy_dependent", False):
         axis = MapAxis.from_energy_edges(arrays.energy_edges_true, unit="TeV", name="energy_true")
         geom = geom.to_cube([axis])
-    image = np.asarray(model.spatial_model.integrate_geom(geom).quantity.to_value(""), dtype="float64")
+    image = units.strip(model.spatial_model.integrate_geom(geom).quantity)
     return image.reshape(-1, *image.shape[-2:])

@@ -228,7 +228,7 @@ def signal_counts(dataset: Any, models: Sequence[Any], **options: Any) -> dict[s
         if isinstance(model, FoVBackgroundModel):
             continue
         terms = build_terms(arrays, [model], **options)
-        terms.backgrounds = [b for b in terms.backgrounds if b.name == model.name]
+        terms.backgrounds = [b for b in terms.backgrounds if b.model is model]
         counts[model.name] = evaluate_cube(terms, current_values([model]))
     return counts
 

@@ -144,12 +144,12 @@ class SplineSource(_Positions):
 
     def __init__(self, model: Any, sky: SkyToPixel, stamp: SplineStamp, dispersion: np.ndarray, reco_psf: bool) -> None:
         super().__init__([model], sky, dispersion, reco_psf)
-        self.stamp = stamp
+        self.stamp, self.coefficients = stamp, data(stamp.coefficients)
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         x, y = self.pixels(values)
         n_energy = len(self.stamp.coefficients)
-        return *spline_stamps(x[0], y[0], self.stamp), np.full((1, n_energy), self.stamp.half)
+        return *spline_stamps(x[0], y[0], self.stamp, self.coefficients), np.full((1, n_energy), self.stamp.half)
 
 
 class FFTSource(_Positions):
@@ -185,14 +185,16 @@ class FFTSource(_Positions):
         reco_psf: bool,
     ) -> None:
         super().__init__([model], sky, dispersion, reco_psf)
-        self.window, self.basis = window, basis
+        self.window, self.fft_width = window, basis.fft_width
+        self.mixing, self.transform = data(basis.mixing), data(basis.transform)
+        self.n_energy = len(basis.mixing)
         self.lon, self.lat, self.solid_angle = (data(c) for c in coords)
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         density = self.models[0].spatial_model.evaluate_graph(self.lon, self.lat, values)
         image = (density * self.solid_angle).sum(axis=-1)
-        stamps = convolve_graph(image, self.basis)
-        halves = np.full((1, len(self.basis.mixing)), max(self.window[2:]))
+        stamps = convolve_graph(image, self.mixing, self.transform, self.fft_width)
+        halves = np.full((1, self.n_energy), max(self.window[2:]))
         return stamps.ravel(), pt.as_tensor_variable(np.array([self.window], dtype="int64")), halves
 
 

@@ -185,7 +185,7 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
     position = getattr(spatial, "position", None) or arrays.geom.center_skydir
     energy = arrays.energy if arrays.reco_psf else arrays.energy_true
     profile = psf_profile(arrays.psf, position, energy) if use["psf"] and arrays.psf is not None else None
-    edisp = arrays.dispersion(position) if use["edisp"] else np.eye(len(arrays.energy))
+    edisp = arrays.dispersion(position, apply=use["edisp"])
     moving = any(not p.frozen for p in spatial.parameters)
     gaussian = _is_round_gaussian(spatial)
     point = "point" in spatial.tag
@@ -228,12 +228,7 @@ def _mixture(arrays: FoldArrays, profile: PSFProfile | None, n_energy: int) -> M
         # A point without PSF would jump from pixel to pixel: give it the width of a quarter pixel.
         sigma = np.full((n_energy, 1), min(arrays.pixel_scale) / 4)
         return Mixture(sigma, np.ones_like(sigma), 0.0)
-    key = profile.density.tobytes()
-    cache = arrays.cache.setdefault("mixtures", {})
-    if key not in cache:
-        cache[key] = fit_mixture(profile, arrays.pixel_scale)
-    mixture: Mixture = cache[key]
-    return mixture
+    return fit_mixture(profile, arrays.pixel_scale)
 
 
 def _gaussian_groups(arrays: FoldArrays, plans: list[_Plan]) -> list[SourceGroup]:

@@ -22,10 +22,11 @@ from astropy.table import Table
 from bayesmap._util import check_option
 from bayesmap.errors import FormatError
 from bayesmap.io.checks import check_unit, check_values
-from bayesmap.io.location import HDULocation, named_errors
+from bayesmap.io.files import named_errors, open_file
+from bayesmap.io.location import HDULocation
 from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map
-from bayesmap.maps.fits import open_fits, write_hdulist
+from bayesmap.maps.fits import write_hdulist
 
 __all__ = ["FORMAT_VERSION", "components_to_hdulist", "read_components", "write_components"]
 
@@ -138,6 +139,7 @@ def read_components(
                 continue
             with named_errors(where, hdu):
                 components[key] = reader(hdulist, hdu)
+        _check_complete(hdulist, where)
     check_values(components, where)
     return components
 
@@ -147,7 +149,7 @@ def _opened(source: str | os.PathLike | fits.HDUList, checksum: bool) -> Iterato
     if isinstance(source, fits.HDUList):
         yield source
         return
-    with open_fits(source, checksum=checksum) as hdulist:
+    with open_file(source, checksum=checksum) as hdulist:
         yield hdulist
 
 
@@ -162,6 +164,19 @@ def _check_file(hdulist: fits.HDUList, where: object) -> None:
         raise FormatError(
             f"{where}: HDU 'PRIMARY': BMVERS is {version!r}, this version of bayesmap reads files up to version "
             f"{FORMAT_VERSION}; a newer one wrote it"
+        )
+
+
+def _check_complete(hdulist: fits.HDUList, where: object) -> None:
+    """Raise a FormatError if HDUs are missing, as far as the file says how many there were.
+
+    A file cut between two HDUs is valid FITS; it may lack the masks that come last.
+    """
+    written = hdulist[0].header.get("BMNHDU", 0)
+    if len(hdulist) < written:
+        raise FormatError(
+            f"{where}: the file was written with {written} HDUs and has {len(hdulist)}: it is truncated, or HDUs were "
+            f"removed; left are {[hdu.name for hdu in hdulist]}"
         )
 
 
@@ -205,6 +220,7 @@ def components_to_hdulist(components: Mapping[str, Any]) -> fits.HDUList:
         hdulist.append(components["gti"].to_table_hdu())
     if components.get("meta_table") is not None:
         hdulist.append(fits.BinTableHDU(components["meta_table"], name="META_TABLE"))
+    primary.header["BMNHDU"] = (len(hdulist), "number of HDUs in this file")
     return hdulist
 
 

@@ -7,24 +7,9 @@ from pathlib import Path
 from astropy.io import fits
 
 from bayesmap._util import make_path
-from bayesmap.errors import FormatError
-from bayesmap.maps.fits import open_fits
+from bayesmap.io.files import named_errors, open_file
 
-__all__ = ["HDULocation", "named_errors"]
-
-
-class named_errors:  # noqa: N801 (a context manager, used like a function)
-    """Say in errors from reading which file and which HDU they belong to; everything becomes a FormatError."""
-
-    def __init__(self, source: object, hdu: str) -> None:
-        self.where = f"{source}: HDU {hdu!r}"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FormatError | ValueError | TypeError | KeyError | IndexError | OSError | EOFError):
-            raise FormatError(f"{self.where}: {error}") from error
+__all__ = ["HDULocation"]
 
 
 class HDULocation:
@@ -61,14 +46,14 @@ class HDULocation:
     def load(self) -> object:
         """Return the component.
 
-        Only the needed HDUs of an uncompressed file are read; a compressed one is unpacked up to them.
+        Only the needed HDUs of an uncompressed file are read; a compressed one is unpacked.
 
         Raises
         ------
         FormatError
             If the HDU is damaged; the message names file and HDU.
         """
-        with open_fits(self.path, checksum=self.checksum) as hdulist, named_errors(self.path, self.hdu):
+        with open_file(self.path, checksum=self.checksum) as hdulist, named_errors(self.path, self.hdu):
             return self._reader(hdulist, self.hdu)
 
     def __repr__(self) -> str:

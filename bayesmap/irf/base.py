@@ -14,7 +14,7 @@ from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps import Geom, Map, WcsGeom
 from bayesmap.maps.fits import open_fits, write_hdulist
 
-__all__ = ["IRFMap", "all_sky_geom"]
+__all__ = ["IRFMap", "all_sky_geom", "with_axes_of"]
 
 
 def all_sky_geom(axes: object) -> WcsGeom:
@@ -22,8 +22,8 @@ def all_sky_geom(axes: object) -> WcsGeom:
     return WcsGeom.create(npix=1, binsz=(360, 180), axes=axes)
 
 
-def _with_axes_of(geom: Geom, weights: Map | None) -> Map | None:
-    """Weights repeated along the axes that they have with one bin only."""
+def with_axes_of(geom: Geom, weights: Map | None) -> Map | None:
+    """Return weights repeated along the axes that they have with one bin only."""
     if weights is None:
         return None
     data = weights.data.reshape((1,) * (len(geom.data_shape) - weights.data.ndim) + weights.data.shape)
@@ -244,7 +244,7 @@ class IRFMap:
         weights : Map, optional
             Weights before the sum; axes of one bin are repeated.
         """
-        weights = _with_axes_of(self._irf_map.geom, weights)
+        weights = with_axes_of(self._irf_map.geom, weights)
         counts = axis_name is not None
         irf_map = self._irf_map.downsample(factor, preserve_counts=counts, axis_name=axis_name, weights=weights)
         if self.exposure_map is None or axis_name is not None:
@@ -298,4 +298,5 @@ class IRFMap:
 
     def __str__(self) -> str:
         name = type(self).__name__
-        return f"{name}\n{'-' * len(name)}\n\n  map           : {self._irf_map!r}\n  exposure      : {self.exposure_map!r}\n"
+        body = f"  map      : {self._irf_map!r}\n  exposure : {self.exposure_map!r}\n"
+        return f"{name}\n{'-' * len(name)}\n\n{body}"

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from bayesmap.irf.base import IRFMap, _with_axes_of, all_sky_geom
+from bayesmap.irf.base import IRFMap, with_axes_of, all_sky_geom
 from bayesmap.irf.edisp_kernel import EDispKernel
 from bayesmap.irf.kernels import migra_containment_map
 from bayesmap.maps import Geom, Map, MapAxis, WcsGeom
@@ -103,7 +103,7 @@ class EDispKernelMap(IRFMap):
 
     def to_image(self, weights: Map | None = None) -> Self:
         """Return the map with one bin of reconstructed energy: the sum, after multiplication with ``weights``."""
-        weights = _with_axes_of(self._irf_map.geom, weights)
+        weights = with_axes_of(self._irf_map.geom, weights)
         return self._new(self._irf_map.sum_over_axes(["energy"], keepdims=True, weights=weights), self._exposure_copy())
 
     def resample_energy_axis(self, energy_axis: MapAxis, weights: Map | None = None) -> Self:
@@ -116,7 +116,7 @@ class EDispKernelMap(IRFMap):
         weights : Map, optional
             Weights before the sum; axes of one bin are repeated.
         """
-        weights = _with_axes_of(self._irf_map.geom, weights)
+        weights = with_axes_of(self._irf_map.geom, weights)
         return self._new(self._irf_map.resample_axis(energy_axis, weights=weights), self._exposure_copy())
 
     def _exposure_copy(self) -> Map | None:
@@ -129,7 +129,7 @@ class EDispMap(IRFMap):
     Parameters
     ----------
     edisp_map : Map
-        Axes ``migra`` and ``energy_true``, so data have shape ``(energy_true, migra, lat, lon)``: density per migration.
+        Axes ``migra`` and ``energy_true``, so data have shape ``(energy_true, migra, lat, lon)``: density in migration.
     exposure_map : Map, optional
         Exposure with the axes ``migra`` (one bin) and ``energy_true``.
 
@@ -202,7 +202,7 @@ class EDispMap(IRFMap):
         return kernel_map.get_edisp_kernel()
 
     def _energy_axis(self, energy_axis: MapAxis | None) -> MapAxis:
-        own = self._irf_map.geom.axes["energy_true"]
+        own: MapAxis = self._irf_map.geom.axes["energy_true"]
         return own.copy(name="energy") if energy_axis is None else energy_axis
 
     def to_edisp_kernel_map(self, energy_axis: MapAxis) -> EDispKernelMap:
@@ -220,7 +220,8 @@ class EDispMap(IRFMap):
             1e-8 become zero.
         """
         total = migra_containment_map(self._irf_map)
-        true, nodes = self._irf_map.geom.axes["energy_true"], total.geom.axes["migra"].center.value
+        true: MapAxis = self._irf_map.geom.axes["energy_true"]
+        nodes = total.geom.axes["migra"].center.value
         migra = (energy_axis.edges / true.center[:, None]).to_value("")
         data = np.stack([_at_nodes(values, nodes, points) for values, points in zip(total.data, migra, strict=True)])
         data = np.diff(data, axis=1)

@@ -108,10 +108,6 @@ class EDispKernel:
         with np.errstate(invalid="ignore", divide="ignore"):
             return u.Quantity((pdf * energy.value).sum(axis=-1) / norm, energy.unit)
 
-    def _bin_centers(self, energy_true: object) -> u.Quantity:
-        axis = self.axes["energy_true"]
-        return axis.center[axis.coord_to_idx(energy_true, clip=True)]
-
     def get_bias(self, energy_true: object) -> u.Quantity:
         """Return the relative bias, mean reconstructed energy over true energy minus one."""
         energy_true = u.Quantity(energy_true)
@@ -128,7 +124,8 @@ class EDispKernel:
 
     def to_image(self) -> "EDispKernel":
         """Return the kernel with one bin of reconstructed energy."""
-        return EDispKernel([self.axes["energy_true"], self.axes["energy"].squash()], self.data.sum(axis=1)[:, None])
+        energy: MapAxis = self.axes["energy"]
+        return EDispKernel([self.axes["energy_true"], energy.squash()], self.data.sum(axis=1)[:, None])
 
     def __repr__(self) -> str:
         return f"<EDispKernel {self.axes!r}>"

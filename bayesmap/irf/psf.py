@@ -104,7 +104,8 @@ class PSFMap(IRFMap):
 
     def _containment_radius(self, fraction: float, energy: object, position: SkyCoord | None) -> u.Quantity:
         energy = u.Quantity(energy)
-        axis = self._irf_map.geom.axes["rad"].upsample(RAD_STEPS)
+        rad: MapAxis = self._irf_map.geom.axes["rad"]
+        axis = rad.upsample(RAD_STEPS)
         if position is not None and not position.isscalar:
             position = position[..., np.newaxis]
         inside = self._containment(axis.center, energy[..., np.newaxis], position)
@@ -155,7 +156,7 @@ class PSFMap(IRFMap):
 
     def _containment_radius_map(self, energy: u.Quantity, fraction: float) -> Map:
         geom = self._irf_map.geom
-        rad = geom.axes["rad"]
+        rad: MapAxis = geom.axes["rad"]
         pix = float(geom.axes[self.energy_name].coord_to_pix(energy))
         data = np.moveaxis(np.nan_to_num(self._irf_map.data), 0, -1)
         profile = np.moveaxis(_linear_last(data, pix, data.shape[-1]), 0, -1)

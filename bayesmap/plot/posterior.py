@@ -158,7 +158,9 @@ def plot_corner(
     """
     names = _names(tree, names)
     scales = [_Scale(tree, name) for name in names]
-    true = [None if name not in (truth or {}) else truth[name] * s.factor for name, s in zip(names, scales, strict=True)]
+    true = [
+        None if name not in (truth or {}) else truth[name] * s.factor for name, s in zip(names, scales, strict=True)
+    ]
     n = len(names)
     fig, grid = plt.subplots(n, n, figsize=figsize or (1.9 * n + 0.6,) * 2, squeeze=False)
     fig.subplots_adjust(hspace=0.06, wspace=0.06, left=0.11, bottom=0.11, right=0.98, top=0.98)

@@ -122,7 +122,9 @@ def residual_image(
     The convention of Gammapy's ``plot_residuals_spatial``: sum, smooth, then divide. Since the smoothed noise is much
     smaller than that of a pixel, "diff/sqrt(model)" is not in standard deviations; `significance_image` is.
     """
-    images = [m.sum_over_axes().smooth(width=smooth_radius, kernel=smooth_kernel) for m in masked_counts(dataset, npred)]
+    images = [
+        m.sum_over_axes().smooth(width=smooth_radius, kernel=smooth_kernel) for m in masked_counts(dataset, npred)
+    ]
     return _blank_outside(compute_residuals(*images, method), dataset)
 
 

@@ -1,6 +1,7 @@
 """The PSF of any shape for sources of any shape: convolution by FFT with a few basis kernels."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -81,22 +82,22 @@ def kernel_basis(
     return KernelBasis(mixing, transform, fft_width, error)
 
 
-def convolve_graph(image: TensorVariable, basis: KernelBasis) -> TensorVariable:
+def convolve_graph(image: TensorVariable, mixing: Any, transform: Any, fft_width: int) -> TensorVariable:
     """Convolve an image of probabilities per pixel with the PSF of every energy.
 
     Parameters
     ----------
     image : TensorVariable
         Shape ``(height, width)``.
-    basis : KernelBasis
-        From :func:`kernel_basis` for this shape.
+    mixing, transform, fft_width
+        The parts of a :class:`KernelBasis` for this shape, as data of the graph.
 
     Returns
     -------
     TensorVariable
         Shape ``(n_energy, height, width)``.
     """
-    maps = Convolve()(image, pt.as_tensor_variable(basis.transform), pt.as_tensor_variable(basis.fft_width))
+    maps = Convolve()(image, transform, pt.as_tensor_variable(fft_width))
     height, width = image.shape
-    mixed = pt.as_tensor_variable(basis.mixing) @ maps.reshape((basis.mixing.shape[1], height * width))
-    return mixed.reshape((basis.mixing.shape[0], height, width))
+    mixed = mixing @ maps.reshape((mixing.shape[1], height * width))
+    return mixed.reshape((mixing.shape[0], height, width))

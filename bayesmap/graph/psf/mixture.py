@@ -1,5 +1,6 @@
 """The PSF as a sum of round Gaussians: closed-form pixel integrals, smooth in position and size."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,7 @@ class Mixture:
         return high
 
 
+@functools.lru_cache(maxsize=64)
 def fit_mixture(profile: PSFProfile, scale: tuple[float, float], tolerance: float = 3e-4) -> Mixture:
     """Fit a PSF with as few Gaussians as reach the tolerance.
 
@@ -90,6 +92,9 @@ def _free_components(number: int) -> Any:
         r10 = np.maximum(profile.containment_radius(0.1), 1e-5)
         sigma, weight = np.empty((len(values), number)), np.empty((len(values), number))
         for row, (target, outer, inner) in enumerate(zip(values, r68, r10, strict=True)):
+            if not target.any():  # an empty table predicts nothing, whatever its width
+                sigma[row], weight[row] = pixel, np.eye(number)[0]
+                continue
             floor = min(pixel / 4, inner / 2)
             low, high = np.log(floor), np.log(profile.rad[-1])
 

@@ -8,7 +8,7 @@ import numpy as np
 __all__ = ["PSFProfile", "cell_averages", "pixel_integrals", "psf_profile"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PSFProfile:
     """Point spread functions at one position, linear between nodes.
 
@@ -23,6 +23,17 @@ class PSFProfile:
 
     rad: np.ndarray
     density: np.ndarray
+
+    def __eq__(self, other: object) -> bool:
+        """Same numbers: fits of the same profile are done once."""
+        return isinstance(other, PSFProfile) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[bytes, bytes]:
+        return self.rad.tobytes(), self.density.tobytes()
 
     def containment_radius(self, fraction: float) -> np.ndarray:
         """Radius in deg that contains a fraction of the photons, shape ``(n_energy,)``."""

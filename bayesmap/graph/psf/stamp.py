@@ -1,5 +1,6 @@
 """The PSF of any shape for point sources: a cubic B-spline through its pixel integrals at sub-pixel positions."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from bayesmap.graph.psf.profile import PSFProfile, cell_averages, pixel_integral
 
 __all__ = ["SplineStamp", "fit_stamp", "spline_stamps"]
 
-FINE = 4  # samples between nodes of the table
+PER_PIXEL = 12  # samples of the profile per pixel
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class SplineStamp:
     error: float
 
 
+@functools.lru_cache(maxsize=32)
 def fit_stamp(
     profile: PSFProfile, scale: tuple[float, float], tolerance: float = 3e-4, max_half: int = 200
 ) -> SplineStamp:
@@ -64,22 +66,22 @@ def fit_stamp(
 def _tabulate(profile: PSFProfile, scale: tuple[float, float], half: int, oversampling: int) -> SplineStamp:
     # Node n lies at (n / oversampling - half - 2) pixels from the source: two pixels of margin for the spline.
     n_node = (2 * (half + 2) + 1) * oversampling
-    per_pixel = oversampling * FINE
-    samples = (np.arange((n_node - 1) * FINE + per_pixel) + 0.5) / per_pixel - 0.5 - half - 2
+    step = PER_PIXEL // oversampling
+    samples = (np.arange((n_node - 1) * step + PER_PIXEL) + 0.5) / PER_PIXEL - 0.5 - half - 2
     radius = np.hypot(samples[None, :] * scale[0], samples[:, None] * scale[1])
     table = np.empty((len(profile.density), n_node, n_node))
-    low = np.arange(n_node) * FINE
+    low = np.arange(n_node) * step
     for image, row in zip(table, profile.density, strict=True):
         # The integral over a pixel is a box sum: differences of running sums, for all sub-pixel positions at once.
         samples = cell_averages(np.interp(radius, profile.rad, row, right=0.0))
         sums = np.pad(samples.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-        rows = sums[low + per_pixel] - sums[low]
-        image[:] = (rows[:, low + per_pixel] - rows[:, low]) * (scale[0] * scale[1] / per_pixel**2)
+        rows = sums[low + PER_PIXEL] - sums[low]
+        image[:] = (rows[:, low + PER_PIXEL] - rows[:, low]) * (scale[0] * scale[1] / PER_PIXEL**2)
     coefficients = spline_filter1d(spline_filter1d(table, axis=1), axis=2)
     offset = (0.5 / oversampling + 0.07, 0.5 / oversampling - 0.03)
     wanted = pixel_integrals(profile, half, scale, (-offset[0], -offset[1]), fine=12)
     rows, columns = (_weights_at(half, oversampling, f) for f in (offset[1], offset[0]))
-    got = np.einsum("pi,eij,qj->epq", rows, coefficients, columns)
+    got = rows @ coefficients @ columns.T
     error = 0.5 * float(np.abs(got - wanted).sum(axis=(1, 2)).max())
     return SplineStamp(coefficients, half, oversampling, error)
 
@@ -106,7 +108,7 @@ def _weights_at(half: int, oversampling: int, shift: float) -> np.ndarray:
     return matrix
 
 
-def spline_stamps(x: Any, y: Any, stamp: SplineStamp) -> tuple[Any, Any]:
+def spline_stamps(x: Any, y: Any, stamp: SplineStamp, coefficients: Any = None) -> tuple[Any, Any]:
     """Pixel integrals around one moving position.
 
     Parameters
@@ -115,6 +117,8 @@ def spline_stamps(x: Any, y: Any, stamp: SplineStamp) -> tuple[Any, Any]:
         Position of the source in pixels, scalars.
     stamp : SplineStamp
         The effective PSF.
+    coefficients : TensorVariable, optional
+        Its coefficients as data of the graph (large constants would keep compiled code out of the disk cache).
 
     Returns
     -------
@@ -124,7 +128,7 @@ def spline_stamps(x: Any, y: Any, stamp: SplineStamp) -> tuple[Any, Any]:
         Integers ``y0, x0, size, size``, shape (1, 4).
     """
     size, over = 2 * stamp.half + 1, stamp.oversampling
-    table = pt.as_tensor_variable(stamp.coefficients)
+    table = pt.as_tensor_variable(stamp.coefficients) if coefficients is None else coefficients
 
     def nodes(centre: Any) -> tuple[Any, Any, list[Any]]:
         start = pt.floor(centre + 0.5)

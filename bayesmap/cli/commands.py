@@ -1,0 +1,159 @@
+"""What the commands do; imported when one runs."""
+
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from bayesmap._util import make_path
+from bayesmap.errors import FormatError
+
+__all__ = ["demo", "fit", "info"]
+
+POSTERIOR = "posterior.nc"
+
+
+def say(text: str = "") -> None:
+    """Write a line to standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def demo(options: Namespace) -> None:
+    """Simulate a field, sample it, report."""
+    folder = _new_folder(options, default="bayesmap-demo")
+    from bayesmap.datasets.simulated import demo_dataset
+
+    started = time.perf_counter()
+    dataset = demo_dataset(options.seed)
+    true_models = dataset.models.copy()
+    say(f"Simulated {dataset.counts.data.sum():.0f} counts in {' x '.join(map(str, dataset.data_shape))} bins.")
+    dataset.models = _guesses(true_models)
+    say("Start: positions rounded to 0.1 deg, all else at plain values; default priors.")
+    _sample_and_report(options, dataset, folder, "bayesmap demo: a simulated field", true_models)
+    say(f"\nDone in {time.perf_counter() - started:.0f} s.")
+
+
+def _guesses(true_models: Any) -> Any:
+    """Copy of the true models as somebody would start who has only seen the map."""
+    models = true_models.copy()
+    for model in models:
+        for parameter in model.parameters.free_parameters:
+            if parameter.name in ("lon_0", "lat_0"):
+                parameter.value = round(parameter.value, 1)
+            elif parameter.name == "index":
+                parameter.value = 2.0
+            elif parameter.name == "amplitude":
+                parameter.value = 1e-12
+            elif parameter.name == "sigma":
+                parameter.value = 0.1
+            elif parameter.name == "norm":
+                parameter.value = 1.0
+    return models
+
+
+def fit(options: Namespace) -> None:
+    """Sample the models of a file for the dataset of a file."""
+    from bayesmap.datasets import MapDataset
+    from bayesmap.modeling import Models
+
+    dataset = MapDataset.read(make_path(options.dataset), name=options.name)
+    models = Models.read(make_path(options.models))
+    dataset.models = models
+    left_out = [model for model in models if model.name not in dataset.models.names]
+    if left_out:
+        names = sorted({name for model in left_out for name in model.datasets_names})
+        raise ValueError(
+            f"model(s) {[model.name for model in left_out]} are for dataset(s) {names}, this dataset is called "
+            f"{dataset.name!r}; name it with --name, or change the model file"
+        )
+    folder = _new_folder(options, default="")
+    _sample_and_report(options, dataset, folder, f"{Path(options.dataset).name}: {', '.join(models.names)}")
+
+
+def _new_folder(options: Namespace, default: str) -> Path:
+    """The folder for results, created; results in it are kept unless the user says otherwise."""
+    if options.output is None:
+        numbers = (default if i == 1 else f"{default}-{i}" for i in range(1, 10_000))
+        folder = next(path for path in map(Path, numbers) if not path.exists())
+    else:
+        folder = make_path(options.output)
+    if (folder / POSTERIOR).exists() and not options.overwrite:
+        raise FileExistsError(f"{folder / POSTERIOR} exists: give another folder with -o, or --overwrite")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _sample_and_report(options: Namespace, dataset: Any, folder: Path, title: str, true_models: Any = None) -> None:
+    """Sample, print the summary, write posterior, figures and report."""
+    import matplotlib
+
+    from bayesmap.inference import convergence_report, sample
+
+    say(f"Sampling {len(dataset.models.parameters.free_unique)} parameters: {options.chains} chains ...")
+    tree = sample(
+        dataset,
+        draws=options.draws,
+        tune=options.tune,
+        chains=options.chains,
+        random_state=options.seed,
+        sampler=options.sampler,
+        progress_bar=not options.quiet,
+    )
+    tree.to_netcdf(folder / POSTERIOR)
+    matplotlib.use("agg")
+    from bayesmap.report import summary_rows, summary_text, write_report
+    from bayesmap.report.analysis import true_values
+
+    say("\n" + summary_text(summary_rows(tree, true_values(true_models))))
+    say(f"\n{convergence_report(tree)}\n")
+    report = write_report(tree, dataset, folder, title=title, true_models=true_models)
+    say(f"Wrote {folder / POSTERIOR}, {len(list(folder.glob('*.png')))} figures and")
+    say(f"      {report}")
+
+
+def info(options: Namespace) -> None:
+    """Describe a file."""
+    path = make_path(options.file)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    if path.suffix in (".yaml", ".yml"):
+        from bayesmap.modeling import Models
+
+        say(str(Models.read(path)))
+    elif path.suffix == ".nc":
+        _posterior_info(path)
+    else:
+        say(_fits_text(path))
+
+
+def _posterior_info(path: Path) -> None:
+    """Print summary, convergence and origin of a posterior."""
+    import xarray as xr
+
+    from bayesmap.inference import convergence_report
+    from bayesmap.report import summary_rows, summary_text
+
+    with xr.open_datatree(path) as tree:
+        if "posterior" not in tree.children:
+            raise FormatError(f"{path} holds no group 'posterior'; its groups are {sorted(tree.children)}")
+        say(summary_text(summary_rows(tree)))
+        say(f"\n{convergence_report(tree)}\n")
+        for key in ("created_at", "datasets", "sampler", "random_state", "modes", "default_priors", "versions"):
+            if key in tree.attrs:
+                say(f"{key:<15}: {tree.attrs[key]}")
+
+
+def _fits_text(path: Path) -> str:
+    """Summary of the dataset in a FITS file, or of the map if that is all there is."""
+    from bayesmap.datasets import MapDataset
+    from bayesmap.maps import Map
+
+    try:
+        return str(MapDataset.read(path))
+    except FormatError as error:
+        try:
+            return str(Map.read(path))
+        except (ValueError, KeyError, OSError):
+            raise error from None

@@ -1,0 +1,126 @@
+"""The command line. Everything heavy is imported by the command that needs it, so that ``--help`` answers at once."""
+
+import argparse
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from bayesmap import __version__
+
+__all__ = ["main"]
+
+#: what users cause; anything else is a bug and shows its traceback
+USER_ERRORS = (OSError, ValueError, KeyError, RuntimeError)
+SAMPLERS = ("whitened", "nutpie", "pymc", "numpyro")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="bayesmap",
+        description="Bayesian analysis of binned sky maps: from FITS datasets to posteriors.",
+        epilog="Start with: bayesmap demo",
+    )
+    parser.add_argument("--version", action="version", version=f"bayesmap {__version__}")
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    _add_info(commands)
+    _add_fit(commands)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="simulate a field of a Cherenkov telescope, sample it, write a report",
+        description="Simulate a CTA-like field with three sources, sample all parameters with default priors, print "
+        "the result beside the truth, and write posterior, figures and a one-page HTML report into a folder.",
+    )
+    demo.add_argument("-o", "--output", metavar="DIR", help="folder (default: bayesmap-demo, or the next free number)")
+    _add_sampling(demo, draws=500, chains=2)
+    demo.set_defaults(run="demo")
+
+
+def _add_info(commands: Any) -> None:
+    info = commands.add_parser(
+        "info",
+        help="describe a dataset (.fits), a posterior (.nc) or models (.yaml)",
+        description="Describe a file: a dataset or map (.fits, .fits.gz), a posterior (.nc) or models (.yaml).",
+    )
+    info.add_argument("file", metavar="FILE", help="the file")
+    info.set_defaults(run="info")
+
+
+def _add_fit(commands: Any) -> None:
+    fit = commands.add_parser(
+        "fit",
+        help="sample the posterior of models for a dataset",
+        description="Sample the posterior of the models in MODELS.yaml for a dataset; write posterior, figures and "
+        "report into a folder. Free parameters without a prior get a default one.",
+    )
+    fit.add_argument("dataset", metavar="DATASET", help="FITS file of a dataset")
+    fit.add_argument("models", metavar="MODELS.yaml", help="models, in Gammapy's layout; priors are optional")
+    fit.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the results")
+    fit.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
+    _add_sampling(fit, draws=1000, chains=4)
+    fit.set_defaults(run="fit")
+
+
+def _add_sampling(parser: argparse.ArgumentParser, draws: int, chains: int) -> None:
+    parser.add_argument("--draws", type=int, default=draws, metavar="N", help="draws per chain (default: %(default)s)")
+    parser.add_argument("--tune", type=int, metavar="N", help="tuning draws per chain (default: by sampler)")
+    parser.add_argument("--chains", type=int, default=chains, metavar="N", help="chains (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="random seed (default: %(default)s)")
+    parser.add_argument("--sampler", choices=SAMPLERS, default="whitened", help="sampler (default: %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="replace results that are in the folder")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        0, or 2 after an error that the user can mend (one line on standard error), 130 after Ctrl-C.
+    """
+    options = build_parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            _run(options)
+        except KeyboardInterrupt:
+            sys.stderr.write("bayesmap: interrupted\n")
+            return 130
+        except USER_ERRORS as error:
+            if options.traceback:
+                traceback.print_exc()
+            sys.stderr.write(f"bayesmap: error: {_one_line(error)}\n")
+            return 2
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    from bayesmap.cli import commands
+
+    getattr(commands, options.run)(options)
+
+
+def _one_line(error: BaseException) -> str:
+    """The message of an error in one line (a KeyError would print it in quotes)."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _show_warning(message: Any, category: type[Warning], *_: Any) -> None:
+    """Warnings as one line, without those that only developers need."""
+    if not issubclass(category, DeprecationWarning | FutureWarning):
+        sys.stderr.write(f"bayesmap: warning: {' '.join(str(message).split())}\n")

@@ -1,0 +1,17 @@
+"""Results for readers: the summary table and the one-page HTML report."""
+
+from bayesmap.report.analysis import save_figures, write_report
+from bayesmap.report.page import Figure, Section, render_page
+from bayesmap.report.summary import SummaryRow, measurement, summary_rows, summary_text
+
+__all__ = [
+    "Figure",
+    "Section",
+    "SummaryRow",
+    "measurement",
+    "render_page",
+    "save_figures",
+    "summary_rows",
+    "summary_text",
+    "write_report",
+]

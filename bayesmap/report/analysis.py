@@ -1,0 +1,158 @@
+"""The report of one analysis: what was found, whether to trust it, and how it was made."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayesmap.datasets.parameter_draws import parameters_at
+from bayesmap.inference import convergence_report
+from bayesmap.modeling import parameter_names
+from bayesmap.report.figures import analysis_figures
+from bayesmap.report.page import Figure, Section, render_page
+from bayesmap.report.summary import headings, summary_rows
+
+__all__ = ["save_figures", "write_report"]
+
+
+def write_report(
+    tree: Any,
+    dataset: Any,
+    folder: Any,
+    *,
+    title: str = "bayesmap analysis",
+    true_models: Any = None,
+) -> Path:
+    """Write a one-page HTML report and its figures.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    dataset : MapDataset
+        With counts and the sampled models; their values are not changed.
+    folder : path
+        Existing folder; files of the same names in it are replaced.
+    title : str
+        Heading of the page.
+    true_models : Models, optional
+        Models of a simulation at their true values; they are shown beside the results.
+
+    Returns
+    -------
+    pathlib.Path
+        ``folder/report.html``. It refers to no other file; the figures lie beside it as PNG files too.
+    """
+    folder = Path(folder)
+    truth = true_values(true_models)
+    with parameters_at(_posterior_means(tree, dataset)):
+        figures = analysis_figures(tree, dataset, truth, true_models)
+    save_figures(figures, folder)
+    page = render_page(title, _sections(tree, dataset, figures, truth), _subtitle(tree, dataset), _footer(tree))
+    path = folder / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def true_values(models: Any) -> dict[str, float] | None:
+    """Values of the free parameters by the names of their random variables; None without models."""
+    if models is None:
+        return None
+    return {name: parameter.value for parameter, name in parameter_names(models).items() if not parameter.frozen}
+
+
+def save_figures(figures: Mapping[str, Figure], folder: Any) -> list[Path]:
+    """Write figures as PNG files.
+
+    Parameters
+    ----------
+    figures : Mapping of str to Figure
+        By file name without ending.
+    folder : path
+        Existing folder.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
+    """
+    paths = []
+    for name, figure in figures.items():
+        paths.append(Path(folder) / f"{name}.png")
+        paths[-1].write_bytes(figure.png)
+    return paths
+
+
+def _posterior_means(tree: Any, dataset: Any) -> dict[Any, float]:
+    """Posterior mean of each free parameter of a dataset, inside its bounds."""
+    posterior = tree["posterior"]
+    means = {}
+    for parameter, name in parameter_names(dataset.models).items():
+        if not parameter.frozen:
+            means[parameter] = float(np.clip(float(posterior[name].mean()), *parameter.bounds))
+    return means
+
+
+def _subtitle(tree: Any, dataset: Any) -> str:
+    sizes = tree["posterior"].sizes
+    parts = [
+        f"dataset {dataset.name}",
+        f"{sizes['chain']} chains of {sizes['draw']} draws",
+        f"sampler {tree.attrs.get('sampler', 'unknown')}",
+        f"{tree.attrs.get('created_at', '')[:16].replace('T', ' ')} UTC",
+    ]
+    return " · ".join(parts)
+
+
+def _footer(tree: Any) -> str:
+    versions = json.loads(tree.attrs.get("versions", "{}"))
+    listed = ", ".join(f"{package} {version}" for package, version in versions.items())
+    return f"Made by bayesmap. Random state {tree.attrs.get('random_state', 'unknown')}. Versions: {listed}."
+
+
+def _sections(
+    tree: Any, dataset: Any, figures: Mapping[str, Figure], truth: Mapping[str, float] | None
+) -> list[Section]:
+    rows = summary_rows(tree, truth)
+    corners = [figure for name, figure in figures.items() if name.startswith("corner-")]
+    shown = [figures[name] for name in ("spectra", "marginals") if name in figures]
+    return [
+        Section("Result", _result_text(truth), headings(rows), [_html_cells(row) for row in rows], shown),
+        Section("Can it be trusted?", str(convergence_report(tree)), figures=[figures["traces"]]),
+        Section("Data and prediction", figures=[figures["counts"], figures["significance"], figures["predictive"]]),
+        Section("Correlations", figures=corners),
+        _prior_section(tree, dataset),
+        Section("Dataset", figures=[figures["dataset"]], code=str(dataset)),
+        Section("Models", code=tree.attrs.get("models", "")),
+    ]
+
+
+def _result_text(truth: Mapping[str, float] | None) -> str:
+    text = "Posterior means with standard deviations, central 95 % intervals, effective sample sizes and R-hat."
+    if truth is not None:
+        text += " The data are simulated: the last columns give the true value and the distance of the mean from it in "
+        text += "standard deviations."
+    return text
+
+
+def _html_cells(row: Any) -> list[str]:
+    """Cells of the table with typographic signs."""
+    return [
+        cell.replace("+-", "±").replace(" .. ", " – ").replace("-", "−") if i in (1, 2, 6, 7) else cell
+        for i, cell in enumerate(row.cells)
+    ]
+
+
+def _prior_section(tree: Any, dataset: Any) -> Section:
+    defaults = set(tree.attrs.get("default_priors", "").split(", "))
+    rows = []
+    for parameter, name in parameter_names(dataset.models).items():
+        if name in tree["posterior"].data_vars:
+            prior = tree["posterior"][name].attrs.get("prior", "")
+            low, high = parameter.prior.interval(0.95, parameter.unit) if parameter.prior is not None else ("", "")
+            middle = f"{low:.3g} – {high:.3g}" if parameter.prior is not None else ""
+            rows.append([name, prior, middle, str(parameter.unit), "default" if name in defaults else "given"])
+    text = "Weakly informative default priors are made from the data where none is given."
+    return Section("Priors", text, ("parameter", "prior", "central 95 %", "unit", "origin"), rows)

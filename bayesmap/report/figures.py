@@ -1,0 +1,210 @@
+"""The figures of an analysis report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import astropy.units as u
+import matplotlib.pyplot as plt
+
+from bayesmap.inference import posterior_npred
+from bayesmap.maps import Map
+from bayesmap.modeling import SkyModel
+from bayesmap.plot import (
+    peek,
+    plot_corner,
+    plot_map,
+    plot_marginals,
+    plot_predictive_band,
+    plot_significance,
+    plot_significance_distribution,
+    plot_spectrum,
+    plot_spectrum_posterior,
+    plot_traces,
+    predictive_bands,
+)
+from bayesmap.report.page import Figure
+
+__all__ = ["analysis_figures", "source_regions"]
+
+#: radius of the regions around sources and of the disks of the significance map
+RADIUS = 0.2 * u.deg
+CORRELATION_RADIUS = 0.1 * u.deg
+
+
+def sources(dataset: Any) -> list[SkyModel]:
+    """Sky models of a dataset that have a position."""
+    return [m for m in dataset.models or () if isinstance(m, SkyModel) and m.position is not None]
+
+
+def source_regions(dataset: Any) -> dict[str, Any]:
+    """A circle around each source inside the field, at its current position, and None for the whole field.
+
+    The radius is 0.2 deg, or twice the extension ``sigma`` where that is larger.
+    """
+    from regions import CircleSkyRegion
+
+    regions: dict[str, Any] = {"whole field": None}
+    geom = dataset.counts.geom.to_image()
+    for model in sources(dataset):
+        sigma = getattr(model.spatial_model, "sigma", None)
+        radius = RADIUS if sigma is None else max(RADIUS, 2 * sigma.quantity.to("deg"))
+        region = CircleSkyRegion(model.position, radius)
+        if geom.region_mask(region).data.any():
+            regions[model.name] = region
+    return regions
+
+
+def analysis_figures(
+    tree: Any, dataset: Any, truth: Mapping[str, float] | None = None, true_models: Any = None
+) -> dict[str, Figure]:
+    """Make all figures of a report.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    dataset : MapDataset
+        With counts, and with the sampled models at their posterior means.
+    truth : Mapping of str to float, optional
+        True values by variable.
+    true_models : Models, optional
+        Models of a simulation at their true values.
+
+    Returns
+    -------
+    dict of Figure
+        By file name without ending.
+    """
+    npred = posterior_npred(tree, dataset, num_draws=min(100, _total(tree)))
+    figures = {
+        "counts": _counts(dataset, npred),
+        "significance": _significance(dataset, npred),
+        "predictive": _predictive(tree, dataset),
+        "marginals": _marginals(tree, dataset, truth),
+    }
+    if sources(dataset):
+        figures["spectra"] = _spectra(tree, dataset, true_models)
+    for model in dataset.models:
+        names = [name for name in tree["posterior"].data_vars if name.rpartition(".")[0] == model.name]
+        if len(names) > 1:
+            figures[f"corner-{model.name}"] = _corner(tree, model.name, names, truth)
+    figures["traces"] = _traces(tree)
+    figures["dataset"] = _peek(dataset)
+    return figures
+
+
+def _total(tree: Any) -> int:
+    return tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+
+
+def _render(figure: Any, caption: str) -> Figure:
+    """Render and close a figure."""
+    rendered = Figure.from_matplotlib(figure, caption)
+    plt.close(figure)
+    return rendered
+
+
+def _mark_sources(ax: Any, dataset: Any, color: str) -> None:
+    """Draw a cross and the name at each source."""
+    for model in sources(dataset):
+        position = model.position.transform_to(dataset.counts.geom.frame)
+        lon, lat = position.data.lon.deg, position.data.lat.deg
+        where = ax.get_transform("world")
+        ax.plot(lon, lat, "+", color=color, markersize=9, transform=where, scalex=False, scaley=False)
+        ax.annotate(
+            model.name, (lon, lat), xycoords=where, xytext=(6, 5), textcoords="offset points", color=color, fontsize=9
+        )
+
+
+def _images(dataset: Any, npred: Map) -> tuple[Map, Map]:
+    """Counts and prediction inside the mask, summed over energy."""
+    keep = 1.0 if dataset.mask is None else dataset.mask.data
+    maps = (Map.from_geom(m.geom, data=m.data * keep, unit="") for m in (dataset.counts, npred))
+    return tuple(m.sum_over_axes(keepdims=False) for m in maps)  # type: ignore[return-value]
+
+
+def _counts(dataset: Any, npred: Map) -> Figure:
+    """Smoothed counts beside the mean prediction, on one colour scale."""
+    images = [image.smooth("0.05 deg") for image in _images(dataset, npred)]
+    fig = plt.figure(figsize=(12, 5), layout="constrained")
+    top = max(float(image.data.max()) for image in images)
+    for number, (image, title) in enumerate(zip(images, ("counts", "posterior mean prediction"), strict=True)):
+        ax = fig.add_subplot(1, 2, number + 1, projection=image.geom.wcs)
+        plot_map(image, ax, add_cbar=True, stretch="sqrt", vmin=0, vmax=top)
+        ax.set_title(title)
+        if number:
+            _mark_sources(ax, dataset, "deepskyblue")
+    caption = "Counts per pixel inside the mask, summed over energy and smoothed by 0.05 deg, and the posterior mean."
+    return _render(fig, caption)
+
+
+def _significance(dataset: Any, npred: Map) -> Figure:
+    fig = plt.figure(figsize=(12, 5), layout="constrained")
+    grid = fig.add_gridspec(1, 2, width_ratios=(1.25, 1))
+    ax = fig.add_subplot(grid[0], projection=dataset.counts.geom.to_image().wcs)
+    plot_significance(dataset, ax, radius=CORRELATION_RADIUS, npred=npred)
+    _mark_sources(ax, dataset, "black")
+    plot_significance_distribution(dataset, fig.add_subplot(grid[1]), radius=CORRELATION_RADIUS, npred=npred)
+    caption = (
+        "Significance of counts against the posterior mean prediction, all energies, in disks of 0.1 deg radius around "
+        "each pixel: the map, and its distribution beside a standard normal. A good model leaves no structure."
+    )
+    return _render(fig, caption)
+
+
+def _predictive(tree: Any, dataset: Any) -> Figure:
+    """Predictive bands in the regions, with relative residuals below each."""
+    bands = predictive_bands(tree, dataset, source_regions(dataset))
+    ncols = min(2, len(bands))
+    nrows = -(-len(bands) // ncols)
+    fig = plt.figure(figsize=(6 * ncols, 4.2 * nrows), layout="constrained")
+    for panel, (name, band) in zip(fig.subfigures(nrows, ncols, squeeze=False).ravel(), bands.items(), strict=False):
+        top, bottom = panel.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        plot_predictive_band(band, top)
+        plot_predictive_band(band, bottom, relative=True)
+        top.set_title(name)
+        top.set_xlabel("")
+        if name != next(iter(bands)):
+            top.get_legend().remove()
+    caption = (
+        "Counts per energy bin over what the posterior predicts, Poisson noise included (68 % and 95 % bands): in the "
+        "whole field and in a circle around each source. Below, the same as differences from the mean prediction."
+    )
+    return _render(fig, caption)
+
+
+def _spectra(tree: Any, dataset: Any, true_models: Any) -> Figure:
+    fig, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+    axis = dataset.exposure.geom.axes["energy_true"] if dataset.exposure is not None else None
+    reco = dataset.counts.geom.axes["energy"].edges
+    bounds = (reco[0], reco[-1]) if axis is None else (max(reco[0], axis.edges[0]), min(reco[-1], axis.edges[-1]))
+    true = {model.name: model for model in true_models or ()}
+    for number, model in enumerate(sources(dataset)):
+        color = f"C{number}"
+        plot_spectrum_posterior(tree, model, bounds, ax, color=color)
+        if model.name in true:
+            label = "truth" if number == 0 else None
+            plot_spectrum(true[model.name], bounds, ax, color=color, linestyle="--", label=label, linewidth=1)
+    ax.legend(frameon=False)
+    caption = "Spectra of the sources: posterior median with 68 % and 95 % bands at each energy."
+    return _render(fig, caption + (" Dashed: the simulated spectra." if true else ""))
+
+
+def _marginals(tree: Any, dataset: Any, truth: Mapping[str, float] | None) -> Figure:
+    axes = plot_marginals(tree, truth=truth, models=dataset.models)
+    return _render(axes[0].figure, "Posterior of each parameter, with the density of its prior (dashed).")
+
+
+def _corner(tree: Any, model: str, names: list[str], truth: Mapping[str, float] | None) -> Figure:
+    axes = plot_corner(tree, names, truth=truth)
+    return _render(axes[0, 0].figure, f"Parameters of {model}: contours enclose 68 % and 95 % of the draws.")
+
+
+def _traces(tree: Any) -> Figure:
+    axes = plot_traces(tree)
+    return _render(axes[0].figure, "Draws in the order of sampling, one colour per chain: they should look like noise.")
+
+
+def _peek(dataset: Any) -> Figure:
+    axes = peek(dataset)
+    return _render(axes[0, 0].figure, "The dataset and its responses.")

@@ -1,0 +1,87 @@
+"""One HTML page without any outside files: text, tables and figures in base64."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+__all__ = ["Figure", "Section", "render_page"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with a caption.
+
+    Attributes
+    ----------
+    png : bytes
+        The picture.
+    caption : str
+        What it shows.
+    """
+
+    png: bytes
+    caption: str
+
+    @classmethod
+    def from_matplotlib(cls, figure: Any, caption: str, dpi: int = 110) -> "Figure":
+        """Render a `~matplotlib.figure.Figure`."""
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=dpi)
+        return cls(buffer.getvalue(), caption)
+
+    @property
+    def source(self) -> str:
+        """The picture as a data URL."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; what is empty is left out.
+
+    Attributes
+    ----------
+    title : str
+        Heading.
+    text : str
+        Paragraphs, separated by newlines.
+    headings, rows : sequence
+        A table: its headings and rows of cells.
+    figures : sequence of Figure
+        Pictures.
+    code : str
+        Text shown as it is, folded away.
+    """
+
+    title: str
+    text: str = ""
+    headings: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    figures: Sequence[Figure] = field(default=())
+    code: str = ""
+
+
+def render_page(title: str, sections: Sequence[Section], subtitle: str = "", footer: str = "") -> str:
+    """Return the HTML of a page.
+
+    Parameters
+    ----------
+    title, subtitle, footer : str
+        Plain text; it is escaped.
+    sections : sequence of Section
+        Contents in order.
+
+    Returns
+    -------
+    str
+        A complete page; it refers to no other file.
+    """
+    template = files("bayesmap.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(template)
+    return page.render(title=title, subtitle=subtitle, sections=sections, footer=footer)

@@ -1,0 +1,158 @@
+"""The posterior as a table: one row per parameter, beside the truth where it is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesmap.inference import convergence_report
+
+__all__ = ["SummaryRow", "measurement", "summary_rows", "summary_text"]
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """Summary of one variable of a posterior, in its declared unit.
+
+    Attributes
+    ----------
+    name, unit : str
+        Name of the variable and its unit.
+    mean, sd : float
+        Mean and standard deviation of the draws.
+    low, high : float
+        Ends of the central 95 % interval.
+    ess, rhat : float
+        Bulk effective sample size and R-hat.
+    truth : float or None
+        True value of a simulation.
+    """
+
+    name: str
+    unit: str
+    mean: float
+    sd: float
+    low: float
+    high: float
+    ess: float
+    rhat: float
+    truth: float | None = None
+
+    @property
+    def pull(self) -> float | None:
+        """Difference from the truth in standard deviations; None if there is no truth."""
+        return None if self.truth is None or self.sd == 0 else (self.mean - self.truth) / self.sd
+
+    @property
+    def cells(self) -> list[str]:
+        """The row as text: name, measurement, interval, unit, ESS, R-hat, and truth and pull if there is a truth."""
+        exponent = _exponent(self.mean, self.sd)
+        digits = _digits(self.sd, exponent)
+        low, high = (_fixed(value, exponent, digits) for value in (self.low, self.high))
+        cells = [
+            self.name,
+            measurement(self.mean, self.sd),
+            _times(f"{low} .. {high}", exponent),
+            self.unit,
+            f"{self.ess:.0f}",
+            f"{self.rhat:.3f}",
+        ]
+        if self.truth is not None:
+            truth = _times(_fixed(self.truth, exponent, digits), exponent)
+            cells += [truth, "" if self.pull is None else f"{self.pull:+.1f}"]
+        return cells
+
+
+def _exponent(mean: float, sd: float) -> int:
+    """Common power of ten of a number and its error; zero where it reads well without one."""
+    largest = max(abs(mean), sd)
+    if largest == 0 or 1e-3 <= largest < 1e5 or not np.isfinite(largest):
+        return 0
+    return int(np.floor(np.log10(largest)))
+
+
+def _digits(sd: float, exponent: int) -> int:
+    """Decimals that show two significant digits of the error."""
+    if not sd > 0 or not np.isfinite(sd):
+        return 3
+    return max(0, 1 - int(np.floor(np.log10(sd) - exponent)))
+
+
+def _fixed(value: float, exponent: int, digits: int) -> str:
+    return f"{value / 10.0**exponent:.{digits}f}"
+
+
+def _times(text: str, exponent: int) -> str:
+    return f"({text})e{exponent:+03d}" if exponent else text
+
+
+def measurement(mean: float, sd: float) -> str:
+    """Write a number and its error with two significant digits of the error.
+
+    Examples
+    --------
+    >>> from bayesmap.report import measurement
+    >>> measurement(24.53012, 0.00123), measurement(1.02e-12, 5.3e-14)
+    ('24.5301 +- 0.0012', '(1.020 +- 0.053)e-12')
+    """
+    exponent = _exponent(mean, sd)
+    digits = _digits(sd, exponent)
+    return _times(f"{_fixed(mean, exponent, digits)} +- {_fixed(sd, exponent, digits)}", exponent)
+
+
+def summary_rows(tree: Any, truth: Mapping[str, float] | None = None) -> list[SummaryRow]:
+    """Summarise each scalar variable of a posterior.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    truth : Mapping of str to float, optional
+        True values by variable, in declared units.
+
+    Returns
+    -------
+    list of SummaryRow
+        In the order of the variables.
+    """
+    report, rows = convergence_report(tree), []
+    for name, values in tree["posterior"].data_vars.items():
+        draws = np.ravel(values.to_numpy())
+        low, high = np.quantile(draws, [0.025, 0.975])
+        rows.append(
+            SummaryRow(
+                name=str(name),
+                unit=values.attrs.get("units", ""),
+                mean=float(draws.mean()),
+                sd=float(draws.std(ddof=1)) if len(draws) > 1 else 0.0,
+                low=float(low),
+                high=float(high),
+                ess=report.ess_bulk[str(name)],
+                rhat=report.rhat[str(name)],
+                truth=None if truth is None else truth.get(str(name)),
+            )
+        )
+    return rows
+
+
+def headings(rows: list[SummaryRow]) -> list[str]:
+    """Column headings for the cells of the rows."""
+    names = ["parameter", "mean +- sd", "95 % interval", "unit", "ESS", "R-hat"]
+    return names + (["truth", "pull"] if any(row.truth is not None for row in rows) else [])
+
+
+def summary_text(rows: list[SummaryRow]) -> str:
+    """Return the rows as an aligned table of plain text."""
+    heads = headings(rows)
+    table = [heads, *(row.cells + [""] * (len(heads) - len(row.cells)) for row in rows)]
+    widths = [max(len(line[i]) for line in table) for i in range(len(heads))]
+    right = {"ESS", "R-hat", "truth", "pull"}
+    lines = [
+        "  ".join(
+            text.rjust(width) if head in right else text.ljust(width)
+            for head, text, width in zip(heads, line, widths, strict=True)
+        ).rstrip()
+        for line in table
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

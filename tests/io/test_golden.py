@@ -1,0 +1,117 @@
+"""Files written by Gammapy: what is in them, and that ours have the same layout."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from bayesmap.io import read_components, write_components
+from tests.golden import golden, shared_path
+
+READ = [
+    "cta-1dc-gc/cta-1dc-gc.fits.gz",
+    "hess-dl3-dr1-reduced/crab-23526.fits.gz",
+    "hess-dl3-dr1-reduced/crab-stacked-edispmap.fits.gz",
+    "fermi-3fhl-gc/fermi-3fhl-gc.fits.gz",
+    "fermi-3fhl-crab/Fermi-LAT-3FHL_data_Fermi-LAT.fits",
+    "hawc/nHit-8.fits.gz",
+]
+LAYOUT = {
+    "cta-1dc-gc_cta-1dc-gc.fits.gz": "cta-1dc-gc/cta-1dc-gc.fits.gz",
+    "hess-dl3-dr1-reduced_crab-23523.fits.gz": "hess-dl3-dr1-reduced/crab-23523.fits.gz",
+    "hess-dl3-dr1-reduced_crab-23523-edispmap.fits.gz": "hess-dl3-dr1-reduced/crab-23523-edispmap.fits.gz",
+    "fermi-3fhl-gc_fermi-3fhl-gc.fits.gz": "fermi-3fhl-gc/fermi-3fhl-gc.fits.gz",
+    "hawc_nHit-8.fits.gz": "hawc/nHit-8.fits.gz",
+}
+#: keywords that say who wrote a file, that FITS fills in, or that have a default value
+OTHER = {
+    "CREATOR",
+    "CREATED",
+    "DATE",
+    "EXTVER",
+    "PCOUNT",
+    "GCOUNT",
+    "EXTEND",
+    "SIMPLE",
+    "XTENSION",
+    "MJDREF",
+    "RADESYS",
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_read(case):
+    want, parts = golden("io")[f"read/{case}"], read_components(shared_path("data", *case.split("/")))
+    if "fermi" not in case:
+        assert parts["name"] == want["name"]
+    assert parts["counts"].data.sum() == want["counts_sum"]
+    assert str(parts["mask_safe"].data.dtype) == want["mask_dtype"]
+    assert type(parts["psf"]).__name__ == want["psf_type"]
+    assert type(parts["edisp"]).__name__ == want["edisp_type"]
+    geoms = {
+        "geom": parts["counts"].geom,
+        "geom_exposure": parts["exposure"].geom,
+        "geom_psf": parts["psf"].psf_map.geom,
+        "geom_edisp": parts["edisp"].edisp_map.geom,
+    }
+    for key, geom in geoms.items():
+        stored = want["geoms"][key]
+        assert geom.data_shape == tuple(stored["data_shape"].data)
+        for axis, other in zip(geom.axes, stored["axes"], strict=True):
+            nodes = "center" if other["edges"] is None else "edges"
+            assert (axis.name, axis.interp, axis.node_type) == (other["name"], other["interp"], other["node_type"])
+            np.testing.assert_allclose(getattr(axis, nodes).to_value(other["unit"]), other[nodes], rtol=1e-10)
+    if want["gti"] is not None:
+        gti = parts["gti"]
+        assert len(gti.table) == want["gti"]["n"]
+        np.testing.assert_allclose(gti.time_sum.to_value("s"), want["gti"]["time_sum"]["value"], rtol=1e-9)
+        np.testing.assert_allclose(gti.time_start[0].mjd, want["gti"]["first_start_mjd"], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(gti.time_stop[-1].mjd, want["gti"]["last_stop_mjd"], rtol=0, atol=1e-9)
+    livetime = parts["exposure"].meta.get("livetime")
+    assert ("livetime" in want["exposure_meta"]) == (livetime is not None)
+    if livetime is not None:
+        number = want["exposure_meta"].split("<Quantity ")[1].split()[0]
+        np.testing.assert_allclose(livetime.to_value("s"), float(number), rtol=1e-7)
+
+
+def is_region_map(hdu, names):
+    """Fermi's responses are the same everywhere, as tables; ours are images of one pixel."""
+    return hdu["class"] == "BinTableHDU" and f"{hdu['name']}_BANDS" in names
+
+
+@pytest.mark.parametrize("case", LAYOUT)
+def test_layout(case, tmp_path):
+    """Our copy of a file has the HDUs, shapes, columns, units and keywords of the original."""
+    want = golden("io")[f"layout/{case}"]["hdus"]
+    write_components(read_components(shared_path("data", *LAYOUT[case].split("/"))), tmp_path / "copy.fits")
+    stored = {hdu["name"]: hdu for hdu in want}
+    with fits.open(tmp_path / "copy.fits") as hdulist:
+        assert {hdu.name for hdu in hdulist} == set(stored)
+        for hdu in hdulist:
+            if not is_region_map(stored[hdu.name], stored):
+                assert_same_layout(hdu, stored[hdu.name])
+
+
+def assert_same_layout(hdu, stored):
+    assert type(hdu).__name__ == stored["class"]
+    if stored["class"] == "ImageHDU":
+        assert hdu.data.shape == tuple(stored["shape"].data)
+        assert hdu.data.dtype == np.dtype(stored["dtype"])
+    if stored["class"] == "BinTableHDU":
+        assert len(hdu.data) == stored["nrows"]
+        columns = {column.name: column.unit or None for column in hdu.columns}
+        assert columns == {column["name"]: column["unit"] or None for column in stored["columns"]}
+    for key, value in stored["header"].items():
+        is_width = stored["class"] == "BinTableHDU" and (key == "NAXIS1" or key.startswith("TFORM"))
+        if key not in OTHER and not is_width and value != "":
+            assert_same_card(hdu, key, value)
+
+
+def assert_same_card(hdu, key, value):
+    got = hdu.header[key]
+    if isinstance(value, float):
+        np.testing.assert_allclose(got, value, rtol=1e-9, atol=1e-9, err_msg=f"{hdu.name} {key}")
+    elif key == "BUNIT":
+        assert u.Unit(got) == u.Unit(value)
+    elif key != "META":
+        assert got == value, f"{hdu.name} {key}"
