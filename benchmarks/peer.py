@@ -43,7 +43,8 @@ class PeerProcess:
         RuntimeError
             If the worker ended; the message holds the end of its log.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             print(json.dumps({"task": task, **arguments}), file=self._process.stdin, flush=True)
             answer = self._process.stdout.readline()
@@ -57,7 +58,7 @@ class PeerProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._process.communicate()  # closes its input, which ends it
-
-

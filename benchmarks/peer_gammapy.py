@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from cases import DATASET, FREE, SEED, build_models
-from clock import Clock, one_thread, timed
+from clock import Clock, timed
 
 __all__ = ["Peer"]
 
@@ -133,5 +133,4 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    one_thread()
     serve()

@@ -9,7 +9,7 @@ from scipy.signal import fftconvolve
 from bayesmap import units
 from bayesmap.graph.arrays import FoldArrays, Selection
 from bayesmap.graph.psf.fft import kernel_half_width
-from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
+from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
 from bayesmap.maps import MapAxis
 
 __all__ = ["FixedSource", "fixed_source"]
@@ -71,9 +71,7 @@ def fixed_source(arrays: FoldArrays, model: Any, profile: PSFProfile | None, edi
     kernels, margin = None, 0
     if profile is not None:
         margin = kernel_half_width(profile, arrays.pixel_scale, lost=1e-5)
-        kernels = pixel_integrals(profile, margin, arrays.pixel_scale)
-        norm = kernels.sum(axis=(1, 2), keepdims=True)
-        kernels = kernels / np.where(norm > 0, norm, 1)
+        kernels = convolution_kernels(profile, margin, arrays.pixel_scale)
     image = _image(arrays, model, margin)
     crop = (slice(margin, -margin or None),) * 2
 

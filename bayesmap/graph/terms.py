@@ -261,7 +261,7 @@ def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
     x0, x1 = max(round(x) - half[0], -2 * kernel), min(round(x) + half[0] + 1, n_lon + 2 * kernel)
     y0, y1 = max(round(y) - half[1], -2 * kernel), min(round(y) + half[1] + 1, n_lat + 2 * kernel)
     window = (y0, x0, max(y1 - y0, 1), max(x1 - x0, 1))
-    fine = int(np.clip(np.ceil(2 * min(scale) / spatial.evaluation_bin_size_min.to_value("deg")), 1, 4))
+    fine = int(np.clip(np.ceil(2 * min(scale) / spatial.evaluation_bin_size_min.to_value("deg")), 1, 8))
     n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
     basis = kernel_basis(plan.profile, n_energy, scale, window[2:])
     coords = sub_pixels(arrays, spatial.frame, window, fine)

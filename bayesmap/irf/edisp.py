@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from bayesmap.irf.base import IRFMap, with_axes_of, all_sky_geom
+from bayesmap.irf.base import IRFMap, all_sky_geom, with_axes_of
 from bayesmap.irf.edisp_kernel import EDispKernel
 from bayesmap.irf.kernels import migra_containment_map
 from bayesmap.maps import Geom, Map, MapAxis, WcsGeom

@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from bayesmap.graph.ops.convolve import Convolve, kernel_transform
-from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
+from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
 
 __all__ = ["KernelBasis", "convolve_graph", "kernel_basis"]
 
@@ -69,9 +69,7 @@ def kernel_basis(
         kernels = np.zeros((n_energy, 3, 3))
         kernels[:, 1, 1] = 1
     else:
-        kernels = pixel_integrals(profile, kernel_half_width(profile, scale), scale)
-    norm = kernels.sum(axis=(1, 2), keepdims=True)
-    kernels = kernels / np.where(norm > 0, norm, 1)
+        kernels = convolution_kernels(profile, kernel_half_width(profile, scale), scale)
     left, strength, right = np.linalg.svd(kernels.reshape(len(kernels), -1), full_matrices=False)
     for rank in range(1, len(strength) + 1):
         mixing = left[:, :rank] * strength[:rank]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PSFProfile", "cell_averages", "pixel_integrals", "psf_profile"]
+__all__ = ["PSFProfile", "cell_averages", "convolution_kernels", "pixel_integrals", "psf_profile"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +117,28 @@ def pixel_integrals(
     return integrals
 
 
+def convolution_kernels(profile: PSFProfile, half: int, scale: tuple[float, float]) -> np.ndarray:
+    """Kernels for images that are already integrals over pixels: shape ``(n_energy, 2 * half + 1, 2 * half + 1)``.
+
+    Such an image and the integral of the PSF over pixels would each average over a pixel; once is right. So the average
+    is taken out of the kernel again, to fourth order, and the kernel is normalised.
+    """
+    integrals = pixel_integrals(profile, half, scale)
+    kernels = np.array([image - _curvature(image) / 24 for image in integrals])
+    norm = kernels.sum(axis=(1, 2), keepdims=True)
+    return kernels / np.where(norm > 0, norm, 1)
+
+
+def _curvature(samples: np.ndarray) -> np.ndarray:
+    """Second differences in x and y, summed."""
+    padded = np.pad(samples, 1, mode="edge")
+    neighbours: np.ndarray = padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2]
+    return neighbours - 4 * samples
+
+
 def cell_averages(samples: np.ndarray) -> np.ndarray:
     """Averages over the cells of a square grid from samples at their centres, to fourth order.
 
     The midpoint rule misses the curvature inside a cell, which would narrow the PSF by a twelfth of the cell's area.
     """
-    padded = np.pad(samples, 1, mode="edge")
-    neighbours = padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2]
-    averages: np.ndarray = samples + (neighbours - 4 * samples) / 24
-    return averages
+    return samples + _curvature(samples) / 24
