@@ -72,7 +72,7 @@ class Fold:
             _join(windows),
             _join(halves),
             _join(flux),
-            _join([group.edisp for group in groups]),
+            _join([group.kernel_edisp(values) for group in groups]),
             exposure,
             classes,
             class_weights,

@@ -80,11 +80,7 @@ class SkyToPixel:
         x, y = geom.wcs.world_to_pixel(points.transform_to(geom.frame))
         columns = [(x[1] - x[2], y[1] - y[2]), (x[3] - x[4], y[3] - y[4])]
         matrix = np.array(columns).T / (2 * step.value)
-        lon, lat = reference.data.lon.rad, reference.data.lat.rad
-        east = [-np.sin(lon), np.cos(lon), 0]
-        north = [-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)]
-        up = [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-        return cls("affine", np.array([east, north, up]), matrix, np.array([x[0], y[0]], dtype=float))
+        return cls("affine", _local_axes(reference), matrix, np.array([x[0], y[0]], dtype=float))
 
     def _plane(self, vector: list[Any]) -> tuple[Any, Any]:
         a, b, c = self._rotate(vector)
@@ -133,3 +129,12 @@ class SkyToPixel:
 
 def _lonlat(world: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
     return world.data.lon.deg, world.data.lat.deg
+
+
+def _local_axes(position: SkyCoord) -> np.ndarray:
+    """Unit vectors to the East, to the North and outwards at a position: rows of a rotation."""
+    lon, lat = position.data.lon.rad, position.data.lat.rad
+    east = [-np.sin(lon), np.cos(lon), 0]
+    north = [-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)]
+    outwards = [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
+    return np.array([east, north, outwards])

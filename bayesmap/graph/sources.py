@@ -13,12 +13,13 @@ import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
 from bayesmap.graph.arrays import FoldArrays, Values
+from bayesmap.graph.irf_nodes import IRFNodes, interpolate_nodes
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import KernelBasis, convolve_graph
 from bayesmap.graph.psf.mixture import Mixture, mixture_stamps
 from bayesmap.graph.psf.stamp import SplineStamp, spline_stamps
 
-__all__ = ["FFTSource", "GaussianGroup", "SourceGroup", "SplineSource", "data"]
+__all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "SourceGroup", "SplineSource", "data"]
 
 
 def data(array: Any) -> Any:
@@ -31,8 +32,11 @@ class SourceGroup(Protocol):
     """One or more sources that share a PSF route."""
 
     models: list[Any]
-    edisp: Any
     true_edisp: Any
+
+    def kernel_edisp(self, values: Values) -> Any:
+        """Energy dispersion that acts after the PSF, ``(n_source, n_reco, n_energy)``."""
+        ...
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         """Flattened stamps of all sources, their windows ``(n_source, 4)`` and half widths ``(n_source, n_energy)``."""
@@ -71,6 +75,9 @@ class _Positions:
     def pixels(self, values: Values) -> tuple[Any, Any]:
         x, y = self.sky.pixel(*self.lonlat(values))
         return x, y
+
+    def kernel_edisp(self, values: Values) -> Any:
+        return self.edisp
 
 
 class GaussianGroup(_Positions):
@@ -118,10 +125,11 @@ class GaussianGroup(_Positions):
         self.pixels_per_deg = float(scale)
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
+        """Closed-form pixel integrals; see :class:`SourceGroup`."""
         lon, lat = self.lonlat(values)
         x, y = self.sky.pixel(lon, lat)
         xe, xn, ye, yn = self.sky.jacobian(lon, lat)
-        variance, radii = self.variance, pt.as_tensor_variable(self.radii)
+        radii, variance, weight = pt.as_tensor_variable(self.radii), self.variance, self.component_weights(values)
         if self.extended:
             sigma = pt.stack([pt.as_tensor_variable(m.spatial_model.gaussian_graph(values)[0]) for m in self.models])
             variance = variance + sigma[:, None, None] ** 2
@@ -131,12 +139,52 @@ class GaussianGroup(_Positions):
         half = halves.max() if self.extended else int(self._point_halves().max())
         along_x, along_y = (xe**2 + xn**2)[:, None, None], (ye**2 + yn**2)[:, None, None]
         stamps, windows = mixture_stamps(
-            x[:, None, None], y[:, None, None], variance * along_x, variance * along_y, self.weight, half
+            x[:, None, None], y[:, None, None], variance * along_x, variance * along_y, weight, half
         )
         return stamps, windows, halves
 
+    def component_weights(self, values: Values) -> Any:
+        """Weights of the mixtures, ``(n_source, n_energy, n_component)``."""
+        return self.weight
+
     def _point_halves(self) -> np.ndarray:
         return np.minimum(np.ceil(self.radii * self.pixels_per_deg).astype("int64") + 1, self.max_half)
+
+
+class FollowingGaussian(GaussianGroup):
+    """A point or round Gaussian whose PSF and energy dispersion follow its position.
+
+    Parameters
+    ----------
+    model, sky, max_half
+        As for :class:`GaussianGroup`.
+    nodes : IRFNodes
+        The IRFs around the prior centre.
+    """
+
+    def __init__(self, model: Any, sky: SkyToPixel, nodes: IRFNodes, max_half: int) -> None:
+        n_y, n_x = nodes.weight.shape[:2]
+        flat = nodes.weight.reshape(n_y * n_x, *nodes.weight.shape[2:])
+        widest = [Mixture(np.broadcast_to(nodes.sigma, w.shape), w, nodes.error) for w in flat]
+        super().__init__(
+            [model], sky, [widest[len(widest) // 2]], nodes.edisp[n_y // 2, n_x // 2][None], False, max_half
+        )
+        # Windows hold the widest PSF of all nodes.
+        self.radii = np.max([m.radii() for m in widest], axis=0)[None]
+        self.nodes, self.error = nodes.sky, nodes.error
+        self.node_weight, self.node_edisp = data(nodes.weight), data(nodes.edisp)
+
+    def _node(self, values: Values) -> tuple[Any, Any]:
+        lon, lat = self.lonlat(values)
+        return self.nodes.pixel(lon[0], lat[0])
+
+    def component_weights(self, values: Values) -> Any:
+        """Weights at the present position."""
+        return interpolate_nodes(self.node_weight, *self._node(values))[None]
+
+    def kernel_edisp(self, values: Values) -> Any:
+        """Energy dispersion at the present position."""
+        return interpolate_nodes(self.node_edisp, *self._node(values))[None]
 
 
 class SplineSource(_Positions):
@@ -147,6 +195,7 @@ class SplineSource(_Positions):
         self.stamp, self.coefficients = stamp, data(stamp.coefficients)
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
+        """Spline stamp at the present position; see :class:`SourceGroup`."""
         x, y = self.pixels(values)
         n_energy = len(self.stamp.coefficients)
         return *spline_stamps(x[0], y[0], self.stamp, self.coefficients), np.full((1, n_energy), self.stamp.half)
@@ -186,12 +235,15 @@ class FFTSource(_Positions):
     ) -> None:
         super().__init__([model], sky, dispersion, reco_psf)
         self.window, self.fft_width = window, basis.fft_width
+        self.step = float(np.rad2deg(np.sqrt(np.median(coords[2]))))
         self.mixing, self.transform = data(basis.mixing), data(basis.transform)
         self.n_energy = len(basis.mixing)
         self.lon, self.lat, self.solid_angle = (data(c) for c in coords)
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
-        density = self.models[0].spatial_model.evaluate_graph(self.lon, self.lat, values)
+        """Convolved image of the shape; see :class:`SourceGroup`."""
+        spatial = self.models[0].spatial_model
+        density = spatial.evaluate_graph(self.lon, self.lat, spatial.at_resolution(values, self.step))
         image = (density * self.solid_angle).sum(axis=-1)
         stamps = convolve_graph(image, self.mixing, self.transform, self.fft_width)
         halves = np.full((1, self.n_energy), max(self.window[2:]))

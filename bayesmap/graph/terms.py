@@ -11,12 +11,21 @@ from astropy.coordinates import SkyCoord
 from bayesmap._util import check_option
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.fixed import FixedSource, fixed_source
+from bayesmap.graph.irf_nodes import irf_nodes
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_basis, kernel_half_width
 from bayesmap.graph.psf.mixture import Mixture, fit_mixture
 from bayesmap.graph.psf.profile import PSFProfile, psf_profile
 from bayesmap.graph.psf.stamp import fit_stamp
-from bayesmap.graph.sources import FFTSource, GaussianGroup, SourceGroup, SplineSource, data, sub_pixels
+from bayesmap.graph.sources import (
+    FFTSource,
+    FollowingGaussian,
+    GaussianGroup,
+    SourceGroup,
+    SplineSource,
+    data,
+    sub_pixels,
+)
 from bayesmap.modeling import FoVBackgroundModel, TemplateNPredModel
 
 __all__ = ["ROUTES", "BackgroundTerm", "Terms", "build_terms"]
@@ -94,6 +103,7 @@ def build_terms(
     route: str | Mapping[str, str] | None = None,
     tolerance: float = TOLERANCE,
     reach: Mapping[str, float] | None = None,
+    irf_position: str = "prior",
 ) -> Terms:
     """Choose a PSF route for each source and compute what does not change.
 
@@ -111,11 +121,16 @@ def build_terms(
         Largest error of a Gaussian mixture, as half the L1 distance of pixel-integrated PSFs.
     reach : mapping of str to float, optional
         How far, in deg, each model may move or grow from its present position: the margin of FFT windows.
+    irf_position : {"prior", "source"}
+        "prior": PSF and energy dispersion are those of the present position. "source": those of moving points and round
+        Gaussians follow the position, interpolated linearly between positions around the present one; needs a PSF that
+        a Gaussian mixture describes within the tolerance.
 
     Returns
     -------
     Terms
     """
+    check_option("irf_position", irf_position, ("prior", "source"))
     terms = Terms(arrays)
     scaled = [m for m in models if isinstance(m, FoVBackgroundModel)]
     if len(scaled) > 1:
@@ -133,13 +148,24 @@ def build_terms(
         terms.routes[plan.model.name] = (plan.route, plan.error)
         if plan.route == "fixed":
             terms.fixed.append(fixed_source(arrays, plan.model, plan.profile, plan.edisp))
-        elif plan.route == "stamp":
+        elif plan.route == "stamp" and not (irf_position == "source" and plan.moves):
             stamp = fit_stamp(plan.profile, arrays.pixel_scale, max_half=max(arrays.mask.shape[1:]))
             terms.routes[plan.model.name] = ("stamp", stamp.error)
             terms.groups.append(SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp[None], arrays.reco_psf))
+        elif plan.route == "mixture" and irf_position == "source" and plan.moves:
+            source = _following(arrays, plan, (reach or {}).get(plan.model.name, 0.0), tolerance)
+            terms.routes[plan.model.name] = ("mixture", source.error)
+            terms.groups.append(source)
+        elif irf_position == "source" and plan.moves:
+            raise ValueError(
+                f"model {plan.model.name!r} takes the PSF route {plan.route!r}, irf_position='source' needs 'mixture' (a "
+                "point or round Gaussian and a PSF that Gaussians describe): freeze its position or use "
+                "irf_position='prior'"
+            )
         elif plan.route == "fft":
             terms.groups.append(_fft_source(arrays, plan, (reach or {}).get(plan.model.name, 0.0)))
-    terms.groups += _gaussian_groups(arrays, [p for p in plans if p.route == "mixture"])
+    together = [p for p in plans if p.route == "mixture" and not (irf_position == "source" and p.moves)]
+    terms.groups += _gaussian_groups(arrays, together)
     return terms
 
 
@@ -160,6 +186,12 @@ class _Plan:
     edisp: np.ndarray
     error: float = 0.0
     mixture: Mixture | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether the position is free."""
+        spatial = self.model.spatial_model
+        return _positioned(spatial) and not (spatial.lon_0.frozen and spatial.lat_0.frozen)
 
     def sky(self, arrays: FoldArrays) -> SkyToPixel:
         frame = self.model.spatial_model.frame
@@ -248,6 +280,18 @@ def _gaussian_groups(arrays: FoldArrays, plans: list[_Plan]) -> list[SourceGroup
         )
         for members in groups.values()
     ]
+
+
+def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) -> FollowingGaussian:
+    if arrays.reco_psf or plan.profile is None:
+        raise ValueError(f"dataset {arrays.name!r}: irf_position='source' needs a PSF in true energy")
+    nodes = irf_nodes(arrays, plan.model.spatial_model.position, reach)
+    if nodes.error > tolerance:
+        raise ValueError(
+            f"model {plan.model.name!r}, dataset {arrays.name!r}: the PSF between positions is described to "
+            f"{nodes.error:.1e} only, psf_tolerance is {tolerance:.1e}; raise it or use irf_position='prior'"
+        )
+    return FollowingGaussian(plan.model, plan.sky(arrays), nodes, max(arrays.mask.shape[1:]))
 
 
 def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:

@@ -55,8 +55,8 @@ class ConvergenceReport:
         if high and self.n_chain > 1:
             worst = max(high, key=lambda k: np.nan_to_num(high[k], nan=np.inf))
             advice.append(
-                f"R-hat is above {RHAT} for {', '.join(high)} (worst: {worst}, {high[worst]:.3f}): the chains disagree. "
-                "Sample longer; if it stays, look at the trace plot for several modes and narrow the priors."
+                f"R-hat is above {RHAT} for {', '.join(high)} (worst: {worst}, {high[worst]:.3f}): the chains "
+                "disagree. Sample longer; if it stays, look at the trace plot for several modes and narrow the priors."
             )
         low = {k: min(v, self.ess_tail[k]) for k, v in self.ess_bulk.items() if not min(v, self.ess_tail[k]) >= ESS}
         if low:

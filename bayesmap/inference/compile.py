@@ -241,6 +241,7 @@ def compile_datasets(
                     route=psf_route,
                     tolerance=psf_tolerance,
                     reach=_reach(own),
+                    irf_position=irf_position,
                 )
             observed[dataset.name].register([variables[p] for p in parameters])
             _check_explained(observed[dataset.name])
@@ -332,6 +333,6 @@ def _check_explained(observed: ObservedCounts) -> None:
     if len(bad):
         shown = ", ".join(str(tuple(int(i) for i in index)) for index in bad[:5])
         raise ValueError(
-            f"dataset {arrays.name!r}: {len(bad)} bins hold counts but no model predicts any there, first (energy, lat, "
-            f"lon) = {shown}; mask these bins, or add a background or a source that reaches them"
+            f"dataset {arrays.name!r}: {len(bad)} bins hold counts but no model predicts any there, first (energy, "
+            f"lat, lon) = {shown}; mask these bins, or add a background or a source that reaches them"
         )

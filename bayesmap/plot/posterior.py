@@ -6,6 +6,7 @@ from typing import Any
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
 
@@ -28,9 +29,9 @@ class _Scale:
         power = 0 if largest == 0 or 1e-3 <= largest < 1e4 else int(np.floor(np.log10(largest)))
         self.factor = 10.0**-power
         self.values = values.to_numpy() * self.factor
-        unit = "" if self.unit == u.dimensionless_unscaled else self.unit.to_string("latex_inline")
-        text = " ".join(part for part in (f"$10^{{{power}}}$" if power else "", unit) if part)
-        self.label = name.rpartition(".")[2] + (f" [{text}]" if text else "")
+        text = " ".join(part for part in (f"$10^{{{power}}}$" if power else "", str(self.unit)) if part)
+        self.unit_text = f"[{text}]" if text else ""
+        self.label = f"{name.rpartition('.')[2]}\n{self.unit_text}".strip()
 
 
 def plot_marginal(
@@ -162,8 +163,8 @@ def plot_corner(
         None if name not in (truth or {}) else truth[name] * s.factor for name, s in zip(names, scales, strict=True)
     ]
     n = len(names)
-    fig, grid = plt.subplots(n, n, figsize=figsize or (1.9 * n + 0.6,) * 2, squeeze=False)
-    fig.subplots_adjust(hspace=0.06, wspace=0.06, left=0.11, bottom=0.11, right=0.98, top=0.98)
+    fig, grid = plt.subplots(n, n, figsize=figsize or (1.8 * n + 1,) * 2, squeeze=False, layout="constrained")
+    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     axes = np.full((n, n), None, dtype=object)
     for row in range(n):
         for column in range(n):
@@ -173,6 +174,7 @@ def plot_corner(
                 continue
             axes[row, column] = ax
             _corner_panel(ax, scales, true, row, column)
+    fig.align_labels()
     return axes
 
 
@@ -212,14 +214,15 @@ def _range(values: np.ndarray, truth: float | None) -> tuple[float, float]:
 
 def _density(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
     """Filled contours that enclose the stated shares of the draws."""
-    histogram, x_edges, y_edges = np.histogram2d(x, y, bins=40, range=[_range(x, None), _range(y, None)])
-    density = gaussian_filter(histogram, 1.5)
+    histogram, x_edges, y_edges = np.histogram2d(x, y, bins=36, range=[_range(x, None), _range(y, None)])
+    density = gaussian_filter(histogram, 2.0)
     ordered = np.sort(density.ravel())[::-1]
     share = np.cumsum(ordered) / ordered.sum()
     levels = sorted({float(ordered[np.searchsorted(share, p)]) for p in PROBABILITIES})
     centers = [0.5 * (edges[1:] + edges[:-1]) for edges in (x_edges, y_edges)]
     if len(levels) == len(PROBABILITIES) and levels[-1] < density.max():
-        ax.contourf(*centers, density.T, levels=[*levels, density.max()], colors=[COLOR] * 2, alpha=0.35)
+        shades = [to_rgba(COLOR, alpha) for alpha in (0.25, 0.6)]
+        ax.contourf(*centers, density.T, levels=[*levels, density.max()], colors=shades)
         ax.contour(*centers, density.T, levels=levels, colors=COLOR, linewidths=0.8)
     else:
         ax.plot(x, y, ".", color=COLOR, markersize=2, alpha=0.3)
@@ -249,7 +252,7 @@ def plot_trace(tree: Any, name: str, ax: Any = None, **kwargs: Any) -> Any:
     for chain in scale.values:
         ax.plot(chain, **{"linewidth": 0.5, "alpha": 0.7} | kwargs)
     ax.set_xlim(0, scale.values.shape[1] - 1 or 1)
-    ax.set_ylabel(scale.label)
+    ax.set_title(f"{name} {scale.unit_text}", fontsize="medium")
     _few_ticks(ax.yaxis)
     return ax
 
@@ -286,7 +289,6 @@ def plot_traces(
     axes = axes.ravel()[: len(names)]
     for ax, name in zip(axes, names, strict=True):
         plot_trace(tree, name, ax)
-        ax.set_title(name.rpartition(".")[0], fontsize="medium")
     return axes
 
 

@@ -92,9 +92,20 @@ def plot_predictive_band(band: PredictiveBand, ax: Any = None, *, relative: bool
         ax.set_ylim(-limit, limit)
         ax.set_ylabel("(counts - mean)\n/ sqrt(mean)")
         return ax
-    ax.set_yscale("symlog", linthresh=1.0)
-    ax.set_ylim(bottom=0)
-    ax.set_ylabel("counts")
+    _set_counts_axis(ax, band)
     set_energy_axis(ax, band.axis)
     ax.legend(frameon=False)
     return ax
+
+
+def _set_counts_axis(ax: Any, band: PredictiveBand) -> None:
+    """Logarithmic counts, linear below one if there are bins without counts."""
+    low, high = band.interval(max(PROBABILITIES))
+    lowest, highest = min(low.min(), band.counts.min()), max(high.max(), band.counts.max(), 1.0)
+    if lowest > 0:
+        ax.set_yscale("log")
+        ax.set_ylim(lowest / 1.6, highest * 1.6)
+    else:
+        ax.set_yscale("symlog", linthresh=1.0)
+        ax.set_ylim(0, highest * 1.6)
+    ax.set_ylabel("counts")

@@ -1,6 +1,7 @@
 """The report of one analysis: what was found, whether to trust it, and how it was made."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from bayesmap.report.page import Figure, Section, render_page
 from bayesmap.report.summary import headings, summary_rows
 
 __all__ = ["save_figures", "write_report"]
+
+SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 
 
 def write_report(
@@ -119,7 +122,13 @@ def _sections(
     corners = [figure for name, figure in figures.items() if name.startswith("corner-")]
     shown = [figures[name] for name in ("spectra", "marginals") if name in figures]
     return [
-        Section("Result", _result_text(truth), headings(rows), [_html_cells(row) for row in rows], shown),
+        Section(
+            "Result",
+            _result_text(truth),
+            [_typeset(head) for head in headings(rows)],
+            [_html_cells(row) for row in rows],
+            shown,
+        ),
         Section("Can it be trusted?", str(convergence_report(tree)), figures=[figures["traces"]]),
         Section("Data and prediction", figures=[figures["counts"], figures["significance"], figures["predictive"]]),
         Section("Correlations", figures=corners),
@@ -138,11 +147,17 @@ def _result_text(truth: Mapping[str, float] | None) -> str:
 
 
 def _html_cells(row: Any) -> list[str]:
-    """Cells of the table with typographic signs."""
-    return [
-        cell.replace("+-", "±").replace(" .. ", " – ").replace("-", "−") if i in (1, 2, 6, 7) else cell
-        for i, cell in enumerate(row.cells)
-    ]
+    """Cells of the table with typographic signs in the numbers."""
+    return [_typeset(cell) if column in (1, 2, 6, 7) else cell for column, cell in enumerate(row.cells)]
+
+
+def _typeset(text: str) -> str:
+    """Signs and powers of ten as they are printed in books."""
+    number, _, exponent = text.partition("e")
+    if exponent.lstrip("+-").isdigit():
+        number = re.sub(r"^\(([^ ]+)\)$", r"\1", number)
+        text = f"{number} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+    return text.replace("+-", "±").replace(" .. ", " to ").replace("-", "−")
 
 
 def _prior_section(tree: Any, dataset: Any) -> Section:
@@ -152,7 +167,7 @@ def _prior_section(tree: Any, dataset: Any) -> Section:
         if name in tree["posterior"].data_vars:
             prior = tree["posterior"][name].attrs.get("prior", "")
             low, high = parameter.prior.interval(0.95, parameter.unit) if parameter.prior is not None else ("", "")
-            middle = f"{low:.3g} – {high:.3g}" if parameter.prior is not None else ""
+            middle = f"{low:.3g} to {high:.3g}" if parameter.prior is not None else ""
             rows.append([name, prior, middle, str(parameter.unit), "default" if name in defaults else "given"])
     text = "Weakly informative default priors are made from the data where none is given."
     return Section("Priors", text, ("parameter", "prior", "central 95 %", "unit", "origin"), rows)

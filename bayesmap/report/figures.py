@@ -5,6 +5,7 @@ from typing import Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
+from matplotlib.patheffects import withStroke
 
 from bayesmap.inference import posterior_npred
 from bayesmap.maps import Map
@@ -104,16 +105,17 @@ def _render(figure: Any, caption: str) -> Figure:
     return rendered
 
 
-def _mark_sources(ax: Any, dataset: Any, color: str) -> None:
-    """Draw a cross and the name at each source."""
+def _mark_sources(ax: Any, dataset: Any) -> None:
+    """Draw a cross and the name at each source, black with a white edge."""
+    edge = [withStroke(linewidth=2.5, foreground="white")]
     for model in sources(dataset):
         position = model.position.transform_to(dataset.counts.geom.frame)
         lon, lat = position.data.lon.deg, position.data.lat.deg
         where = ax.get_transform("world")
-        ax.plot(lon, lat, "+", color=color, markersize=9, transform=where, scalex=False, scaley=False)
-        ax.annotate(
-            model.name, (lon, lat), xycoords=where, xytext=(6, 5), textcoords="offset points", color=color, fontsize=9
-        )
+        cross = {"color": "black", "markersize": 9, "path_effects": edge}
+        ax.plot(lon, lat, "+", transform=where, scalex=False, scaley=False, **cross)
+        text = {"xytext": (7, 6), "textcoords": "offset points", "fontsize": 10, "path_effects": edge}
+        ax.annotate(model.name, (lon, lat), xycoords=where, **text)
 
 
 def _images(dataset: Any, npred: Map) -> tuple[Map, Map]:
@@ -133,7 +135,7 @@ def _counts(dataset: Any, npred: Map) -> Figure:
         plot_map(image, ax, add_cbar=True, stretch="sqrt", vmin=0, vmax=top)
         ax.set_title(title)
         if number:
-            _mark_sources(ax, dataset, "deepskyblue")
+            _mark_sources(ax, dataset)
     caption = "Counts per pixel inside the mask, summed over energy and smoothed by 0.05 deg, and the posterior mean."
     return _render(fig, caption)
 
@@ -143,7 +145,7 @@ def _significance(dataset: Any, npred: Map) -> Figure:
     grid = fig.add_gridspec(1, 2, width_ratios=(1.25, 1))
     ax = fig.add_subplot(grid[0], projection=dataset.counts.geom.to_image().wcs)
     plot_significance(dataset, ax, radius=CORRELATION_RADIUS, npred=npred)
-    _mark_sources(ax, dataset, "black")
+    _mark_sources(ax, dataset)
     plot_significance_distribution(dataset, fig.add_subplot(grid[1]), radius=CORRELATION_RADIUS, npred=npred)
     caption = (
         "Significance of counts against the posterior mean prediction, all energies, in disks of 0.1 deg radius around "
@@ -183,15 +185,16 @@ def _spectra(tree: Any, dataset: Any, true_models: Any) -> Figure:
         color = f"C{number}"
         plot_spectrum_posterior(tree, model, bounds, ax, color=color)
         if model.name in true:
-            label = "truth" if number == 0 else None
-            plot_spectrum(true[model.name], bounds, ax, color=color, linestyle="--", label=label, linewidth=1)
+            plot_spectrum(true[model.name], bounds, ax, color=color, linestyle="--", label="", linewidth=1)
+    if true:
+        ax.plot([], [], color="gray", linestyle="--", linewidth=1, label="truth")
     ax.legend(frameon=False)
     caption = "Spectra of the sources: posterior median with 68 % and 95 % bands at each energy."
     return _render(fig, caption + (" Dashed: the simulated spectra." if true else ""))
 
 
 def _marginals(tree: Any, dataset: Any, truth: Mapping[str, float] | None) -> Figure:
-    axes = plot_marginals(tree, truth=truth, models=dataset.models)
+    axes = plot_marginals(tree, truth=truth, models=dataset.models, ncols=5)
     return _render(axes[0].figure, "Posterior of each parameter, with the density of its prior (dashed).")
 
 

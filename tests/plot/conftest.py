@@ -20,9 +20,7 @@ def make_dataset():
         name="source",
     )
     models = [source, FoVBackgroundModel(dataset_name="tiny")]
-    return simulate_cta_like(
-        models, geom=geom, energy_axis_true=axis_true, livetime="2 h", name="tiny", random_state=3
-    )
+    return simulate_cta_like(models, geom=geom, energy_axis_true=axis_true, livetime="2 h", name="tiny", random_state=3)
 
 
 def make_tree(dataset, draws=60, chains=2):

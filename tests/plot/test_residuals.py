@@ -169,8 +169,6 @@ def test_figures_take_axes_and_return_them(dataset):
     ax = plt.figure().add_subplot()
     assert plot_significance_distribution(dataset, ax) is ax
     one, two = plt.figure(), plt.figure()
-    axes = plot_residuals(
-        dataset, one.add_subplot(projection=wcs), two.add_subplot(), npred=dataset.npred_background()
-    )
+    axes = plot_residuals(dataset, one.add_subplot(projection=wcs), two.add_subplot(), npred=dataset.npred_background())
     assert axes[0].figure is one
     assert axes[1].figure is two

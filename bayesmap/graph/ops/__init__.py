@@ -1,0 +1,1 @@
+"""The few Ops of our own: NumPy and Numba kernels with analytic gradients."""

@@ -2,8 +2,8 @@
 
 :class:`Project` takes one image per source and true energy (a *stamp*: the fraction of the photons that falls into each
 pixel of a window), multiplies with flux, exposure and energy dispersion and returns the predicted counts in the
-selected bins that lie inside a window, and the weighted total over all bins. It knows no likelihood. Its gradient is the
-adjoint kernel :class:`ProjectAdjoint`. Both cost in proportion to the windows, not to the cube.
+selected bins that lie inside a window, and the weighted total over all bins. It knows no likelihood. Its gradient is
+the adjoint kernel :class:`ProjectAdjoint`. Both cost in proportion to the windows, not to the cube.
 """
 
 from typing import Any

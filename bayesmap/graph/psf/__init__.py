@@ -1,0 +1,1 @@
+"""The three ways in which a source meets the point spread function."""

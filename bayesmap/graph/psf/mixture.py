@@ -12,7 +12,7 @@ from scipy.special import erf
 from bayesmap.graph.ops.separable import separable
 from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
 
-__all__ = ["Mixture", "fit_mixture", "mixture_stamps"]
+__all__ = ["Mixture", "fit_mixture", "fit_weights", "mixture_error", "mixture_stamps", "sigma_range"]
 
 LOST = 1e-5  # probability that may fall outside of a window
 
@@ -67,7 +67,7 @@ def fit_mixture(profile: PSFProfile, scale: tuple[float, float], tolerance: floa
     candidates = []
     for build in (_free_components(1), _free_components(2), _sigma_grid):
         sigma, weight = build(profile, min(scale))
-        mixture = Mixture(sigma, weight, _error(profile, sigma, weight, scale))
+        mixture = Mixture(sigma, weight, mixture_error(profile, sigma, weight, scale))
         if mixture.error <= tolerance:
             return mixture
         candidates.append(mixture)
@@ -121,21 +121,34 @@ def _free_components(number: int) -> Any:
     return build
 
 
-def _sigma_grid(profile: PSFProfile, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+def sigma_range(profile: PSFProfile, pixel: float) -> tuple[float, float]:
+    """Narrowest and widest Gaussian that a PSF may need, in deg."""
+    core, tail = profile.containment_radius(0.1), profile.containment_radius(0.99)
+    if not (core > 0).any():
+        return pixel / 2, pixel
+    # A Gaussian holds 10 % inside 0.459 sigma and 99 % inside 3.03 sigma.
+    return max(float(core[core > 0].min()) / 0.6, pixel / 4), max(float(tail.max()) / 2.2, pixel / 2)
+
+
+def fit_weights(profile: PSFProfile, sigma: np.ndarray) -> np.ndarray:
+    """Non-negative weights of given widths, shape ``(n_energy, n_component)``; those of an energy sum to one."""
     grid, values, measure = _radial(profile)
-    if not values.any():
-        return np.full((len(values), 1), pixel), np.ones((len(values), 1))
-    inner = max(profile.containment_radius(0.1)[profile.containment_radius(0.1) > 0].min() / 2, 1e-4)
-    sigma = np.geomspace(min(pixel / 4, inner), profile.rad[-1] / 2, 24)
     basis = _gaussian(grid, sigma) * measure[:, None]
     weight = np.array([nnls(basis, row * measure)[0] if row.any() else np.eye(len(sigma))[0] for row in values])
-    weight /= weight.sum(axis=1, keepdims=True)
+    normalised: np.ndarray = weight / weight.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def _sigma_grid(profile: PSFProfile, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+    sigma = np.geomspace(*sigma_range(profile, pixel), 32)
+    weight = fit_weights(profile, sigma)
     keep = weight.max(axis=0) > 1e-6
     weight = weight[:, keep]
     return np.broadcast_to(sigma[keep], weight.shape).copy(), weight / weight.sum(axis=1, keepdims=True)
 
 
-def _error(profile: PSFProfile, sigma: np.ndarray, weight: np.ndarray, scale: tuple[float, float]) -> float:
+def mixture_error(profile: PSFProfile, sigma: np.ndarray, weight: np.ndarray, scale: tuple[float, float]) -> float:
+    """Half the L1 distance of the pixel-integrated mixture from the pixel-integrated table, at the worst energy."""
     half = int(np.ceil(np.minimum(profile.containment_radius(0.9999).max(), 60 * min(scale)) / min(scale))) + 1
     reference = pixel_integrals(profile, half, scale, (0.3, 0.2))
     worst = 0.0

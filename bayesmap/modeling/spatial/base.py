@@ -111,6 +111,23 @@ class SpatialModel(ModelBase):
         return None
 
     # -- symbolic ---------------------------------------------------------------------------------------------------
+    def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
+        """Return values for an evaluation on a grid that cannot resolve a sharp edge.
+
+        Parameters
+        ----------
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+        step : float
+            Distance of the grid points in deg.
+
+        Returns
+        -------
+        Mapping
+            The values, with edges widened to the grid where a shape has them.
+        """
+        return values
+
     def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any]) -> Any:
         """Return the symbolic surface brightness.
 

@@ -1,5 +1,6 @@
 """Disks on the sphere."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
@@ -62,6 +63,12 @@ class DiskSpatialModel(SpatialModel):
         radius = r_0 * pt.sqrt(ratio_square / (ratio_square * cos_square + sin_square))
         step = (sphere.separation(lon, lat, lon_0, lat_0) - radius) / (radius * edge_width)
         return _norm(sphere.RADIANS * r_0, ratio_square) * 0.5 * pt.erfc(_EDGE * step)
+
+    def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
+        """Widen the edge to the step of the grid: sums over the grid are then smooth in radius and position."""
+        # An edge with a standard deviation of half a step; narrower ones make the sum jump from point to point.
+        minor = values[self.r_0] * pt.sqrt(1 - pt.as_tensor_variable(values[self.e]) ** 2)
+        return {**values, self.edge_width: pt.maximum(values[self.edge_width], 0.5 * step * np.sqrt(2) * _EDGE / minor)}
 
     @property
     def evaluation_radius(self) -> u.Quantity:
