@@ -27,7 +27,7 @@ def main(path, folder):
     center = SkyCoord(0, 0, unit="deg", frame="galactic")
     dataset = bm.MapDataset.read(path, name="cta-gc").cutout(center, 4 * u.deg, name="cta-gc")
 
-    source = bm.SkyModel.create("ecpl", "point", name="gc")
+    source = bm.SkyModel.create("pl", "point", name="gc")
     source.spatial_model.position = center
     dataset.models = [source, bm.FoVBackgroundModel(dataset_name="cta-gc")]
 

@@ -40,7 +40,7 @@ def _add_demo(commands: Any) -> None:
         "the result beside the truth, and write posterior, figures and a one-page HTML report into a folder.",
     )
     demo.add_argument("-o", "--output", metavar="DIR", help="folder (default: bayesmap-demo, or the next free number)")
-    _add_sampling(demo, draws=500, chains=2)
+    _add_sampling(demo, draws=600, tune=200, chains=2)
     demo.set_defaults(run="demo")
 
 
@@ -65,13 +65,16 @@ def _add_fit(commands: Any) -> None:
     fit.add_argument("models", metavar="MODELS.yaml", help="models, in Gammapy's layout; priors are optional")
     fit.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the results")
     fit.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
-    _add_sampling(fit, draws=1000, chains=4)
+    _add_sampling(fit, draws=1000, tune=None, chains=4)
     fit.set_defaults(run="fit")
 
 
-def _add_sampling(parser: argparse.ArgumentParser, draws: int, chains: int) -> None:
+def _add_sampling(parser: argparse.ArgumentParser, draws: int, tune: int | None, chains: int) -> None:
     parser.add_argument("--draws", type=int, default=draws, metavar="N", help="draws per chain (default: %(default)s)")
-    parser.add_argument("--tune", type=int, metavar="N", help="tuning draws per chain (default: by sampler)")
+    shown = "by sampler" if tune is None else "%(default)s"
+    parser.add_argument(
+        "--tune", type=int, default=tune, metavar="N", help=f"tuning draws per chain (default: {shown})"
+    )
     parser.add_argument("--chains", type=int, default=chains, metavar="N", help="chains (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="random seed (default: %(default)s)")
     parser.add_argument("--sampler", choices=SAMPLERS, default="whitened", help="sampler (default: %(default)s)")

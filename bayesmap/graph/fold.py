@@ -155,7 +155,7 @@ class Fold:
         Notes
         -----
         If :attr:`collapses`, the logarithm of the background factor needs one number per energy, and the sources add
-        ``counts * log1p(source / background)`` in the bins that they reach: the same number at the cost of the windows.
+        ``counts * log(npred / background)`` in the bins that they reach: the same number at the cost of the windows.
         """
         if not self.collapses:
             return (counts * pt.log(self.at(values))).sum(), self.total(values)
@@ -165,8 +165,10 @@ class Fold:
         if projected is None:
             return log_sum, self._static_total(values)
         touched, source, total = projected
-        background = self.bins["background0"][touched] * factor[self.bins["energy"][touched]]
-        log_sum = log_sum + (counts[touched] * pt.log1p(source / background)).sum()
+        energy = self.bins["energy"][touched]
+        npred = self.bins["background0"][touched] * factor[energy] + source
+        ratio = pt.log(npred) - self.bins["log_background0"][touched] - pt.log(factor)[energy]
+        log_sum = log_sum + (counts[touched] * ratio).sum()
         return log_sum, total + self._static_total(values)
 
 

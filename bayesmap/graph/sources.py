@@ -136,11 +136,8 @@ class GaussianGroup(_Positions):
             # 4.8 sigma contain all but 1e-5 of a round Gaussian; windows are integers and have no gradient.
             radii = pt.sqrt(radii**2 + (4.8 * sigma[:, None]) ** 2)
         halves = pt.minimum(pt.cast(pt.ceil(radii * self.pixels_per_deg), "int64") + 1, self.max_half)
-        half = halves.max() if self.extended else int(self._point_halves().max())
         along_x, along_y = (xe**2 + xn**2)[:, None, None], (ye**2 + yn**2)[:, None, None]
-        stamps, windows = mixture_stamps(
-            x[:, None, None], y[:, None, None], variance * along_x, variance * along_y, weight, half
-        )
+        stamps, windows = mixture_stamps(x, y, variance * along_x, variance * along_y, weight, halves)
         return stamps, windows, halves
 
     def component_weights(self, values: Values) -> Any:

@@ -158,8 +158,8 @@ def build_terms(
             terms.groups.append(source)
         elif irf_position == "source" and plan.moves:
             raise ValueError(
-                f"model {plan.model.name!r} takes the PSF route {plan.route!r}, irf_position='source' needs 'mixture' (a "
-                "point or round Gaussian and a PSF that Gaussians describe): freeze its position or use "
+                f"model {plan.model.name!r} takes the PSF route {plan.route!r}, irf_position='source' needs 'mixture' "
+                "(a point or round Gaussian and a PSF that Gaussians describe): freeze its position or use "
                 "irf_position='prior'"
             )
         elif plan.route == "fft":
@@ -342,6 +342,8 @@ def selection_data(terms: Terms, selection: Selection) -> dict[str, np.ndarray]:
     }
     for i, background in enumerate(terms.backgrounds):
         arrays[f"background{i}"] = background.cube.ravel()[selection.index]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            arrays[f"log_background{i}"] = np.log(arrays[f"background{i}"])
     for i, source in enumerate(terms.fixed):
         arrays[f"response{i}"], arrays[f"first{i}"] = source.response(selection)
     return arrays

@@ -124,9 +124,7 @@ class ObservedCounts:
             "static": np.array(0.0),
         }
         if self.fold.collapses:
-            background = self.fold.terms.backgrounds[0].cube.ravel()[selection.index]
-            with np.errstate(divide="ignore"):
-                arrays["static"] = np.array((values * np.log(background)).sum())
+            arrays["static"] = np.array((values * self.fold.bins["log_background0"].get_value()).sum())
         for key, value in arrays.items():
             if key in self.bins:
                 self.bins[key].set_value(value)

@@ -1,5 +1,6 @@
 """The log-posterior of a `pymc.Model` as one compiled function of a flat vector of unconstrained variables."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ class LogDensity:
         outputs = [total, pt.grad(total, theta)]
         self._function = pytensor.function([theta, weight], outputs, mode=mode, trust_input=True)
         self._jacobian = {True: np.array(1.0), False: np.array(0.0)}
+        # A compiled function keeps its arguments in storage of its own: chains in threads must take turns.
+        self._turn = threading.Lock()
         unknowns = model.replace_rvs_by_values(model.free_RVs + model.deterministics)
         self._expand = pytensor.function(
             [theta],
@@ -79,7 +82,8 @@ class LogDensity:
             Density of the unconstrained variables (True, for sampling) or of the parameters themselves (False: its
             maximum is the mode of the posterior, or of the likelihood under flat priors).
         """
-        value, gradient = self._function(theta, self._jacobian[jacobian])
+        with self._turn:
+            value, gradient = self._function(theta, self._jacobian[jacobian])
         return float(value), gradient
 
     def expand(self, theta: np.ndarray) -> dict[str, np.ndarray]:

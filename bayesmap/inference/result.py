@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesmap import __version__
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
 from bayesmap.inference.samplers import Run
 
 __all__ = ["ModeResult", "build_tree"]
 
-VERSIONED = ("bayesmap", "pymc", "pytensor", "nutpie", "arviz", "numpy", "astropy")
+VERSIONED = ("pymc", "pytensor", "nutpie", "arviz", "numpy", "astropy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ def _observed_summary(fit: Any) -> xr.Dataset:
 
 
 def _provenance(fit: Any) -> dict[str, Any]:
-    versions = {}
+    versions = {"bayesmap": __version__}
     for package in VERSIONED:
         try:
             versions[package] = importlib.metadata.version(package)

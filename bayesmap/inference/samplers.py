@@ -137,11 +137,35 @@ def _nutpie(
         tree = running.wait()
     except KeyboardInterrupt:
         tree, interrupted = running.abort(), True
-        warnings.warn("sampling was interrupted: the result holds the draws so far", stacklevel=6)
     wanted = {"diverging": "diverging", "logp": "lp", "n_steps": "n_steps", "step_size": "step_size",
               "mean_tree_accept": "acceptance_rate", "energy": "energy", "depth": "tree_depth"}  # fmt: skip
     stats = {name: tree["sample_stats"][key].to_numpy() for key, name in wanted.items()}
-    return tree["posterior"]["z"].to_numpy(), stats, interrupted
+    z = tree["posterior"]["z"].to_numpy()
+    if interrupted:
+        z, stats = _draws_so_far(z, stats)
+        message = f"sampling was interrupted: the result holds the {z.shape[1]} draws so far of {len(z)} chains"
+        warnings.warn(message, stacklevel=6)
+    return z, stats, interrupted
+
+
+def _draws_so_far(z: np.ndarray, stats: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Cut an interrupted sample, whose missing draws are NaN, to the rectangle with most draws.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If no chain has left the tuning phase: there is nothing to return.
+    """
+    drawn = np.isfinite(z).all(axis=-1).sum(axis=1)
+    order = np.argsort(-drawn, kind="stable")
+    size = drawn[order] * np.arange(1, len(order) + 1)
+    if not size.size or size.max() == 0:
+        raise KeyboardInterrupt("no draws yet: the chains were still tuning")
+    chains = np.sort(order[: int(size.argmax()) + 1])
+    draws = int(drawn[chains].min())
+    kinds = {"diverging": bool, "n_steps": "int64", "tree_depth": "int64"}
+    kept = {k: v[chains, :draws].astype(kinds.get(k, v.dtype)) for k, v in stats.items()}
+    return z[chains, :draws], kept
 
 
 def _numpyro(
@@ -219,4 +243,5 @@ def sample_pymc(
         for name, values in tree["sample_stats"].data_vars.items()
         if values.dims == ("chain", "draw") and values.dtype.kind in "fbiu"
     }
-    return Run({str(k): v for k, v in posterior.items()}, {str(k): v for k, v in stats.items()})
+    interrupted = next(iter(posterior.values())).shape != (chains, draws)
+    return Run({str(k): v for k, v in posterior.items()}, {str(k): v for k, v in stats.items()}, interrupted)

@@ -140,7 +140,7 @@ class PredictiveBand:
 
 
 def predictive_bands(
-    tree: Any, dataset: Any, regions: Mapping[str, Any], num_draws: int = 200, random_state: Any = 0
+    tree: Any, dataset: Any, regions: Mapping[str, Any], num_draws: int = 200, random_state: Any = 0, **options: Any
 ) -> dict[str, PredictiveBand]:
     """Counts and posterior predictive counts per energy in several regions, from the same draws.
 
@@ -156,6 +156,8 @@ def predictive_bands(
         Number of posterior draws; all if there are fewer.
     random_state : int, numpy.random.Generator or str
         Chooses the draws and draws the counts.
+    **options
+        For `bayesmap.inference.posterior_predictive`, for example ``psf_route``.
 
     Returns
     -------
@@ -172,6 +174,7 @@ def predictive_bands(
         num_draws=min(num_draws, total),
         reduce=lambda cube: _sums(np.where(keep, cube, 0.0), pixels),
         random_state=random_state,
+        **options,
     )
     observed = _sums(counts.data, pixels)
     axis = counts.geom.axes["energy"]
@@ -186,7 +189,7 @@ def _sums(cube: np.ndarray, pixels: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def predictive_band(
-    tree: Any, dataset: Any, region: Any = None, num_draws: int = 200, random_state: Any = 0
+    tree: Any, dataset: Any, region: Any = None, num_draws: int = 200, random_state: Any = 0, **options: Any
 ) -> PredictiveBand:
     """Counts and posterior predictive counts per energy in a region; see `predictive_bands`."""
-    return predictive_bands(tree, dataset, {"region": region}, num_draws, random_state)["region"]
+    return predictive_bands(tree, dataset, {"region": region}, num_draws, random_state, **options)["region"]

@@ -122,10 +122,9 @@ def residual_image(
     The convention of Gammapy's ``plot_residuals_spatial``: sum, smooth, then divide. Since the smoothed noise is much
     smaller than that of a pixel, "diff/sqrt(model)" is not in standard deviations; `significance_image` is.
     """
-    images = [
-        m.sum_over_axes().smooth(width=smooth_radius, kernel=smooth_kernel) for m in masked_counts(dataset, npred)
-    ]
-    return _blank_outside(compute_residuals(*images, method), dataset)
+    smoothing = {"width": smooth_radius, "kernel": smooth_kernel}
+    counts, model = (m.sum_over_axes().smooth(**smoothing) for m in masked_counts(dataset, npred))
+    return _blank_outside(compute_residuals(counts, model, method), dataset)
 
 
 def significance_image(dataset: Any, radius: Any = "0.1 deg", npred: Map | None = None) -> Map:

@@ -52,8 +52,11 @@ def write_report(
     truth = true_values(true_models)
     with parameters_at(_posterior_means(tree, dataset)):
         figures = analysis_figures(tree, dataset, truth, true_models)
+        description = str(dataset)
     save_figures(figures, folder)
-    page = render_page(title, _sections(tree, dataset, figures, truth), _subtitle(tree, dataset), _footer(tree))
+    page = render_page(
+        title, _sections(tree, dataset, figures, truth, description), _subtitle(tree, dataset), _footer(tree)
+    )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
@@ -116,7 +119,7 @@ def _footer(tree: Any) -> str:
 
 
 def _sections(
-    tree: Any, dataset: Any, figures: Mapping[str, Figure], truth: Mapping[str, float] | None
+    tree: Any, dataset: Any, figures: Mapping[str, Figure], truth: Mapping[str, float] | None, description: str
 ) -> list[Section]:
     rows = summary_rows(tree, truth)
     corners = [figure for name, figure in figures.items() if name.startswith("corner-")]
@@ -129,11 +132,13 @@ def _sections(
             [_html_cells(row) for row in rows],
             shown,
         ),
-        Section("Can it be trusted?", str(convergence_report(tree)), figures=[figures["traces"]]),
+        Section(
+            "Can it be trusted?", str(convergence_report(tree)).replace("\n- ", "\n• "), figures=[figures["traces"]]
+        ),
         Section("Data and prediction", figures=[figures["counts"], figures["significance"], figures["predictive"]]),
         Section("Correlations", figures=corners),
         _prior_section(tree, dataset),
-        Section("Dataset", figures=[figures["dataset"]], code=str(dataset)),
+        Section("Dataset", figures=[figures["dataset"]], code=description),
         Section("Models", code=tree.attrs.get("models", "")),
     ]
 

@@ -1,5 +1,6 @@
 """The figures of an analysis report."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,9 @@ __all__ = ["analysis_figures", "source_regions"]
 #: radius of the regions around sources and of the disks of the significance map
 RADIUS = 0.2 * u.deg
 CORRELATION_RADIUS = 0.1 * u.deg
+#: the mean of so many predictions is good to a tenth of their spread
+MEAN_DRAWS = 60
+BAND_DRAWS = 200
 
 
 def sources(dataset: Any) -> list[SkyModel]:
@@ -76,7 +80,7 @@ def analysis_figures(
     dict of Figure
         By file name without ending.
     """
-    npred = posterior_npred(tree, dataset, num_draws=min(100, _total(tree)))
+    npred = posterior_npred(tree, dataset, num_draws=min(MEAN_DRAWS, _total(tree)), **_options(tree, dataset))
     figures = {
         "counts": _counts(dataset, npred),
         "significance": _significance(dataset, npred),
@@ -96,6 +100,12 @@ def analysis_figures(
 
 def _total(tree: Any) -> int:
     return tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+
+
+def _options(tree: Any, dataset: Any) -> dict[str, Any]:
+    """The PSF routes that were taken in sampling, so that predictions are of the same model."""
+    routes = json.loads(tree.attrs.get("psf_routes", "{}")).get(dataset.name, {})
+    return {"psf_route": {name: route for name, (route, _) in routes.items()}} if routes else {}
 
 
 def _render(figure: Any, caption: str) -> Figure:
@@ -156,7 +166,7 @@ def _significance(dataset: Any, npred: Map) -> Figure:
 
 def _predictive(tree: Any, dataset: Any) -> Figure:
     """Predictive bands in the regions, with relative residuals below each."""
-    bands = predictive_bands(tree, dataset, source_regions(dataset))
+    bands = predictive_bands(tree, dataset, source_regions(dataset), BAND_DRAWS, **_options(tree, dataset))
     ncols = min(2, len(bands))
     nrows = -(-len(bands) // ncols)
     fig = plt.figure(figsize=(6 * ncols, 4.2 * nrows), layout="constrained")

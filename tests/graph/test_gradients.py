@@ -207,7 +207,6 @@ def test_value_and_gradient_are_continuous_across_pixels(case):
         left, lower = density(at_pixel(density, x - apart, y)), density(at_pixel(density, x, y - apart))
         right, upper = density(at_pixel(density, x + apart, y)), density(at_pixel(density, x, y + apart))
         for one, other in ((left, right), (lower, upper)):
-            scale = np.abs(one[1]).max()
             # what the gradient itself explains is 1e-6; the rest is the 1e-5 of the photons that a window cuts off
             assert abs(one[0] - other[0]) < 5e-3, (x, y)
             np.testing.assert_allclose(one[1], other[1], atol=2e-3 * max(np.abs(one[1]).max(), 10), err_msg=f"{x}, {y}")

@@ -4,11 +4,13 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+import scipy.stats
 from pytensor.gradient import verify_grad
 from scipy.signal import fftconvolve
 
 from bayesmap.graph.ops.banded import banded
 from bayesmap.graph.ops.convolve import Convolve, kernel_transform
+from bayesmap.graph.ops.gaussian import pixel_gaussian
 from bayesmap.graph.ops.project import project
 from bayesmap.graph.ops.separable import separable
 
@@ -130,3 +132,26 @@ def test_convolve_keeps_the_shape_and_does_not_wrap(kernel_shape):
     expected = [fftconvolve(padded, k, mode="same")[30:-30, 30:-30] for k in kernels]
     np.testing.assert_allclose(numbers(Convolve()(image, transform, width)), expected, atol=1e-12)
     verify_grad(lambda x: Convolve()(x, transform, width), [image], rng=rng, mode="FAST_COMPILE")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pixel_gaussian(mode):
+    rng = np.random.default_rng(7)
+    centre, variance = np.array([5.3, 20.8]), rng.uniform(0.5, 3, (2, 3, 2))
+    start, halves, size = np.array([0, 15]), np.full((2, 3), 5), 11
+    edges = start[:, None, None, None] + np.arange(size + 1) - 0.5
+    normal = scipy.stats.norm(centre[:, None, None, None], np.sqrt(variance)[..., None])
+    found = numbers(pixel_gaussian(centre, variance, start, halves, size), mode)
+    np.testing.assert_allclose(found, np.diff(normal.cdf(edges), axis=-1), atol=1e-12)
+    narrow = numbers(pixel_gaussian(centre, variance, start, halves - 3, size), mode)
+    np.testing.assert_array_equal(narrow != 0, (np.abs(np.arange(size) - 5) <= 2) & np.ones_like(found, dtype=bool))
+
+
+def test_pixel_gaussian_gradient():
+    rng = np.random.default_rng(8)
+    centre, variance = np.array([5.3, 20.8]), rng.uniform(0.5, 3, (2, 3, 2))
+
+    def loss(c, v):
+        return pt.sin(pixel_gaussian(c, v, np.array([0, 15]), np.full((2, 3), 5), 11))
+
+    verify_grad(loss, [centre, variance], rng=rng, mode="FAST_COMPILE")

@@ -41,12 +41,13 @@ def l1(a, b):
 
 def mixture_image(mixture, x, y, half):
     def one(value):
-        return pt.as_tensor_variable(np.full((1, 1, 1), value))
+        return pt.as_tensor_variable(np.full(1, value))
 
     variance = mixture.sigma[None] ** 2
     stamps, windows = mixture_stamps(
         one(x), one(y), pt.as_tensor_variable(variance / SCALE[0] ** 2),
-        pt.as_tensor_variable(variance / SCALE[1] ** 2), pt.as_tensor_variable(mixture.weight[None]), half,
+        pt.as_tensor_variable(variance / SCALE[1] ** 2), pt.as_tensor_variable(mixture.weight[None]),
+        np.full((1, len(mixture.sigma)), half),
     )  # fmt: skip
     flat, window = numbers(stamps, windows)
     return flat.reshape(len(mixture.sigma), 2 * half + 1, 2 * half + 1), window

@@ -9,11 +9,13 @@ import pytensor.tensor as pt
 from scipy.optimize import least_squares, nnls
 from scipy.special import erf
 
+from bayesmap.graph.ops.gaussian import pixel_gaussian
 from bayesmap.graph.ops.separable import separable
 from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
 
 __all__ = ["Mixture", "fit_mixture", "fit_weights", "mixture_error", "mixture_stamps", "sigma_range"]
 
+ACCEPTED = 1e-3  # a mixture of few components with this error is preferred to one of many with less
 LOST = 1e-5  # probability that may fall outside of a window
 
 
@@ -62,7 +64,7 @@ def fit_mixture(profile: PSFProfile, scale: tuple[float, float], tolerance: floa
     Returns
     -------
     Mixture
-        The first that reaches the tolerance, else the best; look at its ``error``.
+        The first that reaches the tolerance, else the first below 1e-3, else the best; look at its ``error``.
     """
     candidates = []
     for build in (_free_components(1), _free_components(2), _sigma_grid):
@@ -71,7 +73,8 @@ def fit_mixture(profile: PSFProfile, scale: tuple[float, float], tolerance: floa
         if mixture.error <= tolerance:
             return mixture
         candidates.append(mixture)
-    return min(candidates, key=lambda mixture: mixture.error)
+    good_enough = [mixture for mixture in candidates if mixture.error <= ACCEPTED]
+    return good_enough[0] if good_enough else min(candidates, key=lambda mixture: mixture.error)
 
 
 def _radial(profile: PSFProfile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -123,10 +126,10 @@ def _free_components(number: int) -> Any:
 
 def sigma_range(profile: PSFProfile, pixel: float) -> tuple[float, float]:
     """Narrowest and widest Gaussian that a PSF may need, in deg."""
-    core, tail = profile.containment_radius(0.1), profile.containment_radius(0.99)
+    core, tail = profile.containment_radius(0.1), profile.containment_radius(0.999)
     if not (core > 0).any():
         return pixel / 2, pixel
-    # A Gaussian holds 10 % inside 0.459 sigma and 99 % inside 3.03 sigma.
+    # A Gaussian holds 10 % inside 0.459 sigma and 99.9 % inside 3.72 sigma.
     return max(float(core[core > 0].min()) / 0.6, pixel / 4), max(float(tail.max()) / 2.2, pixel / 2)
 
 
@@ -162,38 +165,33 @@ def mixture_error(profile: PSFProfile, sigma: np.ndarray, weight: np.ndarray, sc
     return worst
 
 
-def mixture_stamps(x: Any, y: Any, var_x: Any, var_y: Any, weight: Any, half: Any) -> tuple[Any, Any]:
+def mixture_stamps(x: Any, y: Any, var_x: Any, var_y: Any, weight: Any, halves: Any) -> tuple[Any, Any]:
     """Pixel integrals of Gaussian mixtures around moving positions.
 
     Parameters
     ----------
     x, y : TensorVariable
-        Centres in pixels, shape ``(n_source, 1 or n_energy, 1 or n_component)``; the window follows the mean of each
-        source.
+        Centres in pixels, shape ``(n_source,)``.
     var_x, var_y, weight : TensorVariable
         Variances in pixel2 and weights, shape ``(n_source, n_energy, n_component)``.
-    half : int or TensorVariable
-        Half width of the windows in pixels.
+    halves : TensorVariable
+        Half width of the stamp of each energy in pixels, integers ``(n_source, n_energy)``; the windows take the
+        widest.
 
     Returns
     -------
     stamps : TensorVariable
-        Probabilities, flattened from ``(n_source, n_energy, size, size)`` with ``size = 2 * half + 1``.
+        Probabilities, flattened from ``(n_source, n_energy, size, size)``.
     windows : TensorVariable
         Integers ``y0, x0, size, size`` of shape ``(n_source, 4)``.
     """
+    half = halves.max()
     size = 2 * half + 1
     n_source, n_energy, n_component = weight.shape
-    x0 = pt.cast(pt.floor(x.mean(axis=(1, 2)) + 0.5), "int64") - half
-    y0 = pt.cast(pt.floor(y.mean(axis=(1, 2)) + 0.5), "int64") - half
-    edges = pt.arange(size + 1) - 0.5
-
-    def profile(centre: Any, start: Any, variance: Any) -> Any:
-        position = (edges + start[:, None, None, None] - centre[..., None]) / pt.sqrt(2 * variance)[..., None]
-        cumulative = 0.5 * pt.erf(position)
-        return cumulative[..., 1:] - cumulative[..., :-1]
-
-    across = profile(x, x0, var_x).reshape((n_source * n_energy, n_component, size))
-    along = (profile(y, y0, var_y) * weight[..., None]).reshape((n_source * n_energy, n_component, size))
+    x0 = pt.cast(pt.floor(x + 0.5), "int64") - half
+    y0 = pt.cast(pt.floor(y + 0.5), "int64") - half
+    across = pixel_gaussian(x, var_x, x0, halves, size)
+    along = pixel_gaussian(y, var_y, y0, halves, size) * weight[..., None]
+    shape = (n_source * n_energy, n_component, size)
     side = pt.full_like(x0, size)
-    return separable(along, across).ravel(), pt.stack([y0, x0, side, side], axis=1)
+    return separable(along.reshape(shape), across.reshape(shape)).ravel(), pt.stack([y0, x0, side, side], axis=1)
