@@ -1,6 +1,7 @@
 """Configuration of the documentation; built with warnings as errors."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -43,3 +44,14 @@ myst_heading_anchors = 3
 nb_execution_mode = os.environ.get("BAYESMAP_DOCS_EXECUTE", "off")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
+
+
+def escape_names(app, what, name, obj, options, lines):
+    """A plain word that ends in an underscore is the name of a parameter (``lambda_``), not a link."""
+    for number, line in enumerate(lines):
+        lines[number] = re.sub(r"(^|(?<=\s))([A-Za-z]\w*)_ (?= )", r"\2\\_", line)
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("autodoc-process-docstring", escape_names, priority=900)

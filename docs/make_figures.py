@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 from PIL import Image
 
 PATTERN = re.compile(r"^```python\n(?P<code>.*?)^```$|^!\[.*?\]\((?P<picture>.*?)\)", re.DOTALL | re.MULTILINE)
-COLORS = 64  # of the palette: enough for plots, and a third of the size
+COLORS = 128  # of the palette: enough for plots, and a third of the size
 
 
 def steps(text):

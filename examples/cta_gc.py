@@ -16,6 +16,7 @@ from astropy.coordinates import SkyCoord
 from regions import CircleSkyRegion
 
 import bayesmap as bm
+from bayesmap.modeling import PointSpatialModel, PowerLawSpectralModel
 from bayesmap.plot import plot_corner, plot_posterior_predictive, plot_significance, plot_spectrum_posterior
 
 DATA = Path(os.environ.get("BAYESMAP_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -27,8 +28,8 @@ def main(path, folder):
     center = SkyCoord(0, 0, unit="deg", frame="galactic")
     dataset = bm.MapDataset.read(path, name="cta-gc").cutout(center, 4 * u.deg, name="cta-gc")
 
-    source = bm.SkyModel.create("pl", "point", name="gc")
-    source.spatial_model.position = center
+    spatial = PointSpatialModel(lon_0="0 deg", lat_0="0 deg", frame="galactic")
+    source = bm.SkyModel(spectral_model=PowerLawSpectralModel(), spatial_model=spatial, name="gc")
     dataset.models = [source, bm.FoVBackgroundModel(dataset_name="cta-gc")]
 
     tree = bm.sample(dataset, draws=500, chains=2, random_state=1, progress_bar=False)

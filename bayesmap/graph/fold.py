@@ -58,7 +58,7 @@ class Fold:
         flux = model.spectral_model.integral_graph(edges[:-1], edges[1:], values)
         return flux * pt.ones(len(self.arrays.energy_true))
 
-    def project(self, values: Values) -> tuple[Any, Any, Any] | None:
+    def project(self, values: Values) -> list[Any] | None:
         """Moving sources: the selected bins that they reach, their counts there, and their weighted total."""
         groups = self.terms.groups
         if not groups:
@@ -164,7 +164,7 @@ class Fold:
         projected = self.project(values)
         if projected is None:
             return log_sum, self._static_total(values)
-        touched, source, total = projected
+        touched, source, total, _ = projected
         energy = self.bins["energy"][touched]
         npred = self.bins["background0"][touched] * factor[energy] + source
         ratio = pt.log(npred) - self.bins["log_background0"][touched] - pt.log(factor)[energy]

@@ -102,16 +102,9 @@ class ObservedCounts:
             If shape or values are wrong.
         """
         counts = np.asarray(counts, dtype="float64")
-        name, shape, mask = self.arrays.name, self.arrays.mask.shape, self.arrays.mask
-        if counts.shape != shape:
-            raise ValueError(f"dataset {name!r}: counts must have shape {shape}, got {counts.shape}")
+        shape, mask = self.arrays.mask.shape, self.arrays.mask
+        _check_counts(self.arrays.name, counts, mask)
         inside = counts[mask]
-        bad = ~np.isfinite(inside) | (inside < 0) | (inside != np.floor(inside))
-        if bad.any():
-            raise ValueError(
-                f"dataset {name!r}: counts must be whole, non-negative numbers; {int(bad.sum())} bins inside the mask "
-                f"are not, for example {inside[bad][0]}"
-            )
         chosen = self.likelihood.support(counts, mask) if self.nonnegative else mask
         selection = Selection.from_mask(chosen)
         self.fold.select(selection)
@@ -302,12 +295,25 @@ def _nonnegative(models: Sequence[Any], arrays: FoldArrays) -> bool:
     return True
 
 
+def _check_counts(name: str, counts: np.ndarray, mask: np.ndarray) -> None:
+    if counts.shape != mask.shape:
+        raise ValueError(f"dataset {name!r}: counts must have shape {mask.shape}, got {counts.shape}")
+    inside = counts[mask]
+    bad = ~np.isfinite(inside) | (inside < 0) | (inside != np.floor(inside))
+    if bad.any():
+        raise ValueError(
+            f"dataset {name!r}: counts must be whole, non-negative numbers; {int(bad.sum())} bins inside the mask "
+            f"are not, for example {inside[bad][0]}"
+        )
+
+
 def _check_data(arrays: FoldArrays) -> None:
     name = arrays.name
     if arrays.counts is None:
         raise ValueError(f"dataset {name!r} has no counts: set them, or draw some with dataset.fake()")
     if not arrays.mask.any():
         raise ValueError(f"dataset {name!r}: the masks leave no bin; look at mask_safe and mask_fit")
+    _check_counts(name, arrays.counts, arrays.mask)
     for what, values in (("background", arrays.background), ("exposure", arrays.exposure)):
         if values is None:
             continue
@@ -319,8 +325,7 @@ def _check_data(arrays: FoldArrays) -> None:
 def _check_explained(observed: ObservedCounts) -> None:
     """Counts in a bin where no term ever predicts any make every parameter value impossible."""
     arrays, terms = observed.arrays, observed.fold.terms
-    assert arrays.counts is not None
-    suspicious = arrays.mask & (arrays.counts > 0)
+    suspicious = arrays.mask & (observed.value.get_value() > 0)
     for background in terms.backgrounds:
         suspicious &= background.cube <= 0
     if not suspicious.any():

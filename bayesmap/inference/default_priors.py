@@ -32,6 +32,11 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
     dict of Prior
         By the name of the random variable, ``"<model>.<parameter>"``. Bare numbers are in the declared unit.
 
+    Raises
+    ------
+    ValueError
+        If a dataset has no counts, or a source lies outside of the field or predicts no counts.
+
     Notes
     -----
     ==========================  ===================================================================================
@@ -52,6 +57,11 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
     ==========================  ===================================================================================
     """
     listed = as_datasets(datasets)
+    for dataset in listed:
+        if dataset.counts is None:
+            raise ValueError(
+                f"dataset {dataset.name!r} has no counts: default priors are made from them; set the priors"
+            )
     models = dataset_models(listed)
     names = parameter_names(models)
     priors: dict[Parameter, Prior] = {}
@@ -117,21 +127,28 @@ def _inside_bounds(prior: Prior, parameter: Parameter) -> Prior:
     return prior.as_default()
 
 
+def _require_inside(model: Any, datasets: Sequence[Any]) -> None:
+    """Raise if a source that may move starts outside of all fields."""
+    spatial = model.spatial_model
+    moving = any(not p.frozen for p in spatial.parameters if p.name in ("lon_0", "lat_0"))
+    if not moving or any(bool(np.all(d.counts.geom.to_image().contains(spatial.position))) for d in datasets):
+        return
+    position = spatial.position
+    raise ValueError(
+        f"model {model.name!r} is at {position.to_string('decimal')} ({position.frame.name}), outside of the field "
+        f"of dataset(s) {[d.name for d in datasets]}: no default prior for its position; give lon_0 and lat_0 a "
+        "prior, freeze them, or move the source"
+    )
+
+
 def _position(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
     geom = datasets[0].counts.geom.to_image()
     width = float(np.min(u.Quantity(geom.width).to_value("deg")))
     pixel = float(np.max(np.abs(geom.pixel_scales.to_value("deg"))))
     sigma = max(width / 10, 2 * pixel)
-    position = model.spatial_model.position
-    inside = [d for d in datasets if bool(np.all(d.counts.geom.to_image().contains(position)))]
-    if not inside:
-        raise ValueError(
-            f"model {model.name!r} is at {position.to_string('decimal')} ({position.frame.name}), outside of the field "
-            f"of dataset(s) {[d.name for d in datasets]}: no default prior for its position; give lon_0 and lat_0 a "
-            "prior, freeze them, or move the source"
-        )
+    _require_inside(model, datasets)
     if parameter.name == "lon_0":
-        sigma /= max(float(np.cos(position.data.lat.rad)), 0.02)
+        sigma /= max(float(np.cos(model.spatial_model.position.data.lat.rad)), 0.02)
     scale = float((1 * u.deg).to_value(parameter.unit))
     return Prior("Normal", mu=parameter.value, sigma=sigma * scale)
 
@@ -146,6 +163,8 @@ def _extension(parameter: Parameter, datasets: Sequence[Any]) -> Prior:
 
 def _amplitude(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
     """Matched-filter estimate of the excess against unit amplitude, at least its own noise."""
+    if any(p.name == "lon_0" and p.prior is None for p in model.spatial_model.parameters):
+        _require_inside(model, datasets)
     excess = noise = expected = 0.0
     for dataset in datasets:
         before = parameter.value

@@ -9,6 +9,8 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace
 
+from bayesmap.modeling.random_variables import Standardize
+
 __all__ = ["LogDensity"]
 
 
@@ -33,6 +35,12 @@ class LogDensity:
         self.names = [rv.name for rv in model.free_RVs]
         values = [model.rvs_to_values[rv] for rv in model.free_RVs]
         start = model.initial_point()
+        # Our transform puts the prior median at zero.
+        start |= {
+            value.name: np.zeros_like(start[value.name])
+            for rv, value in zip(model.free_RVs, values, strict=True)
+            if isinstance(model.rvs_to_transforms[rv], Standardize)
+        }
         self._start = np.concatenate([np.ravel(start[value.name]) for value in values]).astype("float64")
         theta = pt.vector("theta", dtype="float64", shape=(len(self._start),))
         weight = pt.scalar("jacobian", dtype="float64")
@@ -43,9 +51,12 @@ class LogDensity:
             piece = theta[offset : offset + size]
             pieces[value] = piece.reshape(shape) if shape else piece[0]
             offset += size
-        density = model.logp(jacobian=False)
-        jacobian = model.logp(jacobian=True) - density
-        [total] = clone_replace([density + weight * jacobian], replace=pieces, rebuild_strict=False)
+        # The likelihood must enter once: its gradient would be computed for each occurrence.
+        likelihood = model.logp(vars=model.observed_RVs)
+        prior = model.logp(vars=model.free_RVs + model.potentials, jacobian=False)
+        transformed = model.logp(vars=model.free_RVs + model.potentials, jacobian=True)
+        density = likelihood + prior + weight * (transformed - prior)
+        [total] = clone_replace([density], replace=pieces, rebuild_strict=False)
         outputs = [total, pt.grad(total, theta)]
         self._function = pytensor.function([theta, weight], outputs, mode=mode, trust_input=True)
         self._jacobian = {True: np.array(1.0), False: np.array(0.0)}

@@ -112,6 +112,10 @@ def _log_uniform(lower: Any, upper: Any, size: Any) -> Any:
     return pt.exp(pm.Uniform.dist(pt.log(lower), pt.log(upper), size=size))
 
 
+def _log_middle(rv: Any, size: Any, lower: Any, upper: Any) -> Any:
+    return pt.sqrt(lower) * pt.sqrt(upper)
+
+
 def _generalized_logp(value: Any, mu: Any, sigma: Any, eta: Any) -> Any:
     scale = np.sqrt(2) * sigma
     return -(pt.abs((value - mu) / scale) ** (1 / eta)) - pt.log(2 * scale * eta) - pt.gammaln(eta)
@@ -130,9 +134,14 @@ def _generalized_random(mu: Any, sigma: Any, eta: Any, rng: Any = None, size: An
 def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
     """The unnamed PyMC variable."""
     if prior.dist == "LogUniform":
-        return pm.CustomDist.dist(kwargs["lower"], kwargs["upper"], dist=_log_uniform)
+        return pm.CustomDist.dist(kwargs["lower"], kwargs["upper"], dist=_log_uniform, support_point=_log_middle)
     if prior.dist == "GeneralizedGaussian":
-        functions = {"logp": _generalized_logp, "logcdf": _generalized_logcdf, "random": _generalized_random}
+        functions: dict[str, Any] = {
+            "logp": _generalized_logp,
+            "logcdf": _generalized_logcdf,
+            "random": _generalized_random,
+            "support_point": lambda rv, size, mu, *others: mu,
+        }
         return pm.CustomDist.dist(kwargs["mu"], kwargs["sigma"], kwargs["eta"], **functions)
     return getattr(pm, prior.dist).dist(**kwargs)
 
@@ -178,5 +187,6 @@ def random_variable(prior: "Prior", name: str, parameter: "Parameter") -> Any:
         edges = {"lower": lower if lower > support[0] else None, "upper": upper if upper < support[1] else None}
         dist = pm.Truncated.dist(dist, **edges)
     transform = Standardize.from_prior(prior, parameter, lower, upper)
-    start = _quantiles(prior, parameter, lower, upper)[0]
+    # Only an improper prior needs an initial value, and `pymc.do` refuses models with one.
+    start = _quantiles(prior, parameter, lower, upper)[0] if prior.dist == "Flat" else None
     return pm.modelcontext(None).register_rv(dist, name, transform=transform, default_transform=None, initval=start)

@@ -7,7 +7,7 @@ import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 
-from bayesmap.plot.maps import plot_map
+from bayesmap.plot.maps import add_colorbar, plot_map
 from bayesmap.plot.residuals import set_energy_axis
 
 __all__ = ["peek", "plot_containment_radius", "plot_edisp_matrix", "plot_exposure_profile"]
@@ -45,8 +45,9 @@ def peek(dataset: Any, figsize: tuple[float, float] = (12, 8)) -> np.ndarray:
         axes[0, column] = _panel(fig, column, title, component is not None, None, lambda ax, f=function: f(dataset, ax))
     for column, (title, image) in enumerate(_images(dataset)):
         wcs = None if image is None else image.geom.to_image().wcs
+        settings = {"add_cbar": True, "stretch": "sqrt" if column else "linear"}
         axes[1, column] = _panel(
-            fig, 3 + column, title, image is not None, wcs, lambda ax, m=image: plot_map(m, ax, add_cbar=True)
+            fig, 3 + column, title, image is not None, wcs, lambda ax, m=image, s=settings: plot_map(m, ax, **s)
         )
     return axes
 
@@ -167,5 +168,5 @@ def plot_edisp_matrix(dataset: Any, ax: Any = None, *, position: Any = None, **k
     set_energy_axis(ax, true)
     ax.set_yscale(reco.as_plot_scale)
     ax.set_ylabel(f"energy [{true.unit}]")
-    ax.figure.colorbar(mesh, ax=ax, label="probability")
+    add_colorbar(mesh, ax, u.dimensionless_unscaled, {"label": "probability"})
     return ax

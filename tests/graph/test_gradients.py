@@ -1,5 +1,7 @@
 """The gradient of the log-posterior against differences of its values, for every free parameter of every model."""
 
+import functools
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -115,10 +117,11 @@ CASES = {
 }
 
 
-def build(case, counts=None):
+@functools.cache
+def build(case):
     models, route, forced, reco = CASES[case]
     models = Models(models())
-    dataset = make_dataset(models=models, counts=counts, reco=reco)
+    dataset = make_dataset(models=models, reco=reco)
     options = {"psf_route": forced} if forced else {}
     model, observed = compile_datasets(dataset, **options)
     taken = observed["tiny"].fold.terms.routes

@@ -35,7 +35,13 @@ def cta_gc():
     spectrum = ExpCutoffPowerLawSpectralModel(index=2.0, amplitude="3e-12 cm-2 s-1 TeV-1", lambda_="0.1 TeV-1")
     shape = PointSpatialModel(lon_0="-0.05 deg", lat_0="-0.05 deg", frame="galactic")
     source = SkyModel(spectral_model=spectrum, spatial_model=shape, name="gc")
-    flat = {"index": (0, 5), "amplitude": (0, 1e-10), "lambda_": (-2, 2), "lon_0": (-0.25, 0.15), "lat_0": (-0.25, 0.15)}
+    flat = {
+        "index": (0, 5),
+        "amplitude": (0, 1e-10),
+        "lambda_": (-2, 2),
+        "lon_0": (-0.25, 0.15),
+        "lat_0": (-0.25, 0.15),
+    }
     return dataset, source, flat, "cta_gc_point_ecpl_fovbkg"
 
 

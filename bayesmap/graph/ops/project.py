@@ -119,7 +119,10 @@ def _project(stamps, windows, halves, flux, edisp, exposure, classes, class_weig
     n_source, n_reco, n_true = edisp.shape
     n_y, n_x = exposure.shape[1], exposure.shape[2]
     bands = _bands(edisp)
-    slot = np.full(columns.size, -1, dtype=np.int32)
+    # Windows of several sources may share bins; one source needs no book-keeping over all bins.
+    slot = np.full(columns.size if n_source > 1 else 0, -1, dtype=np.int32)
+    visits = np.empty(columns.size * n_source, dtype=np.int32)
+    n_visit = 0
     touched = np.empty(columns.size, dtype=np.int64)
     counts = np.empty(columns.size)
     n_touched = 0
@@ -167,26 +170,28 @@ def _project(stamps, windows, halves, flux, edisp, exposure, classes, class_weig
                     value = 0.0
                     for j in range(j_min, j_max):
                         value += weight[j] * stamp[j, y - y0, x - x0] * exposure[j, y, x]
-                    if slot[b] < 0:
-                        slot[b] = n_touched
-                        touched[n_touched] = b
-                        counts[n_touched] = value
+                    place = slot[b] if n_source > 1 else -1
+                    if place < 0:
+                        place = n_touched
+                        touched[place] = b
+                        counts[place] = 0.0
+                        if n_source > 1:
+                            slot[b] = place
                         n_touched += 1
-                    else:
-                        counts[slot[b]] += value
-    return touched[:n_touched].copy(), counts[:n_touched].copy(), np.asarray(total)
+                    counts[place] += value
+                    visits[n_visit] = place
+                    n_visit += 1
+    return touched[:n_touched].copy(), counts[:n_touched].copy(), np.asarray(total), visits[:n_visit].copy()
 
 
 @kernel
 def _project_adjoint(
-    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, visits, g_counts, g_total
 ):
     n_source, n_reco, n_true = edisp.shape
     n_y, n_x = exposure.shape[1], exposure.shape[2]
     bands = _bands(edisp)
-    sensitivity = np.zeros(columns.size)
-    for k in range(touched.size):
-        sensitivity[touched[k]] = g_counts[k]
+    n_visit = 0
     g_stamps = np.zeros(stamps.size)
     g_flux = np.zeros((n_source, n_true))
     offset = 0
@@ -225,8 +230,10 @@ def _project_adjoint(
                 first, last = _row_range(columns, rows[row], rows[row + 1], x_low, x_high)
                 for b in range(first, last):
                     x = columns[b]
+                    sensitivity = g_counts[visits[n_visit]]
+                    n_visit += 1
                     for j in range(j_min, j_max):
-                        g_stamp[j, y - y0, x - x0] += sensitivity[b] * edisp[s, e, j]
+                        g_stamp[j, y - y0, x - x0] += sensitivity * edisp[s, e, j]
         # Then the exposure and the flux, and the flux gradient on the way.
         for j in range(n_true):
             y_low, y_high = _limits(y0, height, _reach(halves, bands, s, j), n_y)
@@ -243,14 +250,13 @@ def _project_adjoint(
 
 @kernel
 def _project_adjoint_edisp(
-    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, visits, g_counts, g_total
 ):
     n_source, n_reco, n_true = edisp.shape
     n_y, n_x = exposure.shape[1], exposure.shape[2]
     n_class = class_weights.shape[0]
-    sensitivity = np.zeros(columns.size)
-    for k in range(touched.size):
-        sensitivity[touched[k]] = g_counts[k]
+    bands = _bands(edisp)
+    n_visit = 0
     g_edisp = np.zeros((n_source, n_reco, n_true))
     offset = 0
     for s in range(n_source):
@@ -270,13 +276,20 @@ def _project_adjoint_edisp(
             for c in range(n_class):
                 for j in range(n_true):
                     g_edisp[s, e, j] += g_total * class_weights[c, e] * exposed[c, j]
-            for y in range(y_min, y_max):
+            half = _widest(halves, s, bands[s, e, 0], bands[s, e, 1])
+            y_low, y_high = _limits(y0, height, half, n_y)
+            x_low, x_high = _limits(x0, width, half, n_x)
+            for y in range(y_low, y_high):
                 row = e * n_y + y
-                first, last = _row_range(columns, rows[row], rows[row + 1], x_min, x_max)
+                if rows[row] == rows[row + 1]:
+                    continue
+                first, last = _row_range(columns, rows[row], rows[row + 1], x_low, x_high)
                 for b in range(first, last):
                     x = columns[b]
+                    sensitivity = g_counts[visits[n_visit]]
+                    n_visit += 1
                     for j in range(n_true):
-                        g_edisp[s, e, j] += sensitivity[b] * stamp[j, y - y0, x - x0] * exposure[j, y, x]
+                        g_edisp[s, e, j] += sensitivity * stamp[j, y - y0, x - x0] * exposure[j, y, x]
             for j in range(n_true):
                 g_edisp[s, e, j] *= flux[s, j]
     return g_edisp
@@ -285,7 +298,7 @@ def _project_adjoint_edisp(
 class ProjectAdjoint(Op):
     """Gradient of :class:`Project` by the stamps and the flux, or (``wrt="edisp"``) by the energy dispersion.
 
-    Inputs are those of :class:`Project`, the bins that it touched, and the cotangents of counts and total.
+    Inputs are those of :class:`Project`, its visits, and the cotangents of counts and total.
     """
 
     __props__ = ("wrt",)
@@ -338,6 +351,8 @@ class Project(Op):
             Predicted counts there.
         total : () float
             Sum over all bins of weight times predicted counts.
+        visits : (n_visit,) int
+            Which entry of counts each visit of a source to a bin went to, in the order of the kernel; for the adjoint.
 
     Notes
     -----
@@ -351,7 +366,8 @@ class Project(Op):
 
     def make_node(self, *inputs: Any) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
-        return Apply(self, inputs, [pt.lvector(), pt.vector(dtype="float64"), pt.scalar(dtype="float64")])
+        outputs = [pt.lvector(), pt.vector(dtype="float64"), pt.scalar(dtype="float64"), pt.ivector()]
+        return Apply(self, inputs, outputs)
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         for output, value in zip(outputs, _project(*inputs), strict=True):
@@ -359,13 +375,13 @@ class Project(Op):
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         floats = {0, 3, 4}
-        return [[False, i in floats, i in floats] for i in range(len(node.inputs))]
+        return [[False, i in floats, i in floats, False] for i in range(len(node.inputs))]
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        _, g_counts, g_total = cotangents
+        _, g_counts, g_total, _ = cotangents
         g_counts = pt.zeros_like(outputs[1]) if isinstance(g_counts.type, DisconnectedType) else g_counts
         g_total = pt.zeros_like(outputs[2]) if isinstance(g_total.type, DisconnectedType) else g_total
-        arguments = (*inputs, outputs[0], g_counts, g_total)
+        arguments = (*inputs, outputs[3], g_counts, g_total)
         g_stamps, g_flux = ProjectAdjoint()(*arguments)
         g_edisp = ProjectAdjoint("edisp")(*arguments)
         gradients: list[Any] = [disconnected_type() for _ in inputs]
@@ -378,7 +394,7 @@ project = Project()
 
 @kernel
 def _adjoint_numba(
-    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, visits, g_counts, g_total
 ):
     return _project_adjoint(
         stamps,
@@ -391,7 +407,7 @@ def _adjoint_numba(
         class_weights,
         columns,
         rows,
-        touched,
+        visits,
         g_counts,
         g_total.item(),
     )
@@ -399,7 +415,7 @@ def _adjoint_numba(
 
 @kernel
 def _adjoint_edisp_numba(
-    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, touched, g_counts, g_total
+    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, visits, g_counts, g_total
 ):
     return _project_adjoint_edisp(
         stamps,
@@ -412,7 +428,7 @@ def _adjoint_edisp_numba(
         class_weights,
         columns,
         rows,
-        touched,
+        visits,
         g_counts,
         g_total.item(),
     )

@@ -1,0 +1,259 @@
+"""Sampling: against a closed form, between samplers, seeds, new counts, interruption, several modes.
+
+Two graphs are compiled for sampling: the background alone, and the source over background of `conftest`.
+"""
+
+import sys
+import threading
+import time
+
+import numpy as np
+import nutpie
+import pytest
+from scipy import stats
+
+from bayesmap.inference import compile_fit, convergence_report
+from bayesmap.inference.density import LogDensity
+from bayesmap.inference.samplers import _draws_so_far
+from bayesmap.maps import Map
+from bayesmap.modeling import Prior
+from tests.inference.tiny import LAT, LON, background, geom, make_dataset, point, source_and_background
+
+ALPHA, BETA, NORM = 50.0, 50.0, "tiny-bkg.norm"
+QUIET = {"progress_bar": False, "searches": 1}
+
+
+@pytest.fixture(scope="module")
+def conjugate():
+    """Background alone, with few counts inside of a mask and a Gamma prior on its norm."""
+    data = make_dataset(models=[background(prior=Prior("Gamma", alpha=ALPHA, beta=BETA))], level=0.05)
+    data.mask_fit = Map.from_geom(geom(), data=np.random.default_rng(8).random(geom().data_shape) < 0.7)
+    return data
+
+
+@pytest.fixture(scope="module")
+def conjugate_fit(conjugate):
+    return compile_fit(conjugate)
+
+
+def closed_form(data):
+    """Posterior of the norm: Gamma prior times Poisson counts."""
+    inside = data.mask.data
+    return stats.gamma(ALPHA + data.counts.data[inside].sum(), scale=1 / (BETA + data.background.data[inside].sum()))
+
+
+@pytest.mark.parametrize("sampler", ["whitened", "nutpie", "pymc"])
+def test_samplers_agree_with_the_conjugate_posterior(conjugate, conjugate_fit, sampler):
+    """Four z-scores per sampler, each below 4.5: a false alarm in one of 12000 runs (3 x 4 x 7e-6), seed fixed."""
+    import arviz as az
+
+    expected = closed_form(conjugate)
+    kwargs = {"compile_kwargs": {"mode": "FAST_COMPILE"}} if sampler == "pymc" else {}
+    draws = 500 if sampler == "pymc" else 2000
+    tree = conjugate_fit.sample(draws, 500, 2, random_state=3, sampler=sampler, **QUIET, **kwargs)
+    assert tree.attrs["sampler"] == sampler
+    assert set(tree["posterior"].data_vars) == {NORM}
+    values = tree["posterior"][NORM]
+    assert values.shape == (2, draws)
+    checks = {
+        "mean": (values, expected.mean()),
+        "square": ((values - expected.mean()) ** 2, expected.var()),
+        "low tail": ((values < expected.ppf(0.1)).astype(float), 0.1),
+        "high tail": ((values > expected.ppf(0.9)).astype(float), 0.1),
+    }
+    for what, (x, truth) in checks.items():
+        x = x.to_numpy()
+        error = x.std() / np.sqrt(float(az.ess(x, method="mean")))
+        assert abs(x.mean() - truth) < 4.5 * error, what
+
+
+def test_mode_of_the_conjugate_posterior(conjugate, conjugate_fit):
+    expected = closed_form(conjugate)
+    a, scale = expected.args[0], expected.kwds["scale"]
+    mode = conjugate_fit.find_mode(0, searches=2)
+    assert mode.values[NORM] == pytest.approx((a - 1) * scale, rel=1e-4)
+    assert mode.errors[NORM] == pytest.approx(np.sqrt(a - 1) * scale, rel=0.02)
+    assert mode.rivals == []
+    # the density of the logarithm has its maximum elsewhere
+    assert conjugate_fit.find_mode(0, searches=1, jacobian=True).values[NORM] == pytest.approx(a * scale, rel=1e-4)
+    assert str(mode).startswith(NORM)
+    assert "+-" in str(mode)
+
+
+def test_same_seed_same_draws(conjugate_fit):
+    def draw(seed):
+        return conjugate_fit.sample(50, 100, 2, random_state=seed, **QUIET)["posterior"][NORM].to_numpy()
+
+    first = draw(7)
+    np.testing.assert_array_equal(first, draw(7))
+    np.testing.assert_array_equal(first, draw(np.random.default_rng(7)))
+    assert not np.array_equal(first, draw(8))
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_new_counts_without_compiling(conjugate, conjugate_fit, rng):
+    """The kept graph with new counts is the posterior of a fresh one."""
+    other = make_dataset(models=conjugate.models, counts=rng.poisson(conjugate.background.data * 1.3))
+    other.background, other.mask_fit = conjugate.background, conjugate.mask_fit
+    fresh = compile_fit(other)
+    fresh._density = LogDensity(fresh.model, mode="FAST_COMPILE")
+    compiled = conjugate_fit.density
+    for counts in (other.counts, other.counts.data, {"tiny": other.counts}):
+        conjugate_fit.set_counts(counts)
+        assert conjugate_fit.density is compiled
+        for theta in (np.array([-1.0]), np.array([2.0])):
+            np.testing.assert_allclose(compiled(theta)[0], fresh.density(theta)[0], rtol=1e-12)
+            np.testing.assert_allclose(compiled(theta)[1], fresh.density(theta)[1], rtol=1e-9)
+        tree = conjugate_fit.sample(20, 20, 1, random_state=1, **QUIET)
+        assert tree["observed_data"]["tiny.counts"].sum() == other.counts.data[other.mask.data].sum()
+        conjugate_fit.set_counts(conjugate.counts)
+    assert conjugate.counts.data.sum() != other.counts.data.sum()  # the dataset itself is as it was
+
+
+def test_new_counts_of_a_source(fit, dataset):
+    """All that depends on counts follows, also for sources."""
+    other = make_dataset(models=dataset.models, seed=77)
+    fresh = LogDensity(compile_fit(other).model, mode="FAST_COMPILE")
+    theta = np.array([0.3, -0.2, 0.1, 0.4, -0.3])
+    try:
+        fit.set_counts(other.counts)
+        np.testing.assert_allclose(fit.density(theta)[0], fresh(theta)[0], rtol=1e-11)
+        np.testing.assert_allclose(fit.density(theta)[1], fresh(theta)[1], rtol=1e-7, atol=1e-7)
+    finally:
+        fit.set_counts(dataset.counts)
+
+
+def test_counts_that_do_not_fit(conjugate_fit, conjugate):
+    before = conjugate_fit.density(np.zeros(1))[0]
+    with pytest.raises(ValueError, match=r"'tiny': counts must have shape \(3, 24, 30\), got \(3, 24, 29\)"):
+        conjugate_fit.set_counts(np.zeros((3, 24, 29)))
+    for value in (0.5, -1, np.nan):
+        counts = np.where(conjugate.mask.data, value, 0.0)
+        with pytest.raises(ValueError, match="'tiny': counts must be whole, non-negative"):
+            conjugate_fit.set_counts(counts)
+    with pytest.raises(KeyError, match="unknown dataset 'tny'.*tiny"):
+        conjugate_fit.set_counts({"tny": conjugate.counts})
+    assert conjugate_fit.density(np.zeros(1))[0] == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"draws": 0}, "draws must be a whole number of at least 1, got 0"),
+        ({"draws": 10.5}, "draws"),
+        ({"chains": 0}, "chains"),
+        ({"tune": -1}, "tune"),
+        ({"sampler": "nuts"}, "sampler.*nutpie"),
+    ],
+)
+def test_arguments_are_checked(conjugate_fit, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        conjugate_fit.sample(**arguments)
+
+
+def test_numpyro_is_optional(conjugate_fit, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    monkeypatch.setitem(sys.modules, "numpyro.infer", None)
+    with pytest.raises(ImportError, match="sampler='numpyro' needs jax and numpyro.*extra 'jax'"):
+        conjugate_fit.sample(10, 10, 1, sampler="numpyro")
+
+
+class Interrupted:
+    """A running sampler on which the user presses Ctrl-C after a while."""
+
+    def __init__(self, running, seconds):
+        self.running, self.seconds = running, seconds
+
+    def wait(self):
+        time.sleep(self.seconds)
+        raise KeyboardInterrupt
+
+    def abort(self):
+        return self.running.abort()
+
+
+def test_interrupted_sampling_returns_the_draws_so_far(conjugate_fit, monkeypatch):
+    run = nutpie.sample
+    monkeypatch.setattr(nutpie, "sample", lambda *args, **kwargs: Interrupted(run(*args, **kwargs), 1.0))
+    with pytest.warns(UserWarning, match="sampling was interrupted: the result holds the .* draws so far"):
+        tree = conjugate_fit.sample(10**6, 20, 4, cores=1, random_state=1, **QUIET)
+    values = tree["posterior"][NORM].to_numpy()
+    assert 0 < values.shape[1] < 10**6
+    assert np.isfinite(values).all()
+    assert tree.attrs["interrupted"] == 1
+    report = convergence_report(tree)
+    assert not report.converged
+    assert "interrupted" in str(report)
+
+
+def test_interrupted_draws_are_a_rectangle():
+    drawn, n = [500, 450, 3, 0], 600
+    z, lp = np.ones((4, n, 2)), np.ones((4, n))
+    for chain, count in enumerate(drawn):
+        z[chain, count:], lp[chain, count:] = np.nan, np.nan
+    kept, statistics = _draws_so_far(z, {"lp": lp, "diverging": np.where(np.isnan(lp), np.nan, 0.0)})
+    assert kept.shape == (2, 450, 2)
+    assert np.isfinite(kept).all()
+    assert statistics["lp"].shape == (2, 450)
+    assert statistics["diverging"].dtype == bool
+    with pytest.raises(KeyboardInterrupt, match="no draws yet"):
+        _draws_so_far(np.full((2, 0, 1), np.nan), {})
+
+
+def two_modes():
+    """Two equally bright sources, and a model with one that may sit on either."""
+    truth = [point("left", lon=LON + 0.3, lat=LAT), point("right", lon=LON - 0.3, lat=LAT), background()]
+    counts = make_dataset(models=truth).npred().data.round()
+    model = point("one", lon=LON, lat=LAT)
+    model.spatial_model.lon_0.prior = Prior("Uniform", lower=LON - 0.5, upper=LON + 0.5)
+    fit = compile_fit(make_dataset(models=[model, background()], counts=counts))
+    fit._density = LogDensity(fit.model, mode="FAST_COMPILE")
+    return fit
+
+
+def test_two_modes_are_reported_and_sampled_plainly():
+    fit = two_modes()
+    with pytest.warns(UserWarning, match=r"2 modes of comparable mass.*one.lon_0=25\.\d+.*one.lon_0=24\."):
+        tree = fit.sample(5, 5, 1, random_state=1, progress_bar=False, searches=8, maxdepth=3)
+    assert (tree.attrs["requested_sampler"], tree.attrs["sampler"]) == ("whitened", "nutpie")
+    assert tree.attrs["modes"].startswith("2 modes")
+    assert np.isfinite(tree["posterior"]["one.lon_0"]).all()
+    mode = fit.find_mode(1, searches=8)
+    places = sorted([mode.values["one.lon_0"], *(rival["one.lon_0"] for rival in mode.rivals)])
+    np.testing.assert_allclose(places, [LON - 0.3, LON + 0.3], atol=0.02)
+
+
+def test_density_in_threads(fit):
+    """Chains run in threads; each must get the answer to its own question."""
+    density, rng = fit.density, np.random.default_rng(1)
+    points = 0.3 * rng.normal(size=(4, 200, density.size))
+    expected = [[density(p)[0] for p in chain] for chain in points]
+    wrong, interval = [], sys.getswitchinterval()
+
+    def chain(index):
+        for p, value in zip(points[index], expected[index], strict=True):
+            try:
+                if density(p)[0] != value:
+                    wrong.append(p)
+            except Exception as error:
+                wrong.append(error)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=chain, args=(i,)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not wrong
+
+
+def test_sampling_leaves_models_and_datasets_alone(tree, dataset):
+    reference = make_dataset(models=source_and_background())
+    for model, other in zip(dataset.models, reference.models, strict=True):
+        for p, q in zip(model.parameters, other.parameters, strict=True):
+            assert (p.value, p.frozen, p.error) == (q.value, q.frozen, q.error)
+    np.testing.assert_array_equal(dataset.counts.data, reference.counts.data)
+    assert dataset.stat_sum() == pytest.approx(reference.stat_sum())
