@@ -74,6 +74,4 @@ def get_random_state(random_state: object = "random-seed") -> np.random.Generato
         return np.random.default_rng(np.random.randint(0, 2**31 - 1, size=4))  # noqa: NPY002 (that is the request)
     if isinstance(random_state, int | np.integer):
         return np.random.default_rng(int(random_state))
-    raise ValueError(
-        f"random_state must be an int, a generator, 'random-seed' or 'global-rng', got {random_state!r}"
-    )
+    raise ValueError(f"random_state must be an int, a generator, 'random-seed' or 'global-rng', got {random_state!r}")

@@ -22,10 +22,10 @@ from astropy.table import Table
 from bayesmap._util import check_option
 from bayesmap.errors import FormatError
 from bayesmap.io.checks import check_unit, check_values
-from bayesmap.io.files import named_errors, open_file
 from bayesmap.io.location import HDULocation
 from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map
+from bayesmap.maps.files import named_errors, open_fits
 from bayesmap.maps.fits import write_hdulist
 
 __all__ = ["FORMAT_VERSION", "components_to_hdulist", "read_components", "write_components"]
@@ -149,7 +149,7 @@ def _opened(source: str | os.PathLike | fits.HDUList, checksum: bool) -> Iterato
     if isinstance(source, fits.HDUList):
         yield source
         return
-    with open_file(source, checksum=checksum) as hdulist:
+    with open_fits(source, checksum=checksum) as hdulist:
         yield hdulist
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from bayesmap._util import make_path
-from bayesmap.io.files import named_errors, open_file
+from bayesmap.maps.files import named_errors, open_fits
 
 __all__ = ["HDULocation"]
 
@@ -53,7 +53,7 @@ class HDULocation:
         FormatError
             If the HDU is damaged; the message names file and HDU.
         """
-        with open_file(self.path, checksum=self.checksum) as hdulist, named_errors(self.path, self.hdu):
+        with open_fits(self.path, checksum=self.checksum) as hdulist, named_errors(self.path, self.hdu):
             return self._reader(hdulist, self.hdu)
 
     def __repr__(self) -> str:

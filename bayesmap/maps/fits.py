@@ -5,12 +5,10 @@ References
 https://gamma-astro-data-formats.readthedocs.io/en/latest/skymaps/wcs/index.html
 """
 
-import contextlib
 import json
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
 
 import astropy.units as u
 import numpy as np
@@ -21,59 +19,11 @@ from bayesmap._util import check_option, make_path, suggest
 from bayesmap.errors import FormatError
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.bands import axes_from_bands, bands_hdu, bands_keywords
+from bayesmap.maps.files import DAMAGE, damage_is_an_error, open_fits
 from bayesmap.maps.map import Map
 from bayesmap.maps.wcs import WcsGeom
 
 __all__ = ["map_from_hdulist", "map_to_hdulist", "open_fits", "read_map", "write_hdulist"]
-
-DAMAGE = (OSError, EOFError, TypeError, ValueError, IndexError, KeyError)
-
-
-@contextlib.contextmanager
-def open_fits(filename: str | os.PathLike, checksum: bool = False) -> Iterator[fits.HDUList]:
-    """Open a FITS file for reading; a context manager.
-
-    Parameters
-    ----------
-    filename : path
-        File, possibly compressed.
-    checksum : bool
-        Whether to verify checksums.
-
-    Yields
-    ------
-    `~astropy.io.fits.HDUList`
-        All HDUs; data are read when they are first used.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    FormatError
-        If it is not a FITS file, is truncated, or a checksum is wrong.
-    """
-    path = make_path(filename)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    # the file is opened here, because astropy leaves it open when it finds damage
-    with path.open("rb") as file:
-        try:
-            with _damage_is_an_error():
-                hdulist = fits.open(file, memmap=False, checksum=checksum)
-                len(hdulist)  # finds all HDUs, so that a truncated file is noticed here
-        except (*DAMAGE, AstropyUserWarning) as error:
-            raise FormatError(f"{path} is not a valid FITS file: {error}") from error
-        with hdulist:
-            yield hdulist
-
-
-@contextlib.contextmanager
-def _damage_is_an_error() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for message in (".*truncated.*", ".*[Cc]hecksum.*", ".*[Dd]atasum.*", ".*non-standard.*", ".*not enough.*"):
-            warnings.filterwarnings("error", message=message)
-        yield
 
 
 def read_map(
@@ -145,7 +95,7 @@ def _first_image(hdulist: fits.HDUList) -> object:
 
 def _read_data(image: object) -> np.ndarray:
     try:
-        with _damage_is_an_error():
+        with damage_is_an_error():
             data = image.data
     except (*DAMAGE, AstropyUserWarning) as error:
         raise FormatError(f"HDU {image.name!r} cannot be read: {error}") from error

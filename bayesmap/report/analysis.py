@@ -169,10 +169,17 @@ def _prior_section(tree: Any, dataset: Any) -> Section:
     defaults = set(tree.attrs.get("default_priors", "").split(", "))
     rows = []
     for parameter, name in parameter_names(dataset.models).items():
-        if name in tree["posterior"].data_vars:
-            prior = tree["posterior"][name].attrs.get("prior", "")
-            low, high = parameter.prior.interval(0.95, parameter.unit) if parameter.prior is not None else ("", "")
-            middle = f"{low:.3g} to {high:.3g}" if parameter.prior is not None else ""
-            rows.append([name, prior, middle, str(parameter.unit), "default" if name in defaults else "given"])
+        if name in tree["posterior"].data_vars and parameter.prior is not None:
+            low, high = parameter.prior.interval(0.95, parameter.unit)
+            origin = "default" if name in defaults else "given"
+            rows.append([name, _prior_text(parameter.prior), f"{low:.3g} to {high:.3g}", str(parameter.unit), origin])
     text = "Weakly informative default priors are made from the data where none is given."
     return Section("Priors", text, ("parameter", "prior", "central 95 %", "unit", "origin"), rows)
+
+
+def _prior_text(prior: Any) -> str:
+    """Distribution and arguments of a prior, with four digits."""
+    arguments = (
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in prior.kwargs.items()
+    )
+    return f"{prior.dist}({', '.join(arguments)})"

@@ -15,13 +15,20 @@ from astropy.utils.exceptions import AstropyUserWarning
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
 
-__all__ = ["named_errors", "open_file"]
+__all__ = ["DAMAGE", "damage_is_an_error", "named_errors", "open_fits"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 #: what reading a damaged file can raise (FormatError is a ValueError)
 DAMAGE = (ValueError, TypeError, KeyError, IndexError, OSError, EOFError)
 #: warnings of astropy that mean that a file is damaged
-DAMAGE_WARNINGS = (".*truncated.*", ".*[Cc]hecksum.*", ".*[Dd]atasum.*", ".*Error validating header.*")
+DAMAGE_WARNINGS = (
+    ".*truncated.*",
+    ".*[Cc]hecksum.*",
+    ".*[Dd]atasum.*",
+    ".*non-standard.*",
+    ".*not enough.*",
+    ".*Error validating header.*",
+)
 
 
 @contextlib.contextmanager
@@ -35,7 +42,17 @@ def named_errors(source: object, hdu: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_file(filename: str | os.PathLike, checksum: bool = False) -> Iterator[fits.HDUList]:
+def damage_is_an_error() -> Iterator[None]:
+    """Turn those of astropy's warnings into errors that mean a damaged file; silence the others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for message in DAMAGE_WARNINGS:
+            warnings.filterwarnings("error", message=message)
+        yield
+
+
+@contextlib.contextmanager
+def open_fits(filename: str | os.PathLike, checksum: bool = False) -> Iterator[fits.HDUList]:
     """Open a FITS file for reading; a context manager.
 
     Parameters
@@ -81,10 +98,7 @@ def _content(path: Path, stack: contextlib.ExitStack) -> io.IOBase:
 
 def _hdus(content: io.IOBase, checksum: bool) -> fits.HDUList:
     """All HDUs of an open file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for message in DAMAGE_WARNINGS:
-            warnings.filterwarnings("error", message=message)
+    with damage_is_an_error():
         hdulist = fits.open(content, memmap=False, checksum=checksum)
         len(hdulist)  # finds all HDUs, so that a truncated file is noticed here
     return hdulist
