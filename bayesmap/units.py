@@ -5,6 +5,7 @@ near one; a flux times an exposure is a number of counts without a factor.
 """
 
 import functools
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -78,7 +79,7 @@ def scale_to_internal(unit: u.UnitBase | str) -> float:
     return float(u.Unit(unit).to(internal_unit(unit)))
 
 
-def strip(quantity: object) -> np.ndarray:
+def strip(quantity: Any) -> np.ndarray:
     """Return float64 values of a quantity in its internal unit.
 
     Parameters

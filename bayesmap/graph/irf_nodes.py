@@ -62,8 +62,8 @@ def irf_nodes(arrays: FoldArrays, reference: SkyCoord, reach: float) -> IRFNodes
 
     Notes
     -----
-    The nodes are the pixels of the PSF map. The weights of shared widths are linear in the PSF, so their interpolation is
-    that of the map; interpolating widths would err by up to 3e-3.
+    The nodes are the pixels of the PSF map. The weights of shared widths are linear in the PSF, so their interpolation
+    is that of the map; interpolating widths would err by up to 3e-3.
     """
     image = arrays.psf.psf_map.geom.to_image()
     if min(image.data_shape) < 2:

@@ -103,7 +103,8 @@ def convergence_report(tree: xr.DataTree) -> ConvergenceReport:
     sizes = posterior.sizes
 
     def worst(function: Any, pick: Any, **kwargs: Any) -> dict[str, float]:
-        values = function(posterior, **kwargs)
+        with np.errstate(divide="ignore", invalid="ignore"):  # constants: NaN, which is reported
+            values = function(posterior, **kwargs)
         return {str(name): float(pick(values[name].to_numpy())) for name in values.data_vars}
 
     rhat = worst(az.rhat, np.max) if sizes["chain"] > 1 else dict.fromkeys(map(str, posterior.data_vars), np.nan)

@@ -218,7 +218,7 @@ def compile_datasets(
         raise ValueError("nothing to infer: all parameters of all models are frozen, or no models are set")
     observed = {}
     with pm.Model() as model:
-        variables = {p: p.prior.to_rv(names[p], p) for p in free}
+        variables = {p: p.prior.to_rv(names[p], p) for p in free if p.prior is not None}
         for dataset in datasets:
             own = list(dataset.models or [])
             parameters = [p for p in free if any(p in set(m.parameters) for m in own)]

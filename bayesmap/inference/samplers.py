@@ -163,7 +163,7 @@ def _draws_so_far(z: np.ndarray, stats: dict[str, np.ndarray]) -> tuple[np.ndarr
         raise KeyboardInterrupt("no draws yet: the chains were still tuning")
     chains = np.sort(order[: int(size.argmax()) + 1])
     draws = int(drawn[chains].min())
-    kinds = {"diverging": bool, "n_steps": "int64", "tree_depth": "int64"}
+    kinds: dict[str, Any] = {"diverging": bool, "n_steps": "int64", "tree_depth": "int64"}
     kept = {k: v[chains, :draws].astype(kinds.get(k, v.dtype)) for k, v in stats.items()}
     return z[chains, :draws], kept
 

@@ -170,9 +170,8 @@ def _prior_section(tree: Any, dataset: Any) -> Section:
     rows = []
     for parameter, name in parameter_names(dataset.models).items():
         if name in tree["posterior"].data_vars and parameter.prior is not None:
-            low, high = parameter.prior.interval(0.95, parameter.unit)
             origin = "default" if name in defaults else "given"
-            rows.append([name, _prior_text(parameter.prior), f"{low:.3g} to {high:.3g}", str(parameter.unit), origin])
+            rows.append([name, _prior_text(parameter.prior), _prior_interval(parameter), str(parameter.unit), origin])
     text = "Weakly informative default priors are made from the data where none is given."
     return Section("Priors", text, ("parameter", "prior", "central 95 %", "unit", "origin"), rows)
 
@@ -183,3 +182,11 @@ def _prior_text(prior: Any) -> str:
         f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in prior.kwargs.items()
     )
     return f"{prior.dist}({', '.join(arguments)})"
+
+
+def _prior_interval(parameter: Any) -> str:
+    """Central 95 % interval of a prior; empty for a distribution without quantiles."""
+    if parameter.prior.distribution.scipy is None:
+        return ""
+    low, high = parameter.prior.interval(0.95, parameter.unit)
+    return f"{low:.3g} to {high:.3g}"

@@ -1,4 +1,4 @@
-"""Extended sources against a high-resolution calculation of the test's own, where Gammapy's pixel integrals are coarse."""
+"""Sources against a high-resolution calculation of the test's own."""
 
 import astropy.units as u
 import numpy as np

@@ -1,16 +1,16 @@
 """Predicted counts against Gammapy 2.1 on real datasets.
 
 Point sources are compared through the bilinear average of our own predictions at the four pixel centres around them:
-that is what Gammapy's prediction is. Tolerances are those of the reference folder's README: totals per energy 1e-3, pixels
-1e-2 of the peak of their energy. Where it says that bayesmap differs, the test says how:
+that is what Gammapy's prediction is. Tolerances are those of the reference folder's README: totals per energy 1e-3,
+pixels 1e-2 of the peak of their energy. Where it says that bayesmap differs, the test says how:
 
 - narrow Gaussians and disks: Gammapy's pixel integrals are coarse (oversampling), pixels agree to 6e-2 only;
 - extended sources on the coarse H.E.S.S. pixels: Gammapy integrates both shape and PSF over pixels, which smears twice:
   4e-2. Both are tested against fine grids in ``test_high_resolution.py``, which ours meets to 4e-3 in L1;
 - flux from outside the map is kept: constant and template sources are compared further than a PSF from the edge;
 - Gammapy's PSF kernel of the last true energy of fermi-3fhl-gc is empty, so its last reconstructed energy lacks flux;
-- Gammapy cuts PSFs at 99.9 % containment: for the tails of the Fermi PSF that is 2e-2 of the peak, for the noisy H.E.S.S.
-  tables 1.3e-2.
+- Gammapy cuts PSFs at 99.9 % containment: for the tails of the Fermi PSF that is 2e-2 of the peak, for the noisy
+  H.E.S.S. tables 1.3e-2.
 """
 
 import functools
