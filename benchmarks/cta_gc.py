@@ -13,6 +13,7 @@ import platform
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,10 @@ def say(text: str) -> None:
     print(f"... {text}", file=sys.stderr, flush=True)
 
 
-def measure(options: argparse.Namespace, folder: Path, stack: ExitStack) -> dict[str, Any]:
-    """Everything, in one run."""
+def measure(options: argparse.Namespace, folder: Path, stack: ExitStack, results: dict[str, Any]) -> None:
+    """Everything, in one run; each result is put into ``results`` as it comes."""
     letters = options.models.split(",")
-    results: dict[str, Any] = {"versions": versions(), "quick": options.quick}
+    results |= {"versions": versions(), "quick": options.quick}
     say("simulating counts")
     counts = simulate(options.data, letters)
     counts_file = folder / "counts.npz"
@@ -143,22 +144,27 @@ def measure(options: argparse.Namespace, folder: Path, stack: ExitStack) -> dict
     if not options.quick:
         say("bayesmap demo")
         results["demo"] = demo(folder)
-    return results
+
+
+def report(results: dict[str, Any], path: Path | None) -> None:
+    """Print the table; write all numbers if there is a path."""
+    table = rows(results)
+    print_table(table)
+    if path is not None:
+        results["table"] = [{**asdict(row), "met": row.met} for row in table]
+        path.write_text(json.dumps(results, indent=1))
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print, write; Ctrl-C or an error ends with what there is."""
     options = parse_arguments()
     options.data = options.data.resolve()
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        results = measure(options, Path(folder), stack)
-    table = rows(results)
-    print_table(table)
-    if options.json:
-        results["table"] = [
-            {"what": r.what, "value": r.value, "unit": r.unit, "target": r.target, "met": r.met} for r in table
-        ]
-        options.json.write_text(json.dumps(results, indent=1))
+        try:
+            measure(options, Path(folder), stack, results)
+        finally:
+            report(results, options.json)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ def open_dataset(path: Path, letter: str, counts: np.ndarray | None = None) -> A
         if key == "norm":
             parameter.min = 0
         parameter.prior = Prior(**free.prior)
+    if "diffuse" in members:
+        members["diffuse"].spatial_model.filename = "diffuse.fits"  # results hold the models as YAML, which names files
     dataset.models = models
     if counts is not None:
         dataset.counts.data = np.asarray(counts, dtype=dataset.counts.data.dtype)

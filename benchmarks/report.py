@@ -42,7 +42,7 @@ def rows(results: dict[str, Any]) -> list[Row]:
 
 def _gradients(results: dict[str, Any]) -> Iterator[Row]:
     peer = {letter: median_ms(seconds) for letter, seconds in results.get("stat_sum", {}).items()}
-    for label, seconds in results["gradient"].items():
+    for label, seconds in results.get("gradient", {}).items():
         letter, route = label.split()[0], " ".join(label.split()[1:])
         own = median_ms(seconds)
         yield Row(f"{label}: log-density + gradient", own, "ms")
@@ -98,7 +98,7 @@ def _first(results: dict[str, Any]) -> Iterator[Row]:
 
 def print_table(table: list[Row]) -> None:
     """Print the rows, with targets and whether they are met."""
-    width = max(len(row.what) for row in table)
+    width = max((len(row.what) for row in table), default=0)
     for row in table:
         target = "" if row.target is None else f"{'<=' if row.at_most else '>='} {row.target:g}"
         verdict = {None: "", True: "met", False: "MISSED"}[row.met]

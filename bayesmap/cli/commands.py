@@ -31,10 +31,7 @@ def demo(options: Namespace) -> None:
     say(f"Simulated {dataset.counts.data.sum():.0f} counts in {' x '.join(map(str, dataset.data_shape))} bins.")
     dataset.models = _guesses(true_models)
     say("Start: positions rounded to 0.1 deg, all else at plain values; default priors.")
-    # the nebula is much wider than the PSF: a mixture good to 0.3 % serves it, and is fast
-    _sample_and_report(
-        options, dataset, folder, "bayesmap demo: a simulated field", true_models, psf_route={"nebula": "mixture"}
-    )
+    _sample_and_report(options, dataset, folder, "bayesmap demo: a simulated field", true_models)
     say(f"\nDone in {time.perf_counter() - started:.0f} s.")
 
 

@@ -209,7 +209,13 @@ def simulate_cta_like(
     if energy_axis_true is None:
         energy_axis_true = MapAxis.from_energy_bounds("0.05 TeV", "63 TeV", nbin=16, name="energy_true")
     dataset = MapDataset.create(
-        geom, energy_axis_true=energy_axis_true, binsz_irf="0.5 deg", name=name, meta={"instrument": "CTA-like"}
+        geom,
+        energy_axis_true=energy_axis_true,
+        # fine bins: a table is read with linear interpolation, whose kinks a Gaussian mixture does not have
+        rad_axis=MapAxis.from_bounds(0, 1.2, nbin=300, node_type="edges", name="rad", unit="deg"),
+        binsz_irf="0.5 deg",
+        name=name,
+        meta={"instrument": "CTA-like"},
     )
     geoms, offset = dataset.geoms, _offsets(geom, pointing)
     rate = background_rate(geom.axes["energy"].edges.to_value("TeV"), offset)

@@ -99,13 +99,15 @@ class Fold:
 
     def at(self, values: Values) -> Any:
         """Predicted counts in the selected bins, shape ``(n_bin,)``."""
+        return self._at(values, self.project(values))
+
+    def _at(self, values: Values, projected: Any) -> Any:
         counts = pt.zeros(self.bins["columns"].shape)
         for i, background in enumerate(self.terms.backgrounds):
             part = self.bins[f"background{i}"] * background.factor(values)[self.bins["energy"]]
             counts = counts + (part if background.separable else part * background.image(values)[self.bins["pixel"]])
         for i, source in enumerate(self.terms.fixed):
             counts = counts + banded(self.flux(source.model, values), self.bins[f"response{i}"], self.bins[f"first{i}"])
-        projected = self.project(values)
         if projected is not None:
             counts = pt.inc_subtensor(counts[projected[0]], projected[1])
         return counts
@@ -158,7 +160,9 @@ class Fold:
         ``counts * log(npred / background)`` in the bins that they reach: the same number at the cost of the windows.
         """
         if not self.collapses:
-            return (counts * pt.log(self.at(values))).sum(), self.total(values)
+            projected = self.project(values)  # once: two nodes would have two adjoints
+            total = self._static_total(values) + (0.0 if projected is None else projected[2])
+            return (counts * pt.log(self._at(values, projected))).sum(), total
         factor = self.terms.backgrounds[0].factor(values)
         log_sum = static + (counts_per_energy * pt.log(factor)).sum()
         projected = self.project(values)

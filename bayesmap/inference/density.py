@@ -7,7 +7,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pytensor.graph.replace import clone_replace
+from pytensor.graph.replace import clone_replace, vectorize_graph
 
 from bayesmap.modeling.random_variables import Standardize
 
@@ -63,9 +63,11 @@ class LogDensity:
         # A compiled function keeps its arguments in storage of its own: chains in threads must take turns.
         self._turn = threading.Lock()
         unknowns = model.replace_rvs_by_values(model.free_RVs + model.deterministics)
+        one = clone_replace(unknowns, replace=pieces, rebuild_strict=False)
+        draws = pt.matrix("draws", dtype="float64", shape=(None, len(self._start)))
         self._expand = pytensor.function(
-            [theta],
-            clone_replace(unknowns, replace=pieces, rebuild_strict=False),
+            [draws],
+            vectorize_graph(one, {theta: draws}),
             mode="FAST_COMPILE",
             trust_input=True,
             on_unused_input="ignore",
@@ -99,13 +101,13 @@ class LogDensity:
 
     def expand(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters in their declared units at one point."""
-        return dict(zip(self._expand_names, self._expand(np.asarray(theta, dtype="float64")), strict=True))
+        columns = self._expand(np.asarray(theta, dtype="float64")[None])
+        return {name: column[0] for name, column in zip(self._expand_names, columns, strict=True)}
 
     def expand_draws(self, draws: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters of many points: ``draws`` has shape ``(n_chain, n_draw, size)``."""
-        flat = [self._expand(point) for point in np.ascontiguousarray(draws.reshape(-1, draws.shape[-1]))]
-        columns: Any = zip(*flat, strict=True)
+        columns = self._expand(np.ascontiguousarray(draws.reshape(-1, draws.shape[-1])))
         return {
-            name: np.stack([np.asarray(v) for v in column]).reshape(*draws.shape[:2], *np.shape(column[0]))
+            name: column.reshape(*draws.shape[:2], *column.shape[1:])
             for name, column in zip(self._expand_names, columns, strict=True)
         }

@@ -3,6 +3,7 @@
 import datetime
 import importlib.metadata
 import json
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,8 +140,17 @@ def _provenance(fit: Any) -> dict[str, Any]:
         "created_at": datetime.datetime.now(datetime.UTC).isoformat(),
         "inference_library": "bayesmap",
         "versions": json.dumps(versions),
-        "models": fit.models.to_yaml(),
+        "models": _models_text(fit.models),
         "default_priors": ", ".join(defaults),
         "datasets": ", ".join(d.name for d in fit.datasets),
         "psf_routes": json.dumps(fit.routes),
     }
+
+
+def _models_text(models: Any) -> str:
+    """The models as YAML; a model that no file can hold (a template only in memory) must not cost the draws."""
+    try:
+        return str(models.to_yaml())
+    except ValueError as error:
+        warnings.warn(f"the result does not hold the models: {error}", stacklevel=5)
+        return f"# not stored: {error}"

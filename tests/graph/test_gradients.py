@@ -5,7 +5,9 @@ import functools
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 
+from bayesmap.datasets import simulate_cta_like
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.maps import Map, WcsGeom
@@ -25,7 +27,7 @@ from bayesmap.modeling import (
     TemplateNPredModel,
     TemplateSpatialModel,
 )
-from tests.inference.tiny import LAT, LON, background, geom, make_dataset, point, power_law
+from tests.inference.tiny import LAT, LON, background, geom, make_dataset, point, power_law, true_axis
 
 HERE = {"lon_0": (LON + 0.033) * u.deg, "lat_0": (LAT - 0.021) * u.deg, "frame": "galactic"}
 
@@ -213,3 +215,27 @@ def test_value_and_gradient_are_continuous_across_pixels(case):
             # what the gradient itself explains is 1e-6; the rest is the 1e-5 of the photons that a window cuts off
             assert abs(one[0] - other[0]) < 5e-3, (x, y)
             np.testing.assert_allclose(one[1], other[1], atol=2e-3 * max(np.abs(one[1]).max(), 10), err_msg=f"{x}, {y}")
+
+
+def test_gradient_with_responses_at_the_moving_source(rng):
+    """PSF and energy dispersion that change with the position add to its gradient."""
+    pointing = SkyCoord(LON + 1.2, LAT - 0.9, unit="deg", frame="galactic")
+    models = Models([point(), background()])
+    dataset = simulate_cta_like(
+        models,
+        geom=geom(),
+        energy_axis_true=true_axis(),
+        pointing=pointing,
+        livetime="20 h",
+        name="tiny",
+        random_state=1,
+    )
+    built = [compile_datasets(dataset, irf_position=where, psf_tolerance=3e-3) for where in ("source", "prior")]
+    moving, fixed = (LogDensity(model, mode="FAST_COMPILE") for model, _ in built)
+    assert built[0][1]["tiny"].fold.terms.routes["source"][0] == "mixture"
+    for _ in range(2):
+        theta = moving.start + 0.5 * rng.normal(size=moving.size)
+        _, gradient = moving(theta)
+        scale = np.abs(gradient).max()
+        np.testing.assert_allclose(gradient, differences(moving, theta), rtol=1e-5, atol=1e-5 * scale)
+        assert np.abs(fixed(theta)[1] - gradient).max() > 1e-4 * scale  # it does matter

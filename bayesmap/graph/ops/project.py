@@ -115,16 +115,59 @@ def _run_end(classes, y, x, x_max, uniform):
 
 
 @kernel
+def _local_bins(windows, rows, n_reco, n_y):
+    """Where the selected bins of the image rows that any window reaches stand in a list of them.
+
+    Bin ``b`` of energy ``e`` is number ``b + shift[e]`` of ``size``: memory in proportion to the windows.
+    """
+    y_first, y_last = n_y, 0
+    for s in range(windows.shape[0]):
+        y_first = min(y_first, max(windows[s, 0], 0))
+        y_last = max(y_last, min(windows[s, 0] + windows[s, 2], n_y))
+    shift = np.zeros(n_reco, dtype=np.int64)
+    size = 0
+    if y_first < y_last:
+        for e in range(n_reco):
+            shift[e] = size - rows[e * n_y + y_first]
+            size += rows[e * n_y + y_last] - rows[e * n_y + y_first]
+    return shift, size
+
+
+@kernel
+def _boxes(halves, bands, windows, s, n_y, n_x):
+    """Pixels of source s as ``y_low, y_high, x_low, x_high``.
+
+    Per true energy those that count in the total, and those that are looked at; per reconstructed energy those with
+    counts.
+    """
+    y0, x0, height, width = windows[s, 0], windows[s, 1], windows[s, 2], windows[s, 3]
+    n_true, n_reco = halves.shape[1], bands.shape[1]
+    total, seen = np.empty((n_true, 4), np.int64), np.empty((n_true, 4), np.int64)
+    counted = np.empty((n_reco, 4), np.int64)
+    for j in range(n_true):
+        total[j, 0], total[j, 1] = _limits(y0, height, halves[s, j], n_y)
+        total[j, 2], total[j, 3] = _limits(x0, width, halves[s, j], n_x)
+        reach = _reach(halves, bands, s, j)
+        seen[j, 0], seen[j, 1] = _limits(y0, height, reach, n_y)
+        seen[j, 2], seen[j, 3] = _limits(x0, width, reach, n_x)
+    for e in range(n_reco):
+        half = _widest(halves, s, bands[s, e, 0], bands[s, e, 1])
+        counted[e, 0], counted[e, 1] = _limits(y0, height, half, n_y)
+        counted[e, 2], counted[e, 3] = _limits(x0, width, half, n_x)
+    return total, seen, counted
+
+
+@kernel
 def _project(stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows):
     n_source, n_reco, n_true = edisp.shape
     n_y, n_x = exposure.shape[1], exposure.shape[2]
     bands = _bands(edisp)
-    # Windows of several sources may share bins; one source needs no book-keeping over all bins.
-    slot = np.full(columns.size if n_source > 1 else 0, -1, dtype=np.int32)
-    visits = np.empty(columns.size * n_source, dtype=np.int32)
+    shift, n_local = _local_bins(windows, rows, n_reco, n_y)
+    slot = np.full(n_local if n_source > 1 else 0, -1, dtype=np.int32)
+    visits = np.empty(n_local * n_source, dtype=np.int32)
     n_visit = 0
-    touched = np.empty(columns.size, dtype=np.int64)
-    counts = np.empty(columns.size)
+    touched = np.empty(n_local, dtype=np.int64)
+    counts = np.empty(n_local)
     n_touched = 0
     total = 0.0
     offset = 0
@@ -138,47 +181,52 @@ def _project(stamps, windows, halves, flux, edisp, exposure, classes, class_weig
             continue
         response = _class_response(edisp, class_weights, s)
         uniform = _one_class(classes, y_min, y_max, x_min, x_max)
-        for j in range(n_true):
-            y_low, y_high = _limits(y0, height, halves[s, j], n_y)
-            x_low, x_high = _limits(x0, width, halves[s, j], n_x)
-            part = 0.0
-            for y in range(y_low, y_high):
-                x = x_low
-                while x < x_high:
-                    end = _run_end(classes, y, x, x_high, uniform)
-                    row_part = 0.0
-                    for i in range(x, end):
-                        row_part += stamp[j, y - y0, i - x0] * exposure[j, y, i]
-                    part += response[classes[y, x], j] * row_part
-                    x = end
-            total += flux[s, j] * part
-        weight = np.empty(n_true)
-        for e in range(n_reco):
-            j_min, j_max = bands[s, e, 0], bands[s, e, 1]
-            for j in range(j_min, j_max):
-                weight[j] = edisp[s, e, j] * flux[s, j]
-            half = _widest(halves, s, j_min, j_max)
-            y_low, y_high = _limits(y0, height, half, n_y)
-            x_low, x_high = _limits(x0, width, half, n_x)
-            for y in range(y_low, y_high):
-                row = e * n_y + y
-                if rows[row] == rows[row + 1]:
+        in_total, looked_at, counted = _boxes(halves, bands, windows, s, n_y, n_x)
+        seen = np.empty((n_true, x_max - x_min))
+        row = np.empty(x_max - x_min)
+        for y in range(y_min, y_max):
+            for j in range(n_true):
+                if not looked_at[j, 0] <= y < looked_at[j, 1]:
                     continue
-                first, last = _row_range(columns, rows[row], rows[row + 1], x_low, x_high)
+                low, high = looked_at[j, 2], looked_at[j, 3]
+                seen_j, factor = seen[j, low - x_min : high - x_min], flux[s, j]
+                stamp_j, exposure_j = stamp[j, y - y0, low - x0 : high - x0], exposure[j, y, low:high]
+                for i in range(high - low):
+                    seen_j[i] = factor * stamp_j[i] * exposure_j[i]
+                if not in_total[j, 0] <= y < in_total[j, 1]:
+                    continue
+                x = in_total[j, 2]
+                while x < in_total[j, 3]:
+                    end = _run_end(classes, y, x, in_total[j, 3], uniform)
+                    part = 0.0
+                    for i in range(x - low, end - low):
+                        part += seen_j[i]
+                    total += response[classes[y, x], j] * part
+                    x = end
+            for e in range(n_reco):
+                if not counted[e, 0] <= y < counted[e, 1]:
+                    continue
+                low, high = counted[e, 2], counted[e, 3]
+                first, last = _row_range(columns, rows[e * n_y + y], rows[e * n_y + y + 1], low, high)
+                if first == last:
+                    continue
+                # All pixels of the row together vectorise: faster than only those with counts.
+                row_e = row[: high - low]
+                row_e[:] = 0.0
+                for j in range(bands[s, e, 0], bands[s, e, 1]):
+                    weight, seen_j = edisp[s, e, j], seen[j, low - x_min : high - x_min]
+                    for i in range(high - low):
+                        row_e[i] += weight * seen_j[i]
                 for b in range(first, last):
-                    x = columns[b]
-                    value = 0.0
-                    for j in range(j_min, j_max):
-                        value += weight[j] * stamp[j, y - y0, x - x0] * exposure[j, y, x]
-                    place = slot[b] if n_source > 1 else -1
+                    place = slot[b + shift[e]] if n_source > 1 else -1
                     if place < 0:
                         place = n_touched
                         touched[place] = b
                         counts[place] = 0.0
                         if n_source > 1:
-                            slot[b] = place
+                            slot[b + shift[e]] = place
                         n_touched += 1
-                    counts[place] += value
+                    counts[place] += row_e[columns[b] - low]
                     visits[n_visit] = place
                     n_visit += 1
     return touched[:n_touched].copy(), counts[:n_touched].copy(), np.asarray(total), visits[:n_visit].copy()
@@ -191,7 +239,7 @@ def _project_adjoint(
     n_source, n_reco, n_true = edisp.shape
     n_y, n_x = exposure.shape[1], exposure.shape[2]
     bands = _bands(edisp)
-    n_visit = 0
+    n_visit = 0  # the walk is that of _project
     g_stamps = np.zeros(stamps.size)
     g_flux = np.zeros((n_source, n_true))
     offset = 0
@@ -205,46 +253,50 @@ def _project_adjoint(
         if x_min >= x_max or y_min >= y_max:
             continue
         response = _class_response(edisp, class_weights, s)
-        # First the derivative of the result by (stamp x flux), without the exposure.
         uniform = _one_class(classes, y_min, y_max, x_min, x_max)
-        for j in range(n_true):
-            y_low, y_high = _limits(y0, height, halves[s, j], n_y)
-            x_low, x_high = _limits(x0, width, halves[s, j], n_x)
-            for y in range(y_low, y_high):
-                x = x_low
-                while x < x_high:
-                    end = _run_end(classes, y, x, x_high, uniform)
-                    value = g_total * response[classes[y, x], j]
-                    for i in range(x, end):
-                        g_stamp[j, y - y0, i - x0] = value
-                    x = end
-        for e in range(n_reco):
-            j_min, j_max = bands[s, e, 0], bands[s, e, 1]
-            half = _widest(halves, s, j_min, j_max)
-            y_low, y_high = _limits(y0, height, half, n_y)
-            x_low, x_high = _limits(x0, width, half, n_x)
-            for y in range(y_low, y_high):
-                row = e * n_y + y
-                if rows[row] == rows[row + 1]:
+        in_total, looked_at, counted = _boxes(halves, bands, windows, s, n_y, n_x)
+        g_seen = np.empty((n_true, x_max - x_min))
+        row = np.empty(x_max - x_min)
+        for y in range(y_min, y_max):
+            # First the derivative of the result by (stamp x flux x exposure).
+            g_seen[:] = 0.0
+            for j in range(n_true):
+                if not in_total[j, 0] <= y < in_total[j, 1]:
                     continue
-                first, last = _row_range(columns, rows[row], rows[row + 1], x_low, x_high)
+                x = in_total[j, 2]
+                while x < in_total[j, 3]:
+                    end = _run_end(classes, y, x, in_total[j, 3], uniform)
+                    g_seen[j, x - x_min : end - x_min] = g_total * response[classes[y, x], j]
+                    x = end
+            for e in range(n_reco):
+                if not counted[e, 0] <= y < counted[e, 1]:
+                    continue
+                low, high = counted[e, 2], counted[e, 3]
+                first, last = _row_range(columns, rows[e * n_y + y], rows[e * n_y + y + 1], low, high)
+                if first == last:
+                    continue
+                row_e = row[: high - low]
+                row_e[:] = 0.0
                 for b in range(first, last):
-                    x = columns[b]
-                    sensitivity = g_counts[visits[n_visit]]
+                    row_e[columns[b] - low] = g_counts[visits[n_visit]]
                     n_visit += 1
-                    for j in range(j_min, j_max):
-                        g_stamp[j, y - y0, x - x0] += sensitivity * edisp[s, e, j]
-        # Then the exposure and the flux, and the flux gradient on the way.
-        for j in range(n_true):
-            y_low, y_high = _limits(y0, height, _reach(halves, bands, s, j), n_y)
-            x_low, x_high = _limits(x0, width, _reach(halves, bands, s, j), n_x)
-            total = 0.0
-            for y in range(y_low, y_high):
-                for x in range(x_low, x_high):
-                    value = g_stamp[j, y - y0, x - x0] * exposure[j, y, x]
-                    total += value * stamp[j, y - y0, x - x0]
-                    g_stamp[j, y - y0, x - x0] = value * flux[s, j]
-            g_flux[s, j] = total
+                for j in range(bands[s, e, 0], bands[s, e, 1]):
+                    weight, g_seen_j = edisp[s, e, j], g_seen[j, low - x_min : high - x_min]
+                    for i in range(high - low):
+                        g_seen_j[i] += weight * row_e[i]
+            # Then the exposure and the flux, and the flux gradient on the way.
+            for j in range(n_true):
+                if not looked_at[j, 0] <= y < looked_at[j, 1]:
+                    continue
+                low, high = looked_at[j, 2], looked_at[j, 3]
+                g_seen_j, exposure_j = g_seen[j, low - x_min : high - x_min], exposure[j, y, low:high]
+                stamp_j, g_stamp_j = stamp[j, y - y0, low - x0 : high - x0], g_stamp[j, y - y0, low - x0 : high - x0]
+                part, factor = 0.0, flux[s, j]
+                for i in range(high - low):
+                    value = g_seen_j[i] * exposure_j[i]
+                    part += value * stamp_j[i]
+                    g_stamp_j[i] = value * factor
+                g_flux[s, j] += part
     return g_stamps, g_flux
 
 
@@ -276,20 +328,20 @@ def _project_adjoint_edisp(
             for c in range(n_class):
                 for j in range(n_true):
                     g_edisp[s, e, j] += g_total * class_weights[c, e] * exposed[c, j]
-            half = _widest(halves, s, bands[s, e, 0], bands[s, e, 1])
-            y_low, y_high = _limits(y0, height, half, n_y)
-            x_low, x_high = _limits(x0, width, half, n_x)
-            for y in range(y_low, y_high):
-                row = e * n_y + y
-                if rows[row] == rows[row + 1]:
+        _, _, counted = _boxes(halves, bands, windows, s, n_y, n_x)
+        for y in range(y_min, y_max):  # the walk is that of _project
+            for e in range(n_reco):
+                if not counted[e, 0] <= y < counted[e, 1]:
                     continue
-                first, last = _row_range(columns, rows[row], rows[row + 1], x_low, x_high)
+                row = e * n_y + y
+                first, last = _row_range(columns, rows[row], rows[row + 1], counted[e, 2], counted[e, 3])
                 for b in range(first, last):
                     x = columns[b]
                     sensitivity = g_counts[visits[n_visit]]
                     n_visit += 1
                     for j in range(n_true):
                         g_edisp[s, e, j] += sensitivity * stamp[j, y - y0, x - x0] * exposure[j, y, x]
+        for e in range(n_reco):
             for j in range(n_true):
                 g_edisp[s, e, j] *= flux[s, j]
     return g_edisp
