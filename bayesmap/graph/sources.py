@@ -199,7 +199,7 @@ class SplineSource(_Positions):
 
 
 class FFTSource(_Positions):
-    """A source of any shape seen through a PSF of any shape, by FFT on a fixed window.
+    """A source of any shape seen through a PSF of any shape, by FFT on a window that moves and grows with it.
 
     Parameters
     ----------
@@ -207,13 +207,15 @@ class FFTSource(_Positions):
         Its spatial model gives the shape per steradian.
     sky : SkyToPixel
         For its frame.
-    window : tuple of int
-        ``y0, x0, height, width`` in pixels.
+    area : tuple of int
+        ``y0, x0, height, width`` in pixels: the largest window.
+    margin : int
+        What the PSF adds to the shape on each side, in pixels.
     coords : tuple of numpy.ndarray
         Longitude, latitude (deg, model's frame) and solid angle (sr) of the sub-pixels, shape
         ``(height, width, n_sub)``.
     basis : KernelBasis
-        For images of the window's shape.
+        The PSF.
     dispersion : numpy.ndarray
         ``(1, n_reco, n_true)``.
     reco_psf : bool
@@ -224,27 +226,45 @@ class FFTSource(_Positions):
         self,
         model: Any,
         sky: SkyToPixel,
-        window: tuple[int, ...],
+        area: tuple[int, ...],
+        margin: int,
         coords: Any,
         basis: KernelBasis,
         dispersion: np.ndarray,
         reco_psf: bool,
     ) -> None:
         super().__init__([model], sky, dispersion, reco_psf)
-        self.window, self.fft_width = window, basis.fft_width
+        self.area, self.margin = area, margin
         self.step = float(np.rad2deg(np.sqrt(np.median(coords[2]))))
-        self.mixing, self.transform = data(basis.mixing), data(basis.transform)
-        self.n_energy = len(basis.mixing)
+        self.mixing, self.kernels = data(basis.mixing), data(basis.kernels)
+        self.pixels_per_deg = float(np.linalg.norm(sky.matrix, axis=1).max())
+        self.n_energy, self.error = len(basis.mixing), basis.error
         self.lon, self.lat, self.solid_angle = (data(c) for c in coords)
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         """Convolved image of the shape; see :class:`SourceGroup`."""
         spatial = self.models[0].spatial_model
-        density = spatial.evaluate_graph(self.lon, self.lat, spatial.at_resolution(values, self.step))
-        image = (density * self.solid_angle).sum(axis=-1)
-        stamps = convolve_graph(image, self.mixing, self.transform, self.fft_width)
-        halves = np.full((1, self.n_energy), max(self.window[2:]))
-        return stamps.ravel(), pt.as_tensor_variable(np.array([self.window], dtype="int64")), halves
+        rows, columns = self._window(values)
+        lon, lat, solid_angle = (c[slice(*rows), slice(*columns)] for c in (self.lon, self.lat, self.solid_angle))
+        density = spatial.evaluate_graph(lon, lat, spatial.at_resolution(values, self.step))
+        image = (density * solid_angle).sum(axis=-1)
+        stamps = convolve_graph(image, self.mixing, self.kernels)
+        height, width = rows[1] - rows[0], columns[1] - columns[0]
+        window = pt.stack([rows[0] + self.area[0], columns[0] + self.area[1], height, width])[None]
+        return stamps.ravel(), window, pt.maximum(height, width) * np.ones((1, self.n_energy), dtype="int64")
+
+    def _window(self, values: Values) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """First and last row and column of the window inside the area."""
+        radius = self.models[0].spatial_model.radius_graph(values)
+        if radius is None:
+            return (0, self.area[2]), (0, self.area[3])
+        half = pt.cast(pt.ceil(radius * self.pixels_per_deg), "int64") + self.margin + 1
+        edges = []
+        for position, start, size in zip(self.pixels(values)[::-1], self.area[:2], self.area[2:], strict=True):
+            middle = pt.cast(pt.floor(position[0] + 0.5), "int64") - start
+            low = pt.clip(middle - half, 0, size - 1)
+            edges.append((low, pt.clip(middle + half + 1, low + 1, size)))
+        return edges[0], edges[1]
 
 
 def sub_pixels(arrays: FoldArrays, frame: str, window: tuple[int, ...], fine: int) -> tuple[np.ndarray, ...]:

@@ -163,7 +163,9 @@ def build_terms(
                 "irf_position='prior'"
             )
         elif plan.route == "fft":
-            terms.groups.append(_fft_source(arrays, plan, (reach or {}).get(plan.model.name, 0.0)))
+            fft_source = _fft_source(arrays, plan, (reach or {}).get(plan.model.name, 0.0))
+            terms.routes[plan.model.name] = ("fft", fft_source.error)
+            terms.groups.append(fft_source)
     together = [p for p in plans if p.route == "mixture" and not (irf_position == "source" and p.moves)]
     terms.groups += _gaussian_groups(arrays, together)
     return terms
@@ -307,9 +309,9 @@ def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
     window = (y0, x0, max(y1 - y0, 1), max(x1 - x0, 1))
     fine = int(np.clip(np.ceil(2 * min(scale) / spatial.evaluation_bin_size_min.to_value("deg")), 1, 8))
     n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
-    basis = kernel_basis(plan.profile, n_energy, scale, window[2:])
+    basis = kernel_basis(plan.profile, n_energy, scale)
     coords = sub_pixels(arrays, spatial.frame, window, fine)
-    return FFTSource(plan.model, plan.sky(arrays), window, coords, basis, plan.edisp[None], arrays.reco_psf)
+    return FFTSource(plan.model, plan.sky(arrays), window, kernel, coords, basis, plan.edisp[None], arrays.reco_psf)
 
 
 def _background(arrays: FoldArrays, model: Any) -> BackgroundTerm:

@@ -1,7 +1,6 @@
 """The log-posterior of a `pymc.Model` as one compiled function of a flat vector of unconstrained variables."""
 
 import threading
-from typing import Any
 
 import numpy as np
 import pymc as pm

@@ -118,8 +118,9 @@ def _render(figure: Any, caption: str) -> Figure:
 def _mark_sources(ax: Any, dataset: Any) -> None:
     """Draw a cross and the name at each source, black with a white edge."""
     edge = [withStroke(linewidth=2.5, foreground="white")]
+    model: Any
     for model in sources(dataset):
-        position = model.position.transform_to(dataset.counts.geom.frame)
+        position: Any = model.position.transform_to(dataset.counts.geom.frame)
         lon, lat = position.data.lon.deg, position.data.lat.deg
         where = ax.get_transform("world")
         cross = {"color": "black", "markersize": 9, "path_effects": edge}
@@ -128,11 +129,12 @@ def _mark_sources(ax: Any, dataset: Any) -> None:
         ax.annotate(model.name, (lon, lat), xycoords=where, **text)
 
 
-def _images(dataset: Any, npred: Map) -> tuple[Map, Map]:
+def _images(dataset: Any, npred: Any) -> tuple[Any, Any]:
     """Counts and prediction inside the mask, summed over energy."""
     keep = 1.0 if dataset.mask is None else dataset.mask.data
-    maps = (Map.from_geom(m.geom, data=m.data * keep, unit="") for m in (dataset.counts, npred))
-    return tuple(m.sum_over_axes(keepdims=False) for m in maps)  # type: ignore[return-value]
+    maps: Any = (Map.from_geom(m.geom, data=m.data * keep, unit="") for m in (dataset.counts, npred))
+    counts, predicted = (m.sum_over_axes(keepdims=False) for m in maps)
+    return counts, predicted
 
 
 def _counts(dataset: Any, npred: Map) -> Figure:

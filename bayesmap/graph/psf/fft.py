@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from bayesmap.graph.ops.convolve import Convolve, kernel_transform
+from bayesmap.graph.ops.convolve import Convolve
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
 
 __all__ = ["KernelBasis", "convolve_graph", "kernel_basis"]
@@ -15,23 +14,20 @@ __all__ = ["KernelBasis", "convolve_graph", "kernel_basis"]
 
 @dataclass(frozen=True)
 class KernelBasis:
-    """Kernels of all energies as combinations of a few, ready for one image shape.
+    """Kernels of all energies as combinations of a few.
 
     Attributes
     ----------
     mixing : numpy.ndarray
         Shape ``(n_energy, n_basis)``.
-    transform : numpy.ndarray
-        Fourier transforms of the basis kernels.
-    fft_width : int
-        Width of the padded image.
+    kernels : numpy.ndarray
+        The basis, shape ``(n_basis, height, width)``, both odd.
     error : float
         Half the L1 distance of the truncated kernels from the full ones, at the worst energy.
     """
 
     mixing: np.ndarray
-    transform: np.ndarray
-    fft_width: int
+    kernels: np.ndarray
     error: float
 
 
@@ -45,7 +41,6 @@ def kernel_basis(
     profile: PSFProfile | None,
     n_energy: int,
     scale: tuple[float, float],
-    shape: tuple[int, int],
     tolerance: float = 1e-5,
 ) -> KernelBasis:
     """Decompose the kernels of one position.
@@ -60,8 +55,6 @@ def kernel_basis(
         Number of energies.
     scale : tuple of float
         Width of a pixel in x and y, in deg.
-    shape : tuple of int
-        Height and width of the images to convolve.
     tolerance : float
         Largest error of the truncated decomposition.
     """
@@ -76,26 +69,25 @@ def kernel_basis(
         error = 0.5 * float(np.abs(mixing @ right[:rank] - kernels.reshape(len(kernels), -1)).sum(axis=1).max())
         if error <= tolerance:
             break
-    transform, fft_width = kernel_transform(right[:rank].reshape(rank, *kernels.shape[1:]), shape)
-    return KernelBasis(mixing, transform, fft_width, error)
+    return KernelBasis(mixing, right[:rank].reshape(rank, *kernels.shape[1:]), error)
 
 
-def convolve_graph(image: TensorVariable, mixing: Any, transform: Any, fft_width: int) -> TensorVariable:
+def convolve_graph(image: TensorVariable, mixing: Any, kernels: Any) -> TensorVariable:
     """Convolve an image of probabilities per pixel with the PSF of every energy.
 
     Parameters
     ----------
     image : TensorVariable
         Shape ``(height, width)``.
-    mixing, transform, fft_width
-        The parts of a :class:`KernelBasis` for this shape, as data of the graph.
+    mixing, kernels
+        The parts of a :class:`KernelBasis`, as data of the graph.
 
     Returns
     -------
     TensorVariable
         Shape ``(n_energy, height, width)``.
     """
-    maps = Convolve()(image, transform, pt.as_tensor_variable(fft_width))
+    maps = Convolve()(image, kernels)
     height, width = image.shape
     mixed = mixing @ maps.reshape((mixing.shape[1], height * width))
     return mixed.reshape((mixing.shape[0], height, width))

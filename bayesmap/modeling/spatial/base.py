@@ -111,6 +111,16 @@ class SpatialModel(ModelBase):
         return None
 
     # -- symbolic ---------------------------------------------------------------------------------------------------
+    def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
+        """Return the radius in deg outside of which the shape is negligible, symbolic; None if it has no edge.
+
+        Parameters
+        ----------
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+        """
+        return None
+
     def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
         """Return values for an evaluation on a grid that cannot resolve a sharp edge.
 

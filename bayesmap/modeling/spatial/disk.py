@@ -64,6 +64,10 @@ class DiskSpatialModel(SpatialModel):
         step = (sphere.separation(lon, lat, lon_0, lat_0) - radius) / (radius * edge_width)
         return _norm(sphere.RADIANS * r_0, ratio_square) * 0.5 * pt.erfc(_EDGE * step)
 
+    def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
+        """The semi-major axis with the edge, and a tenth more."""
+        return 1.1 * values[self.r_0] * (1 + values[self.edge_width])
+
     def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
         """Widen the edge to the step of the grid: sums over the grid are then smooth in radius and position."""
         # An edge with a standard deviation of half a step; narrower ones make the sum jump from point to point.

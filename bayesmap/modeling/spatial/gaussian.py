@@ -88,6 +88,10 @@ class GaussianSpatialModel(SpatialModel):
     def _structure(self) -> u.Quantity:
         return 0.75 * self.sigma.quantity * np.sqrt(1 - self.e.value**2)
 
+    def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
+        """Five widths of the major axis."""
+        return 5 * values[self.sigma]
+
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
         """Return the widths and the angle; see `SpatialModel.gaussian_graph`."""
         _, _, sigma, e, phi = self._arguments(values)
