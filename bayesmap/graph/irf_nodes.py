@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap.graph.arrays import FoldArrays
 from bayesmap.graph.pixel import SkyToPixel
-from bayesmap.graph.psf.mixture import fit_weights, mixture_error, sigma_range
+from bayesmap.graph.psf.mixture import fit_weights, mixture_error, normalised_weights, sigma_range
 from bayesmap.graph.psf.profile import psf_profile
 
 __all__ = ["IRFNodes", "irf_nodes"]
@@ -82,7 +82,7 @@ def irf_nodes(arrays: FoldArrays, reference: SkyCoord, reach: float) -> IRFNodes
     weight = np.array([[fit_weights(p, sigma) for p in row] for row in profiles])
     keep = weight.max(axis=(0, 1, 2)) > 1e-6
     sigma, weight = sigma[keep], weight[..., keep]
-    weight /= weight.sum(axis=-1, keepdims=True)
+    weight = normalised_weights(weight)
     edisp = np.array([[arrays.dispersion(node) for node in row] for row in nodes])
     grid = SkyToPixel.from_geom(image, image.center_skydir.transform_to(reference.frame))
     sky = dataclasses.replace(grid, origin=grid.origin - np.array([columns[0], rows[0]]))

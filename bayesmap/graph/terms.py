@@ -291,7 +291,7 @@ def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) 
     if nodes.error > tolerance:
         raise ValueError(
             f"model {plan.model.name!r}, dataset {arrays.name!r}: the PSF between positions is described to "
-            f"{nodes.error:.1e} only, psf_tolerance is {tolerance:.1e}; raise it or use irf_position='prior'"
+            f"{nodes.error:.2e} only, psf_tolerance is {tolerance:.2e}; raise it or use irf_position='prior'"
         )
     return FollowingGaussian(plan.model, plan.sky(arrays), nodes, max(arrays.mask.shape[1:]))
 

@@ -20,7 +20,7 @@ from bayesmap.inference.listing import as_datasets, at_prior_centre, dataset_mod
 from bayesmap.inference.predictor import Predictor
 from bayesmap.likelihoods import PoissonLikelihood
 
-__all__ = ["ObservedCounts", "compile_datasets", "to_pymc"]
+__all__ = ["ObservedCounts", "check_counts", "check_explained", "compile_datasets", "to_pymc"]
 
 
 class PredictedCounts(Op):
@@ -103,7 +103,7 @@ class ObservedCounts:
         """
         counts = np.asarray(counts, dtype="float64")
         shape, mask = self.arrays.mask.shape, self.arrays.mask
-        _check_counts(self.arrays.name, counts, mask)
+        check_counts(self.arrays.name, counts, mask)
         inside = counts[mask]
         chosen = self.likelihood.support(counts, mask) if self.nonnegative else mask
         selection = Selection.from_mask(chosen)
@@ -235,7 +235,7 @@ def compile_datasets(
                     irf_position=irf_position,
                 )
             observed[dataset.name].register([variables[p] for p in parameters])
-            _check_explained(observed[dataset.name])
+            check_explained(observed[dataset.name], observed[dataset.name].value.get_value())
     return model, observed
 
 
@@ -295,7 +295,8 @@ def _nonnegative(models: Sequence[Any], arrays: FoldArrays) -> bool:
     return True
 
 
-def _check_counts(name: str, counts: np.ndarray, mask: np.ndarray) -> None:
+def check_counts(name: str, counts: np.ndarray, mask: np.ndarray) -> None:
+    """Raise a ValueError unless a cube has the right shape and whole, non-negative numbers inside the mask."""
     if counts.shape != mask.shape:
         raise ValueError(f"dataset {name!r}: counts must have shape {mask.shape}, got {counts.shape}")
     inside = counts[mask]
@@ -313,7 +314,7 @@ def _check_data(arrays: FoldArrays) -> None:
         raise ValueError(f"dataset {name!r} has no counts: set them, or draw some with dataset.fake()")
     if not arrays.mask.any():
         raise ValueError(f"dataset {name!r}: the masks leave no bin; look at mask_safe and mask_fit")
-    _check_counts(name, arrays.counts, arrays.mask)
+    check_counts(name, arrays.counts, arrays.mask)
     for what, values in (("background", arrays.background), ("exposure", arrays.exposure)):
         if values is None:
             continue
@@ -322,10 +323,10 @@ def _check_data(arrays: FoldArrays) -> None:
             raise ValueError(f"dataset {name!r}: {what} has NaN, infinite or negative values inside the mask")
 
 
-def _check_explained(observed: ObservedCounts) -> None:
+def check_explained(observed: ObservedCounts, counts: np.ndarray) -> None:
     """Counts in a bin where no term ever predicts any make every parameter value impossible."""
     arrays, terms = observed.arrays, observed.fold.terms
-    suspicious = arrays.mask & (observed.value.get_value() > 0)
+    suspicious = arrays.mask & (counts > 0)
     for background in terms.backgrounds:
         suspicious &= background.cube <= 0
     if not suspicious.any():

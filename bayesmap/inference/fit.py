@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayesmap._util import check_option, get_random_state, suggest
 from bayesmap.inference import samplers
-from bayesmap.inference.compile import compile_datasets
+from bayesmap.inference.compile import check_counts, check_explained, compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
@@ -81,8 +81,13 @@ class CompiledFit:
         for name in counts:
             if name not in self._observed:
                 raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")
-        for name, cube in counts.items():
-            self._observed[name].set_counts(np.asarray(getattr(cube, "data", cube)))
+        # All are checked before the first is replaced.
+        cubes = {name: np.asarray(getattr(cube, "data", cube), dtype="float64") for name, cube in counts.items()}
+        for name, cube in cubes.items():
+            check_counts(name, cube, self._observed[name].arrays.mask)
+            check_explained(self._observed[name], cube)
+        for name, cube in cubes.items():
+            self._observed[name].set_counts(cube)
 
     def find_mode(self, random_state: Any = 0, *, searches: int = 4, jacobian: bool = False) -> ModeResult:
         """Find the posterior mode and the Gaussian errors around it.

@@ -13,7 +13,15 @@ from bayesmap.graph.ops.gaussian import pixel_gaussian
 from bayesmap.graph.ops.separable import separable
 from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
 
-__all__ = ["Mixture", "fit_mixture", "fit_weights", "mixture_error", "mixture_stamps", "sigma_range"]
+__all__ = [
+    "Mixture",
+    "fit_mixture",
+    "fit_weights",
+    "mixture_error",
+    "mixture_stamps",
+    "normalised_weights",
+    "sigma_range",
+]
 
 ACCEPTED = 1e-3  # a mixture of few components with this error is preferred to one of many with less
 LOST = 1e-5  # probability that may fall outside of a window
@@ -26,7 +34,8 @@ class Mixture:
     Attributes
     ----------
     sigma, weight : numpy.ndarray
-        Widths in deg and weights, shape ``(n_energy, n_component)``; the weights of an energy sum to one.
+        Widths in deg and weights, shape ``(n_energy, n_component)``; the weights of an energy sum to one, or to zero
+        where the table is empty.
     error : float
         Half the L1 distance of the pixel-integrated mixture from the pixel-integrated table, at the worst energy.
     """
@@ -95,8 +104,8 @@ def _free_components(number: int) -> Any:
         r10 = np.maximum(profile.containment_radius(0.1), 1e-5)
         sigma, weight = np.empty((len(values), number)), np.empty((len(values), number))
         for row, (target, outer, inner) in enumerate(zip(values, r68, r10, strict=True)):
-            if not target.any():  # an empty table predicts nothing, whatever its width
-                sigma[row], weight[row] = pixel, np.eye(number)[0]
+            if not target.any():  # an empty table predicts nothing
+                sigma[row], weight[row] = pixel, 0.0
                 continue
             floor = min(pixel / 4, inner / 2)
             low, high = np.log(floor), np.log(profile.rad[-1])
@@ -134,11 +143,19 @@ def sigma_range(profile: PSFProfile, pixel: float) -> tuple[float, float]:
 
 
 def fit_weights(profile: PSFProfile, sigma: np.ndarray) -> np.ndarray:
-    """Non-negative weights of given widths, shape ``(n_energy, n_component)``; those of an energy sum to one."""
+    """Non-negative weights of given widths, shape ``(n_energy, n_component)``; those of an energy sum to one.
+
+    An empty table has weights of zero.
+    """
     grid, values, measure = _radial(profile)
     basis = _gaussian(grid, sigma) * measure[:, None]
-    weight = np.array([nnls(basis, row * measure)[0] if row.any() else np.eye(len(sigma))[0] for row in values])
-    normalised: np.ndarray = weight / weight.sum(axis=1, keepdims=True)
+    return normalised_weights(np.array([nnls(basis, row * measure)[0] for row in values]))
+
+
+def normalised_weights(weight: np.ndarray) -> np.ndarray:
+    """Weights whose sum over components is one, or zero where the table is empty."""
+    total = weight.sum(axis=-1, keepdims=True)
+    normalised: np.ndarray = weight / np.where(total > 0, total, 1)
     return normalised
 
 
@@ -147,7 +164,7 @@ def _sigma_grid(profile: PSFProfile, pixel: float) -> tuple[np.ndarray, np.ndarr
     weight = fit_weights(profile, sigma)
     keep = weight.max(axis=0) > 1e-6
     weight = weight[:, keep]
-    return np.broadcast_to(sigma[keep], weight.shape).copy(), weight / weight.sum(axis=1, keepdims=True)
+    return np.broadcast_to(sigma[keep], weight.shape).copy(), normalised_weights(weight)
 
 
 def mixture_error(profile: PSFProfile, sigma: np.ndarray, weight: np.ndarray, scale: tuple[float, float]) -> float:
