@@ -16,7 +16,7 @@ from bayesmap.graph.arrays import FoldArrays, Values
 from bayesmap.graph.irf_nodes import IRFNodes, interpolate_nodes
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import KernelBasis, convolve_graph
-from bayesmap.graph.psf.mixture import Mixture, mixture_stamps
+from bayesmap.graph.psf.mixture import LOST, Mixture, mixture_stamps
 from bayesmap.graph.psf.stamp import SplineStamp, spline_stamps
 
 __all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "SourceGroup", "SplineSource", "data"]
@@ -133,9 +133,9 @@ class GaussianGroup(_Positions):
         if self.extended:
             sigma = pt.stack([pt.as_tensor_variable(m.spatial_model.gaussian_graph(values)[0]) for m in self.models])
             variance = variance + sigma[:, None, None] ** 2
-            # 4.8 sigma contain all but 1e-5 of a round Gaussian; windows are integers and have no gradient.
-            radii = pt.sqrt(radii**2 + (4.8 * sigma[:, None]) ** 2)
-        halves = pt.minimum(pt.cast(pt.ceil(radii * self.pixels_per_deg), "int64") + 1, self.max_half)
+            # A round Gaussian loses LOST outside of this; windows are integers and have no gradient.
+            radii = pt.sqrt(radii**2 - 2 * np.log(LOST) * sigma[:, None] ** 2)
+        halves = pt.minimum(pt.cast(pt.ceil(radii * self.pixels_per_deg + 0.5), "int64"), self.max_half)
         along_x, along_y = (xe**2 + xn**2)[:, None, None], (ye**2 + yn**2)[:, None, None]
         stamps, windows = mixture_stamps(x, y, variance * along_x, variance * along_y, weight, halves)
         return stamps, windows, halves

@@ -41,7 +41,7 @@ def kernel_basis(
     profile: PSFProfile | None,
     n_energy: int,
     scale: tuple[float, float],
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-4,
 ) -> KernelBasis:
     """Decompose the kernels of one position.
 

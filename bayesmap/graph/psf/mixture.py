@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 ACCEPTED = 1e-3  # a mixture of few components with this error is preferred to one of many with less
-LOST = 1e-5  # probability that may fall outside of a window
+LOST = 3e-5  # probability that may fall outside of a window
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Mixture:
     error: float
 
     def radii(self) -> np.ndarray:
-        """Radius in deg outside of which less than 1e-5 of the photons fall, shape ``(n_energy,)``."""
+        """Radius in deg outside of which less than 3e-5 of the photons fall, shape ``(n_energy,)``."""
         low, high = np.zeros(len(self.sigma)), 6 * self.sigma.max(axis=1)
         for _ in range(40):
             middle = 0.5 * (low + high)
