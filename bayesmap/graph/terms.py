@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from astropy.coordinates import SkyCoord
 
 from bayesmap._util import check_option
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
@@ -349,8 +348,3 @@ def selection_data(terms: Terms, selection: Selection) -> dict[str, np.ndarray]:
     for i, source in enumerate(terms.fixed):
         arrays[f"response{i}"], arrays[f"first{i}"] = source.response(selection)
     return arrays
-
-
-def reference_position(model: Any, arrays: FoldArrays) -> SkyCoord:
-    """Where the IRFs of a model are taken."""
-    return getattr(model.spatial_model, "position", None) or arrays.geom.center_skydir

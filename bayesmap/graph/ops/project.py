@@ -266,7 +266,7 @@ def _project_adjoint(
                 x = in_total[j, 2]
                 while x < in_total[j, 3]:
                     end = _run_end(classes, y, x, in_total[j, 3], uniform)
-                    g_seen[j, x - x_min : end - x_min] = g_total * response[classes[y, x], j]
+                    g_seen[j, x - x_min : end - x_min] = g_total.item() * response[classes[y, x], j]
                     x = end
             for e in range(n_reco):
                 if not counted[e, 0] <= y < counted[e, 1]:
@@ -327,7 +327,7 @@ def _project_adjoint_edisp(
         for e in range(n_reco):
             for c in range(n_class):
                 for j in range(n_true):
-                    g_edisp[s, e, j] += g_total * class_weights[c, e] * exposed[c, j]
+                    g_edisp[s, e, j] += g_total.item() * class_weights[c, e] * exposed[c, j]
         _, _, counted = _boxes(halves, bands, windows, s, n_y, n_x)
         for y in range(y_min, y_max):  # the walk is that of _project
             for e in range(n_reco):
@@ -367,9 +367,9 @@ class ProjectAdjoint(Op):
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         *first, g_total = inputs
         if self.wrt == "edisp":
-            outputs[0][0] = _project_adjoint_edisp(*first, float(g_total))
+            outputs[0][0] = _project_adjoint_edisp(*first, np.asarray(g_total))
         else:
-            outputs[0][0], outputs[1][0] = _project_adjoint(*first, float(g_total))
+            outputs[0][0], outputs[1][0] = _project_adjoint(*first, np.asarray(g_total))
 
     def infer_shape(self, node: Apply, shapes: Any) -> Any:
         return [shapes[4]] if self.wrt == "edisp" else [shapes[0], shapes[3]]
@@ -444,47 +444,5 @@ class Project(Op):
 project = Project()
 
 
-@kernel
-def _adjoint_numba(
-    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, visits, g_counts, g_total
-):
-    return _project_adjoint(
-        stamps,
-        windows,
-        halves,
-        flux,
-        edisp,
-        exposure,
-        classes,
-        class_weights,
-        columns,
-        rows,
-        visits,
-        g_counts,
-        g_total.item(),
-    )
-
-
-@kernel
-def _adjoint_edisp_numba(
-    stamps, windows, halves, flux, edisp, exposure, classes, class_weights, columns, rows, visits, g_counts, g_total
-):
-    return _project_adjoint_edisp(
-        stamps,
-        windows,
-        halves,
-        flux,
-        edisp,
-        exposure,
-        classes,
-        class_weights,
-        columns,
-        rows,
-        visits,
-        g_counts,
-        g_total.item(),
-    )
-
-
 register_kernel(Project, lambda op: _project)
-register_kernel(ProjectAdjoint, lambda op: _adjoint_edisp_numba if op.wrt == "edisp" else _adjoint_numba)
+register_kernel(ProjectAdjoint, lambda op: _project_adjoint_edisp if op.wrt == "edisp" else _project_adjoint)
