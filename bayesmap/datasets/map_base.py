@@ -10,7 +10,7 @@ from bayesmap._util import make_name
 from bayesmap.datasets import create
 from bayesmap.datasets.base import Dataset
 from bayesmap.datasets.components import Component
-from bayesmap.datasets.roles import BACKGROUND, COUNTS, EDISP, EXPOSURE, MASK, PSF
+from bayesmap.datasets.roles import BACKGROUND, COUNTS, EDISP, EXPOSURE, MASK, PSF, RecoRole
 from bayesmap.io import read_components, write_components
 from bayesmap.irf import GTI
 from bayesmap.maps import Map
@@ -60,9 +60,15 @@ class MapDatasetBase(Dataset):
 
     # --- geometry and masks
 
+    @property
+    def _reco_names(self) -> list[str]:
+        """Names of the components that are binned like the counts, counts first."""
+        names = [name for name, component in self.components.items() if isinstance(component.role, RecoRole)]
+        return sorted(names, key=lambda name: name != "counts")
+
     def reco_geoms(self, skip: str | None = None) -> Iterator[tuple[str, Any]]:
         """Name and geometry of the loaded components that are binned like the counts."""
-        for name in ("counts", "background", "mask_safe", "mask_fit"):
+        for name in self._reco_names:
             value = self.loaded(name)
             if value is not None and name != skip:
                 yield name, value.geom
@@ -70,12 +76,12 @@ class MapDatasetBase(Dataset):
     @property
     def _geom(self) -> Any:
         """Geometry of the counts."""
-        for name in ("counts", "background", "mask_safe", "mask_fit"):
+        for name in self._reco_names:
             value = getattr(self, name)
             if value is not None:
                 return value.geom
         raise ValueError(
-            f"dataset {self.name!r} has none of counts, background, mask_safe and mask_fit, so its geometry is unknown"
+            f"dataset {self.name!r} has none of {', '.join(self._reco_names)}, so its geometry is unknown"
         )
 
     @property

@@ -14,7 +14,18 @@ from bayesmap.errors import GeometryMismatchError
 from bayesmap.irf import EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map
 
-__all__ = ["BACKGROUND", "COUNTS", "EDISP", "EXPOSURE", "MASK", "PSF", "Role"]
+__all__ = [
+    "ACCEPTANCE",
+    "ACCEPTANCE_OFF",
+    "BACKGROUND",
+    "COUNTS",
+    "COUNTS_OFF",
+    "EDISP",
+    "EXPOSURE",
+    "MASK",
+    "PSF",
+    "Role",
+]
 
 #: relative and absolute agreement asked of axes that must be equal
 AXIS_TOLERANCE = 1e-6
@@ -159,6 +170,15 @@ class ObservedRole(CountsRole):
             )
 
 
+class AcceptanceRole(RecoRole):
+    """Relative acceptance per bin, of any unit: finite, not negative."""
+
+    def check_values(self, dataset: Any, name: str, value: Map) -> None:
+        with np.errstate(invalid="ignore"):
+            bad = ~np.isfinite(value.data) | (value.data < 0)
+        _refuse(dataset, name, value, bad & self.safe(dataset, value), "negative or not finite")
+
+
 class ExposureRole(Role):
     """Exposure in true energy: area times time, finite, not negative."""
 
@@ -245,6 +265,9 @@ def _check_edisp_axis(dataset: Any, name: str, geom: Any, axis: str) -> None:
 
 
 COUNTS = ObservedRole()
+COUNTS_OFF = ObservedRole()
+ACCEPTANCE = AcceptanceRole()
+ACCEPTANCE_OFF = AcceptanceRole()
 BACKGROUND = CountsRole()
 EXPOSURE = ExposureRole()
 MASK = MaskRole()
