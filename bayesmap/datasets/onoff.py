@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap.datasets import predict, simulate
 from bayesmap.datasets.components import Component
 from bayesmap.datasets.map import MapDataset
 from bayesmap.datasets.roles import ACCEPTANCE, ACCEPTANCE_OFF, COUNTS_OFF
 from bayesmap.irf import GTI
+from bayesmap.likelihoods import OnOffLikelihood
 from bayesmap.maps import Map
+from bayesmap.stats import get_wstat_mu_bkg
 
 __all__ = ["MapDatasetOnOff"]
 
@@ -34,10 +37,17 @@ class MapDatasetOnOff(MapDataset):
     ------
     TypeError, ValueError
         As for `MapDataset`.
+
+    Notes
+    -----
+    ``likelihood`` says what is done about the unknown background when parameters are inferred, see
+    `~bayesmap.likelihoods.OnOffLikelihood`; assign another one to change it. ``stat_array`` and ``stat_sum`` are the
+    W statistic in any case.
     """
 
     tag = "MapDatasetOnOff"
     stat_type = "wstat"
+    likelihood = OnOffLikelihood()
 
     counts_off = Component(COUNTS_OFF, "OFF counts, binned like the counts.")
     acceptance = Component(ACCEPTANCE, "Relative acceptance of the ON measurement.")
@@ -84,8 +94,18 @@ class MapDatasetOnOff(MapDataset):
 
     @property
     def alpha(self) -> Map:
-        """Ratio of the acceptances, zero where there is no OFF acceptance."""
+        """Ratio of the acceptances, zero where there is no OFF acceptance.
+
+        Raises
+        ------
+        ValueError
+            If an acceptance is missing.
+        """
         acceptance, off = self.acceptance, self.acceptance_off
+        if acceptance is None or off is None:
+            raise ValueError(
+                f"dataset {self.name!r}: alpha needs acceptance and acceptance_off, one of them is missing"
+            )
         with np.errstate(invalid="ignore", divide="ignore"):
             data = np.nan_to_num(acceptance.data / off.data, nan=0.0, posinf=0.0, neginf=0.0)
         return Map.from_geom(acceptance.geom, data=data, unit="")
@@ -104,3 +124,81 @@ class MapDatasetOnOff(MapDataset):
                 f"dataset {self.name!r}: the background of an ON/OFF dataset is alpha * counts_off; "
                 "set counts_off, acceptance and acceptance_off"
             )
+
+    # --- predictions
+
+    def npred_background(self) -> Map | None:
+        """Background in the ON measurement that maximises the likelihood for the present signal.
+
+        Returns
+        -------
+        `~bayesmap.maps.Map` or None
+            Expected counts per bin, None without OFF counts.
+
+        References
+        ----------
+        `bayesmap.stats.get_wstat_mu_bkg`, as `gammapy.datasets.MapDatasetOnOff.npred_background`.
+        """
+        if self.counts_off is None or self.counts is None:
+            return None
+        return self._profiled_background(self.npred_signal().data)
+
+    def _profiled_background(self, signal: np.ndarray) -> Map:
+        alpha = self.alpha.data
+        off = get_wstat_mu_bkg(self.counts.data, self.counts_off.data, alpha, signal)
+        return Map.from_geom(self._geom, data=alpha * off, unit="")
+
+    def npred_off(self) -> Map | None:
+        """Predicted OFF counts: `npred_background` divided by ``alpha``, zero without acceptance."""
+        background = self.npred_background()
+        if background is None:
+            return None
+        alpha = self.alpha.data
+        data = np.divide(background.data, alpha, out=np.zeros_like(background.data), where=alpha > 0)
+        return Map.from_geom(self._geom, data=data, unit="")
+
+    def stat_array(self) -> np.ndarray:
+        """W statistic per bin, also outside the mask, at the current parameter values.
+
+        Returns
+        -------
+        numpy.ndarray
+            Twice the log-likelihood ratio to the best possible prediction, shape ``(n_energy, n_lat, n_lon)``.
+
+        Raises
+        ------
+        ValueError
+            If there are no ON or OFF counts.
+        """
+        predict.require_counts(self, "the fit statistic")
+        if self.counts_off is None:
+            raise ValueError(f"dataset {self.name!r} has no counts_off; the W statistic needs them")
+        arrays = (self.counts, self.npred_signal(), self.counts_off, self.alpha)
+        return self.likelihood.stat_array(*(np.asarray(m.data, dtype="float64") for m in arrays))
+
+    def fake(
+        self,
+        npred_background: Map | None = None,
+        random_state: Any = "random-seed",
+        *,
+        posterior: Any = None,
+        prior: bool = False,
+    ) -> None:
+        """Overwrite ON and OFF counts with one draw from the likelihood.
+
+        Parameters
+        ----------
+        npred_background : `~bayesmap.maps.Map`, optional
+            Expected background counts in ON. By default the background of each bin is itself drawn, from what the
+            present OFF counts say about it (see `~bayesmap.likelihoods.OnOffLikelihood`).
+        random_state, posterior, prior
+            As for `MapDataset.fake`.
+
+        Raises
+        ------
+        ValueError
+            If there is neither ``npred_background`` nor OFF counts, or both ``posterior`` and ``prior`` are asked for.
+        """
+        self.counts, self.counts_off = simulate.fake_on_off(
+            self, npred_background, random_state, posterior=posterior, prior=prior
+        )

@@ -72,7 +72,7 @@ def npred_background(dataset: Any) -> Map | None:
 
 def npred(dataset: Any) -> Map:
     """Total predicted counts, negative values set to zero; see `MapDataset.npred`."""
-    return clipped_total(dataset, npred_signal(dataset), npred_background(dataset))
+    return clipped_total(dataset, npred_signal(dataset), dataset.npred_background())
 
 
 def clipped_total(dataset: Any, signal: Map, background: Map | None) -> Map:

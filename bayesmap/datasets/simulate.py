@@ -9,7 +9,7 @@ from bayesmap.datasets import predict
 from bayesmap.datasets.parameter_draws import draw_from_posterior, draw_from_prior, parameters_at
 from bayesmap.maps import Map
 
-__all__ = ["fake_counts"]
+__all__ = ["fake_counts", "fake_on_off"]
 
 
 def fake_counts(dataset: Any, random_state: Any = "random-seed", *, posterior: Any = None, prior: bool = False) -> Map:
@@ -36,20 +36,50 @@ def fake_counts(dataset: Any, random_state: Any = "random-seed", *, posterior: A
     ValueError
         If the prediction is not finite somewhere, or both posterior and prior are asked for.
     """
+    rng = get_random_state(random_state)
+    mean = _drawn_prediction(dataset, predict.npred, rng, posterior, prior)
+    counts = dataset.likelihood.random(mean, rng)
+    return Map.from_geom(dataset._geom, data=np.asarray(counts, dtype="float64"), unit="")
+
+
+def fake_on_off(
+    dataset: Any,
+    npred_background: Map | None = None,
+    random_state: Any = "random-seed",
+    *,
+    posterior: Any = None,
+    prior: bool = False,
+) -> tuple[Map, Map]:
+    """Draw ON and OFF counts from the likelihood; see `MapDatasetOnOff.fake`."""
+    rng = get_random_state(random_state)
+    signal = _drawn_prediction(dataset, predict.npred_signal, rng, posterior, prior)
+    alpha = dataset.alpha.data
+    if npred_background is None:
+        if dataset.counts_off is None:
+            raise ValueError(f"dataset {dataset.name!r} has no counts_off: give fake() the expected npred_background")
+        pair = dataset.likelihood.random_pair(signal, rng, dataset.counts_off.data, alpha)
+    else:
+        background = np.broadcast_to(np.asarray(npred_background.data, dtype="float64"), signal.shape)
+        off = np.divide(background, alpha, out=np.zeros(signal.shape), where=alpha > 0)
+        pair = (rng.poisson(signal + background), rng.poisson(off))
+    on, off = (Map.from_geom(dataset._geom, data=np.asarray(c, dtype="float64"), unit="") for c in pair)
+    return on, off
+
+
+def _drawn_prediction(dataset: Any, function: Any, rng: np.random.Generator, posterior: Any, prior: bool) -> np.ndarray:
+    """Prediction at the current parameter values, or at those of one draw."""
     if posterior is not None and prior:
         raise ValueError("fake takes the parameters from a posterior or from the priors, not from both")
-    rng = get_random_state(random_state)
     values = {}
     if posterior is not None:
         values = draw_from_posterior(dataset, posterior, rng)
     elif prior:
         values = draw_from_prior(dataset, rng)
     with parameters_at(values):
-        mean = predict.npred(dataset).data
+        mean: np.ndarray = function(dataset).data
     if not np.isfinite(mean).all():
         raise ValueError(
             f"dataset {dataset.name!r}: the predicted counts are not finite in {int((~np.isfinite(mean)).sum())} bins; "
             "nothing can be drawn from them"
         )
-    counts = dataset.likelihood.random(mean, rng)
-    return Map.from_geom(dataset._geom, data=np.asarray(counts, dtype="float64"), unit="")
+    return mean

@@ -9,6 +9,7 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap import units
 from bayesmap.errors import GeometryMismatchError
+from bayesmap.maps import MapAxis
 
 __all__ = ["FoldArrays", "Selection", "fold_arrays"]
 
@@ -66,6 +67,8 @@ class FoldArrays:
         Looked up per source.
     reco_psf : bool
         The PSF depends on reconstructed energy and acts after the energy dispersion (HAWC).
+    off : dict of numpy.ndarray
+        Further data cubes that the likelihood asks for: "counts_off" and "alpha" of an ON/OFF dataset, else empty.
     """
 
     name: str
@@ -79,7 +82,13 @@ class FoldArrays:
     psf: Any = None
     edisp: Any = None
     reco_psf: bool = False
+    off: dict[str, np.ndarray] = field(default_factory=dict)
     cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_region(self) -> bool:
+        """Whether the counts are those of a region, one pixel without a sky grid."""
+        return bool(self.geom.is_region)
 
     @property
     def energy(self) -> np.ndarray:
@@ -90,6 +99,11 @@ class FoldArrays:
     def energy_true(self) -> np.ndarray:
         """Logarithmic centres of the true energy bins in TeV."""
         return np.sqrt(self.energy_edges_true[1:] * self.energy_edges_true[:-1])
+
+    @property
+    def true_energy_axis(self) -> MapAxis:
+        """The axis of true energies."""
+        return MapAxis.from_energy_edges(self.energy_edges_true, unit="TeV", name="energy_true")
 
     @property
     def pixel_scale(self) -> tuple[float, float]:
@@ -168,7 +182,9 @@ def fold_arrays(dataset: Any) -> FoldArrays:
     ValueError
         If the dataset has neither counts, background nor mask, or no bin is left by the masks.
     """
-    reference = next((m for m in (dataset.counts, dataset.background, dataset.mask) if m is not None), None)
+    on_off = hasattr(dataset, "counts_off")
+    background = None if on_off else dataset.background
+    reference = next((m for m in (dataset.counts, background, dataset.mask) if m is not None), None)
     if reference is None:
         raise ValueError(f"dataset {dataset.name!r} has neither counts nor background nor mask: no geometry to fold on")
     geom = reference.geom
@@ -186,14 +202,23 @@ def fold_arrays(dataset: Any) -> FoldArrays:
         geom=geom,
         mask=np.broadcast_to(mask, geom.data_shape),
         counts=_numbers(dataset.counts),
-        background=_numbers(dataset.background),
+        background=_numbers(background),
         exposure=None if exposure is None else units.strip(exposure.quantity),
         energy_edges=edges,
         energy_edges_true=true_edges,
         psf=dataset.psf,
         edisp=dataset.edisp,
         reco_psf=dataset.psf is not None and dataset.psf.energy_name == "energy",
+        off=_off_arrays(dataset) if on_off else {},
     )
+
+
+def _off_arrays(dataset: Any) -> dict[str, np.ndarray]:
+    """OFF counts and acceptance ratio, as far as there are any."""
+    off = {"counts_off": dataset.counts_off}
+    if dataset.acceptance is not None and dataset.acceptance_off is not None:
+        off["alpha"] = dataset.alpha
+    return {key: np.asarray(m.data, dtype="float64") for key, m in off.items() if m is not None}
 
 
 def _numbers(map_: Any) -> np.ndarray | None:

@@ -7,10 +7,9 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 from bayesmap import units
-from bayesmap.graph.arrays import FoldArrays, Selection
+from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
-from bayesmap.maps import MapAxis
 
 __all__ = ["FixedSource", "fixed_source"]
 
@@ -32,6 +31,10 @@ class FixedSource:
     model: Any
     first: np.ndarray
     band: np.ndarray
+
+    def seen(self, values: Values) -> Any:
+        """Share of the flux that is seen, if that depends on parameters: shape ``(n_true,)`` or one."""
+        return 1.0
 
     def response(self, selection: Selection) -> tuple[np.ndarray, np.ndarray]:
         """Responses ``(n_bin, n_band)`` and first true energies ``(n_bin,)`` of selected bins."""
@@ -67,7 +70,7 @@ def fixed_source(arrays: FoldArrays, model: Any, profile: PSFProfile | None, edi
     """
     assert arrays.exposure is not None
     n_reco, n_true = edisp.shape
-    first, n_band = _band(edisp)
+    first, n_band = band_of(edisp)
     kernels, margin = None, 0
     if profile is not None:
         margin = kernel_half_width(profile, arrays.pixel_scale, lost=1e-5)
@@ -98,7 +101,7 @@ def fixed_source(arrays: FoldArrays, model: Any, profile: PSFProfile | None, edi
     return FixedSource(model, first, band)
 
 
-def _band(edisp: np.ndarray) -> tuple[np.ndarray, int]:
+def band_of(edisp: np.ndarray) -> tuple[np.ndarray, int]:
     """First non-zero true energy of each row, and a width that covers all rows."""
     used = edisp != 0
     n_true = edisp.shape[1]
@@ -114,7 +117,6 @@ def _image(arrays: FoldArrays, model: Any, margin: int) -> np.ndarray:
     if margin:
         geom = geom.pad(margin)
     if getattr(model.spatial_model, "is_energy_dependent", False):
-        axis = MapAxis.from_energy_edges(arrays.energy_edges_true, unit="TeV", name="energy_true")
-        geom = geom.to_cube([axis])
+        geom = geom.to_cube([arrays.true_energy_axis])
     image = units.strip(model.spatial_model.integrate_geom(geom).quantity)
     return image.reshape(-1, *image.shape[-2:])

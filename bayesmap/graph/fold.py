@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 from bayesmap.graph.arrays import FoldArrays, Selection, Values, fold_arrays
 from bayesmap.graph.ops.banded import banded
 from bayesmap.graph.ops.project import project
+from bayesmap.graph.pixel import bilinear
 from bayesmap.graph.sources import data
 from bayesmap.graph.terms import Terms, build_terms, selection_data
 from bayesmap.modeling import FoVBackgroundModel
@@ -94,7 +95,7 @@ class Fold:
         if not self.arrays.reco_psf:
             return flux
         x, y = group.pixels(values)
-        exposed = flux * _interpolate(self._constant("true_exposure", lambda: data(self.arrays.exposure)), x, y)
+        exposed = flux * bilinear(self._constant("true_exposure", lambda: data(self.arrays.exposure)), x, y)
         return (group.true_edisp * exposed[:, None, :]).sum(axis=-1)
 
     def at(self, values: Values) -> Any:
@@ -107,16 +108,17 @@ class Fold:
             part = self.bins[f"background{i}"] * background.factor(values)[self.bins["energy"]]
             counts = counts + (part if background.separable else part * background.image(values)[self.bins["pixel"]])
         for i, source in enumerate(self.terms.fixed):
-            counts = counts + banded(self.flux(source.model, values), self.bins[f"response{i}"], self.bins[f"first{i}"])
+            flux = self.flux(source.model, values) * source.seen(values)
+            counts = counts + banded(flux, self.bins[f"response{i}"], self.bins[f"first{i}"])
         if projected is not None:
             counts = pt.inc_subtensor(counts[projected[0]], projected[1])
         return counts
 
-    def total(self, values: Values) -> Any:
-        """Weighted sum of the predicted counts over all bins."""
-        projected = self.project(values)
+    def at_and_total(self, values: Values) -> tuple[Any, Any]:
+        """Predicted counts in the selected bins, and the weighted sum over all bins."""
+        projected = self.project(values)  # once: two nodes would have two adjoints
         total = 0.0 if projected is None else projected[2]
-        return total + self._static_total(values)
+        return self._at(values, projected), total + self._static_total(values)
 
     def _static_total(self, values: Values) -> Any:
         total: Any = 0.0
@@ -131,7 +133,7 @@ class Fold:
         n_true = len(self.arrays.energy_true)
         for i, source in enumerate(self.terms.fixed):
             sums = self._constant(f"fixed{i}", lambda s=source: data(s.total(self.weights, n_true)))
-            total = total + (sums * self.flux(source.model, values)).sum()
+            total = total + (sums * self.flux(source.model, values) * source.seen(values)).sum()
         return total
 
     @property
@@ -160,9 +162,8 @@ class Fold:
         ``counts * log(npred / background)`` in the bins that they reach: the same number at the cost of the windows.
         """
         if not self.collapses:
-            projected = self.project(values)  # once: two nodes would have two adjoints
-            total = self._static_total(values) + (0.0 if projected is None else projected[2])
-            return (counts * pt.log(self._at(values, projected))).sum(), total
+            npred, total = self.at_and_total(values)
+            return (counts * pt.log(npred)).sum(), total
         factor = self.terms.backgrounds[0].factor(values)
         log_sum = static + (counts_per_energy * pt.log(factor)).sum()
         projected = self.project(values)
@@ -178,19 +179,6 @@ class Fold:
 
 def _join(parts: Sequence[Any]) -> Any:
     return parts[0] if len(parts) == 1 else pt.concatenate(list(parts), axis=0)
-
-
-def _interpolate(cube: Any, x: Any, y: Any) -> Any:
-    """Bilinear interpolation of ``(n, n_lat, n_lon)`` at pixels, constant beyond the edge: ``(n_source, n)``."""
-    height, width = cube.shape[1], cube.shape[2]
-    x, y = pt.clip(x, 0, width - 1), pt.clip(y, 0, height - 1)
-    x0 = pt.minimum(pt.cast(pt.floor(x), "int64"), pt.maximum(width - 2, 0))
-    y0 = pt.minimum(pt.cast(pt.floor(y), "int64"), pt.maximum(height - 2, 0))
-    x1, y1 = pt.minimum(x0 + 1, width - 1), pt.minimum(y0 + 1, height - 1)
-    fx, fy = (x - x0)[None], (y - y0)[None]
-    low = cube[:, y0, x0] * (1 - fx) + cube[:, y0, x1] * fx
-    high = cube[:, y1, x0] * (1 - fx) + cube[:, y1, x1] * fx
-    return (low * (1 - fy) + high * fy).T
 
 
 def current_values(models: Sequence[Any]) -> dict[Any, float]:

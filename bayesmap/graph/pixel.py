@@ -12,7 +12,7 @@ import numpy as np
 import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
-__all__ = ["SkyToPixel"]
+__all__ = ["SkyToPixel", "bilinear"]
 
 DEG = np.pi / 180
 
@@ -138,3 +138,16 @@ def _local_axes(position: SkyCoord) -> np.ndarray:
     north = [-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)]
     outwards = [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
     return np.array([east, north, outwards])
+
+
+def bilinear(cube: Any, x: Any, y: Any) -> Any:
+    """Bilinear interpolation of ``(n, n_lat, n_lon)`` at pixels, constant beyond the edge: ``(n_source, n)``."""
+    height, width = cube.shape[1], cube.shape[2]
+    x, y = pt.clip(x, 0, width - 1), pt.clip(y, 0, height - 1)
+    x0 = pt.minimum(pt.cast(pt.floor(x), "int64"), pt.maximum(width - 2, 0))
+    y0 = pt.minimum(pt.cast(pt.floor(y), "int64"), pt.maximum(height - 2, 0))
+    x1, y1 = pt.minimum(x0 + 1, width - 1), pt.minimum(y0 + 1, height - 1)
+    fx, fy = (x - x0)[None], (y - y0)[None]
+    low = cube[:, y0, x0] * (1 - fx) + cube[:, y0, x1] * fx
+    high = cube[:, y1, x0] * (1 - fx) + cube[:, y1, x1] * fx
+    return (low * (1 - fy) + high * fy).T

@@ -16,6 +16,7 @@ from bayesmap.graph.psf.fft import kernel_basis, kernel_half_width
 from bayesmap.graph.psf.mixture import Mixture, fit_mixture
 from bayesmap.graph.psf.profile import PSFProfile, psf_profile
 from bayesmap.graph.psf.stamp import fit_stamp
+from bayesmap.graph.region import region_source
 from bayesmap.graph.sources import (
     FFTSource,
     FollowingGaussian,
@@ -142,6 +143,10 @@ def build_terms(
         raise ValueError(f"model {scaled[0].name!r} scales the background of dataset {arrays.name!r}, which has none")
     terms.backgrounds += [_template(arrays, m) for m in models if isinstance(m, TemplateNPredModel)]
     sky_models = [m for m in models if not isinstance(m, FoVBackgroundModel | TemplateNPredModel)]
+    if arrays.is_region:
+        terms.fixed = [region_source(arrays, m) for m in sky_models if _has_exposure(arrays, m)]
+        terms.routes = {m.name: ("region", 0.0) for m in sky_models}
+        return terms
     plans = [_plan(arrays, m, _forced(route, m.name), tolerance) for m in sky_models]
     for plan in plans:
         terms.routes[plan.model.name] = (plan.route, plan.error)
@@ -207,14 +212,8 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
     spatial = model.spatial_model
     if spatial is None:
         raise ValueError(f"model {model.name!r} has no spatial model, dataset {arrays.name!r} is a map and needs one")
-    if arrays.exposure is None:
-        raise ValueError(f"dataset {arrays.name!r} has no exposure: model {model.name!r} cannot be folded")
-    use = {"exposure": True, "psf": True, "edisp": True, **(getattr(model, "apply_irf", None) or {})}
-    if not use["exposure"]:
-        raise ValueError(
-            f"model {model.name!r}: apply_irf={use} without exposure is not possible on dataset {arrays.name!r}; "
-            "use a TemplateNPredModel for predictions in counts"
-        )
+    _has_exposure(arrays, model)
+    use = {"psf": True, "edisp": True, **(getattr(model, "apply_irf", None) or {})}
     position = getattr(spatial, "position", None) or arrays.geom.center_skydir
     energy = arrays.energy if arrays.reco_psf else arrays.energy_true
     profile = psf_profile(arrays.psf, position, energy) if use["psf"] and arrays.psf is not None else None
@@ -243,6 +242,19 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
     if not moving:
         plan.route = "fixed"
     return plan
+
+
+def _has_exposure(arrays: FoldArrays, model: Any) -> bool:
+    """True, or a ValueError that says why a source cannot be folded."""
+    if arrays.exposure is None:
+        raise ValueError(f"dataset {arrays.name!r} has no exposure: model {model.name!r} cannot be folded")
+    use = getattr(model, "apply_irf", None) or {}
+    if not use.get("exposure", True):
+        raise ValueError(
+            f"model {model.name!r}: apply_irf={use} without exposure is not possible on dataset {arrays.name!r}; "
+            "use a TemplateNPredModel for predictions in counts"
+        )
+    return True
 
 
 def _positioned(spatial: Any) -> bool:

@@ -5,167 +5,13 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
-import pytensor.tensor as pt
-from pytensor.gradient import disconnected_type
-from pytensor.graph.basic import Apply
-from pytensor.graph.op import Op
-from pytensor.scalar.basic import Cast
-from pytensor.tensor.elemwise import Elemwise
 
-from bayesmap.graph import Fold, FoldArrays, Selection, build_terms, fold_arrays
-from bayesmap.graph.fold import data
+from bayesmap.graph import FoldArrays, fold_arrays
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import as_datasets, at_prior_centre, dataset_models, parameter_names, prior_median
-from bayesmap.inference.predictor import Predictor
-from bayesmap.likelihoods import PoissonLikelihood
+from bayesmap.inference.observed import ObservedCounts, check_counts
 
-__all__ = ["ObservedCounts", "check_counts", "check_explained", "compile_datasets", "to_pymc"]
-
-
-class PredictedCounts(Op):
-    """Dense predicted counts of one dataset as a function of its free parameters, for draws of data.
-
-    A call back into a compiled function, without gradient: the likelihood does not use it.
-    """
-
-    __props__ = ("observed",)
-
-    def __init__(self, observed: "ObservedCounts") -> None:
-        self.observed = observed
-
-    def make_node(self, *parameters: Any) -> Apply:
-        shape = self.observed.arrays.mask.shape
-        return Apply(self, [pt.as_tensor_variable(p) for p in parameters], [pt.tensor(dtype="float64", shape=shape)])
-
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
-        outputs[0][0] = self.observed.npred(*inputs)
-
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
-        return [tuple(pt.constant(n, dtype="int64") for n in self.observed.arrays.mask.shape)]
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[False] for _ in node.inputs]
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        return [disconnected_type() for _ in inputs]
-
-
-class ObservedCounts:
-    """The observed variable of one dataset: its data, its log-likelihood and its draws.
-
-    Parameters
-    ----------
-    arrays : FoldArrays
-        The dataset.
-    models : sequence of models
-        Those that apply to it.
-    parameters : list of Parameter
-        Free parameters, in the order in which they enter.
-    nonnegative : bool
-        No term can become negative: the likelihood then needs the prediction only in bins with counts, and in total.
-    likelihood : PoissonLikelihood
-        The statistics of the counts.
-    **options
-        For :func:`~bayesmap.graph.build_terms`.
-    """
-
-    def __init__(
-        self,
-        arrays: FoldArrays,
-        models: Sequence[Any],
-        parameters: list[Any],
-        nonnegative: bool,
-        likelihood: PoissonLikelihood,
-        **options: Any,
-    ) -> None:
-        self.arrays, self.likelihood = arrays, likelihood
-        self.fold = Fold(build_terms(arrays, models, **options))
-        self.npred = Predictor(self.fold.terms, models, parameters)
-        self.nonnegative = nonnegative
-        self.bins: dict[str, Any] = {}
-        assert arrays.counts is not None
-        self.value = pytensor.shared(arrays.counts.astype("float64"), name=f"{arrays.name}.counts_data")
-        self.set_counts(arrays.counts)
-
-    def set_counts(self, counts: np.ndarray) -> None:
-        """Replace the counts and everything that depends on them.
-
-        Parameters
-        ----------
-        counts : numpy.ndarray
-            Cube of the shape of the dataset; whole, non-negative numbers.
-
-        Raises
-        ------
-        ValueError
-            If shape or values are wrong.
-        """
-        counts = np.asarray(counts, dtype="float64")
-        shape, mask = self.arrays.mask.shape, self.arrays.mask
-        check_counts(self.arrays.name, counts, mask)
-        inside = counts[mask]
-        chosen = self.likelihood.support(counts, mask) if self.nonnegative else mask
-        selection = Selection.from_mask(chosen)
-        self.fold.select(selection)
-        values = counts.ravel()[selection.index]
-        n_energy = shape[0]
-        arrays = {
-            "counts": values,
-            "per_energy": np.bincount(selection.energy, values, n_energy),
-            "constant": np.array(self.likelihood.constant(inside)),
-            "static": np.array(0.0),
-        }
-        if self.fold.collapses:
-            arrays["static"] = np.array((values * self.fold.bins["log_background0"].get_value()).sum())
-        for key, value in arrays.items():
-            if key in self.bins:
-                self.bins[key].set_value(value)
-            else:
-                self.bins[key] = data(value)
-        self.value.set_value(counts)
-
-    def logp(self, value: Any, *parameters: Any) -> Any:
-        """Log-likelihood of the counts, natural logarithm, a scalar."""
-        values = self.npred.values(parameters)
-        if not _is_cast_of(value, self.value):
-            return self._dense(value, parameters)
-        if not self.nonnegative:
-            npred = self.fold.at(values)
-            impossible = pt.any(npred < 0)
-            logp = pt.switch(
-                pt.neq(self.bins["counts"], 0), self.bins["counts"] * pt.log(pt.maximum(npred, 0)), 0.0
-            ).sum()
-            return pt.switch(impossible, -np.inf, logp - npred.sum() + self.bins["constant"])
-        log_sum, total = self.fold.log_sum(values, self.bins["counts"], self.bins["per_energy"], self.bins["static"])
-        return log_sum - total + self.bins["constant"]
-
-    def _dense(self, value: Any, parameters: Sequence[Any]) -> Any:
-        """The same for counts that this object does not hold (a model changed by hand)."""
-        fold = Fold(self.fold.terms)
-        selection = Selection.from_mask(self.arrays.mask)
-        fold.select(selection)
-        npred, counts = fold.at(self.npred.values(parameters)), value.ravel()[selection.index]
-        logp = pm.logp(pm.Poisson.dist(npred), counts)
-        return logp.sum()
-
-    def register(self, variables: Sequence[Any]) -> Any:
-        """Create the observed variable in the model of the context."""
-        predicted = PredictedCounts(self)
-
-        def dist(*arguments: Any) -> Any:
-            *parameters, _size = arguments
-            return pm.Poisson.dist(predicted(*parameters))
-
-        return pm.CustomDist(
-            f"{self.arrays.name}.counts",
-            *variables,
-            dist=dist,
-            logp=self.logp,
-            signature=",".join("()" for _ in variables) + "->(e,y,x)",
-            class_name="PoissonCounts",
-            observed=self.value,
-        )
+__all__ = ["compile_datasets", "to_pymc"]
 
 
 def to_pymc(datasets: Any, **options: Any) -> pm.Model:
@@ -210,6 +56,8 @@ def compile_datasets(
     arrays = {dataset.name: fold_arrays(dataset) for dataset in datasets}
     for dataset in datasets:
         _check_data(arrays[dataset.name])
+        if hasattr(dataset, "counts_off"):
+            _check_off(dataset, arrays[dataset.name].mask)
     assign_default_priors(datasets)
     models = dataset_models(datasets)
     names = parameter_names(models)
@@ -235,17 +83,7 @@ def compile_datasets(
                     irf_position=irf_position,
                 )
             observed[dataset.name].register([variables[p] for p in parameters])
-            check_explained(observed[dataset.name], observed[dataset.name].value.get_value())
     return model, observed
-
-
-def _is_cast_of(value: Any, variable: Any) -> bool:
-    """Whether a tensor is a variable itself, or that variable in another integer or float type."""
-    while (
-        value.owner is not None and isinstance(value.owner.op, Elemwise) and isinstance(value.owner.op.scalar_op, Cast)
-    ):
-        value = value.owner.inputs[0]
-    return value is variable
 
 
 def _reach(models: Sequence[Any]) -> dict[str, float]:
@@ -295,19 +133,6 @@ def _nonnegative(models: Sequence[Any], arrays: FoldArrays) -> bool:
     return True
 
 
-def check_counts(name: str, counts: np.ndarray, mask: np.ndarray) -> None:
-    """Raise a ValueError unless a cube has the right shape and whole, non-negative numbers inside the mask."""
-    if counts.shape != mask.shape:
-        raise ValueError(f"dataset {name!r}: counts must have shape {mask.shape}, got {counts.shape}")
-    inside = counts[mask]
-    bad = ~np.isfinite(inside) | (inside < 0) | (inside != np.floor(inside))
-    if bad.any():
-        raise ValueError(
-            f"dataset {name!r}: counts must be whole, non-negative numbers; {int(bad.sum())} bins inside the mask "
-            f"are not, for example {inside[bad][0]}"
-        )
-
-
 def _check_data(arrays: FoldArrays) -> None:
     name = arrays.name
     if arrays.counts is None:
@@ -323,20 +148,19 @@ def _check_data(arrays: FoldArrays) -> None:
             raise ValueError(f"dataset {name!r}: {what} has NaN, infinite or negative values inside the mask")
 
 
-def check_explained(observed: ObservedCounts, counts: np.ndarray) -> None:
-    """Counts in a bin where no term ever predicts any make every parameter value impossible."""
-    arrays, terms = observed.arrays, observed.fold.terms
-    suspicious = arrays.mask & (counts > 0)
-    for background in terms.backgrounds:
-        suspicious &= background.cube <= 0
-    if not suspicious.any():
-        return
-    with at_prior_centre(observed.npred.models):
-        npred = observed.npred(*(prior_median(p) for p in observed.npred.parameters))
-    bad = np.argwhere(suspicious & (npred <= 0))
-    if len(bad):
-        shown = ", ".join(str(tuple(int(i) for i in index)) for index in bad[:5])
+def _check_off(dataset: Any, mask: np.ndarray) -> None:
+    """Raise a ValueError unless there is a measurement of the background in each bin of the mask."""
+    name = dataset.name
+    missing = [key for key in ("counts_off", "acceptance", "acceptance_off") if getattr(dataset, key) is None]
+    if missing:
         raise ValueError(
-            f"dataset {arrays.name!r}: {len(bad)} bins hold counts but no model predicts any there, first (energy, "
-            f"lat, lon) = {shown}; mask these bins, or add a background or a source that reaches them"
+            f"dataset {name!r} has no {', '.join(missing)}: without them nothing is known of the background"
+        )
+    check_counts(name, np.asarray(dataset.counts_off.data, dtype="float64"), mask, what="counts_off")
+    blind = mask & (dataset.acceptance.data > 0) & ~(dataset.acceptance_off.data > 0)
+    if blind.any():
+        first = tuple(int(i) for i in np.argwhere(blind)[0])
+        raise ValueError(
+            f"dataset {name!r}: {int(blind.sum())} bins inside the mask have no OFF acceptance, first (energy, lat, "
+            f"lon) = {first}: their background is unknown; exclude them with mask_safe or mask_fit"
         )

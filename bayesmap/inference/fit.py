@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayesmap._util import check_option, get_random_state, suggest
 from bayesmap.inference import samplers
-from bayesmap.inference.compile import check_counts, check_explained, compile_datasets
+from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
@@ -50,7 +50,7 @@ class CompiledFit:
         self.models = dataset_models(self.datasets)
         self.parameters = {name: p for p, name in parameter_names(self.models).items()}
         self._density: LogDensity | None = None
-        self.routes = {name: dict(o.fold.terms.routes) for name, o in self._observed.items()}
+        self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
 
     @property
     def density(self) -> LogDensity:
@@ -65,7 +65,8 @@ class CompiledFit:
         Parameters
         ----------
         counts : Map, numpy.ndarray or mapping of dataset name to one of them
-            Cubes of the shape of the dataset. A single cube is for a single dataset.
+            Cubes of the shape of the dataset. A single cube is for a single dataset. For an ON/OFF dataset a pair of
+            cubes, ``(counts, counts_off)``, replaces both.
 
         Raises
         ------
@@ -82,12 +83,11 @@ class CompiledFit:
             if name not in self._observed:
                 raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")
         # All are checked before the first is replaced.
-        cubes = {name: np.asarray(getattr(cube, "data", cube), dtype="float64") for name, cube in counts.items()}
+        cubes = {name: _as_cubes(given) for name, given in counts.items()}
         for name, cube in cubes.items():
-            check_counts(name, cube, self._observed[name].arrays.mask)
-            check_explained(self._observed[name], cube)
+            self._observed[name].check(**cube)
         for name, cube in cubes.items():
-            self._observed[name].set_counts(cube)
+            self._observed[name].set_counts(**cube)
 
     def find_mode(self, random_state: Any = 0, *, searches: int = 4, jacobian: bool = False) -> ModeResult:
         """Find the posterior mode and the Gaussian errors around it.
@@ -167,7 +167,7 @@ class CompiledFit:
             message = "no mode with positive-definite curvature found: plain adaptation from dispersed starts"
         elif rivals:
             points = [self.density.expand(mode.mode) for mode in (best, *rivals)]
-            places = "; ".join(", ".join(f"{k}={float(v):.4g}" for k, v in point.items()) for point in points)
+            places = "; ".join(", ".join(f"{k}={np.mean(v):.4g}" for k, v in point.items()) for point in points)
             message = (
                 f"{1 + len(rivals)} modes of comparable mass: plain adaptation from dispersed starts. Modes: {places}"
             )
@@ -178,6 +178,13 @@ class CompiledFit:
             return best, message
         warnings.warn(message, stacklevel=4)
         return best, message
+
+
+def _as_cubes(given: Any) -> dict[str, np.ndarray]:
+    """Arguments of `ObservedCounts.set_counts` from a cube or a pair of them."""
+    pair = given if isinstance(given, tuple | list) else (given,)
+    named = zip(("counts", "counts_off"), pair, strict=False)
+    return {key: np.asarray(getattr(cube, "data", cube), dtype="float64") for key, cube in named}
 
 
 def compile_fit(datasets: Any, **options: Any) -> CompiledFit:

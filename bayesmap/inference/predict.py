@@ -53,9 +53,17 @@ def posterior_npred(
     ------
     KeyError
         If the posterior lacks a free parameter of the models.
+
+    Notes
+    -----
+    The background of an ON/OFF dataset is the one that maximises the likelihood for the signal of each draw, as in
+    `~bayesmap.datasets.MapDatasetOnOff.npred`.
     """
     rng = get_random_state(random_state)
-    return _reduced(_cubes(tree, dataset, num_draws, rng, options), dataset, reduce)
+    cubes = _cubes(tree, dataset, num_draws, rng, options)
+    if hasattr(dataset, "counts_off"):
+        cubes = (cube + dataset._profiled_background(cube).data for cube in cubes)
+    return _reduced(cubes, dataset, reduce)
 
 
 def posterior_predictive(
@@ -71,7 +79,8 @@ def posterior_predictive(
     Parameters and results are those of :func:`posterior_npred`, for cubes of drawn counts.
     """
     rng = get_random_state(random_state)
-    drawn = (dataset.likelihood.random(cube, rng) for cube in _cubes(tree, dataset, num_draws, rng, options))
+    off = fold_arrays(dataset).off
+    drawn = (dataset.likelihood.random(cube, rng, **off) for cube in _cubes(tree, dataset, num_draws, rng, options))
     return _reduced(drawn, dataset, reduce)
 
 

@@ -52,20 +52,19 @@ class ModeResult:
         cls, best: Laplace, rivals: list[Laplace], density: LogDensity, parameters: dict[str, Any]
     ) -> "ModeResult":
         """Carry a mode and its covariance from unconstrained variables to parameters."""
-        names = density.names
-        point = density.expand(best.mode)
-        values = {name: float(point[name]) for name in names}
+        point = _scalars(density.expand(best.mode), density.names)
+        names = list(point)
         jacobian = np.empty((len(names), density.size))
         for i in range(density.size):
             step = np.zeros(density.size)
             step[i] = 1e-4 * best.factor[i, i]
-            high, low = density.expand(best.mode + step), density.expand(best.mode - step)
-            jacobian[:, i] = [(float(high[name]) - float(low[name])) / (2 * step[i]) for name in names]
+            high, low = (_scalars(density.expand(best.mode + s), density.names) for s in (step, -step))
+            jacobian[:, i] = [(high[name] - low[name]) / (2 * step[i]) for name in names]
         covariance = jacobian @ best.covariance @ jacobian.T
         errors = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
-        others = [{k: float(v) for k, v in density.expand(rival.mode).items()} for rival in rivals]
+        others = [_scalars(density.expand(rival.mode), density.names) for rival in rivals]
         units = {name: str(parameters[name].unit) if name in parameters else "" for name in names}
-        return cls(values, errors, covariance, best.log_density, best.evaluations, others, units)
+        return cls(point, errors, covariance, best.log_density, best.evaluations, others, units)
 
     def __str__(self) -> str:
         width = max(len(name) for name in self.values)
@@ -74,6 +73,18 @@ class ModeResult:
             for name, value in self.values.items()
         ]
         return "\n".join(lines)
+
+
+def _scalars(point: dict[str, np.ndarray], names: list[str]) -> dict[str, float]:
+    """Variables as numbers; the elements of an array are called ``name[index]``."""
+    scalars: dict[str, float] = {}
+    for name in names:
+        value = np.asarray(point[name], dtype="float64")
+        if value.ndim == 0:
+            scalars[name] = float(value)
+        else:
+            scalars |= {f"{name}[{i}]": float(v) for i, v in enumerate(value.ravel())}
+    return scalars
 
 
 def build_tree(fit: Any, run: Run, info: dict[str, Any]) -> xr.DataTree:
@@ -91,7 +102,7 @@ def build_tree(fit: Any, run: Run, info: dict[str, Any]) -> xr.DataTree:
     n_chain, n_draw = next(iter(run.posterior.values())).shape[:2]
     coords = {"chain": np.arange(n_chain), "draw": np.arange(n_draw)}
     posterior = xr.Dataset(
-        {name: (("chain", "draw"), values, _describe(fit, name)) for name, values in run.posterior.items()},
+        {name: (_dims(name, values), values, _describe(fit, name)) for name, values in run.posterior.items()},
         coords=coords,
         attrs={"sample_dims": ["chain", "draw"]},
     )
@@ -107,6 +118,11 @@ def build_tree(fit: Any, run: Run, info: dict[str, Any]) -> xr.DataTree:
     return tree
 
 
+def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
+    """Dimensions of a variable: those of arrays are called after it."""
+    return ("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 2)))
+
+
 def _describe(fit: Any, name: str) -> dict[str, str]:
     parameter = fit.parameters.get(name)
     if parameter is None:
@@ -117,14 +133,10 @@ def _describe(fit: Any, name: str) -> dict[str, str]:
 
 
 def _observed_summary(fit: Any) -> xr.Dataset:
-    """Counts per energy inside the mask of each dataset; cubes never enter a result."""
-    variables = {}
-    for name, observed in fit._observed.items():
-        arrays = observed.arrays
-        counts = np.where(arrays.mask, observed.value.get_value(), 0).sum(axis=(1, 2))
-        dim = f"{name}_energy"
-        variables[f"{name}.counts"] = ((dim,), counts, {"units": "", "long_name": "counts inside the mask"})
-        variables[dim] = ((dim,), arrays.energy, {"units": "TeV"})
+    """The data of each dataset in short; cubes never enter a result."""
+    variables: dict[str, Any] = {}
+    for observed in fit._observed.values():
+        variables |= observed.summary()
     return xr.Dataset(variables)
 
 

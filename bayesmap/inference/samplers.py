@@ -62,7 +62,7 @@ class Whitened:
                 return z
         raise RuntimeError(
             "the log-posterior is not finite around the starting point; parameters there: "
-            + ", ".join(f"{k}={float(v):.4g}" for k, v in self.density.expand(self.mode).items())
+            + ", ".join(f"{k}={np.mean(v):.4g}" for k, v in self.density.expand(self.mode).items())
         )
 
 

@@ -10,7 +10,7 @@ __all__ = ["Likelihood"]
 class Likelihood(Protocol):
     """The statistics of one kind of data."""
 
-    def support(self, counts: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def support(self, counts: np.ndarray, mask: np.ndarray, **off: np.ndarray) -> np.ndarray:
         """Bins in which the log-likelihood is not linear in the prediction, a boolean cube."""
         ...
 
@@ -18,14 +18,18 @@ class Likelihood(Protocol):
         """Weights of the linear remainder, a float cube."""
         ...
 
-    def constant(self, counts: np.ndarray) -> float:
-        """The part of the log-likelihood that depends on the data alone."""
+    def bin_data(self, chosen: np.ndarray, mask: np.ndarray, counts: np.ndarray, **off: np.ndarray) -> dict[str, Any]:
+        """Arrays that `logp` reads, for the chosen bins; further data cubes come by name."""
         ...
 
-    def random(self, npred: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw data for a prediction."""
+    def logp(self, npred: Any, bins: dict[str, Any], background: Any = None) -> Any:
+        """Log-likelihood plus the weighted total prediction, a scalar expression."""
         ...
 
-    def stat_array(self, counts: np.ndarray, npred: np.ndarray) -> Any:
+    def random(self, npred: np.ndarray, rng: np.random.Generator, **off: np.ndarray) -> np.ndarray:
+        """Draw counts for a prediction."""
+        ...
+
+    def stat_array(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> Any:
         """Return the fit statistic per bin, without priors."""
         ...

@@ -1,12 +1,14 @@
 """Poisson counts with a predicted background: the Cash statistic (Cash 1979, ApJ 228, 939)."""
 
+from typing import Any
+
 import numpy as np
+import pytensor.tensor as pt
 from scipy.special import gammaln, xlogy
 
-__all__ = ["PoissonLikelihood"]
+from bayesmap.stats import cash
 
-# Gammapy's `gammapy.stats.cash` truncates predictions here; we do the same in the statistic, never in the likelihood.
-TRUNCATION = 1e-25
+__all__ = ["PoissonLikelihood"]
 
 
 class PoissonLikelihood:
@@ -25,9 +27,24 @@ class PoissonLikelihood:
         """Weights of the total prediction: one inside the mask, zero outside; float64, shape of ``mask``."""
         return np.asarray(mask, dtype="float64")
 
-    def constant(self, counts: np.ndarray) -> float:
-        """Minus the sum of log n! over the given counts."""
-        return -float(gammaln(np.asarray(counts, dtype="float64") + 1).sum())
+    def bin_data(self, chosen: np.ndarray, mask: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Counts of the chosen bins, and as "constant" minus the sum of log n! over the mask."""
+        return {"counts": counts[chosen], "constant": -gammaln(counts[mask] + 1).sum()}
+
+    def logp(self, npred: Any, bins: dict[str, Any], background: Any = None) -> Any:
+        """Log-likelihood of the mask plus its total prediction, a scalar expression.
+
+        Parameters
+        ----------
+        npred : TensorVariable
+            Predicted counts in the chosen bins.
+        bins : dict of TensorVariable
+            What `bin_data` gave.
+        background : None
+            Not used.
+        """
+        counts = bins["counts"]
+        return pt.switch(pt.neq(counts, 0), counts * pt.log(npred), 0.0).sum() + bins["constant"]
 
     def pointwise(self, counts: np.ndarray, npred: np.ndarray) -> np.ndarray:
         """Log-probability of each bin, natural logarithm, shape of ``counts``; -inf where counts are impossible."""
@@ -53,8 +70,7 @@ class PoissonLikelihood:
     def stat_array(self, counts: np.ndarray, npred: np.ndarray) -> np.ndarray:
         """Cash statistic per bin, ``2 (npred - counts log npred)``, shape of ``counts``.
 
-        Predictions below 1e-25 are truncated there, as in `gammapy.stats.cash`; so a bin with counts and no prediction
-        adds a large finite number.
+        Predictions below 1e-25 are truncated there, see `bayesmap.stats.cash`; so a bin with counts and no prediction
+        adds a large finite number. The likelihood is never truncated.
         """
-        npred = np.maximum(np.asarray(npred, dtype="float64"), TRUNCATION)
-        return 2 * (npred - np.asarray(counts, dtype="float64") * np.log(npred))
+        return cash(counts, npred)

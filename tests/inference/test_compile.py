@@ -4,9 +4,11 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytest
+from scipy.special import gammaln
 
 from bayesmap.inference import to_pymc
-from bayesmap.inference.compile import ObservedCounts, compile_datasets
+from bayesmap.inference.compile import compile_datasets
+from bayesmap.inference.observed import ObservedCounts
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import search_modes
 from bayesmap.maps import Map
@@ -52,7 +54,7 @@ def test_all_forms_of_the_likelihood_agree_with_the_statistic(dataset, built, li
             p.value = value
     # up to the constant, and to the last digits of sums over two thousand bins
     np.testing.assert_allclose(differences, differences[0], atol=1e-5)
-    np.testing.assert_allclose(differences[0], dataset.likelihood.constant(dataset.counts.data), atol=1e-5)
+    np.testing.assert_allclose(differences[0], -gammaln(dataset.counts.data + 1.0).sum(), atol=1e-5)
 
 
 def test_the_mask_selects_the_bins_of_the_likelihood(rng):
@@ -66,7 +68,7 @@ def test_the_mask_selects_the_bins_of_the_likelihood(rng):
         assert float(density.expand(theta)["tiny-bkg.norm"]) == pytest.approx(norm)
         data.models[0].spectral_model.norm.value = norm
         inside = data.counts.data[data.mask.data]
-        expected = -0.5 * data.stat_sum() + data.likelihood.constant(inside) + prior.logp(norm)
+        expected = -0.5 * data.stat_sum() - gammaln(inside + 1.0).sum() + prior.logp(norm)
         assert density(theta, jacobian=False)[0] == pytest.approx(expected, abs=1e-6)
 
 

@@ -11,7 +11,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from scipy import fft
 
-from bayesmap.graph.ops._numba import register_kernel
+from bayesmap._numba import register_kernel
 
 __all__ = ["Convolve"]
 

@@ -7,7 +7,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayesmap.graph.ops._numba import kernel, register_kernel
+from bayesmap._numba import kernel, register_kernel
 
 __all__ = ["Separable", "separable"]
 

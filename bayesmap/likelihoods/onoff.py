@@ -1,0 +1,185 @@
+"""Counts with a background that is measured in OFF regions."""
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.gradient import disconnected_grad
+from scipy.special import gammaln
+
+from bayesmap._util import check_option
+from bayesmap.likelihoods.marginal import marginal_onoff, marginal_values
+from bayesmap.stats import get_wstat_mu_bkg, wstat
+
+__all__ = ["OnOffLikelihood"]
+
+BACKGROUNDS = ("marginal", "latent", "profile")
+
+
+class OnOffLikelihood:
+    r"""Counts n in an ON measurement and m in an OFF measurement with ``alpha`` times less acceptance.
+
+    .. math:: n \sim \mathrm{Poisson}(s + \alpha b), \qquad m \sim \mathrm{Poisson}(b)
+
+    with the predicted signal s and an unknown background b in each bin, which has the prior density
+
+    .. math:: p(b) \propto b^{a_0 - 1}.
+
+    Given the OFF counts, b is then Gamma distributed with shape ``m + a0`` and rate one.
+
+    Parameters
+    ----------
+    background : {"marginal", "latent", "profile"}
+        "marginal": b is integrated out exactly, bin by bin; the ON counts are the sum of a Poisson and a negative
+        binomial variable, whose density is a sum of n + 1 terms. "latent": b is sampled, one variable
+        ``"<dataset>.background_off"`` with a value per bin inside the mask; the same posterior for the sources, and one
+        for the background. "profile": b has the value that fits best (the W statistic, as Gammapy and XSPEC); not a
+        probability of any data, kept for comparison.
+    a0 : float
+        Shape of the prior on b, positive: 1 is flat, 0.5 is Jeffreys' prior for a single bin.
+
+    Notes
+    -----
+    Each bin adds ``alpha * a0`` counts of background on average, so that with many sparse bins a flat prior takes away
+    flux from the source. The default is small, see ``docs/decisions/29-off-background.md`` for what was measured.
+
+    References
+    ----------
+    Loredo 1992, "The promise of Bayesian inference for astrophysics", section 5.2; Arnaud et al., XSPEC manual,
+    appendix B (W statistic).
+    """
+
+    def __init__(self, background: str = "marginal", a0: float = 0.1):
+        check_option("background", background, BACKGROUNDS)
+        if not (np.isfinite(a0) and a0 > 0):
+            raise ValueError(f"a0 must be positive, got {a0!r}; 1 is a flat prior on the background, 0.5 Jeffreys'")
+        self.background, self.a0 = background, float(a0)
+
+    def __repr__(self) -> str:
+        return f"OnOffLikelihood(background={self.background!r}, a0={self.a0})"
+
+    def support(self, counts: np.ndarray, mask: np.ndarray, **off: np.ndarray) -> np.ndarray:
+        """Bins in the mask that hold ON counts: elsewhere the log-likelihood is minus the signal, whatever the OFF."""
+        return np.asarray(mask, dtype=bool) & (np.asarray(counts) > 0)
+
+    def weights(self, mask: np.ndarray) -> np.ndarray:
+        """Weights of the total prediction: one inside the mask, zero outside; float64, shape of ``mask``."""
+        return np.asarray(mask, dtype="float64")
+
+    def bin_data(
+        self, chosen: np.ndarray, mask: np.ndarray, counts: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Arrays that `logp` reads.
+
+        Parameters
+        ----------
+        chosen, mask : numpy.ndarray
+            Boolean cubes: the bins that `logp` gets the prediction of, and all bins of the likelihood.
+        counts, counts_off, alpha : numpy.ndarray
+            Data cubes.
+
+        Returns
+        -------
+        dict of numpy.ndarray
+            One number per chosen bin and, under "constant", the log-likelihood of the other bins without their signal.
+        """
+        bins = {"counts": counts[chosen], "alpha": alpha[chosen]}
+        rest = mask & ~chosen
+        if self.background == "profile":
+            bins["counts_off"] = counts_off[chosen]
+            bins["constant"] = -(counts_off[rest] * np.log1p(alpha[rest])).sum()
+        elif self.background == "latent":
+            bins["alpha_inside"] = alpha[mask]
+            bins["position"] = np.flatnonzero(chosen[mask])
+            bins["constant"] = -gammaln(counts[mask] + 1).sum()
+        else:
+            shape = counts_off + self.a0
+            bins["shape"] = shape[chosen]
+            bins["last"] = _log_negative_binomial(counts[chosen], shape[chosen], alpha[chosen])
+            bins["constant"] = _log_negative_binomial(np.zeros(rest.sum()), shape[rest], alpha[rest]).sum()
+        return bins
+
+    def logp(self, npred: Any, bins: dict[str, Any], background: Any = None) -> Any:
+        """Log-likelihood of the mask plus its predicted signal, a scalar expression.
+
+        Parameters
+        ----------
+        npred : TensorVariable
+            Predicted signal in the chosen bins.
+        bins : dict of TensorVariable
+            What `bin_data` gave.
+        background : TensorVariable, optional
+            Sampled background in OFF, one number per bin inside the mask ("latent" only).
+        """
+        if self.background == "profile":
+            value = self._profile(npred, bins)
+        elif self.background == "latent":
+            assert background is not None
+            on = npred + bins["alpha"] * background[bins["position"]]
+            value = _xlogy(bins["counts"], on).sum() - (bins["alpha_inside"] * background).sum()
+        else:
+            value = marginal_onoff(npred, bins["counts"], bins["shape"], bins["alpha"], bins["last"]).sum()
+        return value + bins["constant"]
+
+    @staticmethod
+    def _profile(npred: Any, bins: dict[str, Any]) -> Any:
+        counts, counts_off, alpha = bins["counts"], bins["counts_off"], bins["alpha"]
+        # The background maximises the likelihood: the derivative by it vanishes.
+        off = disconnected_grad(get_wstat_mu_bkg(counts, counts_off, alpha, npred, xp=pt))
+        on = npred + alpha * off
+        value = counts + _xlogy(counts, on / pt.maximum(counts, 1)) - alpha * off
+        return (value + counts_off + _xlogy(counts_off, off / pt.maximum(counts_off, 1)) - off).sum()
+
+    def pointwise(self, counts: np.ndarray, npred: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Log-probability of the ON counts of each bin given the OFF counts, natural logarithm.
+
+        For "profile" minus half the W statistic.
+        """
+        if self.background == "profile":
+            return -0.5 * self.stat_array(counts, npred, counts_off, alpha)
+        counts, npred, shape, alpha = (
+            np.ravel(x).astype("float64") for x in np.broadcast_arrays(counts, npred, counts_off + self.a0, alpha)
+        )
+        last = _log_negative_binomial(counts, shape, alpha)
+        value = marginal_values(np.maximum(npred, 0), counts, shape, alpha, last) - npred
+        return np.where(npred < 0, -np.inf, value).reshape(np.shape(counts_off))
+
+    def random(
+        self, npred: np.ndarray, rng: np.random.Generator, counts_off: np.ndarray, alpha: np.ndarray
+    ) -> np.ndarray:
+        """Draw ON counts for a predicted signal, the background being drawn given the OFF counts; float64.
+
+        Raises
+        ------
+        ValueError
+            If a prediction is negative or not finite.
+        """
+        return self.random_pair(npred, rng, counts_off, alpha)[0]
+
+    def random_pair(
+        self, npred: np.ndarray, rng: np.random.Generator, counts_off: np.ndarray, alpha: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw ON and OFF counts with one background, drawn given the OFF counts at hand; see `random`."""
+        npred = np.asarray(npred, dtype="float64")
+        bad = ~(npred >= 0) | ~np.isfinite(npred)
+        if bad.any():
+            raise ValueError(f"cannot draw counts: {int(bad.sum())} predicted signals are negative or not finite")
+        background = rng.gamma(np.asarray(counts_off, dtype="float64") + self.a0)
+        return rng.poisson(npred + alpha * background).astype("float64"), rng.poisson(background).astype("float64")
+
+    def stat_array(
+        self, counts: np.ndarray, npred: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
+    ) -> np.ndarray:
+        """W statistic per bin, whatever the treatment of the background; see `bayesmap.stats.wstat`."""
+        return np.asarray(wstat(n_on=counts, n_off=counts_off, alpha=alpha, mu_sig=npred))
+
+
+def _xlogy(x: Any, y: Any) -> Any:
+    return pt.switch(pt.gt(x, 0), x * pt.log(pt.switch(pt.gt(x, 0), y, 1.0)), 0.0)
+
+
+def _log_negative_binomial(k: np.ndarray, shape: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Log-probability of k background counts in ON, b being Gamma distributed; -inf for k > 0 without acceptance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = np.where(k > 0, k * (np.log(alpha) - np.log1p(alpha)), 0.0)
+    return gammaln(k + shape) - gammaln(shape) - gammaln(k + 1) + power - shape * np.log1p(alpha)
