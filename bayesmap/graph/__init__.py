@@ -1,6 +1,6 @@
 """The graph: datasets and models become one symbolic expression."""
 
-from bayesmap.graph.arrays import FoldArrays, Selection, fold_arrays
+from bayesmap.graph.arrays import FoldArrays, Selection, fold_arrays, off_arrays
 from bayesmap.graph.fold import Fold, background_counts, signal_counts
 from bayesmap.graph.terms import Terms, build_terms
 
@@ -12,5 +12,6 @@ __all__ = [
     "background_counts",
     "build_terms",
     "fold_arrays",
+    "off_arrays",
     "signal_counts",
 ]

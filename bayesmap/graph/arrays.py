@@ -11,7 +11,7 @@ from bayesmap import units
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps import MapAxis
 
-__all__ = ["FoldArrays", "Selection", "fold_arrays"]
+__all__ = ["FoldArrays", "Selection", "fold_arrays", "off_arrays"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,16 +209,27 @@ def fold_arrays(dataset: Any) -> FoldArrays:
         psf=dataset.psf,
         edisp=dataset.edisp,
         reco_psf=dataset.psf is not None and dataset.psf.energy_name == "energy",
-        off=_off_arrays(dataset) if on_off else {},
+        off=off_arrays(dataset) if on_off else {},
     )
 
 
-def _off_arrays(dataset: Any) -> dict[str, np.ndarray]:
-    """OFF counts and acceptance ratio, as far as there are any."""
+def off_arrays(dataset: Any) -> dict[str, np.ndarray]:
+    """OFF data of an ON/OFF dataset, as far as there are any.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With the attributes ``counts_off``, ``acceptance``, ``acceptance_off`` and ``alpha``.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        "counts_off" and "alpha", cubes of float64; round-off below zero, as of ring backgrounds, is zero.
+    """
     off = {"counts_off": dataset.counts_off}
     if dataset.acceptance is not None and dataset.acceptance_off is not None:
         off["alpha"] = dataset.alpha
-    return {key: np.asarray(m.data, dtype="float64") for key, m in off.items() if m is not None}
+    return {key: np.maximum(np.asarray(m.data, dtype="float64"), 0) for key, m in off.items() if m is not None}
 
 
 def _numbers(map_: Any) -> np.ndarray | None:

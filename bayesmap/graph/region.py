@@ -15,11 +15,14 @@ from bayesmap.graph.fixed import FixedSource, band_of
 from bayesmap.graph.pixel import SkyToPixel, bilinear
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, psf_profile
+from bayesmap.graph.sources import sub_pixels
 
 __all__ = ["RegionSource", "point_containment", "region_source"]
 
 #: directions in which the edge of a region is looked for around a point source
 N_AZIMUTH = 720
+#: pixels on a side of the grid around a region, at most
+MAX_PIXELS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,8 @@ class RegionSource(FixedSource):
     sky : SkyToPixel
         From the frame of the model to the grid.
     coords : tuple of numpy.ndarray
-        Longitude and latitude of the pixels in deg in the frame of the model, and their solid angles in sr; flat.
+        Longitude, latitude (in deg, in the frame of the model) and solid angle (in sr) of sub-pixels, each of shape
+        ``(n_lat, n_lon, n_sub)``.
     """
 
     acceptance: np.ndarray
@@ -48,8 +52,8 @@ class RegionSource(FixedSource):
             x, y = self.sky.pixel(values[spatial.lon_0], values[spatial.lat_0])
             return bilinear(pt.as_tensor_variable(self.acceptance), x[None], y[None])[0]
         lon, lat, solid_angle = (pt.as_tensor_variable(c) for c in self.coords)
-        image = spatial.evaluate_graph(lon, lat, values) * solid_angle
-        return pt.as_tensor_variable(self.acceptance.reshape(len(self.acceptance), -1)) @ image
+        image = (spatial.evaluate_graph(lon, lat, values) * solid_angle).sum(axis=-1)
+        return pt.as_tensor_variable(self.acceptance.reshape(len(self.acceptance), -1)) @ image.ravel()
 
 
 def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
@@ -97,10 +101,12 @@ def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
             "PSF in reconstructed energy does not support; freeze them or use a map dataset"
         )
     grid, acceptance = _acceptance(arrays, profile)
-    reference = grid.center_skydir.transform_to(spatial.frame)
-    lonlat = grid.get_coord().skycoord.transform_to(spatial.frame)
-    coords = (lonlat.data.lon.deg.ravel(), lonlat.data.lat.deg.ravel(), grid.solid_angle().to_value("sr").ravel())
-    sky = SkyToPixel.from_geom(grid, reference)
+    sky = SkyToPixel.from_geom(grid, grid.center_skydir.transform_to(spatial.frame))
+    fine = 1
+    if "point" not in spatial.tag:
+        detail = spatial.evaluation_bin_size_min.to_value("deg") / 4
+        fine = int(np.clip(np.ceil(np.abs(grid.pixel_scales.to_value("deg")).max() / detail), 1, 8))
+    coords = sub_pixels(grid, spatial.frame, (0, 0, *grid.data_shape), fine)
     return RegionSource(model, first, band[:, :, None, None], acceptance, sky, coords)
 
 
@@ -156,7 +162,7 @@ def _acceptance(arrays: FoldArrays, profile: PSFProfile) -> tuple[Any, np.ndarra
     key = f"region acceptance {hash(profile)}"
     if key not in arrays.cache:
         image = arrays.geom.to_image()
-        grid = image.to_wcs_geom()
+        grid = image.to_binsz_wcs(_pixel_width(image, profile) * u.deg).to_wcs_geom()
         scale = tuple(float(s) for s in np.abs(grid.pixel_scales.to_value("deg")))
         margin = kernel_half_width(profile, (scale[0], scale[1]))
         grid = grid.pad(margin)
@@ -166,3 +172,13 @@ def _acceptance(arrays: FoldArrays, profile: PSFProfile) -> tuple[Any, np.ndarra
         arrays.cache[key] = (grid, np.clip(acceptance, 0, 1))
     found: tuple[Any, np.ndarray] = arrays.cache[key]
     return found
+
+
+def _pixel_width(image: Any, profile: PSFProfile) -> float:
+    """Pixels in deg that resolve region and PSF, if they are not too many."""
+    width = image.width.to_value("deg")
+    radius = profile.containment_radius(0.68)
+    fine = min(
+        float(image.binsz_wcs.to_value("deg").min()), width.min() / 40, radius[radius > 0].min(initial=np.inf) / 6
+    )
+    return float(max(fine, (width.max() + 2 * profile.rad[-1]) / MAX_PIXELS))

@@ -267,14 +267,14 @@ class FFTSource(_Positions):
         return edges[0], edges[1]
 
 
-def sub_pixels(arrays: FoldArrays, frame: str, window: tuple[int, ...], fine: int) -> tuple[np.ndarray, ...]:
+def sub_pixels(geom: Any, frame: str, window: tuple[int, ...], fine: int) -> tuple[np.ndarray, ...]:
     """Longitude, latitude and solid angle of the sub-pixels of a window: each ``(height, width, fine**2)``."""
     y0, x0, height, width = window
     steps = (np.arange(fine) + 0.5) / fine - 0.5
     x = (x0 + np.arange(width))[None, :, None] + np.tile(steps, fine)
     y = (y0 + np.arange(height))[:, None, None] + np.repeat(steps, fine)
     x, y = np.broadcast_arrays(x, y)
-    wcs = arrays.geom.wcs
+    wcs = geom.wcs
 
     def vector(dx: float, dy: float) -> np.ndarray:
         lon, lat = np.deg2rad(wcs.wcs_pix2world(np.stack([(x + dx).ravel(), (y + dy).ravel()], axis=1), 0).T)
@@ -284,5 +284,5 @@ def sub_pixels(arrays: FoldArrays, frame: str, window: tuple[int, ...], fine: in
     across, along = vector(step, 0) - vector(-step, 0), vector(0, step) - vector(0, -step)
     solid_angle = np.linalg.norm(np.cross(across.T, along.T), axis=1).reshape(x.shape)
     lon, lat = wcs.wcs_pix2world(np.stack([x.ravel(), y.ravel()], axis=1), 0).T
-    sky = SkyCoord(lon, lat, unit="deg", frame=arrays.geom.frame).transform_to(frame)
+    sky = SkyCoord(lon, lat, unit="deg", frame=geom.frame).transform_to(frame)
     return sky.data.lon.deg.reshape(x.shape), sky.data.lat.deg.reshape(x.shape), solid_angle

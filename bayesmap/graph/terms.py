@@ -321,7 +321,7 @@ def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
     fine = int(np.clip(np.ceil(2 * min(scale) / spatial.evaluation_bin_size_min.to_value("deg")), 1, 8))
     n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
     basis = kernel_basis(plan.profile, n_energy, scale)
-    coords = sub_pixels(arrays, spatial.frame, window, fine)
+    coords = sub_pixels(arrays.geom, spatial.frame, window, fine)
     return FFTSource(plan.model, plan.sky(arrays), window, kernel, coords, basis, plan.edisp[None], arrays.reco_psf)
 
 

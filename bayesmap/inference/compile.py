@@ -8,10 +8,20 @@ import pymc as pm
 
 from bayesmap.graph import FoldArrays, fold_arrays
 from bayesmap.inference.default_priors import assign_default_priors
-from bayesmap.inference.listing import as_datasets, at_prior_centre, dataset_models, parameter_names, prior_median
-from bayesmap.inference.observed import ObservedCounts, check_counts
+from bayesmap.inference.listing import (
+    as_datasets,
+    at_prior_centre,
+    dataset_models,
+    is_flux_points,
+    parameter_names,
+    prior_median,
+)
+from bayesmap.inference.observed import ObservedCounts, check_counts, check_off_counts
+from bayesmap.inference.observed_fluxes import ObservedFluxes
 
 __all__ = ["compile_datasets", "to_pymc"]
+
+Observed = ObservedCounts | ObservedFluxes
 
 
 def to_pymc(datasets: Any, **options: Any) -> pm.Model:
@@ -19,9 +29,9 @@ def to_pymc(datasets: Any, **options: Any) -> pm.Model:
 
     Parameters
     ----------
-    datasets : MapDataset, Datasets or list of MapDataset
-        With models set. Free parameters without a prior get a default one, see
-        :func:`~bayesmap.inference.default_priors`.
+    datasets : Dataset, Datasets or list of Dataset
+        Of any types, with models set; a model or parameter that several datasets share is one. Free
+        parameters without a prior get a default one, see :func:`~bayesmap.inference.default_priors`.
     psf_route : {"mixture", "stamp", "fft"} or mapping of model name to one, optional
         Force the treatment of the PSF; chosen by accuracy and speed by default.
     psf_tolerance : float, optional
@@ -33,8 +43,8 @@ def to_pymc(datasets: Any, **options: Any) -> pm.Model:
     -------
     pymc.Model
         One random variable ``"<model>.<parameter>"`` per free parameter, in its declared unit, and one observed
-        variable ``"<dataset>.counts"`` per dataset. Works with `pymc.sample`, `pymc.find_MAP`,
-        `pymc.sample_prior_predictive`, `pymc.do` and ``model.to_graphviz()``.
+        variable ``"<dataset>.counts"`` per dataset (``"<dataset>.dnde"`` for flux points). Works with `pymc.sample`,
+        `pymc.find_MAP`, `pymc.sample_prior_predictive`, `pymc.do` and ``model.to_graphviz()``.
 
     Raises
     ------
@@ -50,40 +60,46 @@ def compile_datasets(
     psf_route: str | Mapping[str, str] | None = None,
     psf_tolerance: float = 1e-3,
     irf_position: str = "prior",
-) -> tuple[pm.Model, dict[str, ObservedCounts]]:
+) -> tuple[pm.Model, dict[str, Observed]]:
     """Build the PyMC model and return it with the observed variable of each dataset."""
     datasets = as_datasets(datasets)
-    arrays = {dataset.name: fold_arrays(dataset) for dataset in datasets}
-    for dataset in datasets:
-        _check_data(arrays[dataset.name])
-        if hasattr(dataset, "counts_off"):
-            _check_off(dataset, arrays[dataset.name].mask)
+    arrays = {dataset.name: _checked_arrays(dataset) for dataset in datasets if not is_flux_points(dataset)}
     assign_default_priors(datasets)
     models = dataset_models(datasets)
     names = parameter_names(models)
     free = [p for p in names if not p.frozen]
     if not free:
         raise ValueError("nothing to infer: all parameters of all models are frozen, or no models are set")
-    observed = {}
+    options = {"route": psf_route, "tolerance": psf_tolerance, "irf_position": irf_position}
+    observed: dict[str, Observed] = {}
     with pm.Model() as model:
         variables = {p: p.prior.to_rv(names[p], p) for p in free if p.prior is not None}
         for dataset in datasets:
             own = list(dataset.models or [])
             parameters = [p for p in free if any(p in set(m.parameters) for m in own)]
-            with at_prior_centre(own):
-                observed[dataset.name] = ObservedCounts(
-                    arrays[dataset.name],
-                    own,
-                    parameters,
-                    nonnegative=_nonnegative(own, arrays[dataset.name]),
-                    likelihood=dataset.likelihood,
-                    route=psf_route,
-                    tolerance=psf_tolerance,
-                    reach=_reach(own),
-                    irf_position=irf_position,
-                )
+            observed[dataset.name] = _observed(dataset, arrays.get(dataset.name), own, parameters, options)
             observed[dataset.name].register([variables[p] for p in parameters])
     return model, observed
+
+
+def _checked_arrays(dataset: Any) -> FoldArrays:
+    arrays = fold_arrays(dataset)
+    _check_data(arrays)
+    if hasattr(dataset, "counts_off"):
+        _check_off(dataset, arrays.mask)
+    return arrays
+
+
+def _observed(
+    dataset: Any, arrays: FoldArrays | None, models: list[Any], parameters: list[Any], options: dict[str, Any]
+) -> Observed:
+    if arrays is None:
+        return ObservedFluxes(dataset, models, parameters)
+    nonnegative = _nonnegative(models, arrays)
+    with at_prior_centre(models):
+        return ObservedCounts(
+            arrays, models, parameters, nonnegative, dataset.likelihood, reach=_reach(models), **options
+        )
 
 
 def _reach(models: Sequence[Any]) -> dict[str, float]:
@@ -156,7 +172,7 @@ def _check_off(dataset: Any, mask: np.ndarray) -> None:
         raise ValueError(
             f"dataset {name!r} has no {', '.join(missing)}: without them nothing is known of the background"
         )
-    check_counts(name, np.asarray(dataset.counts_off.data, dtype="float64"), mask, what="counts_off")
+    check_off_counts(name, np.asarray(dataset.counts_off.data, dtype="float64"), mask)
     blind = mask & (dataset.acceptance.data > 0) & ~(dataset.acceptance_off.data > 0)
     if blind.any():
         first = tuple(int(i) for i in np.argwhere(blind)[0])

@@ -58,7 +58,7 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
     """
     listed = as_datasets(datasets)
     for dataset in listed:
-        if dataset.counts is None:
+        if getattr(dataset, "counts", 0) is None:
             raise ValueError(
                 f"dataset {dataset.name!r} has no counts: default priors are made from them; set the priors"
             )

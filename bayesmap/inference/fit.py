@@ -50,6 +50,7 @@ class CompiledFit:
         self.models = dataset_models(self.datasets)
         self.parameters = {name: p for p, name in parameter_names(self.models).items()}
         self._density: LogDensity | None = None
+        self._quick: LogDensity | None = None
         self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
 
     @property
@@ -58,6 +59,15 @@ class CompiledFit:
         if self._density is None:
             self._density = LogDensity(self.model)
         return self._density
+
+    @property
+    def _any_density(self) -> LogDensity:
+        """The compiled density, or one that is compiled in a second and slower to call."""
+        if self._density is not None:
+            return self._density
+        if self._quick is None:
+            self._quick = LogDensity(self.model, mode="FAST_COMPILE")
+        return self._quick
 
     def set_counts(self, counts: Any) -> None:
         """Replace the counts without compiling again; the datasets themselves are not changed.
@@ -107,13 +117,14 @@ class CompiledFit:
         RuntimeError
             If no search ends in a maximum.
         """
-        best, rivals = search_modes(self.density, get_random_state(random_state), searches, jacobian)
+        density = self._any_density
+        best, rivals = search_modes(density, get_random_state(random_state), searches, jacobian)
         if best is None:
             raise RuntimeError(
                 "no mode found: no search ended in a maximum with positive curvature. Look at the priors of weakly "
-                f"constrained parameters, or sample with sampler='nutpie'; parameters: {self.density.names}"
+                f"constrained parameters, or sample with sampler='nutpie'; parameters: {density.names}"
             )
-        return ModeResult.from_laplace(best, rivals, self.density, self.parameters)
+        return ModeResult.from_laplace(best, rivals, density, self.parameters)
 
     def sample(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 
 from bayesmap.modeling import Models, parameter_names
 
-__all__ = ["as_datasets", "at_prior_centre", "dataset_models", "parameter_names", "prior_median"]
+__all__ = ["as_datasets", "at_prior_centre", "dataset_models", "is_flux_points", "parameter_names", "prior_median"]
 
 
 def as_datasets(datasets: Any) -> list[Any]:
@@ -17,13 +17,18 @@ def as_datasets(datasets: Any) -> list[Any]:
     ValueError
         If there is none, or two share a name.
     """
-    listed = [datasets] if hasattr(datasets, "counts") else list(datasets)
+    listed = [datasets] if hasattr(datasets, "stat_sum") and not isinstance(datasets, Sequence) else list(datasets)
     if not listed:
         raise ValueError("no datasets given")
     names = [dataset.name for dataset in listed]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"dataset names must be unique, {twice} occur more than once")
     return listed
+
+
+def is_flux_points(dataset: Any) -> bool:
+    """Whether a dataset holds measured fluxes, not counts."""
+    return not hasattr(dataset, "counts")
 
 
 def dataset_models(datasets: Sequence[Any]) -> Models:

@@ -94,8 +94,11 @@ def _climb(density: LogDensity, start: np.ndarray, jacobian: bool) -> Laplace | 
     function, counter = _counted(density, jacobian)
     if not np.isfinite(function(start)[0]):
         return None
-    result = minimize(function, start, jac=True, method="BFGS", options={"gtol": 1e-3, "maxiter": 500})
-    mode = result.x
+    mode = start
+    if not jacobian:
+        # Far out, where a bounded parameter saturates, only the Jacobian leads back.
+        mode = _descend(_counted(density, jacobian=True)[0], mode)
+    mode = _descend(function, mode)
     # BFGS may stop early on rounding; Newton steps with the curvature of the end point finish the work.
     for _ in range(4):
         laplace = laplace_at(density, mode, jacobian, counter[0])
@@ -109,6 +112,12 @@ def _climb(density: LogDensity, start: np.ndarray, jacobian: bool) -> Laplace | 
             return laplace if distance < 0.05 else None
         mode = mode + step
     return laplace_at(density, mode, jacobian, counter[0])
+
+
+def _descend(function: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray) -> np.ndarray:
+    """End point of a quasi-Newton search for a minimum."""
+    found: np.ndarray = minimize(function, start, jac=True, method="BFGS", options={"gtol": 1e-3, "maxiter": 500}).x
+    return found
 
 
 def _counted(density: LogDensity, jacobian: bool) -> tuple[Callable[[np.ndarray], tuple[float, np.ndarray]], list[int]]:

@@ -17,9 +17,10 @@ from bayesmap.graph import Fold, FoldArrays, Selection, build_terms
 from bayesmap.graph.fold import data
 from bayesmap.inference.listing import at_prior_centre, prior_median
 from bayesmap.inference.predictor import Predictor
+from bayesmap.io.checks import impossible
 from bayesmap.likelihoods import Likelihood, OnOffLikelihood, PoissonLikelihood
 
-__all__ = ["ObservedCounts", "check_counts", "is_cast_of"]
+__all__ = ["ObservedCounts", "check_counts", "check_off_counts", "is_cast_of"]
 
 
 class Predicted(Op):
@@ -145,7 +146,7 @@ class ObservedCounts:
         if counts_off is not None:
             if "counts_off" not in self.off:
                 raise ValueError(f"dataset {name!r} is not an ON/OFF dataset and takes no OFF counts")
-            check_counts(name, np.asarray(counts_off, dtype="float64"), mask, what="counts_off")
+            check_off_counts(name, np.asarray(counts_off, dtype="float64"), mask)
         self._check_explained(np.asarray(counts))
 
     @property
@@ -269,14 +270,23 @@ def is_cast_of(value: Any, variable: Any) -> bool:
     return value is variable
 
 
-def check_counts(name: str, counts: np.ndarray, mask: np.ndarray, what: str = "counts") -> None:
+def check_counts(name: str, counts: np.ndarray, mask: np.ndarray) -> None:
     """Raise a ValueError unless a cube has the right shape and whole, non-negative numbers inside the mask."""
-    if counts.shape != mask.shape:
-        raise ValueError(f"dataset {name!r}: {what} must have shape {mask.shape}, got {counts.shape}")
-    inside = counts[mask]
-    bad = ~np.isfinite(inside) | (inside < 0) | (inside != np.floor(inside))
+    _check_cube(name, "counts", counts, mask, "whole, non-negative numbers", lambda n: (n >= 0) & (n == np.floor(n)))
+
+
+def check_off_counts(name: str, counts: np.ndarray, mask: np.ndarray) -> None:
+    """The same for OFF counts, which need not be whole: those of a ring are a convolution, with its round-off."""
+    _check_cube(name, "counts_off", counts, mask, "non-negative numbers", lambda n: ~impossible("counts_off", n))
+
+
+def _check_cube(name: str, what: str, cube: np.ndarray, mask: np.ndarray, wanted: str, valid: Any) -> None:
+    if cube.shape != mask.shape:
+        raise ValueError(f"dataset {name!r}: {what} must have shape {mask.shape}, got {cube.shape}")
+    inside = cube[mask]
+    bad = ~np.isfinite(inside) | ~valid(inside)
     if bad.any():
         raise ValueError(
-            f"dataset {name!r}: {what} must be whole, non-negative numbers; {int(bad.sum())} bins inside the mask "
-            f"are not, for example {inside[bad][0]}"
+            f"dataset {name!r}: {what} must be {wanted}; {int(bad.sum())} bins inside the mask are not, for example "
+            f"{inside[bad][0]}"
         )

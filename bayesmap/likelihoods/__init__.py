@@ -1,7 +1,8 @@
 """Likelihoods: what the data say about a prediction."""
 
 from bayesmap.likelihoods.base import Likelihood
+from bayesmap.likelihoods.flux_points import FluxPointsLikelihood
 from bayesmap.likelihoods.onoff import OnOffLikelihood
 from bayesmap.likelihoods.poisson import PoissonLikelihood
 
-__all__ = ["Likelihood", "OnOffLikelihood", "PoissonLikelihood"]
+__all__ = ["FluxPointsLikelihood", "Likelihood", "OnOffLikelihood", "PoissonLikelihood"]

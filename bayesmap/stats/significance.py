@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import xlogy
 from scipy.stats import chi2, norm
 
-__all__ = ["sigma_to_ts", "ts_to_sigma"]
+__all__ = ["sigma_to_ts", "sqrt_ts", "ts_to_sigma"]
 
 
 def sigma_to_ts(n_sigma: Any, df: int = 1) -> np.ndarray:
@@ -46,3 +47,34 @@ def ts_to_sigma(ts: Any, df: int = 1) -> np.ndarray:
         Standard deviations; the square root of ``ts`` for one parameter.
     """
     return norm.isf(0.5 * chi2.sf(np.asarray(ts, dtype="float64"), df=df))
+
+
+def sqrt_ts(counts: Any, npred: Any) -> np.ndarray:
+    r"""Signed square root of the likelihood ratio of Poisson counts against a prediction without error.
+
+    .. math::
+        \mathrm{sign}(n - \mu) \sqrt{2 (n \ln(n / \mu) - n + \mu)}
+
+    Parameters
+    ----------
+    counts, npred : array-like
+        Observed and predicted counts.
+
+    Returns
+    -------
+    numpy.ndarray
+        In standard deviations; zero where both are zero, infinite where counts meet a prediction of zero, NaN where
+        the prediction is negative.
+
+    References
+    ----------
+    Li & Ma 1983, ApJ 272, 317, in the limit of a background that is known exactly (``sqrt_ts`` of Gammapy's
+    ``CashCountsStatistic``).
+    """
+    n, mu = np.broadcast_arrays(np.asarray(counts, dtype="float64"), np.asarray(npred, dtype="float64"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(n > 0, n / mu, 1.0)
+        # rounding makes the bracket slightly negative where counts and prediction agree
+        ts = np.maximum(2 * (xlogy(n, ratio) - n + mu), 0.0)
+        ts = np.where(mu < 0, np.nan, np.where((mu == 0) & (n == 0), 0.0, ts))
+        return np.sign(n - mu) * np.sqrt(ts)

@@ -1,0 +1,93 @@
+"""The observed variable of a dataset of flux points."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+
+from bayesmap import units
+from bayesmap.inference.observed import is_cast_of
+from bayesmap.likelihoods import FluxPointsLikelihood
+from bayesmap.modeling import SkyModel
+
+__all__ = ["ObservedFluxes"]
+
+#: internal unit of differential fluxes
+UNIT = "1e-12 cm-2 s-1 TeV-1"
+
+
+class ObservedFluxes:
+    """The observed differential fluxes of one dataset.
+
+    Parameters
+    ----------
+    dataset : `~bayesmap.datasets.FluxPointsDataset`
+        The dataset.
+    models : sequence of models
+        Those that apply to it; their spectra are summed.
+    parameters : list of Parameter
+        Free parameters, in the order in which they enter.
+
+    Raises
+    ------
+    ValueError
+        If no point is left by the masks, or there is no source model.
+    """
+
+    def __init__(self, dataset: Any, models: Sequence[Any], parameters: list[Any]) -> None:
+        self.name, self.parameters = dataset.name, parameters
+        self.models = [m for m in models if isinstance(m, SkyModel)]
+        if not self.models:
+            raise ValueError(f"dataset {self.name!r} has no source models, so there is no predicted flux")
+        chosen = np.asarray(dataset.mask).ravel()
+        if not chosen.any():
+            raise ValueError(f"dataset {self.name!r}: the masks leave no flux point; look at mask_safe and mask_fit")
+        self.energy = units.strip(dataset.data.energy_ref)[chosen]
+        self.likelihood: FluxPointsLikelihood = dataset.likelihood_of(chosen, UNIT)
+        self.value = pytensor.shared(self.likelihood.flux, name=f"{self.name}.dnde_data")
+        self.routes: dict[str, tuple[str, float]] = {}
+
+    def _flux(self, arguments: Sequence[Any]) -> Any:
+        """Predicted fluxes, shape ``(n_point,)``."""
+        values: dict[Any, Any] = {p: p.internal for model in self.models for p in model.parameters}
+        free = zip(self.parameters, arguments, strict=True)
+        values.update({p: argument * p.scale_to_internal for p, argument in free})
+        energy = pt.as_tensor_variable(self.energy)
+        return sum(m.spectral_model.evaluate_graph(energy, values) for m in self.models) * pt.ones(len(self.energy))
+
+    def logp(self, value: Any, *arguments: Any) -> Any:
+        """Log-likelihood of the fluxes, natural logarithm, a scalar."""
+        held = self.likelihood.flux if is_cast_of(value, self.value) else value
+        return self.likelihood.logp(held, self._flux(arguments))
+
+    def register(self, variables: Sequence[Any]) -> Any:
+        """Create the observed variable in the model of the context."""
+
+        def dist(*arguments: Any) -> Any:
+            *parameters, _size = arguments
+            return pm.Normal.dist(self._flux(parameters), self.likelihood.sigma)
+
+        return pm.CustomDist(
+            f"{self.name}.dnde",
+            *variables,
+            dist=dist,
+            logp=self.logp,
+            signature=",".join("()" for _ in variables) + "->(e)",
+            class_name="FluxPoints",
+            observed=self.value,
+        )
+
+    def check(self, *args: Any) -> None:
+        """Flux points are no counts: there is nothing to replace."""
+        raise ValueError(f"dataset {self.name!r} holds flux points, not counts; compile it again with other data")
+
+    def summary(self) -> dict[str, Any]:
+        """The fluxes that were fitted, for the result."""
+        dim = f"{self.name}_energy"
+        return {
+            dim: ((dim,), self.energy, {"units": "TeV"}),
+            f"{self.name}.dnde": ((dim,), self.likelihood.flux, {"units": UNIT, "long_name": "measured fluxes"}),
+        }
