@@ -5,6 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# First calls compile; how long a call takes is no property to test.
+settings.register_profile("bayesmap", deadline=None)
+settings.load_profile("bayesmap")
 
 # before anything imports matplotlib
 os.environ["MPLBACKEND"] = "agg"

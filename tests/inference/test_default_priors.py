@@ -17,7 +17,16 @@ from bayesmap.modeling import (
     SkyModel,
 )
 from tests.golden import shared_path
-from tests.inference.tiny import LAT, LON, background, make_dataset, point, power_law, source_and_background
+from tests.inference.tiny import (
+    LAT,
+    LON,
+    NPIX,
+    background,
+    make_dataset,
+    point,
+    power_law,
+    source_and_background,
+)
 
 
 @functools.cache
@@ -155,3 +164,39 @@ def test_frozen_parameters_get_none():
     source = point()
     source.freeze()
     assert set(default_priors(make_dataset(models=[source, background()]))) == {"tiny-bkg.norm"}
+
+
+def test_weak_source_on_a_bright_extended_one():
+    """The counts are shared out: the point does not get those of the Gaussian around it."""
+    shape = GaussianSpatialModel(lon_0=LON * u.deg, lat_0=LAT * u.deg, sigma="0.25 deg", frame="galactic")
+    bright = SkyModel(spectral_model=power_law(amplitude="4e-11 cm-2 s-1 TeV-1"), spatial_model=shape, name="bright")
+    data = make_dataset(models=[bright, point("faint"), background()])
+    priors = default_priors(data)
+    assert 3e-11 < priors["bright.amplitude"].median("cm-2 s-1 TeV-1") < 5e-11
+    assert 1e-12 / 3 < priors["faint.amplitude"].median("cm-2 s-1 TeV-1") < 3e-12
+
+
+def test_sources_that_cannot_be_told_apart_share_the_counts():
+    twins = [point("one"), point("two")]
+    priors = default_priors(make_dataset(models=[*twins, background()]))
+    for name in ("one", "two"):
+        assert 5e-13 < priors[f"{name}.amplitude"].median("cm-2 s-1 TeV-1") < 2e-12
+
+
+def test_no_counts_at_all():
+    """One count's worth, or the noise of the background: small but positive."""
+    data = make_dataset(models=[point("one"), point("two", lon=LON + 0.3)], counts=np.zeros((3, *NPIX[::-1])))
+    data.background = None
+    unit = u.Unit("cm-2 s-1 TeV-1")
+    for name in ("one", "two"):
+        assert 1e-15 < default_priors(data)[f"{name}.amplitude"].median(unit) < 1e-13
+
+
+def test_amplitude_that_two_sources_share():
+    """One parameter, both templates."""
+    first, second = point("first"), point("second", lon=LON + 0.35)
+    second.spectral_model.amplitude = first.spectral_model.amplitude
+    priors = default_priors(make_dataset(models=[first, second, background()]))
+    medians = [prior.median("cm-2 s-1 TeV-1") for name, prior in priors.items() if name.endswith("amplitude")]
+    assert len(medians) == 1
+    assert 6e-13 < medians[0] < 1.6e-12
