@@ -13,6 +13,7 @@ from bayesmap._util import check_option
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps import Geom, Map, WcsGeom
 from bayesmap.maps.fits import open_fits, write_hdulist
+from bayesmap.maps.reduce import stack_slices
 
 __all__ = ["IRFMap", "all_sky_geom", "with_axes_of"]
 
@@ -181,6 +182,11 @@ class IRFMap:
         """Return a deep copy."""
         return copy.deepcopy(self)
 
+    def zeros_like(self) -> Self:
+        """Return a response and exposure of the same geometry, units and types that are zero everywhere."""
+        maps = (self._irf_map, self.exposure_map)
+        return self._new(*(None if m is None else m.copy(data=np.zeros_like(m.data)) for m in maps))
+
     def cutout(self, position: SkyCoord, width: object, mode: str = "trim", min_npix: int = 3) -> Self:
         """Return the part around a position.
 
@@ -203,24 +209,27 @@ class IRFMap:
             return self.copy()
         return self._each("cutout", position, width, mode=mode, min_npix=min_npix)
 
-    def to_region_nd_map(self, region: SkyCoord | None = None) -> Self:
-        """Return the response of the nearest pixel as one of a single pixel.
+    def to_region_nd_map(self, region: object = None) -> Self:
+        """Return the response at a position, or its mean over a region.
 
         Parameters
         ----------
-        region : `~astropy.coordinates.SkyCoord`, optional
-            Position, by default the centre.
+        region : `~astropy.coordinates.SkyCoord` or `~regions.SkyRegion`, optional
+            Position (then the response is that of the nearest pixel), by default the centre; or region (then it is the
+            mean of the pixels with centres inside, without weights; NaN values are left out).
+
+        Returns
+        -------
+        IRFMap
+            Response on a `~bayesmap.maps.RegionGeom`; one that is on a region already is copied.
+
+        Raises
+        ------
+        ValueError
+            If the position is outside of the map, or no pixel has its centre in the region.
         """
-        geom = self._irf_map.geom
-        position = geom.center_skydir if region is None else region
-        x, y = _nearest_pixel(geom, position)
-        pixel = (..., slice(y, y + 1), slice(x, x + 1))
-        image = WcsGeom.create(npix=1, binsz=geom.pixel_scales.deg, skydir=position, frame=geom.frame, proj="TAN")
-
-        def one_pixel(m: Map) -> Map:
-            return m.copy(geom=image.to_cube(m.geom.axes), data=m.data[pixel].copy())
-
-        return self._new(one_pixel(self._irf_map), None if self.exposure_map is None else one_pixel(self.exposure_map))
+        region = self._irf_map.geom.center_skydir if region is None else region
+        return self._each("to_region_nd_map", region, func=np.nanmean)
 
     def slice_by_idx(self, slices: Mapping[str, slice]) -> Self:
         """Return the part selected by slices of the axes; the axes stay."""
@@ -240,26 +249,34 @@ class IRFMap:
         factor : int
             Number of pixels in each direction, or of bins, that become one.
         axis_name : str, optional
-            Axis; by default the image.
+            Axis; by default the image. The exposure changes with the image and with "energy_true".
         weights : Map, optional
             Weights before the sum; axes of one bin are repeated.
         """
         weights = with_axes_of(self._irf_map.geom, weights)
-        counts = axis_name is not None
-        irf_map = self._irf_map.downsample(factor, preserve_counts=counts, axis_name=axis_name, weights=weights)
-        if self.exposure_map is None or axis_name is not None:
-            return self._new(irf_map, self.exposure_map)
-        return self._new(irf_map, self.exposure_map.downsample(factor, preserve_counts=False))
+        kwargs = {"axis_name": axis_name, "preserve_counts": axis_name is not None}
+        irf_map = self._irf_map.downsample(factor, weights=weights, **kwargs)
+        if self.exposure_map is None or axis_name not in (None, "energy_true"):
+            return self._new(irf_map, self._exposure_copy())
+        return self._new(irf_map, self.exposure_map.downsample(factor, **kwargs))
+
+    def _exposure_copy(self) -> Map | None:
+        return None if self.exposure_map is None else self.exposure_map.copy()
 
     def stack(self, other: "IRFMap", weights: Map | None = None, nan_to_num: bool = True) -> None:
-        """Average with another response in place, weighted by exposure.
+        r"""Average with another response in place, weighted by exposure.
+
+        .. math::
+            R \leftarrow \frac{R \, E + R_\mathrm{other} \, E_\mathrm{other} \, w}{E + E_\mathrm{other} \, w}
 
         Parameters
         ----------
         other : IRFMap
             Response of the same kind on the same pixels, or on an aligned part of them.
         weights : Map, optional
-            Weights of the other response on its pixels, for example a mask.
+            Weights :math:`w` of the other response on its pixels, for example a mask; axes of one bin are repeated. In
+            the denominator a weight counts if it is positive at any reconstructed energy, so that masked
+            reconstructed energies lower the efficiency of an energy dispersion.
         nan_to_num : bool
             Whether NaN and infinite values of the other response count as zero.
 
@@ -268,21 +285,29 @@ class IRFMap:
         ValueError
             If an exposure is missing.
         GeometryMismatchError
-            If axes or pixel grids differ.
+            If axes or pixel grids differ; then nothing has changed.
+
+        Notes
+        -----
+        Where the summed exposure is zero, so is the response. Only the pixels that both share are touched, one energy
+        after the other.
         """
+        parent, cut = self.check_stackable(other)
+        own, exposure = (m.data[(..., *parent)] for m in (self._irf_map, self.exposure_map))
+        theirs, their_exposure = (m.data[(..., *cut)] for m in (other._irf_map, other.exposure_map))
+        weight = np.broadcast_to(1 if weights is None else weights.data[(..., *cut)], theirs.shape)
+        factors = (other._irf_map.unit.to(self._irf_map.unit), other.exposure_map.unit.to(self.exposure_map.unit))
+        for arrays in zip(own, exposure, theirs, their_exposure, weight, strict=True):
+            _stack_energy(*arrays, factors, nan_to_num)
+
+    def check_stackable(self, other: "IRFMap") -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Return the pixels that another response covers, and those of it that lie inside; raise like `stack`."""
+        if type(self) is not type(other):
+            raise GeometryMismatchError(f"cannot stack a {type(other).__name__} on a {type(self).__name__}")
         if self.exposure_map is None or other.exposure_map is None:
             raise ValueError(f"stacking two {type(self).__name__} needs the exposure of both")
-        own, own_exposure = self._irf_map, self.exposure_map
-        theirs = other._irf_map.copy(data=other._irf_map.data * other.exposure_map.data)
-        total = own.copy(data=own.data * own_exposure.data)
-        factor = other.exposure_map.unit.to(own_exposure.unit)
-        theirs.data = theirs.data * np.array(factor, dtype=theirs.data.dtype)
-        total.stack(theirs, weights=weights, nan_to_num=nan_to_num)
-        if weights is not None and "energy" in weights.geom.axes.names:
-            weights = weights.reduce_over_axes(func=np.logical_or, axes_names=["energy"], keepdims=True)
-        own_exposure.stack(other.exposure_map, weights=weights, nan_to_num=nan_to_num)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            own.data = np.nan_to_num(total.data / own_exposure.data, posinf=0.0)
+        stack_slices(self.exposure_map.geom, other.exposure_map.geom)
+        return stack_slices(self._irf_map.geom, other._irf_map.geom)
 
     def is_allclose(self, other: "IRFMap", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, **kwargs: float) -> bool:
         """Whether another response has the same axes and close values (``rtol``, ``atol`` as numpy)."""
@@ -300,3 +325,26 @@ class IRFMap:
         name = type(self).__name__
         body = f"  map      : {self._irf_map!r}\n  exposure : {self.exposure_map!r}\n"
         return f"{name}\n{'-' * len(name)}\n\n{body}"
+
+
+def _stack_energy(
+    own: np.ndarray,
+    exposure: np.ndarray,
+    theirs: np.ndarray,
+    their_exposure: np.ndarray,
+    weight: np.ndarray,
+    factors: tuple[float, float],
+    nan_to_num: bool,
+) -> None:
+    """Stack the responses of one true energy, shape ``(n, lat, lon)`` (exposures ``(1, lat, lon)``), in place."""
+    product = theirs * their_exposure.astype("float64")
+    added = their_exposure.astype("float64") * factors[1]
+    if nan_to_num:
+        product, added = (np.where(np.isfinite(a), a, 0.0) for a in (product, added))
+    any_weight = weight.max(axis=0, keepdims=True)
+    product = np.where(weight != 0, product * weight, 0.0) * (factors[0] * factors[1])
+    total = exposure + np.where(any_weight != 0, added * any_weight, 0.0)
+    summed = own * exposure.astype("float64") + product
+    np.divide(summed, total, out=summed, where=total != 0)
+    own[...] = np.where(total != 0, summed, 0.0)
+    exposure[...] = total

@@ -119,9 +119,6 @@ class EDispKernelMap(IRFMap):
         weights = with_axes_of(self._irf_map.geom, weights)
         return self._new(self._irf_map.resample_axis(energy_axis, weights=weights), self._exposure_copy())
 
-    def _exposure_copy(self) -> Map | None:
-        return None if self.exposure_map is None else self.exposure_map.copy()
-
 
 class EDispMap(IRFMap):
     """Energy dispersion as densities of the migration E / E_true for pixels on the sky.

@@ -127,5 +127,11 @@ class EDispKernel:
         energy: MapAxis = self.axes["energy"]
         return EDispKernel([self.axes["energy_true"], energy.squash()], self.data.sum(axis=1)[:, None])
 
+    def plot_matrix(self, ax: object = None, add_cbar: bool = False, **kwargs: object) -> object:
+        """Plot the matrix; see `bayesmap.plot.plot_edisp_kernel`."""
+        from bayesmap.plot.peek import plot_edisp_kernel
+
+        return plot_edisp_kernel(self, ax, add_cbar, **kwargs)
+
     def __repr__(self) -> str:
         return f"<EDispKernel {self.axes!r}>"

@@ -9,6 +9,7 @@ from astropy.coordinates import Angle, SkyCoord
 from bayesmap.irf.base import IRFMap, all_sky_geom
 from bayesmap.irf.kernels import containment_map, gaussian_profile, normalize_rad, profile_image, rad_containment
 from bayesmap.irf.psf_kernel import PSFKernel
+from bayesmap.irf.round_kernel import kernel_profiles
 from bayesmap.maps import Geom, Map, MapAxis, WcsGeom
 
 __all__ = ["PSFMap", "RecoPSFMap"]
@@ -257,6 +258,40 @@ class PSFMap(IRFMap):
         data = np.broadcast_to(density[..., None, None] * u.Unit("deg-2").to("sr-1"), cube.data_shape)
         exposure = Map.from_geom(cube.squash("rad"), unit="cm2 s", data=np.ones(cube.squash("rad").data_shape))
         return cls(Map.from_geom(cube, data=data.copy(), unit="sr-1"), exposure)
+
+    @classmethod
+    def from_psf_kernel(cls, kernel: PSFKernel, energy_axis: MapAxis | None = None) -> Self:
+        """Return the point spread function given by images, the same on the whole sky.
+
+        Parameters
+        ----------
+        kernel : PSFKernel
+            Round images.
+        energy_axis : MapAxis, optional
+            Energies of a kernel without any, which then is the same for all.
+
+        Returns
+        -------
+        PSFMap
+            Radial profiles whose integrals over pixels are the images (see
+            `bayesmap.irf.round_kernel.kernel_profiles`), with an exposure of one cm2 s as weight.
+
+        Raises
+        ------
+        ValueError
+            If an image is not round, or energies are missing.
+        """
+        rad, profiles = kernel_profiles(kernel)
+        axes = kernel.psf_kernel_map.geom.axes
+        axis = axes[cls.required_axes[1]] if cls.required_axes[1] in axes.names else energy_axis
+        if axis is None:
+            raise ValueError(f"the PSF kernel has no axis {cls.required_axes[1]!r}, only {axes.names}")
+        cube = all_sky_geom([rad, axis.squash() if len(profiles) == 1 else axis])
+        exposure = cube.squash("rad")
+        return cls(
+            Map.from_geom(cube, data=profiles[..., None, None] * u.Unit("deg-2").to("sr-1"), unit="sr-1"),
+            Map.from_geom(exposure, unit="cm2 s", data=np.ones(exposure.data_shape)),
+        )
 
     def to_image(self, spectral_model: object = None, keepdims: bool = True) -> Self:
         """Return the PSF averaged over energy, weighted by exposure and a spectrum.

@@ -3,9 +3,23 @@
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.coord import MapCoord
 from bayesmap.maps.geom import Geom
+from bayesmap.maps.label_axis import LabelMapAxis
 from bayesmap.maps.map import Map
 from bayesmap.maps.map_axes import MapAxes
+from bayesmap.maps.region import RegionGeom
+from bayesmap.maps.region_map import RegionNDMap
 from bayesmap.maps.wcs import WcsGeom
 from bayesmap.maps.wcs_map import WcsNDMap
 
-__all__ = ["Geom", "Map", "MapAxes", "MapAxis", "MapCoord", "WcsGeom", "WcsNDMap"]
+__all__ = [
+    "Geom",
+    "LabelMapAxis",
+    "Map",
+    "MapAxes",
+    "MapAxis",
+    "MapCoord",
+    "RegionGeom",
+    "RegionNDMap",
+    "WcsGeom",
+    "WcsNDMap",
+]

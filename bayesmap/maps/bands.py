@@ -9,6 +9,7 @@ from astropy.io import fits
 
 from bayesmap.errors import FormatError
 from bayesmap.maps.axes import MapAxis
+from bayesmap.maps.label_axis import LabelMapAxis
 from bayesmap.maps.map_axes import MapAxes
 
 __all__ = ["axes_from_bands", "bands_columns", "bands_hdu", "bands_keywords"]
@@ -27,7 +28,8 @@ def bands_keywords(axes: Sequence[MapAxis]) -> dict[str, str]:
     keywords = {}
     for number, axis in enumerate(axes, start=1):
         center, low, high = _columns_of(axis)
-        keywords[f"AXCOLS{number}"] = f"{low},{high}" if axis.node_type == "edges" else center
+        has_edges = axis.node_type == "edges" and not isinstance(axis, LabelMapAxis)
+        keywords[f"AXCOLS{number}"] = f"{low},{high}" if has_edges else center
         keywords[f"INTERP{number}"] = axis.interp
     return keywords
 
@@ -35,12 +37,16 @@ def bands_keywords(axes: Sequence[MapAxis]) -> dict[str, str]:
 def bands_columns(axes: MapAxes) -> list[fits.Column]:
     """Return a channel number and, for every axis, centre, lower and upper edge of every combination of bins.
 
-    The first axis varies fastest.
+    The first axis varies fastest. An axis of labels has one column, of text.
     """
     shape = axes.shape[::-1]
     columns = [fits.Column("CHANNEL", "K", array=np.arange(np.prod(shape)))]
     index = np.indices(shape)[::-1]
     for axis, number in zip(axes, index, strict=True):
+        if isinstance(axis, LabelMapAxis):
+            labels = np.array(axis.labels)[number.ravel()]
+            columns.append(fits.Column(axis.name.upper(), f"{labels.dtype.itemsize // 4}A", array=labels))
+            continue
         for name, values in zip(_columns_of(axis), (axis.center, axis.edges_min, axis.edges_max), strict=True):
             array = values.value[number.ravel()]
             columns.append(fits.Column(name, "D", unit=axis.unit.to_string("fits") or None, array=array))
@@ -82,6 +88,8 @@ def _axis(hdu: fits.BinTableHDU, number: int) -> MapAxis:
     missing = [name for name in columns if name not in hdu.columns.names]
     if missing or len(columns) not in (1, 2):
         raise FormatError(f"table {hdu.name!r}: AXCOLS{number} names {columns}, its columns are {hdu.columns.names}")
+    if hdu.data[columns[0]].dtype.kind in "US":
+        return LabelMapAxis(dict.fromkeys(str(label) for label in hdu.data[columns[0]]), name=columns[0].lower())
     unit = _unit(hdu, columns[0])
     values = [_unique(hdu.data[name]) for name in columns]
     try:

@@ -21,6 +21,7 @@ from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.bands import axes_from_bands, bands_hdu, bands_keywords
 from bayesmap.maps.files import DAMAGE, damage_is_an_error, open_fits
 from bayesmap.maps.map import Map
+from bayesmap.maps.region_fits import read_region_geom
 from bayesmap.maps.wcs import WcsGeom
 
 __all__ = ["map_from_hdulist", "map_to_hdulist", "open_fits", "read_map", "write_hdulist"]
@@ -35,20 +36,26 @@ def read_map(
     checksum: bool = False,
 ) -> Map:
     """Return the map of `Map.read`."""
-    check_option("map_type", map_type, ("auto", "wcs"))
     with open_fits(filename, checksum=checksum) as hdulist:
-        return map_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format)
+        return map_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format, map_type=map_type)
 
 
 def map_from_hdulist(
-    hdulist: fits.HDUList, hdu: str | int | None = None, hdu_bands: str | None = None, format: str = "gadf"
+    hdulist: fits.HDUList,
+    hdu: str | int | None = None,
+    hdu_bands: str | None = None,
+    format: str = "gadf",
+    map_type: str = "auto",
 ) -> Map:
     """Return the map of `Map.from_hdulist`."""
     check_option("format", format, ("gadf",))
-    image = _find_hdu(hdulist, hdu) if hdu is not None else _first_image(hdulist)
+    check_option("map_type", map_type, ("auto", "wcs", "region"))
+    image = _find_hdu(hdulist, hdu) if hdu is not None else _first_map(hdulist, map_type)
     name = f"HDU {image.name!r}"
+    if map_type != "auto" and image.is_image != (map_type == "wcs"):
+        raise FormatError(f"{name} is {'an image' if image.is_image else 'a table'}, not a map of type {map_type!r}")
     if not image.is_image:
-        return _map_without_position(hdulist, image, hdu_bands)
+        return _region_map(hdulist, image, hdu_bands)
     data = _read_data(image)
     axes = _read_axes(hdulist, image, hdu_bands)
     expected = tuple(axis.nbin for axis in axes[::-1])
@@ -61,21 +68,19 @@ def map_from_hdulist(
     return Map.from_geom(geom, data=data, unit=_read_unit(image), meta=_read_meta(image))
 
 
-def _map_without_position(hdulist: fits.HDUList, table: object, hdu_bands: str | None) -> Map:
-    """Return values that are the same everywhere (a table and no region) as a map of one pixel, the whole sky."""
+def _region_map(hdulist: fits.HDUList, table: object, hdu_bands: str | None) -> Map:
+    """The map on a region in a table; the region is None if there is no table of it."""
     name = f"HDU {table.name!r}"
     if "DATA" not in table.columns.names:
         raise FormatError(f"{name} is a table without the column DATA, so it is not a map")
-    if f"{table.name}_REGION" in hdulist:
-        raise FormatError(f"{name} is a map on a region; only images can be read as a map here")
     axes = _read_axes(hdulist, table, hdu_bands)
+    geom = read_region_geom(hdulist, table.header.get("REGHDU", f"{table.name}_REGION"), axes)
     values = np.asarray(_read_data(table)["DATA"])
-    shape = (*(axis.nbin for axis in axes[::-1]), 1, 1)
-    if values.size != np.prod(shape):
-        raise FormatError(f"{name} has {values.size} values, its axes have {shape[:-2]} bins")
-    data = values.astype(values.dtype.newbyteorder("=")).reshape(shape)
+    if values.size != np.prod(geom.data_shape):
+        raise FormatError(f"{name} has {values.size} values, its axes have {geom.data_shape[:-2]} bins")
+    data = values.astype(values.dtype.newbyteorder("=")).reshape(geom.data_shape)
     unit = _parse_unit(table, table.columns["DATA"].unit or "")
-    return Map.from_geom(WcsGeom.create(npix=1, binsz=(360, 180), axes=axes), data=data, unit=unit)
+    return Map.from_geom(geom, data=data, unit=unit, meta=_read_meta(table))
 
 
 def _find_hdu(hdulist: fits.HDUList, key: str | int) -> object:
@@ -86,11 +91,15 @@ def _find_hdu(hdulist: fits.HDUList, key: str | int) -> object:
         raise FormatError(f"there is no HDU {key!r} in the file{suggest(key, names)}") from None
 
 
-def _first_image(hdulist: fits.HDUList) -> object:
+def _first_map(hdulist: fits.HDUList, map_type: str) -> object:
+    """The first image with data, or else the first table of values on a region."""
     for hdu in hdulist:
-        if hdu.is_image and hdu.header.get("NAXIS", 0) > 0:
+        if map_type != "region" and hdu.is_image and hdu.header.get("NAXIS", 0) > 0:
             return hdu
-    raise FormatError(f"there is no image in the file, its HDUs are {[hdu.name for hdu in hdulist]}")
+    for hdu in hdulist:
+        if map_type != "wcs" and not hdu.is_image and "DATA" in hdu.columns.names:
+            return hdu
+    raise FormatError(f"there is no map in the file, its HDUs are {[hdu.name for hdu in hdulist]}")
 
 
 def _read_data(image: object) -> np.ndarray:
@@ -105,7 +114,8 @@ def _read_data(image: object) -> np.ndarray:
 
 
 def _read_axes(hdulist: fits.HDUList, image: object, hdu_bands: str | None) -> list[MapAxis]:
-    if image.is_image and image.header["NAXIS"] <= 2 and hdu_bands is None and "BANDSHDU" not in image.header:
+    is_flat = not image.is_image or image.header["NAXIS"] <= 2
+    if is_flat and hdu_bands is None and "AXCOLS1" not in image.header and "BANDSHDU" not in image.header:
         return []
     named = hdu_bands or image.header.get("BANDSHDU")
     key = named or f"{image.name}_BANDS"

@@ -57,12 +57,13 @@ class Map(ABC):
 
         Parameters
         ----------
-        map_type : {"wcs"}
+        map_type : {"wcs", "region"}
             Kind of geometry.
         **kwargs : dict
-            ``dtype``, ``meta``, ``unit`` and ``data`` of the map; everything else goes to `WcsGeom.create`.
+            ``dtype``, ``meta``, ``unit`` and ``data`` of the map; everything else goes to `WcsGeom.create` or
+            `RegionGeom.create`.
         """
-        from bayesmap.maps.wcs_map import create_map
+        from bayesmap.maps.kinds import create_map
 
         return create_map(map_type, **kwargs)
 
@@ -71,7 +72,7 @@ class Map(ABC):
         geom: Geom, meta: object = None, data: object = None, unit: object = "", dtype: object = "float32"
     ) -> "Map":
         """Return a map on a geometry, of the class that belongs to it."""
-        from bayesmap.maps.wcs_map import map_class
+        from bayesmap.maps.kinds import map_class
 
         return map_class(geom)(geom, data=data, meta=meta, unit=unit, dtype=dtype)
 
@@ -103,7 +104,7 @@ class Map(ABC):
         hdulist : `~astropy.io.fits.HDUList`
             FITS file.
         hdu : str or int, optional
-            Image HDU; by default the first one with data.
+            HDU of the values; by default the first image, or else the first table with a column DATA.
         hdu_bands : str, optional
             Table of the axes; by default the one named in the image header, or ``<hdu>_BANDS``.
         format : {"gadf"}
@@ -135,8 +136,8 @@ class Map(ABC):
             File; environment variables and ``~`` are expanded.
         hdu, hdu_bands, format
             As for `Map.from_hdulist`.
-        map_type : {"auto", "wcs"}
-            Kind of geometry.
+        map_type : {"auto", "wcs", "region"}
+            Kind of geometry; "auto" goes by what is in the file.
         checksum : bool
             Whether to verify the checksums in the file.
 

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from bayesmap._util import check_option
 from bayesmap.maps.map import Map
+from bayesmap.maps.region_tools import as_regions, contains_pixels, is_point, is_sky_region, simple_regions
 
 __all__ = [
     "binary_dilate",
@@ -23,40 +24,22 @@ __all__ = [
 def region_mask(geom: object, regions: object, inside: bool = True) -> Map:
     """Return the map of `WcsGeom.region_mask`."""
     image = np.zeros(geom.data_shape_image, dtype=bool)
-    for region in _as_regions(regions):
-        image |= _image_mask(geom.to_image(), region)
+    for region in as_regions(regions):
+        for part in simple_regions(region):
+            image |= _image_mask(geom.to_image(), part)
     image = image if inside else ~image
     return Map.from_geom(geom, data=np.broadcast_to(image, geom.data_shape).copy())
 
 
-def _as_regions(regions: object) -> list[object]:
-    from regions import PixelRegion, Regions, SkyRegion
-
-    if isinstance(regions, str):
-        return list(Regions.parse(regions, format="ds9"))
-    if isinstance(regions, SkyRegion | PixelRegion):
-        return [regions]
-    regions = list(regions)
-    for region in regions:
-        if not isinstance(region, SkyRegion | PixelRegion):
-            raise TypeError(f"a region of the package 'regions' is needed, got {region!r}")
-    if not regions:
-        raise ValueError("region_mask needs at least one region")
-    return regions
-
-
 def _image_mask(image: object, region: object) -> np.ndarray:
-    from regions import PixCoord, PointPixelRegion, PointSkyRegion, SkyRegion
-
+    if not is_point(region):
+        return contains_pixels(region, image.wcs, *np.broadcast_arrays(*image.get_pix()))
     mask = np.zeros(image.data_shape, dtype=bool)
-    pixel_region = region.to_pixel(image.wcs) if isinstance(region, SkyRegion) else region
-    if isinstance(region, PointSkyRegion | PointPixelRegion):
-        x, y = image.pix_to_idx((pixel_region.center.x, pixel_region.center.y))
-        if x >= 0 and y >= 0:
-            mask[y, x] = True
-        return mask
-    x, y = np.broadcast_arrays(*image.get_pix())
-    return np.asarray(pixel_region.contains(PixCoord(x, y)), dtype=bool)
+    center = (region.to_pixel(image.wcs) if is_sky_region(region) else region).center
+    x, y = image.pix_to_idx((center.x, center.y))
+    if x >= 0 and y >= 0:
+        mask[y, x] = True
+    return mask
 
 
 def region_weights(geom: object, regions: object, oversampling_factor: int = 10) -> Map:

@@ -17,6 +17,7 @@ __all__ = [
     "resample_axis",
     "stack_into",
     "stack_maps",
+    "stack_slices",
     "sum_over_axes",
 ]
 
@@ -33,7 +34,7 @@ def reduce_over_axes(
     geom, data = m.geom, m.data
     if weights is not None:
         m.check_geom(weights, "weighting")
-        data = data * weights.data
+        data = np.where(weights.data, data, data.dtype.type(0)) if weights.is_mask else data * weights.data
     dimensions = tuple(m.geom.axes.index_data(name) for name in names)
     for name in names:
         geom = geom.squash(name) if keepdims else geom.drop(name)
@@ -62,7 +63,7 @@ def resample_axis(m: Map, axis: MapAxis, weights: Map | None = None, ufunc: np.u
     data = m.data
     if weights is not None:
         m.check_geom(weights, "weighting")
-        data = data * weights.data
+        data = np.where(weights.data, data, data.dtype.type(0)) if weights.is_mask else data * weights.data
     parts = []
     for row in groups[groups["bin_type"] == "normal   "]:
         part = np.take(data, range(row["idx_min"], row["idx_max"] + 1), axis=dimension)
@@ -101,24 +102,40 @@ def normalized(m: Map, axis_name: str | None = None) -> Map:
 
 def stack_into(m: Map, other: Map, weights: Map | None = None, nan_to_num: bool = True) -> None:
     """Add another map of the same pixel grid to a map in place; see `WcsNDMap.stack`."""
-    if m.geom == other.geom:
-        parent = cut = (slice(None), slice(None))
-    elif m.geom.is_aligned(other.geom):
-        slices = other.geom.cutout_slices(m.geom)
-        parent, cut = slices["parent-slices"], slices["cutout-slices"]
-    else:
-        raise GeometryMismatchError(f"cannot stack {other.geom!r} on {m.geom!r}: axes or pixel grid differ")
-    data = other.data[(..., *cut)]
-    if m.data.dtype.kind == "f":
-        data = data * np.array(other.unit.to(m.unit), dtype=m.data.dtype)
-    if nan_to_num and data.dtype.kind == "f":
-        data = np.where(np.isfinite(data), data, 0)
-    if weights is not None:
-        if not other.geom.to_image() == weights.geom.to_image():
-            raise GeometryMismatchError(f"weights have {weights.geom!r}, the stacked map {other.geom!r}")
-        data = data * weights.data[(..., *cut)]
-    view = m.data[(..., *parent)]
-    np.add(view, data, out=view, casting="unsafe")
+    parent, cut = stack_slices(m.geom, other.geom)
+    if weights is not None and weights.geom.to_image() != other.geom.to_image():
+        raise GeometryMismatchError(f"weights have {weights.geom!r}, the stacked map {other.geom!r}")
+    view, data = m.data[(..., *parent)], other.data[(..., *cut)]
+    factor = np.array(other.unit.to(m.unit), dtype=m.data.dtype) if m.data.dtype.kind == "f" else None
+    weight = np.broadcast_to(True if weights is None else weights.data[(..., *cut)], data.shape)
+    for own, part, part_weight in zip(*(np.atleast_3d(a) for a in (view, data, weight)), strict=True):
+        _add(own, part if factor is None or factor == 1 else part * factor, part_weight, nan_to_num)
+
+
+def stack_slices(geom: object, other: object) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the pixels of a geometry that another one covers, and those of the other that lie inside.
+
+    Raises
+    ------
+    GeometryMismatchError
+        If axes or pixel grids differ, or nothing overlaps.
+    """
+    if geom == other:
+        return (slice(None), slice(None)), (slice(None), slice(None))
+    if not geom.is_aligned(other):
+        raise GeometryMismatchError(f"cannot stack {other!r} on {geom!r}: axes or pixel grid differ")
+    slices = other.cutout_slices(geom)
+    return slices["parent-slices"], slices["cutout-slices"]
+
+
+def _add(own: np.ndarray, part: np.ndarray, weight: np.ndarray, nan_to_num: bool) -> None:
+    """Add weighted values in place; those of weight False are not looked at."""
+    keep = weight if weight.dtype == bool else np.ones(part.shape, dtype=bool)
+    if nan_to_num and part.dtype.kind == "f":
+        keep = keep & np.isfinite(part)
+    if weight.dtype != bool:
+        part = part * weight
+    np.add(own, part, out=own, where=keep, casting="unsafe")
 
 
 def stack_maps(maps: Sequence[Map], axis: MapAxis | None = None, axis_name: str | None = None) -> Map:

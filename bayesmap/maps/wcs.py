@@ -205,6 +205,14 @@ class WcsGeom(Geom):
         """Centres of the four corner pixels."""
         return SkyCoord(self._wcs.calc_footprint(axes=self._npix), unit="deg", frame=self._frame)
 
+    @property
+    def footprint_rectangle_sky_region(self) -> object:
+        """The image as a `~regions.RectangleSkyRegion`."""
+        from regions import RectangleSkyRegion
+
+        width, height = self.width[:, 0]
+        return RectangleSkyRegion(self.center_skydir, width=width, height=height)
+
     # -- coordinates --------------------------------------------------------------------------------------------------
     def coord_to_pix(self, coords: object) -> tuple[np.ndarray, ...]:
         """Return pixel positions ``(x, y, axis...)``; NaN where the projection has no pixel for a direction.
