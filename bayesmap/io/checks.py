@@ -7,22 +7,24 @@ import numpy as np
 from bayesmap.errors import FormatError
 from bayesmap.maps import Map
 
-__all__ = ["check_unit", "check_values"]
+__all__ = ["check_unit", "check_values", "impossible"]
 
+#: negative OFF counts up to this fraction of the largest are round-off of the convolution that made a ring background
+ROUND_OFF = 1e-6
 #: unit that a component must convert to; responses check their own
-UNITS = {"counts": "", "background": "", "exposure": "cm2 s", "mask_safe": "", "mask_fit": ""}
+UNITS = {"counts": "", "counts_off": "", "background": "", "exposure": "cm2 s", "mask_safe": "", "mask_fit": ""}
 
 
 def check_unit(key: str, m: Map) -> Map:
-    """Return a map if its unit is that of a component.
+    """Return a map if its unit is that of a component; acceptances may have any.
 
     Raises
     ------
     FormatError
         If the unit is of another kind.
     """
-    wanted = UNITS[key]
-    if m.unit.is_equivalent(wanted) or (not wanted and str(m.unit) == "ct"):
+    wanted = UNITS.get(key)
+    if wanted is None or m.unit.is_equivalent(wanted) or (not wanted and str(m.unit) == "ct"):
         return m
     example = "none" if not wanted else "area times time such as 'm2 s'"
     raise FormatError(f"{key} has the unit {str(m.unit)!r}; right is {example}")
@@ -36,8 +38,40 @@ def _safe_image(components: Mapping[str, object], shape: tuple[int, ...]) -> np.
     return mask.data.reshape(-1, *shape[-2:]).any(axis=0)
 
 
+def impossible(key: str, data: np.ndarray, counts_off: np.ndarray | None = None) -> np.ndarray:
+    """Bins whose value is not finite or negative.
+
+    Ring backgrounds come from Fourier convolutions: their OFF counts scatter around zero by round-off, and there
+    an OFF acceptance calculated from them is undefined and may have any sign. Such values stay as they are.
+
+    Parameters
+    ----------
+    key : str
+        Name of the component.
+    data : numpy.ndarray
+        Its values.
+    counts_off : numpy.ndarray, optional
+        OFF counts, if known; for the OFF acceptance.
+
+    Returns
+    -------
+    numpy.ndarray
+        Booleans of the shape of ``data``.
+    """
+    with np.errstate(invalid="ignore"):
+        negative = data < 0
+        if key == "counts_off":
+            negative = data < -ROUND_OFF * np.max(data, initial=0.0)
+        if key == "acceptance_off" and negative.any():
+            empty = (
+                np.ones(1, bool) if counts_off is None else counts_off <= ROUND_OFF * np.max(counts_off, initial=0.0)
+            )
+            negative = negative & ~empty
+    return ~np.isfinite(data) | negative
+
+
 def check_values(components: Mapping[str, object], source: object) -> None:
-    """Raise if counts, background or exposure are negative or not finite where data are safe.
+    """Raise if counts, background, exposure or acceptances are negative or not finite where data are safe.
 
     Parameters
     ----------
@@ -52,12 +86,12 @@ def check_values(components: Mapping[str, object], source: object) -> None:
         Naming file, HDU, number of bins and the first of them.
     """
     mask = components.get("mask_safe")
-    for key in ("counts", "background", "exposure"):
+    for key in ("counts", "background", "exposure", "counts_off", "acceptance", "acceptance_off"):
         m = components.get(key)
         if not isinstance(m, Map):
             continue
-        with np.errstate(invalid="ignore"):
-            bad = ~np.isfinite(m.data) | (m.data < 0)
+        off = components.get("counts_off")
+        bad = impossible(key, m.data, off.data if isinstance(off, Map) else None)
         if isinstance(mask, Map) and mask.data.shape == bad.shape:
             bad &= mask.data
         else:

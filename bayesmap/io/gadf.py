@@ -80,6 +80,9 @@ READERS: dict[str, Callable[[fits.HDUList, str], Any]] = {
     "psf": _read_psf,
     "mask_safe": _read_mask,
     "mask_fit": _read_mask,
+    "counts_off": _read_map("counts_off"),
+    "acceptance": _read_map("acceptance"),
+    "acceptance_off": _read_map("acceptance_off"),
 }
 
 
@@ -109,8 +112,9 @@ def read_components(
     Returns
     -------
     dict
-        As far as they are in the file: "counts", "exposure", "background", "mask_safe", "mask_fit" (maps; masks are
-        boolean), "edisp", "psf", "gti", "meta_table", "meta" (a dict) and "name" (a str).
+        As far as they are in the file: "counts", "exposure", "background", "mask_safe", "mask_fit", "counts_off",
+        "acceptance", "acceptance_off" (maps; masks are boolean), "edisp", "psf", "gti", "meta_table", "meta" (a dict)
+        and "name" (a str).
 
     Raises
     ------

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from bayesmap.io import read_components, write_components
+from bayesmap.io import is_ogip, read_components, read_ogip, write_components, write_ogip
 from tests.golden import golden, shared_path
 
+SPECTRA = "hess-dl3-dr1-reduced/crab-spectrum-onoff"
 READ = [
     "cta-1dc-gc/cta-1dc-gc.fits.gz",
     "hess-dl3-dr1-reduced/crab-23526.fits.gz",
@@ -15,6 +16,15 @@ READ = [
     "fermi-3fhl-gc/fermi-3fhl-gc.fits.gz",
     "fermi-3fhl-crab/Fermi-LAT-3FHL_data_Fermi-LAT.fits",
     "hawc/nHit-8.fits.gz",
+    "hess-dl3-dr1-reduced/crab-onoff-ring-stacked.fits.gz",
+    "hess-dl3-dr1-reduced/crab-onoff-ring-image.fits.gz",
+    f"{SPECTRA}/crab-spec-cash-gadf.fits.gz",
+    f"{SPECTRA}/crab-spec-onoff-gadf.fits.gz",
+    f"{SPECTRA}/pha_obs23523.fits",
+    f"{SPECTRA}/pha_stacked.fits",
+    "joint-crab/spectra/fact/pha_stacked.fits",
+    "joint-crab/spectra/veritas/pha_obs54809.fits",
+    "joint-crab/spectra/fermi/pha_obs0.fits",
 ]
 LAYOUT = {
     "cta-1dc-gc_cta-1dc-gc.fits.gz": "cta-1dc-gc/cta-1dc-gc.fits.gz",
@@ -22,6 +32,8 @@ LAYOUT = {
     "hess-dl3-dr1-reduced_crab-23523-edispmap.fits.gz": "hess-dl3-dr1-reduced/crab-23523-edispmap.fits.gz",
     "fermi-3fhl-gc_fermi-3fhl-gc.fits.gz": "fermi-3fhl-gc/fermi-3fhl-gc.fits.gz",
     "hawc_nHit-8.fits.gz": "hawc/nHit-8.fits.gz",
+    "hess-dl3-dr1-reduced_crab-23523-onoff-ring.fits.gz": "hess-dl3-dr1-reduced/crab-23523-onoff-ring.fits.gz",
+    "crab-spectrum-onoff_crab-spec-cash-gadf.fits.gz": f"{SPECTRA}/crab-spec-cash-gadf.fits.gz",
 }
 #: keywords that say who wrote a file, that FITS fills in, or that have a default value
 OTHER = {
@@ -39,21 +51,28 @@ OTHER = {
 }
 
 
+def read_any(path):
+    """Components of a file of either layout."""
+    is_spectrum = path.parent.name in ("crab-spectrum-onoff", "fact", "veritas", "fermi")
+    return read_ogip(path) if is_spectrum and is_ogip(path) else read_components(path)
+
+
 @pytest.mark.parametrize("case", READ)
 def test_read(case):
-    want, parts = golden("io")[f"read/{case}"], read_components(shared_path("data", *case.split("/")))
+    want, parts = golden("io")[f"read/{case}"], read_any(shared_path("data", *case.split("/")))
     if "fermi" not in case:
         assert parts["name"] == want["name"]
     assert parts["counts"].data.sum() == want["counts_sum"]
     assert str(parts["mask_safe"].data.dtype) == want["mask_dtype"]
-    assert type(parts["psf"]).__name__ == want["psf_type"]
+    assert type(parts.get("psf")).__name__ == want["psf_type"]
     assert type(parts["edisp"]).__name__ == want["edisp_type"]
     geoms = {
         "geom": parts["counts"].geom,
         "geom_exposure": parts["exposure"].geom,
-        "geom_psf": parts["psf"].psf_map.geom,
         "geom_edisp": parts["edisp"].edisp_map.geom,
     }
+    if "psf" in parts:
+        geoms["geom_psf"] = parts["psf"].psf_map.geom
     for key, geom in geoms.items():
         stored = want["geoms"][key]
         assert geom.data_shape == tuple(stored["data_shape"].data)
@@ -90,6 +109,41 @@ def test_layout(case, tmp_path):
         for hdu in hdulist:
             if not is_region_map(stored[hdu.name], stored):
                 assert_same_layout(hdu, stored[hdu.name])
+
+
+@pytest.mark.parametrize("companion", ["", "_arf"])
+def test_layout_ogip(companion, tmp_path):
+    """Our OGIP files have the HDUs, columns, units and keywords of those that Gammapy writes."""
+    folder = shared_path("data", "hess-dl3-dr1-reduced", "crab-spectrum-onoff")
+    name = f"pha_obs23523{companion}.fits"
+    want = golden("io")[f"layout/crab-spectrum-onoff_{name}"]["hdus"]
+    write_ogip(read_ogip(folder / "pha_obs23523.fits"), tmp_path / "pha_obs23523.fits")
+    stored = {hdu["name"]: hdu for hdu in want}
+    with fits.open(tmp_path / name) as hdulist:
+        assert {hdu.name for hdu in hdulist} == set(stored)
+        for hdu in hdulist:
+            if hdu.name != "GTI":  # ours counts from the same reference time in UTC
+                assert_same_layout(hdu, stored[hdu.name])
+
+
+@pytest.mark.parametrize("kind", ["pha", "bkg", "arf", "rmf"])
+def test_layout_ogip_of_others(kind, tmp_path):
+    """The columns of the files of the joint Crab analysis are in ours too, with their units."""
+    want = golden("io")[f"layout/hess_{kind}_obs23523.fits"]["hdus"]
+    path = shared_path("data", "joint-crab", "spectra", "hess", "pha_obs23523.fits")
+    write_ogip(read_ogip(path), tmp_path / "copy.fits")
+    with fits.open(tmp_path / ("copy.fits" if kind == "pha" else f"copy_{kind}.fits")) as hdulist:
+        for stored in want:
+            if stored["class"] == "BinTableHDU":
+                hdu = hdulist[stored["name"]]
+                assert len(hdu.data) == stored["nrows"]
+                units = {column.name: column.unit or None for column in hdu.columns}
+                for column in stored["columns"]:
+                    if column["name"] != "AREASCAL":  # ours is a keyword
+                        assert units[column["name"]] == (column["unit"] or None)
+                for key in ("HDUCLASS", "HDUCLAS1", "HDUCLAS2", "HDUCLAS3", "DETCHANS", "EXPOSURE", "TLMIN4"):
+                    if key in stored["header"]:
+                        assert hdu.header[key] == stored["header"][key]
 
 
 def assert_same_layout(hdu, stored):

@@ -1,0 +1,92 @@
+"""Fit statistic of flux points for predicted fluxes."""
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+
+from bayesmap.stats.flux_points import chi2, chi2_asymmetric, chi2_upper_limit, interpolate_profile
+
+__all__ = ["NEEDS", "lower_and_upper_errors", "profile_stat", "stat_array", "symmetric_error", "valid_points"]
+
+#: statistics, and the quantities of which they need one
+NEEDS = {"chi2": ("norm_err", "norm_errn"), "distrib": ("norm_err", "norm_errn"), "profile": ("stat_scan",)}
+#: how a likelihood profile is interpolated by default
+PROFILE = {"interp_scale": "sqrt", "extrapolate": True}
+
+
+def valid_points(points: Any, stat_type: str) -> np.ndarray:
+    """Points with all numbers that a statistic needs, errors and limits above zero; shape ``(n_energy, 1, 1)``."""
+    is_ul = points.is_ul.data.astype(bool)
+    measured = np.isfinite(points.dnde.data)
+    if stat_type == "profile":
+        finite = np.isfinite(points.stat_scan).all(axis=-1)
+        return finite.reshape(is_ul.shape) & np.isfinite(_values(points.stat, is_ul.shape))
+    if stat_type == "chi2":
+        sigma = symmetric_error(points)
+        return ~is_ul & measured & np.isfinite(sigma) & (sigma > 0)
+    limits = np.isfinite(points.dnde_ul.data) & (points.dnde_ul.data > 0) if points.has_ul else np.zeros_like(is_ul)
+    low, high = lower_and_upper_errors(points)
+    return np.where(is_ul, limits, measured & np.isfinite(low + high) & (low > 0) & (high > 0))
+
+
+def lower_and_upper_errors(points: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Errors of ``dnde``, shape ``(n_energy, 1, 1)``; the symmetric ones where the others are not known."""
+    names = points.available_quantities
+    symmetric = points.dnde_err.data if "norm_err" in names else np.full(points.geom.data_shape, np.nan)
+    if not {"norm_errn", "norm_errp"} <= set(names):
+        return symmetric, symmetric
+    low, high = (np.where(np.isfinite(m.data), m.data, symmetric) for m in (points.dnde_errn, points.dnde_errp))
+    return low, high
+
+
+def symmetric_error(points: Any) -> np.ndarray:
+    """Error of ``dnde``, shape ``(n_energy, 1, 1)``; where it is not known the mean of the asymmetric ones."""
+    low, high = lower_and_upper_errors(points)
+    if "norm_err" not in points.available_quantities:
+        return (low + high) / 2
+    return np.where(np.isfinite(points.dnde_err.data), points.dnde_err.data, (low + high) / 2)
+
+
+def stat_array(points: Any, model: u.Quantity, stat_type: str, stat_kwargs: dict[str, Any]) -> np.ndarray:
+    """Statistic per point, NaN where numbers are missing.
+
+    Parameters
+    ----------
+    points : `~bayesmap.estimators.FluxPoints`
+        The data.
+    model : `~astropy.units.Quantity`
+        Predicted differential flux, shape ``(n_energy, 1, 1)``.
+    stat_type : {"chi2", "distrib", "profile"}
+        See `FluxPointsDataset`.
+    stat_kwargs : dict
+        Interpolation of profiles.
+    """
+    if stat_type == "profile":
+        return profile_stat(points, (model / points.dnde_ref).to_value(""), stat_kwargs)
+    flux, predicted = points.dnde.data, model.to_value(points.dnde.unit)
+    if stat_type == "chi2":
+        return chi2(flux, predicted, symmetric_error(points))
+    low, high = lower_and_upper_errors(points)
+    stat = chi2_asymmetric(flux, predicted, low, high)
+    is_ul = points.is_ul.data.astype(bool)
+    if is_ul.any():
+        limit = points.dnde_ul.data[is_ul] if points.has_ul else np.full(is_ul.sum(), np.nan)
+        stat[is_ul] = chi2_upper_limit(predicted[is_ul], limit)
+    return stat
+
+
+def profile_stat(points: Any, norm: np.ndarray, stat_kwargs: dict[str, Any]) -> np.ndarray:
+    """Statistic above its minimum from the stored profiles, at norms of shape ``(n_energy, 1, 1)``."""
+    result = np.full(norm.shape, np.nan)
+    scans, best = points.stat_scan, _values(points.stat, norm.shape)
+    for index in np.flatnonzero(valid_points(points, "profile").ravel()):
+        stat = np.abs(scans[index] - best.ravel()[index])
+        profile = interpolate_profile(points.norm_scan[index], stat, **{**PROFILE, **stat_kwargs})
+        result.flat[index] = profile(norm.flat[index])
+    return result
+
+
+def _values(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers of a map or array in the shape of the data."""
+    return np.asarray(getattr(values, "data", values), dtype="float64").reshape(shape)

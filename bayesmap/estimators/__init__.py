@@ -1,0 +1,5 @@
+"""Spectra as points: fluxes per energy band with errors and limits."""
+
+from bayesmap.estimators.flux_points import FluxPoints
+
+__all__ = ["FluxPoints"]
