@@ -9,9 +9,9 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
-from bayesmap.graph import background_counts, signal_counts
-from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
-from bayesmap.modeling import FoVBackgroundModel, Parameter, Prior, TemplateNPredModel
+from bayesmap.inference.amplitudes import estimate_amplitudes
+from bayesmap.inference.listing import as_datasets, dataset_models, is_flux_points, parameter_names
+from bayesmap.modeling import Parameter, Prior
 
 __all__ = ["assign_default_priors", "default_priors"]
 
@@ -24,8 +24,8 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
 
     Parameters
     ----------
-    datasets : MapDataset, Datasets or list of MapDataset
-        With models set.
+    datasets : Dataset, Datasets or list of Dataset
+        Of any types, with models set. Positions need a field: without one (flux points only) it is 1 deg wide.
 
     Returns
     -------
@@ -42,15 +42,17 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
     ==========================  ===================================================================================
     parameter                   default
     ==========================  ===================================================================================
-    lon_0, lat_0                normal around the present position; width a tenth of the field, at least twice the
-                                pixel; times 1 / cos(lat) in longitude
-    amplitude                   log-normal, factor 4.5, around the excess divided by what unit amplitude predicts
+    lon_0, lat_0                normal around the present position; width a tenth of the field (of the region), at
+                                least twice the pixel; times 1 / cos(lat) in longitude
+    amplitude                   log-normal, factor 4.5, around a rough non-negative fit of all sources together to the
+                                counts (of flux points: the median ratio to unit amplitude), at least its noise
     index, alpha                normal 2.3 +- 0.5
     beta                        normal 0 +- 0.3
     lambda_                     half-normal, width one over the geometric mean energy
     norm                        log-normal around 1, factor 1.35
     tilt                        normal 0 +- 0.2
     sigma, r_0                  log-normal, factor 2.7, around the geometric mean of pixel and a quarter of the field
+                                (around a quarter of the region)
     e                           Beta(1, 2); bounded away from one
     phi                         uniform over the half circle around the present value
     others                      normal around the present value, width its size or one
@@ -64,12 +66,23 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
             )
     models = dataset_models(listed)
     names = parameter_names(models)
-    priors: dict[Parameter, Prior] = {}
+    wanted: dict[Parameter, Any] = {}
     for model in models:
         for parameter in model.parameters:
-            if not parameter.frozen and parameter.prior is None and parameter not in priors:
-                priors[parameter] = _inside_bounds(_default(parameter, model, listed), parameter)
-    return {names[parameter]: prior for parameter, prior in priors.items()}
+            if not parameter.frozen and parameter.prior is None:
+                wanted.setdefault(parameter, model)
+    for parameter, model in wanted.items():
+        if parameter.name == "lon_0":
+            _require_inside(model, _datasets_of(model, listed))
+    amplitudes = estimate_amplitudes(listed, [p for p in wanted if p.name == "amplitude"])
+    priors = {}
+    for parameter, model in wanted.items():
+        if parameter in amplitudes:
+            prior = Prior("LogNormal", mu=float(np.log(amplitudes[parameter])), sigma=AMPLITUDE_WIDTH)
+        else:
+            prior = _default(parameter, model, _datasets_of(model, listed))
+        priors[names[parameter]] = _inside_bounds(prior, parameter)
+    return priors
 
 
 def assign_default_priors(datasets: Any) -> dict[str, Prior]:
@@ -82,15 +95,16 @@ def assign_default_priors(datasets: Any) -> dict[str, Prior]:
     return priors
 
 
+def _datasets_of(model: Any, datasets: Sequence[Any]) -> list[Any]:
+    return [d for d in datasets if any(m is model for m in d.models or [])]
+
+
 def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
-    own = [d for d in datasets if any(m is model for m in d.models or [])]
     name = parameter.name
     if name in ("lon_0", "lat_0"):
-        return _position(parameter, model, own)
-    if name == "amplitude":
-        return _amplitude(parameter, model, own)
+        return _position(parameter, model, datasets)
     if name in ("sigma", "r_0"):
-        return _extension(parameter, own)
+        return _extension(parameter, datasets)
     simple = {
         "index": Prior("Normal", mu=INDEX, sigma=INDEX_WIDTH),
         "alpha": Prior("Normal", mu=INDEX, sigma=INDEX_WIDTH),
@@ -108,8 +122,7 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
     if name in simple and (name == "phi" or parameter.unit == u.dimensionless_unscaled):
         return simple[name]
     if name == "lambda_":
-        edges = own[0].counts.geom.axes["energy"].edges
-        inverse = 1 / np.sqrt(edges[0] * edges[-1])
+        inverse = 1 / _mean_energy(datasets)
         return Prior("HalfNormal", sigma=float(inverse.to_value(parameter.unit)))
     return Prior("Normal", mu=parameter.value, sigma=abs(parameter.value) or 1.0)
 
@@ -130,8 +143,9 @@ def _inside_bounds(prior: Prior, parameter: Parameter) -> Prior:
 def _require_inside(model: Any, datasets: Sequence[Any]) -> None:
     """Raise if a source that may move starts outside of all fields."""
     spatial = model.spatial_model
-    moving = any(not p.frozen for p in spatial.parameters if p.name in ("lon_0", "lat_0"))
-    if not moving or any(bool(np.all(d.counts.geom.to_image().contains(spatial.position))) for d in datasets):
+    fields = [d.counts.geom.to_image() for d in datasets if not is_flux_points(d)]
+    anywhere = not fields or any(g.is_region and g.region is None for g in fields)
+    if anywhere or any(bool(np.all(g.contains(spatial.position))) for g in fields):
         return
     position = spatial.position
     raise ValueError(
@@ -141,12 +155,25 @@ def _require_inside(model: Any, datasets: Sequence[Any]) -> None:
     )
 
 
+def _mean_energy(datasets: Sequence[Any]) -> u.Quantity:
+    """Geometric mean of the ends of the energy range."""
+    first = next((d for d in datasets if not is_flux_points(d)), datasets[0])
+    energy = first.data.energy_ref if is_flux_points(first) else first.counts.geom.axes["energy"].edges
+    return np.sqrt(energy.min() * energy.max())
+
+
+def _field(datasets: Sequence[Any]) -> tuple[float, float]:
+    """Width of the field and of what can be resolved in it, in deg: one pixel, or the whole of a region."""
+    fields = [d.counts.geom.to_image() for d in datasets if not is_flux_points(d)]
+    sizes = [(float(np.min(g.width.to_value("deg"))), float(np.max(np.abs(g.pixel_scales.to_value("deg"))))) for g in
+             sorted(fields, key=lambda g: g.is_region) if not (g.is_region and g.region is None)]  # fmt: skip
+    width, pixel = sizes[0] if sizes else (1.0, 0.1)
+    return (width, pixel) if width > 0 else (1.0, 0.1)
+
+
 def _position(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
-    geom = datasets[0].counts.geom.to_image()
-    width = float(np.min(u.Quantity(geom.width).to_value("deg")))
-    pixel = float(np.max(np.abs(geom.pixel_scales.to_value("deg"))))
-    sigma = max(width / 10, 2 * pixel)
-    _require_inside(model, datasets)
+    width, pixel = _field(datasets)
+    sigma = max(width / 10, 2 * pixel) if pixel < width else width / 10
     if parameter.name == "lon_0":
         sigma /= max(float(np.cos(model.spatial_model.position.data.lat.rad)), 0.02)
     scale = float((1 * u.deg).to_value(parameter.unit))
@@ -154,40 +181,7 @@ def _position(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prio
 
 
 def _extension(parameter: Parameter, datasets: Sequence[Any]) -> Prior:
-    geom = datasets[0].counts.geom.to_image()
-    width = float(np.min(u.Quantity(geom.width).to_value("deg")))
-    pixel = float(np.max(np.abs(geom.pixel_scales.to_value("deg"))))
+    width, pixel = _field(datasets)
+    middle = np.sqrt(pixel * width / 4) if pixel < width else width / 4
     scale = float((1 * u.deg).to_value(parameter.unit))
-    return Prior("LogNormal", mu=float(np.log(np.sqrt(pixel * width / 4) * scale)), sigma=1.0)
-
-
-def _amplitude(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
-    """Matched-filter estimate of the excess against unit amplitude, at least its own noise."""
-    if any(p.name == "lon_0" and p.prior is None for p in model.spatial_model.parameters):
-        _require_inside(model, datasets)
-    excess = noise = expected = 0.0
-    for dataset in datasets:
-        before = parameter.value
-        try:
-            parameter.value = 1.0 / parameter.scale_to_internal
-            unit = signal_counts(dataset, [model])[model.name]
-        finally:
-            parameter.value = before
-        mask = np.ones(unit.shape, dtype=bool) if dataset.mask is None else np.asarray(dataset.mask.data, dtype=bool)
-        fov = [m for m in dataset.models if isinstance(m, FoVBackgroundModel)]
-        background = background_counts(dataset, fov)
-        for other in dataset.models:
-            if isinstance(other, TemplateNPredModel):
-                background = background + signal_counts(dataset, [other])[other.name]
-        counts = np.asarray(dataset.counts.data, dtype="float64")
-        weight = np.where(mask, unit / (background + 1e-3 * max(unit.max(), 1e-300) + 1e-12), 0.0)
-        excess += float((weight * (counts - background)).sum())
-        noise += float((weight**2 * np.maximum(counts, background)).sum())
-        expected += float((weight * unit).sum())
-    if not expected > 0:
-        raise ValueError(
-            f"model {model.name!r} predicts no counts inside the masks of dataset(s) {[d.name for d in datasets]}: "
-            "no default prior for its amplitude; move the source, enlarge the mask, or give the amplitude a prior"
-        )
-    centre = max(excess, np.sqrt(noise)) / expected / parameter.scale_to_internal
-    return Prior("LogNormal", mu=float(np.log(centre)), sigma=AMPLITUDE_WIDTH)
+    return Prior("LogNormal", mu=float(np.log(middle * scale)), sigma=1.0)

@@ -47,16 +47,18 @@ class LogDensity:
         for value in values:
             shape = np.shape(start[value.name])
             size = int(np.prod(shape, dtype=int))
-            piece = theta[offset : offset + size]
-            pieces[value] = piece.reshape(shape) if shape else piece[0]
+            pieces[value] = theta[offset : offset + size].reshape(shape) if shape else theta[offset]
             offset += size
         # The likelihood must enter once: its gradient would be computed for each occurrence.
         likelihood = model.logp(vars=model.observed_RVs)
         prior = model.logp(vars=model.free_RVs + model.potentials, jacobian=False)
         transformed = model.logp(vars=model.free_RVs + model.potentials, jacobian=True)
         density = likelihood + prior + weight * (transformed - prior)
-        [total] = clone_replace([density], replace=pieces, rebuild_strict=False)
-        outputs = [total, pt.grad(total, theta)]
+        # By the parts and not by their vector: one node puts it together, where each slice would need two.
+        gradients = pt.grad(density, values)
+        scalars = all(g.ndim == 0 for g in gradients)
+        gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
+        outputs = clone_replace([density, gradient], replace=pieces, rebuild_strict=False)
         self._function = pytensor.function([theta, weight], outputs, mode=mode, trust_input=True)
         self._jacobian = {True: np.array(1.0), False: np.array(0.0)}
         # A compiled function keeps its arguments in storage of its own: chains in threads must take turns.

@@ -1,5 +1,6 @@
 """The observed variable of one dataset: its data, its log-likelihood and its draws."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_funcify
 from pytensor.scalar.basic import Cast
 from pytensor.tensor.elemwise import Elemwise
 
@@ -54,6 +56,14 @@ class Predicted(Op):
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         return [disconnected_type() for _ in inputs]
+
+
+@numba_funcify.register(Predicted)
+def _numba_predicted(op: Predicted, node: Apply, **kwargs: Any) -> Any:
+    """Calls Python from compiled code, on purpose and without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Numba will use object mode", UserWarning)
+        return generate_fallback_impl(op, node, **kwargs)
 
 
 class ObservedCounts:
