@@ -24,9 +24,10 @@ ALLOWED["irf"] = ALLOWED["images"] = ALLOWED["modeling"] = {*BASE, "maps"}
 ALLOWED["likelihoods"] = {*BASE, "maps", "stats"}
 ALLOWED["data"] = {*BASE, "maps", "irf"}
 ALLOWED["graph"] = ALLOWED["io"] = {*BASE, "maps", "irf", "images", "modeling", "likelihoods", "stats", "data"}
-ALLOWED["datasets"] = {*ALLOWED["graph"], "graph", "io"}
-ALLOWED["inference"] = ALLOWED["estimators"] = {*ALLOWED["datasets"], "datasets"}
-ALLOWED["plot"] = {*ALLOWED["inference"], "inference", "estimators"}
+ALLOWED["estimators"] = {*ALLOWED["io"], "io"}
+ALLOWED["datasets"] = {*ALLOWED["graph"], "graph", "io", "estimators"}
+ALLOWED["inference"] = {*ALLOWED["datasets"], "datasets"}
+ALLOWED["plot"] = {*ALLOWED["inference"], "inference"}
 ALLOWED["report"] = {*ALLOWED["plot"], "plot"}
 ALLOWED["studies"] = {*ALLOWED["report"], "report"}
 ALLOWED["cli"] = {*ALLOWED["studies"], "studies"}

@@ -1,5 +1,6 @@
 """Data-related names where users of Gammapy look for them."""
 
+from bayesmap.data.event_list import EventList
 from bayesmap.irf.gti import GTI
 
-__all__ = ["GTI"]
+__all__ = ["GTI", "EventList"]

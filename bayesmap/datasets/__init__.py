@@ -3,17 +3,25 @@
 from bayesmap.datasets.base import Dataset, Datasets
 from bayesmap.datasets.checks import check_for_inference
 from bayesmap.datasets.components import Component
+from bayesmap.datasets.flux_points import FluxPointsDataset
 from bayesmap.datasets.map import MapDataset
+from bayesmap.datasets.metadata import MapDatasetMetaData
 from bayesmap.datasets.onoff import MapDatasetOnOff
 from bayesmap.datasets.predict import compute_residuals
+from bayesmap.datasets.registry import DATASET_REGISTRY
+from bayesmap.datasets.sampler import MapDatasetEventSampler
 from bayesmap.datasets.simulated import demo_dataset, demo_models, simulate_cta_like
 from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 
 __all__ = [
+    "DATASET_REGISTRY",
     "Component",
     "Dataset",
     "Datasets",
+    "FluxPointsDataset",
     "MapDataset",
+    "MapDatasetEventSampler",
+    "MapDatasetMetaData",
     "MapDatasetOnOff",
     "SpectrumDataset",
     "SpectrumDatasetOnOff",

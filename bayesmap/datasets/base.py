@@ -5,11 +5,12 @@ import warnings
 from collections.abc import Iterator, MutableSequence
 from typing import Any, Self
 
-import astropy.units as u
 import numpy as np
-from astropy.table import Table
 
 from bayesmap._util import make_name, suggest
+from bayesmap.datasets.collection import DatasetsOperations
+from bayesmap.datasets.registry import DATASET_REGISTRY
+from bayesmap.datasets.serialize import default_filename, read_datasets, write_datasets
 from bayesmap.modeling import Models, Parameters
 
 __all__ = ["Dataset", "Datasets"]
@@ -34,6 +35,11 @@ class Dataset(abc.ABC):
     #: name of the fit statistic
     stat_type: str = ""
     components: dict[str, Any] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "tag" in vars(cls):
+            DATASET_REGISTRY.register(cls)
 
     def __init__(self, name: str | None = None):
         self._name = make_name(name)
@@ -88,7 +94,7 @@ class Dataset(abc.ABC):
         UserWarning
             If the mask excludes all bins.
         """
-        if self.mask is not None and not self.mask.data.any():
+        if self.mask is not None and not np.any(self.mask.data):
             warnings.warn(
                 f"dataset {self.name!r}: the mask excludes all bins, the fit statistic is 0 whatever the parameters",
                 UserWarning,
@@ -103,11 +109,35 @@ class Dataset(abc.ABC):
             stat = stat[self.mask.data]
         return float(np.sum(stat, dtype="float64"))
 
+    def to_dict(self, filename: Any = None) -> dict[str, str]:
+        """Name, type and data file, as an entry of a file that lists datasets.
+
+        Parameters
+        ----------
+        filename : str or path, optional
+            Data file; by default one named after the dataset.
+        """
+        filename = default_filename(self.name) if filename is None else filename
+        return {"name": self.name, "type": self.tag, "filename": str(filename)}
+
+    @classmethod
+    def from_dict(cls, data: Any, lazy: bool = False, cache: bool = True) -> Self:
+        """Read the dataset of an entry made by `to_dict`.
+
+        Parameters
+        ----------
+        data : Mapping
+            With the keys ``name`` and ``filename``.
+        lazy, cache : bool
+            As for `MapDataset.read`.
+        """
+        return cls.read(data["filename"], name=data["name"], lazy=lazy, cache=cache)  # type: ignore[attr-defined]
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
 
-class Datasets(MutableSequence):
+class Datasets(DatasetsOperations, MutableSequence):
     """Several datasets that are fitted together.
 
     Parameters
@@ -222,10 +252,72 @@ class Datasets(MutableSequence):
         """Parameters of all models, each once (a linked parameter counts once)."""
         return self.models.parameters.unique_parameters
 
-    @property
-    def is_all_same_type(self) -> bool:
-        """Whether all datasets are of one class."""
-        return len({type(dataset) for dataset in self}) <= 1
+    @classmethod
+    def read(
+        cls,
+        filename: Any,
+        filename_models: Any = None,
+        lazy: bool = True,
+        cache: bool = True,
+        checksum: bool = False,
+    ) -> Self:
+        """Read the datasets that a YAML file lists, and their models.
+
+        Parameters
+        ----------
+        filename : str or path
+            The YAML file; data files are looked for beside it, then as they are named.
+        filename_models : str or path, optional
+            YAML file of models.
+        lazy : bool
+            Whether maps are loaded on first use only.
+        cache : bool
+            Whether maps loaded lazily are kept.
+        checksum : bool
+            Whether to verify the checksum of the list.
+
+        Raises
+        ------
+        bayesmap.errors.FormatError
+            If the file is no list of datasets, or names unknown types, a name twice or missing files.
+        bayesmap.errors.ModelFileError
+            If the file of models is wrong.
+        """
+        datasets = cls(read_datasets(filename, lazy=lazy, cache=cache, checksum=checksum))
+        if filename_models is not None:
+            datasets.models = Models.read(filename_models)
+        return datasets
+
+    def write(
+        self,
+        filename: Any,
+        filename_models: Any = None,
+        overwrite: bool = False,
+        write_covariance: bool = True,
+        checksum: bool = False,
+    ) -> None:
+        """Write a YAML file that lists the datasets, a data file for each beside it, and the models.
+
+        Parameters
+        ----------
+        filename : str or path
+            The YAML file.
+        filename_models : str or path, optional
+            YAML file for the models, with the errors of their parameters.
+        overwrite : bool
+            Whether existing files are replaced.
+        write_covariance : bool
+            Accepted for the same call as in Gammapy. Models have no covariance here: what was learnt about them is
+            the posterior, which has its own file.
+        checksum : bool
+            Whether to store checksums.
+
+        Raises
+        ------
+        OSError
+            If a file exists and ``overwrite`` is False; nothing is written then.
+        """
+        write_datasets(self, filename, filename_models=filename_models, overwrite=overwrite, checksum=checksum)
 
     def stat_sum(self) -> float:
         """Sum of the fit statistics of the datasets, without priors."""
@@ -238,29 +330,6 @@ class Datasets(MutableSequence):
         if len(models):
             copies.models = models.copy()
         return copies
-
-    def info_table(self, cumulative: bool = False) -> Table:
-        """Summary table, one row per dataset.
-
-        Parameters
-        ----------
-        cumulative : bool
-            Not available before datasets can be stacked; only False is accepted.
-
-        Returns
-        -------
-        `~astropy.table.Table`
-            The entries of ``info_dict`` as columns, with units.
-        """
-        if cumulative:
-            raise ValueError("info_table(cumulative=True) needs stacking, which this version does not offer")
-        rows = [dataset.info_dict() for dataset in self]
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        table = Table()
-        for key in columns:
-            values = [row.get(key, np.nan) for row in rows]
-            table[key] = u.Quantity(values) if any(isinstance(v, u.Quantity) for v in values) else values
-        return table
 
     def __str__(self) -> str:
         text = "Datasets\n--------\n"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["check_for_inference", "warn_outside_field"]
+__all__ = ["check_for_inference", "distance_outside", "warn_outside_field"]
 
 
 def check_for_inference(dataset: Any) -> None:
@@ -50,37 +50,60 @@ def reach(dataset: Any, model: Any) -> float:
     return size + (float(containment.max()) if containment.size else 0.0)
 
 
-def warn_outside_field(dataset: Any, model: Any) -> None:
-    """Warn if no count of the model can fall into the dataset.
+def distance_outside(dataset: Any, model: Any) -> tuple[float, float] | None:
+    """How far the source of a model lies outside the field if none of its counts can fall into it.
 
     Parameters
     ----------
     dataset : `bayesmap.datasets.MapDataset`
         The dataset.
     model : `bayesmap.modeling.SkyModel`
-        A model; one without a position is fine.
+        A model; one without a position is never outside.
 
-    Warns
-    -----
-    UserWarning
-        If the source, with its extent and the 99 % containment of the PSF, lies outside the field.
+    Returns
+    -------
+    tuple of float or None
+        Distance from the nearest pixel and reach of the source (its extent and the 99 % containment of the PSF), in
+        deg; None if it may reach into the field.
     """
     spatial = getattr(model, "spatial_model", None)
     position = (
         getattr(spatial, "position", None) if spatial is not None and "lon_0" in spatial.parameters.names else None
     )
     if position is None or not dataset._geom.axes.names:
-        return
+        return None
     image = dataset._geom.to_image()
+    if image.is_region and image.region is None:
+        return None
     if bool(np.all(image.contains(position))):
-        return
+        return None
     distance = float(image.separation(position).min().to_value("deg"))
     limit = reach(dataset, model)
-    if distance > limit:
+    return (distance, limit) if distance > limit else None
+
+
+def warn_outside_field(dataset: Any, model: Any) -> None:
+    """Warn if no count of the model can fall into the dataset; see `distance_outside`.
+
+    Parameters
+    ----------
+    dataset : `bayesmap.datasets.MapDataset`
+        The dataset.
+    model : `bayesmap.modeling.SkyModel`
+        A model.
+
+    Warns
+    -----
+    UserWarning
+        If the source, with its extent and the 99 % containment of the PSF, lies outside the field.
+    """
+    outside = distance_outside(dataset, model)
+    if outside is not None:
+        position = model.spatial_model.position
         warnings.warn(
             f"dataset {dataset.name!r}: the source of model {model.name!r} at ({position.data.lon.deg:.3f}, "
-            f"{position.data.lat.deg:.3f}) deg ({position.frame.name}) lies {distance:.2f} deg outside the field and "
-            f"reaches {limit:.2f} deg; it predicts no counts here",
+            f"{position.data.lat.deg:.3f}) deg ({position.frame.name}) lies {outside[0]:.2f} deg outside the field and "
+            f"reaches {outside[1]:.2f} deg; it predicts no counts here",
             UserWarning,
             stacklevel=4,
         )

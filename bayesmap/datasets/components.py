@@ -25,7 +25,7 @@ class Component:
     Declared in a class body, components are collected in the class attribute ``components`` (name to descriptor),
     those of the parent classes first. Values live in the ``__dict__`` of the dataset under the same name. A lazy
     value is any object with a method ``load()``; it is checked when it is loaded, and kept unless it says
-    ``cache=False``.
+    ``cache=False``. What was kept can be put back to disk with `reset`.
     """
 
     def __init__(self, role: Any, doc: str):
@@ -47,12 +47,20 @@ class Component:
             loaded = self.role.check(dataset, self.name, loaded)
         if getattr(value, "cache", True):
             dataset.__dict__[self.name] = loaded
+            dataset.__dict__.setdefault("_locations", {})[self.name] = value
         return loaded
 
     def __set__(self, dataset: Any, value: Any) -> None:
         if value is not None and not is_lazy(value):
             value = self.role.check(dataset, self.name, value)
         dataset.__dict__[self.name] = value
+        dataset.__dict__.get("_locations", {}).pop(self.name, None)
+
+    def reset(self, dataset: Any) -> None:
+        """Put back what stood on disk, if the value was loaded from there and not assigned since."""
+        location = dataset.__dict__.get("_locations", {}).pop(self.name, None)
+        if location is not None:
+            dataset.__dict__[self.name] = location
 
     def peek(self, dataset: Any) -> Any:
         """The value if it is in memory, else None; never loads."""

@@ -78,6 +78,7 @@ def empty_components(
     geom_psf: Any = None,
     geom_edisp: Any = None,
     reference_time: Any = "2000-01-01",
+    names: Any = ("counts", "background"),
 ) -> dict[str, Any]:
     """Zero-filled maps of a dataset, with an empty GTI and a safe mask that excludes all bins.
 
@@ -87,15 +88,16 @@ def empty_components(
         Geometries; those that are None are left out.
     reference_time : `~astropy.time.Time` or str
         Reference time of the GTI.
+    names : list of str
+        Which components the dataset has; maps on ``geom`` are made for those of them that are counts or acceptances.
 
     Returns
     -------
     dict
         Arguments for the constructor of the dataset.
     """
-    parts = {
-        "counts": Map.from_geom(geom, unit=""),
-        "background": Map.from_geom(geom, unit=""),
+    counted = ("counts", "background", "counts_off", "acceptance", "acceptance_off")
+    parts = {name: Map.from_geom(geom, unit="") for name in counted if name in names} | {
         "mask_safe": Map.from_geom(geom, unit="", dtype=bool),
         "gti": GTI.create([] * u.s, [] * u.s, reference_time=reference_time),
     }

@@ -7,38 +7,30 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets import predict
+from bayesmap.stats import WStatCountsStatistic
+from bayesmap.stats.significance import sqrt_ts
 
-__all__ = ["info_dict", "significance", "summary_html", "summary_text"]
+__all__ = ["info_dict", "models_text", "summary_html", "summary_text"]
 
 
-def significance(counts: float, background: float) -> float:
-    r"""Signed square root of the likelihood ratio of counts against a known background.
+def is_on_off(dataset: Any) -> bool:
+    """Whether the background of a dataset is measured."""
+    return "counts_off" in dataset.components
 
-    .. math::
-        \mathrm{sign}(n - \mu) \sqrt{2 (n \ln(n / \mu) - n + \mu)}
 
-    Parameters
-    ----------
-    counts : float
-        Observed counts.
-    background : float
-        Expected counts.
+def _whole(value: float) -> float:
+    """An int where there is nothing behind the point."""
+    return int(value) if float(value).is_integer() else value
 
-    Returns
-    -------
-    float
-        Significance in standard deviations; NaN if the background is negative, infinite if it is zero and the
-        counts are not.
-    """
-    if counts == 0 and background == 0:
-        return 0.0
-    if not background >= 0:
-        return float("nan")
-    log_term = (
-        counts * np.log(counts / background) if counts > 0 and background > 0 else (0.0 if counts == 0 else np.inf)
-    )
-    statistic = 2 * (log_term - counts + background)
-    return float(np.sign(counts - background) * np.sqrt(max(statistic, 0.0)))
+
+def _predictions(dataset: Any) -> tuple[Any, Any, Any]:
+    """Predicted signal, predicted background and the background of the data, each as far as it is known."""
+    signal = dataset.npred_signal()
+    if not is_on_off(dataset):
+        return signal, dataset.npred_background(), dataset.background
+    if any(getattr(dataset, key) is None for key in ("counts", "counts_off", "acceptance", "acceptance_off")):
+        return signal, None, None
+    return signal, dataset._profiled_background(signal.data), dataset.background
 
 
 def _sums(dataset: Any, mask: Any) -> dict[str, Any]:
@@ -49,24 +41,47 @@ def _sums(dataset: Any, mask: Any) -> dict[str, Any]:
 
     keys = ("counts", "excess", "sqrt_ts", "background", "npred", "npred_background", "npred_signal", "stat_sum")
     info: dict[str, Any] = dict.fromkeys(keys, float("nan"))
-    counts = total(dataset.counts) if dataset.counts is not None else 0.0
-    info["counts"] = int(counts) if counts.is_integer() else counts
-    background, signal = dataset.npred_background(), dataset.npred_signal()
+    info["counts"] = _whole(total(dataset.counts)) if dataset.counts is not None else 0
+    signal, predicted, background = _predictions(dataset)
     if background is not None:
-        info["npred_background"] = total(background)
-        info["background"] = total(dataset.background)
+        info["npred_background"], info["background"] = total(predicted), total(background)
         if dataset.counts is not None:
-            info["excess"] = counts - info["npred_background"]
-            info["sqrt_ts"] = significance(counts, info["npred_background"])
+            info |= _excess(dataset, info)
     if dataset.models or background is not None:
-        npred = predict.clipped_total(dataset, signal, background)
+        npred = predict.clipped_total(dataset, signal, predicted)
         info["npred"] = total(npred)
-        if dataset.models is not None and dataset.counts is not None:
-            stat = predict.stat_array(dataset, npred)
+        if dataset.counts is not None and (is_on_off(dataset) or dataset.models is not None):
+            stat = dataset.stat_array() if is_on_off(dataset) else predict.stat_array(dataset, npred)
             info["stat_sum"] = float(np.sum(stat if dataset.mask is None else stat[dataset.mask.data]))
     if predict.signal_models(dataset):
         info["npred_signal"] = total(signal)
     return info
+
+
+def _excess(dataset: Any, info: dict[str, Any]) -> dict[str, float]:
+    """Excess and its significance: over the predicted background, or over a measured one (Li & Ma 1983)."""
+    if not is_on_off(dataset):
+        expected = info["npred_background"]
+        return {"excess": info["counts"] - expected, "sqrt_ts": float(sqrt_ts(info["counts"], expected))}
+    return {"excess": info["counts"] - info["background"]}
+
+
+def _off_sums(dataset: Any, mask: Any, info: dict[str, Any]) -> dict[str, Any]:
+    """OFF counts and acceptances summed over ``mask``, and the significance that follows from them."""
+    sums = {
+        key: float("nan") if m is None else float(np.sum(m.data[mask], dtype="float64"))
+        for key, m in ((key, getattr(dataset, key)) for key in ("counts_off", "acceptance"))
+    }
+    off = {"counts_off": 0 if dataset.counts_off is None else _whole(sums["counts_off"])}
+    alpha = info["background"] / off["counts_off"] if off["counts_off"] > 0 else float("nan")
+    off |= {
+        "acceptance": sums["acceptance"] if dataset.acceptance is not None else 1.0,
+        "acceptance_off": sums["acceptance"] / alpha if alpha > 0 else float("nan"),
+        "alpha": alpha,
+    }
+    if alpha > 0 and dataset.counts is not None:
+        off["sqrt_ts"] = float(WStatCountsStatistic(info["counts"], off["counts_off"], alpha).sqrt_ts)
+    return off
 
 
 def _exposure_range(dataset: Any) -> dict[str, u.Quantity]:
@@ -98,6 +113,8 @@ def info_dict(dataset: Any, in_safe_data_range: bool = True) -> dict[str, Any]:
     mask = safe.data if safe is not None and in_safe_data_range else slice(None)
     sums = _sums(dataset, mask)
     stat_sum = sums.pop("stat_sum")
+    off = _off_sums(dataset, mask, sums) if is_on_off(dataset) else {}
+    sums["sqrt_ts"] = off.pop("sqrt_ts", sums["sqrt_ts"])
     return {
         "name": dataset.name,
         **sums,
@@ -107,6 +124,7 @@ def info_dict(dataset: Any, in_safe_data_range: bool = True) -> dict[str, Any]:
         "n_fit_bins": 0 if dataset.mask is None else int(np.count_nonzero(dataset.mask.data)),
         "stat_type": dataset.stat_type,
         "stat_sum": stat_sum,
+        **off,
     }
 
 
@@ -167,12 +185,18 @@ def _model_text(index: int, model: Any) -> str:
     for label in ("Spectral", "Spatial ", "Temporal"):
         kind = label.strip().lower()
         part = model.parts.get(kind)
-        if part is not None or (kind == "temporal" and kind in model.part_names):
+        if part is not None or {kind, "temporal"} <= set(model.part_names):
             fields.append((f"{label} model type", type(part).__name__ if part is not None else ""))
     lines += [f"    {label:<26}: {text}" for label, text in fields]
     lines.append("    Parameters:")
     lines += [_parameter_line(parameter) for parameter in model.parameters]
     return "\n".join([*lines, "  "]) + "\n"
+
+
+def models_text(dataset: Any) -> str:
+    """Printed blocks of all models; empty without models."""
+    blocks = [_model_text(index, model) for index, model in enumerate(dataset.models or ())]
+    return "".join([*blocks, "  "]) if blocks else ""
 
 
 def summary_text(dataset: Any) -> str:
@@ -183,7 +207,18 @@ def summary_text(dataset: Any) -> str:
         text += "".join(f"  {label:<32}: {value}\n" for label, value in block) + "\n"
     for index, model in enumerate(dataset.models or ()):
         text += _model_text(index, model)
+    if is_on_off(dataset):
+        return text + "".join(f"  {label:<32}: {value}\n" for label, value in _off_rows(dataset))
     return text + "  " if dataset.models else text
+
+
+def _off_rows(dataset: Any) -> list[tuple[str, str]]:
+    """Rows about the OFF measurement: sums in the safe data range."""
+    mask = slice(None) if dataset.mask_safe is None else dataset.mask_safe.data
+    labels = {"counts_off": "Total counts_off", "acceptance": "Acceptance", "acceptance_off": "Acceptance off"}
+    values = {key: getattr(dataset, key) for key in labels}
+    sums = {key: np.nan if m is None else np.sum(m.data[mask], dtype="float64") for key, m in values.items()}
+    return [(label, f"{sums[key]:.0f} ") for key, label in labels.items()]
 
 
 def summary_html(dataset: Any) -> str:

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from bayesmap.datasets import checks, info, predict, simulate
+from bayesmap.datasets import region as region_functions
 from bayesmap.datasets.components import is_lazy
+from bayesmap.datasets.evaluator import Evaluator
 from bayesmap.datasets.map_base import MapDatasetBase
 from bayesmap.likelihoods import PoissonLikelihood
 from bayesmap.maps import Map
@@ -27,12 +29,13 @@ class MapDataset(MapDatasetBase):
         Counts in reconstructed energy.
     exposure : `~bayesmap.maps.Map`, optional
         Exposure in true energy, of a unit like m2 s, on the sky pixels of the counts.
-    background : `~bayesmap.maps.Map`, optional
-        Expected background counts, binned like the counts.
-    psf : `~bayesmap.irf.PSFMap` or `~bayesmap.irf.RecoPSFMap`, optional
-        Point spread function.
-    edisp : `~bayesmap.irf.EDispKernelMap` or `~bayesmap.irf.EDispMap`, optional
-        Energy dispersion.
+    background : `~bayesmap.maps.Map` or `~bayesmap.modeling.BackgroundModel`, optional
+        Expected background counts, binned like the counts. A model gives its map, and a `FoVBackgroundModel` with its
+        spectrum joins the models.
+    psf : `~bayesmap.irf.PSFMap`, `~bayesmap.irf.RecoPSFMap` or `~bayesmap.irf.PSFKernel`, optional
+        Point spread function; round images become a map of one pixel.
+    edisp : `~bayesmap.irf.EDispKernelMap`, `~bayesmap.irf.EDispMap` or `~bayesmap.irf.EDispKernel`, optional
+        Energy dispersion; a matrix becomes a map of one pixel.
     mask_safe : `~bayesmap.maps.Map`, optional
         True in the safe data range.
     mask_fit : `~bayesmap.maps.Map`, optional
@@ -43,8 +46,8 @@ class MapDataset(MapDatasetBase):
         One row per observation.
     name : str, optional
         Name; a random one by default.
-    meta : dict, optional
-        Free-form information that travels with the dataset.
+    meta : `~bayesmap.datasets.MapDatasetMetaData` or dict, optional
+        Information that travels with the dataset.
 
     Raises
     ------
@@ -147,7 +150,7 @@ class MapDataset(MapDatasetBase):
         """
         return predict.npred(self)
 
-    def npred_signal(self, model_names: Any = None, stack: bool = True) -> Map:
+    def npred_signal(self, model_names: Any = None, stack: bool = True, *, model: Any = None) -> Map:
         """Predicted counts of the models other than the field-of-view background.
 
         Parameters
@@ -156,6 +159,9 @@ class MapDataset(MapDatasetBase):
             Names of models; all by default.
         stack : bool
             Whether the models are summed; if not, the map has a leading axis ``models``.
+        model : `~bayesmap.modeling.SkyModel`, optional
+            A model to predict in place of those of the dataset, as in older Gammapy releases (also as the first
+            argument).
 
         Returns
         -------
@@ -166,8 +172,15 @@ class MapDataset(MapDatasetBase):
         ------
         KeyError
             If a name is unknown.
+        ValueError
+            If both names and a model are given.
         """
-        return predict.npred_signal(self, model_names, stack)
+        return predict.npred_signal(self, model_names, stack, model)
+
+    @property
+    def evaluators(self) -> dict[str, Evaluator]:
+        """One object per sky model, by name, that predicts its counts alone."""
+        return {model.name: Evaluator(self, model) for model in predict.signal_models(self)}
 
     def npred_background(self) -> Map | None:
         """Predicted background counts: the background, changed by the `FoVBackgroundModel` if there is one.
@@ -225,6 +238,16 @@ class MapDataset(MapDatasetBase):
             If the dataset has no counts.
         """
         return predict.stat_array(self)
+
+    # --- regions
+
+    def to_region_map_dataset(self, region: Any, name: str | None = None) -> Any:
+        """Dataset summed over a region of the sky; see `bayesmap.datasets.region.to_region_map_dataset`."""
+        return region_functions.to_region_map_dataset(self, region, name=name)
+
+    def to_spectrum_dataset(self, on_region: Any, containment_correction: bool = False, name: str | None = None) -> Any:
+        """Spectrum in a region of the sky; see `bayesmap.datasets.region.to_spectrum_dataset`."""
+        return region_functions.to_spectrum_dataset(self, on_region, containment_correction, name=name)
 
     # --- summaries and figures
 

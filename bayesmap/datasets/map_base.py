@@ -1,7 +1,6 @@
 """Counts cubes with their responses as data: components, geometry, masks, reading and writing."""
 
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -10,15 +9,20 @@ from bayesmap._util import make_name
 from bayesmap.datasets import create
 from bayesmap.datasets.base import Dataset
 from bayesmap.datasets.components import Component
+from bayesmap.datasets.metadata import MapDatasetMetaData, meta_from_file, meta_to_file
+from bayesmap.datasets.operations import DatasetOperations
 from bayesmap.datasets.roles import BACKGROUND, COUNTS, EDISP, EXPOSURE, MASK, PSF, RecoRole
+from bayesmap.errors import FormatError
 from bayesmap.io import read_components, write_components
+from bayesmap.io.gadf import components_to_hdulist
 from bayesmap.irf import GTI
 from bayesmap.maps import Map
+from bayesmap.modeling import BackgroundModel, Models
 
 __all__ = ["MapDatasetBase"]
 
 
-class MapDatasetBase(Dataset):
+class MapDatasetBase(DatasetOperations, Dataset):
     """The data side of `MapDataset`: what it holds, not what it predicts."""
 
     # masks come first: the other roles ask where data count
@@ -46,6 +50,9 @@ class MapDatasetBase(Dataset):
         meta: Any = None,
     ):
         super().__init__(name)
+        if isinstance(background, BackgroundModel):
+            models = [*([] if models is None else Models(models)), background.to_fov_model(self.name)]
+            background = background.map
         self.mask_safe = mask_safe
         self.mask_fit = mask_fit
         self.counts = counts
@@ -57,6 +64,19 @@ class MapDatasetBase(Dataset):
         self.meta_table = meta_table
         self.meta = meta
         self.models = models
+
+    @property
+    def meta(self) -> Any:
+        """What is known about the observations, a `~bayesmap.datasets.MapDatasetMetaData` or a free-form dict."""
+        return self._meta
+
+    @meta.setter
+    def meta(self, meta: Any) -> None:
+        if meta is not None and not isinstance(meta, MapDatasetMetaData | Mapping):
+            raise TypeError(
+                f"dataset {self.name!r}: meta must be a MapDatasetMetaData or a dict, got {type(meta).__name__}"
+            )
+        self._meta = MapDatasetMetaData() if meta is None else meta
 
     # --- geometry and masks
 
@@ -80,9 +100,7 @@ class MapDatasetBase(Dataset):
             value = getattr(self, name)
             if value is not None:
                 return value.geom
-        raise ValueError(
-            f"dataset {self.name!r} has none of {', '.join(self._reco_names)}, so its geometry is unknown"
-        )
+        raise ValueError(f"dataset {self.name!r} has none of {', '.join(self._reco_names)}, so its geometry is unknown")
 
     @property
     def geoms(self) -> dict[str, Any]:
@@ -223,7 +241,7 @@ class MapDatasetBase(Dataset):
         MapDataset
             Zero-filled dataset; its ``mask_safe`` excludes all bins.
         """
-        parts = create.empty_components(geom, geom_exposure, geom_psf, geom_edisp, reference_time)
+        parts = create.empty_components(geom, geom_exposure, geom_psf, geom_edisp, reference_time, cls.components)
         return cls(**{**parts, "name": name, **kwargs})
 
     @classmethod
@@ -264,7 +282,7 @@ class MapDatasetBase(Dataset):
             If the file is damaged or not of this format.
         """
         parts = read_components(filename, lazy=lazy, cache=cache, format=format, checksum=checksum)
-        return cls._from_components(parts, name)
+        return cls._from_components(parts, name, filename)
 
     @classmethod
     def from_hdulist(cls, hdulist: Any, name: str | None = None, lazy: bool = False, format: str = "gadf") -> Self:
@@ -272,16 +290,28 @@ class MapDatasetBase(Dataset):
         return cls._from_components(read_components(hdulist, lazy=lazy, format=format), name)
 
     @classmethod
-    def _from_components(cls, parts: dict[str, Any], name: str | None) -> Self:
+    def _from_components(cls, parts: dict[str, Any], name: str | None, source: Any = "the file") -> Self:
         """Dataset from what a reader returns."""
         parts = dict(parts)
+        foreign = sorted(parts.keys() - {*cls.components, "gti", "meta_table", "meta", "name"})
+        if foreign:
+            raise FormatError(
+                f"{source}: HDU {foreign[0].upper()!r}: a {cls.__name__} has no {' and no '.join(foreign)}; it is the "
+                "file of another type of dataset"
+            )
         stored = parts.pop("name", None)
+        parts["meta"] = meta_from_file(parts.get("meta"))
         return cls(**parts, name=make_name(name if name is not None else stored))
 
     def _parts(self) -> dict[str, Any]:
         """Components and side information, as a writer takes them."""
         parts = {key: getattr(self, key) for key in (*self.components, "gti", "meta_table", "meta")}
+        parts["meta"] = meta_to_file(self.meta)
         return {key: value for key, value in parts.items() if value is not None} | {"name": self.name}
+
+    def to_hdulist(self) -> Any:
+        """Return the HDUs of the dataset, without its models, in the layout of `write`."""
+        return components_to_hdulist(self._parts())
 
     def write(self, filename: Any, overwrite: bool = False, checksum: bool = False) -> None:
         """Write the dataset to a FITS file, without its models.
@@ -303,53 +333,6 @@ class MapDatasetBase(Dataset):
             If the file exists and ``overwrite`` is False.
         """
         write_components(self._parts(), filename, overwrite=overwrite, checksum=checksum)
-
-    # --- operations
-
-    def _apply(self, operation: Any, name: str | None = None) -> Self:
-        """New dataset, without models, from ``operation(component, role)`` on each component."""
-        parts = {key: (getattr(self, key), component.role) for key, component in self.components.items()}
-        parts = {key: operation(value, role) for key, (value, role) in parts.items() if value is not None}
-        side = {key: copy.deepcopy(getattr(self, key)) for key in ("gti", "meta_table", "meta")}
-        return type(self)(name=make_name(name), **side, **parts)
-
-    def copy(self, name: str | None = None) -> Self:
-        """A deep copy, models included; models tied to this dataset by name are tied to the copy.
-
-        Parameters
-        ----------
-        name : str, optional
-            Name of the copy; a random one by default.
-        """
-        new = self._apply(lambda value, role: copy.deepcopy(value), name)
-        if self.models is not None:
-            models = copy.deepcopy(self.models)
-            for model in models:
-                if model.datasets_names is not None:
-                    model.datasets_names = [new.name if n == self.name else n for n in model.datasets_names]
-            new._models = models
-        return new
-
-    def cutout(self, position: Any, width: Any, mode: str = "trim", name: str | None = None) -> Self:
-        """Cut out a part of the sky; the models are left behind.
-
-        Parameters
-        ----------
-        position : `~astropy.coordinates.SkyCoord`
-            Centre.
-        width : `~astropy.units.Quantity`, str or tuple
-            Size in lon and lat; one value for a square.
-        mode : {"trim", "partial", "strict"}
-            What happens at the edges, as in `~astropy.nddata.Cutout2D`.
-        name : str, optional
-            Name of the new dataset; a random one by default.
-
-        Returns
-        -------
-        MapDataset
-            The part.
-        """
-        return self._apply(lambda value, role: value.cutout(position=position, width=width, mode=mode), name)
 
 
 def _any_energy(mask: Map | None) -> Map | None:

@@ -6,8 +6,10 @@ import numpy as np
 
 from bayesmap.datasets import predict, simulate
 from bayesmap.datasets.components import Component
+from bayesmap.datasets.conversion import OnOffConversion
 from bayesmap.datasets.map import MapDataset
 from bayesmap.datasets.roles import ACCEPTANCE, ACCEPTANCE_OFF, COUNTS_OFF
+from bayesmap.graph import off_arrays
 from bayesmap.irf import GTI
 from bayesmap.likelihoods import OnOffLikelihood
 from bayesmap.maps import Map
@@ -16,7 +18,7 @@ from bayesmap.stats import get_wstat_mu_bkg
 __all__ = ["MapDatasetOnOff"]
 
 
-class MapDatasetOnOff(MapDataset):
+class MapDatasetOnOff(OnOffConversion, MapDataset):
     """Counts in an ON and an OFF measurement per bin, with the relative acceptances of the two.
 
     The expected background in the ON measurement is ``alpha`` times that in the OFF measurement, with
@@ -144,9 +146,9 @@ class MapDatasetOnOff(MapDataset):
         return self._profiled_background(self.npred_signal().data)
 
     def _profiled_background(self, signal: np.ndarray) -> Map:
-        alpha = self.alpha.data
-        off = get_wstat_mu_bkg(self.counts.data, self.counts_off.data, alpha, signal)
-        return Map.from_geom(self._geom, data=alpha * off, unit="")
+        off = off_arrays(self)
+        best = get_wstat_mu_bkg(self.counts.data, off["counts_off"], off["alpha"], signal)
+        return Map.from_geom(self._geom, data=off["alpha"] * best, unit="")
 
     def npred_off(self) -> Map | None:
         """Predicted OFF counts: `npred_background` divided by ``alpha``, zero without acceptance."""
@@ -173,8 +175,8 @@ class MapDatasetOnOff(MapDataset):
         predict.require_counts(self, "the fit statistic")
         if self.counts_off is None:
             raise ValueError(f"dataset {self.name!r} has no counts_off; the W statistic needs them")
-        arrays = (self.counts, self.npred_signal(), self.counts_off, self.alpha)
-        return self.likelihood.stat_array(*(np.asarray(m.data, dtype="float64") for m in arrays))
+        counts = np.asarray(self.counts.data, dtype="float64")
+        return self.likelihood.stat_array(counts, self.npred_signal().data, **off_arrays(self))
 
     def fake(
         self,

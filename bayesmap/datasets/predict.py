@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from bayesmap._util import check_option, suggest
-from bayesmap.datasets.label_axis import LabelMapAxis
 from bayesmap.graph import background_counts, signal_counts
-from bayesmap.maps import Map
+from bayesmap.maps import LabelMapAxis, Map
 from bayesmap.modeling import FoVBackgroundModel
+from bayesmap.modeling.sky import Component as ModelComponent
 
 __all__ = [
     "RESIDUALS",
@@ -47,9 +47,13 @@ def signal_models(dataset: Any, model_names: Any = None) -> list[Any]:
     return [by_name[name] for name in wanted]
 
 
-def npred_signal(dataset: Any, model_names: Any = None, stack: bool = True) -> Map:
+def npred_signal(dataset: Any, model_names: Any = None, stack: bool = True, model: Any = None) -> Map:
     """Predicted counts of the sky models; see `MapDataset.npred_signal`."""
-    models = signal_models(dataset, model_names)
+    if isinstance(model_names, ModelComponent):
+        model_names, model = None, model_names
+    if model is not None and model_names is not None:
+        raise ValueError(f"dataset {dataset.name!r}: give either the names of models or a model, not both")
+    models = signal_models(dataset, model_names) if model is None else [model]
     geom = dataset._geom
     parts = signal_counts(dataset, models) if models else {}
     if not stack and models:

@@ -1,7 +1,7 @@
-"""Roles: what kind of thing a component of a dataset is, and what is a valid one.
+"""Roles: what kind of thing a component of a dataset is, what is a valid one, and how operations treat it.
 
 One class per role; a dataset class names the role of each of its components, and an operation on a dataset asks the
-role how such a thing is treated.
+role how such a thing is treated. How components are stacked is in `bayesmap.datasets.stack`.
 """
 
 import warnings
@@ -10,8 +10,11 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from bayesmap.datasets.acceptance import off_acceptance
+from bayesmap.datasets.geometry import axes_of, check_edisp_axis, compare_axis, describe, same_geometry
 from bayesmap.errors import GeometryMismatchError
-from bayesmap.irf import EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
+from bayesmap.io.checks import impossible
+from bayesmap.irf import EDispKernel, EDispKernelMap, EDispMap, PSFKernel, PSFMap, RecoPSFMap
 from bayesmap.maps import Map
 
 __all__ = [
@@ -26,33 +29,6 @@ __all__ = [
     "PSF",
     "Role",
 ]
-
-#: relative and absolute agreement asked of axes that must be equal
-AXIS_TOLERANCE = 1e-6
-
-
-def describe(geom: Any) -> str:
-    """One short text that tells two map geometries apart."""
-    parts = [f"shape {tuple(int(n) for n in geom.data_shape)}"]
-    center = getattr(geom, "center_skydir", None)
-    if center is not None:
-        parts.append(f"{geom.frame} centre ({center.data.lon.deg:.4f}, {center.data.lat.deg:.4f}) deg")
-    for axis in geom.axes:
-        edges = axis.edges
-        parts.append(f"{axis.name} {edges[0].value:.4g} to {edges[-1].value:.4g} {edges.unit}")
-    return ", ".join(parts)
-
-
-def same_geometry(one: Any, other: Any) -> bool:
-    """Whether two geometries have equal shape, axes and sky coordinates."""
-    return one is other or (tuple(one.data_shape) == tuple(other.data_shape) and one == other)
-
-
-def same_axis(one: Any, other: Any) -> bool:
-    """Whether two axes have the same edges."""
-    if one.nbin != other.nbin:
-        return False
-    return np.allclose(one.edges.to_value(other.unit), other.edges.value, rtol=AXIS_TOLERANCE, atol=0)
 
 
 class Role:
@@ -84,12 +60,17 @@ class Role:
         ValueError
             If it holds impossible values.
         """
+        value = self.convert(dataset, value)
         if not isinstance(value, self.kinds):
             kinds = " or ".join(kind.__name__ for kind in self.kinds)
             raise TypeError(f"dataset {dataset.name!r}: {name} must be a {kinds}, got {type(value).__name__}")
         self.check_geometry(dataset, name, value)
         self.check_unit(dataset, name, value)
         self.check_values(dataset, name, value)
+        return value
+
+    def convert(self, dataset: Any, value: Any) -> Any:
+        """What is stored in place of ``value``, if it may be given in another form."""
         return value
 
     def check_geometry(self, dataset: Any, name: str, value: Any) -> None:
@@ -100,6 +81,30 @@ class Role:
 
     def check_values(self, dataset: Any, name: str, value: Any) -> None:
         """Raise if values are impossible."""
+
+    # What the operations of `bayesmap.datasets.operations` do with such a component: a new value each. By default
+    # the component does not change with the binning of the counts.
+
+    def cutout(self, dataset: Any, value: Any, **kwargs: Any) -> Any:
+        """The part around a position; the arguments are those of `Map.cutout`."""
+        return value.cutout(**kwargs)
+
+    def slice_by_idx(self, dataset: Any, value: Any, slices: dict[str, slice]) -> Any:
+        """The part selected by slices of those axes that the component has."""
+        names = axes_of(value).names
+        return value.slice_by_idx({name: cut for name, cut in slices.items() if name in names})
+
+    def pad(self, dataset: Any, value: Any, pad_width: Any, mode: str) -> Any:
+        """The component with pixels added around it."""
+        return value.copy()
+
+    def downsample(self, dataset: Any, value: Any, factor: int, axis_name: str | None) -> Any:
+        """The component with pixels or energy bins joined."""
+        return value.copy()
+
+    def resample(self, dataset: Any, value: Any, energy_axis: Any) -> Any:
+        """The component with reconstructed energies grouped."""
+        return value.copy()
 
 
 def _refuse(dataset: Any, name: str, value: Map, bad: np.ndarray, what: str) -> None:
@@ -129,7 +134,7 @@ class RecoRole(Role):
                     f"dataset {dataset.name!r}: {name} has the geometry ({describe(value.geom)}), "
                     f"{other} has ({describe(geom)}); they must be equal"
                 )
-        _check_edisp_axis(dataset, name, value.geom, "energy")
+        check_edisp_axis(dataset, name, value.geom, "energy")
 
     def safe(self, dataset: Any, value: Map) -> np.ndarray:
         """Bins that count: those in mask_safe, all if there is none or it has another shape."""
@@ -138,9 +143,18 @@ class RecoRole(Role):
             return np.ones(value.data.shape, dtype=bool)
         return mask.data
 
+    def pad(self, dataset: Any, value: Map, pad_width: Any, mode: str) -> Map:
+        return value.pad(pad_width, mode=mode)
+
 
 class CountsRole(RecoRole):
-    """Counts per bin: dimensionless, finite, not negative."""
+    """Counts per bin: dimensionless, finite, not negative; joined bins are sums inside ``mask_safe``."""
+
+    def downsample(self, dataset: Any, value: Map, factor: int, axis_name: str | None) -> Map:
+        return value.downsample(factor, preserve_counts=True, axis_name=axis_name, weights=dataset.mask_safe)
+
+    def resample(self, dataset: Any, value: Map, energy_axis: Any) -> Map:
+        return value.resample_axis(energy_axis, weights=dataset.mask_safe)
 
     def check_unit(self, dataset: Any, name: str, value: Map) -> None:
         if value.unit not in (u.dimensionless_unscaled, u.ct):
@@ -170,8 +184,25 @@ class ObservedRole(CountsRole):
             )
 
 
+class OffCountsRole(ObservedRole):
+    """Counts of the OFF measurement; those of a ring background come from a convolution, with its round-off."""
+
+    def check_values(self, dataset: Any, name: str, value: Map) -> None:
+        bad = impossible(name, value.data) & self.safe(dataset, value)
+        _refuse(dataset, name, value, bad, "negative or not finite")
+
+
 class AcceptanceRole(RecoRole):
-    """Relative acceptance per bin, of any unit: finite, not negative."""
+    """Relative acceptance per bin, of any unit: finite, not negative.
+
+    Joined by averages in `downsample` and by sums inside ``mask_safe`` in `resample`, as in Gammapy.
+    """
+
+    def downsample(self, dataset: Any, value: Map, factor: int, axis_name: str | None) -> Map:
+        return value.downsample(factor, preserve_counts=False, axis_name=axis_name)
+
+    def resample(self, dataset: Any, value: Map, energy_axis: Any) -> Map:
+        return value.resample_axis(energy_axis, weights=dataset.mask_safe)
 
     def check_values(self, dataset: Any, name: str, value: Map) -> None:
         with np.errstate(invalid="ignore"):
@@ -179,8 +210,43 @@ class AcceptanceRole(RecoRole):
         _refuse(dataset, name, value, bad & self.safe(dataset, value), "negative or not finite")
 
 
+class OffAcceptanceRole(AcceptanceRole):
+    """Acceptance of the OFF measurement: where bins are joined it keeps the sum of ``alpha * counts_off``."""
+
+    def check_values(self, dataset: Any, name: str, value: Map) -> None:
+        off = dataset.loaded("counts_off")
+        bad = impossible(name, value.data, None if off is None or off.data.shape != value.data.shape else off.data)
+        _refuse(dataset, name, value, bad & self.safe(dataset, value), "negative or not finite")
+
+    def downsample(self, dataset: Any, value: Map, factor: int, axis_name: str | None) -> Map:
+        plain = super().downsample(dataset, value, factor, axis_name)
+        if dataset.counts_off is None or dataset.acceptance is None:
+            return plain
+        counts, background = (
+            COUNTS_OFF.downsample(dataset, m, factor, axis_name) for m in (dataset.counts_off, dataset.background)
+        )
+        return off_acceptance(
+            ACCEPTANCE.downsample(dataset, dataset.acceptance, factor, axis_name), counts, background, plain
+        )
+
+    def resample(self, dataset: Any, value: Map, energy_axis: Any) -> Map:
+        plain = super().resample(dataset, value, energy_axis)
+        if dataset.counts_off is None or dataset.acceptance is None:
+            return plain
+        counts, background = (
+            COUNTS_OFF.resample(dataset, m, energy_axis) for m in (dataset.counts_off, dataset.background)
+        )
+        return off_acceptance(ACCEPTANCE.resample(dataset, dataset.acceptance, energy_axis), counts, background, plain)
+
+
 class ExposureRole(Role):
-    """Exposure in true energy: area times time, finite, not negative."""
+    """Exposure in true energy: area times time, finite, not negative; joined pixels are averages."""
+
+    def pad(self, dataset: Any, value: Map, pad_width: Any, mode: str) -> Map:
+        return value.pad(pad_width, mode=mode)
+
+    def downsample(self, dataset: Any, value: Map, factor: int, axis_name: str | None) -> Map:
+        return value.downsample(factor, preserve_counts=False) if axis_name is None else value.copy()
 
     def check_geometry(self, dataset: Any, name: str, value: Map) -> None:
         if "energy" in value.geom.axes.names:
@@ -194,7 +260,7 @@ class ExposureRole(Role):
                     f"dataset {dataset.name!r}: {name} has the sky geometry ({describe(value.geom.to_image())}), "
                     f"{other} has ({describe(geom.to_image())}); they must be equal"
                 )
-        _check_edisp_axis(dataset, name, value.geom, "energy_true")
+        check_edisp_axis(dataset, name, value.geom, "energy_true")
 
     def check_unit(self, dataset: Any, name: str, value: Map) -> None:
         if not value.unit.is_equivalent("cm2 s"):
@@ -213,7 +279,13 @@ class ExposureRole(Role):
 
 
 class MaskRole(RecoRole):
-    """A boolean map, true where data are used."""
+    """A boolean map, true where data are used; joined bins are true where any is."""
+
+    def downsample(self, dataset: Any, value: Map, factor: int, axis_name: str | None) -> Map:
+        return value.downsample(factor, axis_name=axis_name)
+
+    def resample(self, dataset: Any, value: Map, energy_axis: Any) -> Map:
+        return value.resample_axis(energy_axis, ufunc=np.logical_or)
 
     def check_values(self, dataset: Any, name: str, value: Map) -> None:
         if value.data.dtype != bool:
@@ -224,15 +296,39 @@ class MaskRole(RecoRole):
 
 
 class PSFRole(Role):
-    """Point spread function."""
+    """Point spread function; one given as images (`PSFKernel`) becomes a map of one pixel."""
 
     kinds = (PSFMap, RecoPSFMap)
 
+    def convert(self, dataset: Any, value: Any) -> Any:
+        if not isinstance(value, PSFKernel):
+            return value
+        exposure = dataset.loaded("exposure")
+        axis = None if exposure is None else exposure.geom.axes["energy_true"]
+        kind = RecoPSFMap if "energy" in value.psf_kernel_map.geom.axes.names else PSFMap
+        return kind.from_psf_kernel(value, axis)
+
 
 class EDispRole(Role):
-    """Energy dispersion, whose true energies are those of the exposure."""
+    """Energy dispersion, whose true energies are those of the exposure; kernels are summed inside ``mask_safe``.
+
+    One matrix (`EDispKernel`) becomes a map of one pixel.
+    """
 
     kinds = (EDispKernelMap, EDispMap)
+
+    def convert(self, dataset: Any, value: Any) -> Any:
+        return EDispKernelMap.from_edisp_kernel(value) if isinstance(value, EDispKernel) else value
+
+    def downsample(self, dataset: Any, value: Any, factor: int, axis_name: str | None) -> Any:
+        if axis_name is None or not isinstance(value, EDispKernelMap):
+            return value.copy()
+        return value.downsample(factor, axis_name=axis_name, weights=dataset.mask_safe_edisp)
+
+    def resample(self, dataset: Any, value: Any, energy_axis: Any) -> Any:
+        if not isinstance(value, EDispKernelMap):
+            return value.copy()
+        return value.resample_energy_axis(energy_axis, weights=dataset.mask_safe_edisp)
 
     def check_geometry(self, dataset: Any, name: str, value: Any) -> None:
         axes = value.edisp_map.geom.axes
@@ -241,33 +337,13 @@ class EDispRole(Role):
         if "energy" in axes.names:
             pairs += [("energy", other, geom) for other, geom in dataset.reco_geoms()]
         for axis, other, geom in pairs:
-            _compare_axis(dataset, name, axes, other, geom.axes, axis)
-
-
-def _compare_axis(dataset: Any, name: str, axes: Any, other: str, other_axes: Any, axis: str) -> None:
-    """Raise unless the named axis has the same edges in both."""
-    if axis not in other_axes.names or axis not in axes.names:
-        return
-    one, two = axes[axis], other_axes[axis]
-    if not same_axis(one, two):
-        text = [f"{a.nbin} bins from {a.edges[0]:.4g} to {a.edges[-1]:.4g}" for a in (one, two)]
-        raise GeometryMismatchError(
-            f"dataset {dataset.name!r}: the axis {axis!r} of {name} has {text[0]}, that of {other} has {text[1]}; "
-            "they must be equal"
-        )
-
-
-def _check_edisp_axis(dataset: Any, name: str, geom: Any, axis: str) -> None:
-    """Compare an axis of a map with that of the energy dispersion, if it is loaded."""
-    edisp = dataset.loaded("edisp")
-    if edisp is not None:
-        _compare_axis(dataset, name, geom.axes, "edisp", edisp.edisp_map.geom.axes, axis)
+            compare_axis(dataset, name, axes, other, geom.axes, axis)
 
 
 COUNTS = ObservedRole()
-COUNTS_OFF = ObservedRole()
+COUNTS_OFF = OffCountsRole()
 ACCEPTANCE = AcceptanceRole()
-ACCEPTANCE_OFF = AcceptanceRole()
+ACCEPTANCE_OFF = OffAcceptanceRole()
 BACKGROUND = CountsRole()
 EXPOSURE = ExposureRole()
 MASK = MaskRole()

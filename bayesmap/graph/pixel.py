@@ -70,7 +70,7 @@ class SkyToPixel:
         pixel = np.array([float(v) for v in wcs.world_to_pixel_values(*(c[0] for c in _lonlat(world)))])
         probe = cls(kind, rotation, matrix, np.zeros(2))
         x, y = probe.pixel(float(points[0].data.lon.deg), float(points[0].data.lat.deg))
-        return cls(kind, rotation, matrix, pixel - np.array([float(x.eval()), float(y.eval())]))
+        return cls(kind, rotation, matrix, pixel - pt.stack([x, y]).eval(mode="FAST_COMPILE"))
 
     @classmethod
     def _affine(cls, geom: Any, reference: SkyCoord) -> "SkyToPixel":

@@ -12,7 +12,7 @@ import pytensor
 import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
-from bayesmap.graph.arrays import FoldArrays, Values
+from bayesmap.graph.arrays import Values
 from bayesmap.graph.irf_nodes import IRFNodes, interpolate_nodes
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import KernelBasis, convolve_graph
@@ -136,8 +136,7 @@ class GaussianGroup(_Positions):
             # A round Gaussian loses LOST outside of this; windows are integers and have no gradient.
             radii = pt.sqrt(radii**2 - 2 * np.log(LOST) * sigma[:, None] ** 2)
         halves = pt.minimum(pt.cast(pt.ceil(radii * self.pixels_per_deg + 0.5), "int64"), self.max_half)
-        along_x, along_y = (xe**2 + xn**2)[:, None, None], (ye**2 + yn**2)[:, None, None]
-        stamps, windows = mixture_stamps(x, y, variance * along_x, variance * along_y, weight, halves)
+        stamps, windows = mixture_stamps(x, y, xe**2 + xn**2, ye**2 + yn**2, variance, weight, halves)
         return stamps, windows, halves
 
     def component_weights(self, values: Values) -> Any:

@@ -1,6 +1,6 @@
 """Models: parameters, priors, spectra, shapes, collections, files."""
 
-from bayesmap.modeling.background import FoVBackgroundModel, TemplateNPredModel
+from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import Models, parameter_names
 from bayesmap.modeling.model import ModelBase, get_model_class, model_classes
 from bayesmap.modeling.parameter import Parameter, Parameters
@@ -26,6 +26,7 @@ from bayesmap.modeling.spectral import (
 )
 
 __all__ = [
+    "BackgroundModel",
     "ConstantSpatialModel",
     "ConstantSpectralModel",
     "DiskSpatialModel",

@@ -13,7 +13,7 @@ from bayesmap.modeling.spectral import PowerLawNormSpectralModel, SpectralModel
 if TYPE_CHECKING:
     from bayesmap.maps import Map
 
-__all__ = ["FoVBackgroundModel", "TemplateNPredModel"]
+__all__ = ["BackgroundModel", "FoVBackgroundModel", "TemplateNPredModel"]
 
 
 def _check_norm(label: str, model: SpectralModel | None) -> SpectralModel:
@@ -154,3 +154,23 @@ class TemplateNPredModel(Component):
             "datasets_names": self.datasets_names,
         }
         return type(self)(**{**arguments, "name": name, **kwargs})
+
+
+class BackgroundModel(TemplateNPredModel):
+    """Map of predicted background counts, times a dimensionless spectrum: the name of older Gammapy releases.
+
+    Among the models of a dataset it is a `TemplateNPredModel`. As the ``background`` of a dataset it becomes the map
+    and a `FoVBackgroundModel` with the same spectrum. Parameters as for `TemplateNPredModel`.
+    """
+
+    tag = ["BackgroundModel", "background"]
+
+    def to_fov_model(self, dataset_name: str) -> FoVBackgroundModel:
+        """Return the model that changes the map when it is the background of a dataset; the spectrum is shared.
+
+        Parameters
+        ----------
+        dataset_name : str
+            Name of the dataset.
+        """
+        return FoVBackgroundModel(self.spectral_model, dataset_name=dataset_name, name=self.name)

@@ -1,6 +1,6 @@
 """All models and their collection: the place where Gammapy users look for them."""
 
-from bayesmap.modeling.background import FoVBackgroundModel, TemplateNPredModel
+from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import Models
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.prior import Prior
@@ -11,6 +11,7 @@ from bayesmap.modeling.spectral import *  # noqa: F403
 from bayesmap.modeling.spectral import __all__ as _spectral
 
 __all__ = [
+    "BackgroundModel",
     "FoVBackgroundModel",
     "ModelBase",
     "Models",

@@ -14,7 +14,7 @@ import yaml
 
 from bayesmap._util import make_path
 from bayesmap.errors import ModelFileError
-from bayesmap.modeling.background import FoVBackgroundModel, TemplateNPredModel
+from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import parameter_names
 from bayesmap.modeling.file_parameter import Links, Node, parameter_from_node, parameter_to_dict
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
@@ -29,7 +29,7 @@ __all__ = ["dump", "load", "models_from_dict", "models_to_dict", "read", "write"
 
 FORMAT_VERSION = 1
 _COMPONENTS: dict[str, type[Component]] = {
-    tag: cls for cls in (SkyModel, FoVBackgroundModel, TemplateNPredModel) for tag in cls.tag
+    tag: cls for cls in (SkyModel, FoVBackgroundModel, TemplateNPredModel, BackgroundModel) for tag in cls.tag
 }
 _TOP_KEYS = ("components", "covariance", "metadata", "checksum", "bayesmap")
 _COMPONENT_KEYS = ("name", "type", "datasets_names", "apply_irf", "covariance", *KINDS)
@@ -140,7 +140,7 @@ def _apply_irf(node: Node) -> dict[str, bool]:
 def _component_from_node(node: Node, links: Links, folder: Path | None) -> Component:
     node.mapping()
     cls = _COMPONENTS[node.key("type").choice(_COMPONENTS)]
-    keys = _COMPONENT_KEYS if cls is not TemplateNPredModel else (*_COMPONENT_KEYS, "filename")
+    keys = (*_COMPONENT_KEYS, "filename") if issubclass(cls, TemplateNPredModel) else _COMPONENT_KEYS
     node.check_keys(keys)
     arguments: dict[str, Any] = {
         "name": node.key("name", default=None).data,
@@ -156,9 +156,9 @@ def _component_from_node(node: Node, links: Links, folder: Path | None) -> Compo
         node.key("spectral")
         if node.data.get("apply_irf") is not None:
             arguments["apply_irf"] = _apply_irf(node.key("apply_irf"))
-    if cls is TemplateNPredModel:
+    if issubclass(cls, TemplateNPredModel):
         path = find_file(node.key("filename").text(), folder)
-        return node.call(TemplateNPredModel.read, path, at="filename", **arguments)
+        return node.call(cls.read, path, at="filename", **arguments)
     return node.call(cls, **arguments)
 
 

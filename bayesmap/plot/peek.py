@@ -10,7 +10,7 @@ import numpy as np
 from bayesmap.plot.maps import add_colorbar, plot_map
 from bayesmap.plot.residuals import set_energy_axis
 
-__all__ = ["peek", "plot_containment_radius", "plot_edisp_matrix", "plot_exposure_profile"]
+__all__ = ["peek", "plot_containment_radius", "plot_edisp_kernel", "plot_edisp_matrix", "plot_exposure_profile"]
 
 FRACTIONS = (0.68, 0.95)
 
@@ -101,9 +101,12 @@ def plot_exposure_profile(dataset: Any, ax: Any = None, *, position: Any = None,
     position = exposure.geom.center_skydir if position is None else position
     axis = exposure.geom.axes["energy_true"]
     values = exposure.interp_by_coord({"skycoord": position, "energy_true": axis.center})
-    ax.plot(axis.center.value, np.ravel(values), **{"marker": "o", "markersize": 3} | kwargs)
-    set_energy_axis(ax, axis)
+    values = np.ravel(values)
     ax.set_yscale("log")
+    if np.allclose(values, values[0], rtol=1e-9) and values[0] > 0:  # matplotlib would find no limits
+        ax.set_ylim(0.5 * values[0], 2 * values[0])
+    ax.plot(axis.center.value, values, **{"marker": "o", "markersize": 3} | kwargs)
+    set_energy_axis(ax, axis)
     ax.set_ylabel(f"exposure [{exposure.unit.to_string('latex_inline')}]")
     ax.grid(visible=True, alpha=0.2)
     return ax
@@ -157,16 +160,39 @@ def plot_edisp_matrix(dataset: Any, ax: Any = None, *, position: Any = None, **k
     **kwargs : dict
         For `~matplotlib.axes.Axes.pcolormesh`.
     """
-    ax = plt.gca() if ax is None else ax
     reco = dataset._geom.axes["energy"]
     position = dataset._geom.center_skydir if position is None else position
     kernel = dataset.edisp.get_edisp_kernel(position=position, energy_axis=reco)
-    true = kernel.axes["energy_true"]
+    return plot_edisp_kernel(kernel, ax, add_cbar=True, **kwargs)
+
+
+def plot_edisp_kernel(kernel: Any, ax: Any = None, add_cbar: bool = False, **kwargs: Any) -> Any:
+    """Plot the probabilities of reconstructed energies for each true energy.
+
+    Parameters
+    ----------
+    kernel : EDispKernel
+        Energy dispersion matrix; probabilities of zero are left blank.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    add_cbar : bool
+        Whether to draw a colour bar.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.pcolormesh`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes.
+    """
+    ax = plt.gca() if ax is None else ax
+    true, reco = kernel.axes["energy_true"], kernel.axes["energy"]
     matrix = np.ma.masked_less_equal(np.asarray(kernel.pdf_matrix, dtype="float64"), 0)
     settings = {"cmap": "GnBu", "norm": "linear", "vmin": 0, "shading": "flat"} | kwargs
     mesh = ax.pcolormesh(true.edges.value, reco.edges.to_value(true.unit), matrix.T, **settings)
     set_energy_axis(ax, true)
     ax.set_yscale(reco.as_plot_scale)
     ax.set_ylabel(f"energy [{true.unit}]")
-    add_colorbar(mesh, ax, u.dimensionless_unscaled, {"label": "probability"})
+    if add_cbar:
+        add_colorbar(mesh, ax, u.dimensionless_unscaled, {"label": "probability"})
     return ax

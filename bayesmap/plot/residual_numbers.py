@@ -5,15 +5,17 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from scipy.special import xlogy
 
 from bayesmap._util import check_option
 from bayesmap.datasets.predict import compute_residuals, require_counts
 from bayesmap.maps import Map, MapAxis
 from bayesmap.maps.filters import disk_kernel
+from bayesmap.stats import CashCountsStatistic, WStatCountsStatistic
+from bayesmap.stats.significance import sqrt_ts
 
 __all__ = [
     "SpectrumResiduals",
+    "counts_statistic",
     "region_pixels",
     "residual_image",
     "significance_image",
@@ -24,35 +26,25 @@ __all__ = [
 SPECTRAL_METHODS = ("diff", "diff/sqrt(model)")
 
 
-def sqrt_ts(counts: Any, npred: Any) -> np.ndarray:
-    r"""Signed square root of the likelihood ratio of Poisson counts against a prediction without error.
-
-    .. math::
-        \mathrm{sign}(n - \mu) \sqrt{2 (n \ln(n / \mu) - n + \mu)}
+def counts_statistic(dataset: Any) -> CashCountsStatistic | WStatCountsStatistic:
+    """Statistic of the excess per bin, without masks.
 
     Parameters
     ----------
-    counts, npred : array-like
-        Observed and predicted counts.
+    dataset : MapDataset, MapDatasetOnOff or one of their kinds
+        With counts.
 
     Returns
     -------
-    numpy.ndarray
-        In standard deviations; zero where both are zero, infinite where counts meet a prediction of zero, NaN where
-        the prediction is negative.
-
-    References
-    ----------
-    Li & Ma 1983, ApJ 272, 317, in the limit of a background that is known exactly (``sqrt_ts`` of Gammapy's
-    ``CashCountsStatistic``).
+    CashCountsStatistic or WStatCountsStatistic
+        The second for datasets with OFF counts; else with the predicted background, zero if there is none.
     """
-    n, mu = np.broadcast_arrays(np.asarray(counts, dtype="float64"), np.asarray(npred, dtype="float64"))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(n > 0, n / mu, 1.0)
-        # rounding makes the bracket slightly negative where counts and prediction agree
-        ts = np.maximum(2 * (xlogy(n, ratio) - n + mu), 0.0)
-        ts = np.where(mu < 0, np.nan, np.where((mu == 0) & (n == 0), 0.0, ts))
-        return np.sign(n - mu) * np.sqrt(ts)
+    require_counts(dataset, "the excess")
+    n_on = dataset.counts.data.astype("float64")
+    if getattr(dataset, "counts_off", None) is not None:
+        return WStatCountsStatistic(n_on, dataset.counts_off.data.astype("float64"), dataset.alpha.data)
+    background = dataset.npred_background()
+    return CashCountsStatistic(n_on, np.zeros_like(n_on) if background is None else background.data)
 
 
 def masked_counts(dataset: Any, npred: Map | None = None) -> tuple[Map, Map]:
@@ -238,12 +230,14 @@ def spectrum_residuals(
     Returns
     -------
     SpectrumResiduals
-        The error is sqrt(counts), divided by sqrt(npred) for "diff/sqrt(model)", as in Gammapy.
+        The error is sqrt(counts), with the error of the OFF counts added in quadrature if there are any, divided by
+        sqrt(npred) for "diff/sqrt(model)", as in Gammapy.
     """
     check_option("method", method, SPECTRAL_METHODS)
     inside = region_pixels(dataset.counts.geom, region)
     counts, model = (m.data[:, inside].sum(axis=1) for m in masked_counts(dataset, npred))
-    error = np.sqrt(counts)
+    keep = inside if dataset.mask is None else inside & dataset.mask.data.astype(bool)
+    error = np.sqrt(np.where(keep, counts_statistic(dataset).variance, 0.0).sum(axis=(1, 2)))
     if method == "diff/sqrt(model)":
         with np.errstate(divide="ignore", invalid="ignore"):
             error = error / np.sqrt(model)

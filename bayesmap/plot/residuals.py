@@ -226,7 +226,8 @@ def plot_residuals_spectral(
     ax = plt.gca() if ax is None else ax
     numbers = spectrum_residuals(dataset, method, region, npred)
     settings = {"color": "black", "linestyle": "none", "marker": "o", "markersize": 4} | kwargs
-    energy_errorbar(ax, numbers.axis, numbers.residuals, numbers.error, **settings)
+    nothing = (numbers.counts == 0) & (numbers.npred == 0)  # outside of the mask
+    energy_errorbar(ax, numbers.axis, np.where(nothing, np.nan, numbers.residuals), numbers.error, **settings)
     ax.axhline(0, color="black", linewidth=0.7)
     top = np.abs(numbers.residuals) + numbers.error
     top = 1.05 * float(np.max(top[np.isfinite(top)], initial=0.0)) or 1.0

@@ -37,8 +37,14 @@ class CountsStatistic(ABC):
 
     @property
     @abstractmethod
+    def variance(self) -> np.ndarray:
+        """Approximate variance of the excess, from the numbers of counts."""
+
+    @property
     def error(self) -> np.ndarray:
-        """Approximate standard deviation of the excess, from the numbers of counts."""
+        """Approximate standard deviation of the excess; NaN where counts are negative."""
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(self.variance)
 
     @property
     @abstractmethod
@@ -237,9 +243,9 @@ class CashCountsStatistic(CountsStatistic):
         return self.n_on - self.n_bkg
 
     @property
-    def error(self) -> np.ndarray:
-        """Square root of the counts."""
-        return np.sqrt(self.n_on)
+    def variance(self) -> np.ndarray:
+        """The counts."""
+        return self.n_on
 
     @property
     def stat_null(self) -> np.ndarray:
@@ -339,9 +345,9 @@ class WStatCountsStatistic(CountsStatistic):
         return self.n_on - self.n_bkg - self.mu_sig
 
     @property
-    def error(self) -> np.ndarray:
-        """Square root of ``n_on + alpha ** 2 * n_off``."""
-        return np.sqrt(self.n_on + self.alpha**2 * self.n_off)
+    def variance(self) -> np.ndarray:
+        """``n_on + alpha ** 2 * n_off``."""
+        return self.n_on + self.alpha**2 * self.n_off
 
     @property
     def stat_null(self) -> np.ndarray:

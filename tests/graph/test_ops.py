@@ -10,9 +10,8 @@ from scipy.signal import fftconvolve
 
 from bayesmap.graph.ops.banded import banded
 from bayesmap.graph.ops.convolve import Convolve
-from bayesmap.graph.ops.gaussian import pixel_gaussian
+from bayesmap.graph.ops.mixture import MixtureStamps
 from bayesmap.graph.ops.project import project
-from bayesmap.graph.ops.separable import separable
 
 MODES = ["FAST_COMPILE", "NUMBA"]
 
@@ -106,15 +105,6 @@ def test_project_gradient(what, mode):
     verify_grad(loss, [start], rng=np.random.default_rng(3), mode=mode, abs_tol=1e-5, rel_tol=1e-5)
 
 
-def test_separable_is_a_sum_of_outer_products_and_its_gradient():
-    rng = np.random.default_rng(4)
-    along, across = rng.normal(size=(3, 2, 5)), rng.normal(size=(3, 2, 4))
-    expected = np.einsum("sky,skx->syx", along, across)
-    for mode in MODES:
-        np.testing.assert_allclose(numbers(separable(along, across), mode), expected, rtol=1e-12)
-    verify_grad(lambda a, b: pt.sin(separable(a, b)), [along, across], rng=rng, mode="FAST_COMPILE")
-
-
 def test_banded_is_a_dot_product_and_its_gradient():
     rng = np.random.default_rng(5)
     flux, response, first = rng.normal(size=6), rng.normal(size=(20, 3)), rng.integers(0, 4, 20)
@@ -134,24 +124,46 @@ def test_convolve_keeps_the_shape_and_does_not_wrap(kernel_shape):
     verify_grad(lambda x: Convolve()(x, kernels), [image], rng=rng, mode="FAST_COMPILE")
 
 
+class Mixtures:
+    """Two sources, three energies with windows of different widths, two components."""
+
+    def __init__(self):
+        rng = np.random.default_rng(7)
+        self.centres = [np.array([5.3, 20.8]), np.array([-2.4, 7.1])]
+        self.scales = [np.array([1.3, 0.8]), np.array([0.9, 1.1])]
+        self.variance, self.weight = rng.uniform(0.5, 3, (2, 3, 2)), rng.uniform(0.2, 1, (2, 3, 2))
+        self.halves = np.array([[5, 4, 2], [3, 5, 5]])
+
+    def expression(self, *changed):
+        return MixtureStamps()(*(changed or (*self.centres, *self.scales, self.variance, self.weight)), self.halves)
+
+    def images(self):
+        pixels = np.arange(-5, 6)
+        images = np.zeros((2, 3, 11, 11))
+        for (s, e, k), variance in np.ndenumerate(self.variance):
+            sides = []
+            for centre, scale in zip(self.centres, self.scales, strict=True):
+                edges = np.arange(12) - 5.5 + np.floor(centre[s] + 0.5)
+                sides.append(np.diff(scipy.stats.norm(centre[s], np.sqrt(variance * scale[s])).cdf(edges)))
+                sides[-1] *= np.abs(pixels) <= self.halves[s, e]
+            images[s, e] += self.weight[s, e, k] * np.outer(sides[1], sides[0])
+        return images
+
+
 @pytest.mark.parametrize("mode", MODES)
-def test_pixel_gaussian(mode):
-    rng = np.random.default_rng(7)
-    centre, variance = np.array([5.3, 20.8]), rng.uniform(0.5, 3, (2, 3, 2))
-    start, halves, size = np.array([0, 15]), np.full((2, 3), 5), 11
-    edges = start[:, None, None, None] + np.arange(size + 1) - 0.5
-    normal = scipy.stats.norm(centre[:, None, None, None], np.sqrt(variance)[..., None])
-    found = numbers(pixel_gaussian(centre, variance, start, halves, size), mode)
-    np.testing.assert_allclose(found, np.diff(normal.cdf(edges), axis=-1), atol=1e-12)
-    narrow = numbers(pixel_gaussian(centre, variance, start, halves - 3, size), mode)
-    np.testing.assert_array_equal(narrow != 0, (np.abs(np.arange(size) - 5) <= 2) & np.ones_like(found, dtype=bool))
+def test_mixture_stamps(mode):
+    case = Mixtures()
+    stamps, windows, _ = numbers(case.expression(), mode)
+    np.testing.assert_array_equal(windows, [[-7, 0, 11, 11], [2, 16, 11, 11]])
+    np.testing.assert_allclose(stamps.reshape(2, 3, 11, 11), case.images(), atol=1e-12)
 
 
-def test_pixel_gaussian_gradient():
-    rng = np.random.default_rng(8)
-    centre, variance = np.array([5.3, 20.8]), rng.uniform(0.5, 3, (2, 3, 2))
+def test_mixture_stamps_gradient():
+    case = Mixtures()
+    weights = np.random.default_rng(8).normal(size=2 * 3 * 121)
 
-    def loss(c, v):
-        return pt.sin(pixel_gaussian(c, v, np.array([0, 15]), np.full((2, 3), 5), 11))
+    def loss(*arguments):
+        return (pt.sin(case.expression(*arguments)[0]) * weights).sum()
 
-    verify_grad(loss, [centre, variance], rng=rng, mode="FAST_COMPILE")
+    point = [*case.centres, *case.scales, case.variance, case.weight]
+    verify_grad(loss, point, rng=np.random.default_rng(9), mode="FAST_COMPILE")

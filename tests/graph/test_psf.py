@@ -43,11 +43,9 @@ def mixture_image(mixture, x, y, half):
     def one(value):
         return pt.as_tensor_variable(np.full(1, value))
 
-    variance = mixture.sigma[None] ** 2
     stamps, windows = mixture_stamps(
-        one(x), one(y), pt.as_tensor_variable(variance / SCALE[0] ** 2),
-        pt.as_tensor_variable(variance / SCALE[1] ** 2), pt.as_tensor_variable(mixture.weight[None]),
-        np.full((1, len(mixture.sigma)), half),
+        one(x), one(y), one(SCALE[0] ** -2), one(SCALE[1] ** -2), pt.as_tensor_variable(mixture.sigma[None] ** 2),
+        pt.as_tensor_variable(mixture.weight[None]), np.full((1, len(mixture.sigma)), half),
     )  # fmt: skip
     flat, window = numbers(stamps, windows)
     return flat.reshape(len(mixture.sigma), 2 * half + 1, 2 * half + 1), window

@@ -1,6 +1,6 @@
-"""Modes of spectra, flux points, ON/OFF cubes and joint fits against stored maximum-likelihood fits and a published one.
+"""Modes of spectra, flux points, ON/OFF cubes and joint fits against stored fits by Gammapy and a published table.
 
-Priors are flat, the OFF background is profiled where Gammapy does so. One-dimensional fits have no point sources between
+Priors are flat; the OFF background is profiled where Gammapy does so. Spectra have no point sources between
 pixels: their modes must agree to 0.05 standard deviations, errors to 10 %.
 """
 

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from scipy.optimize import least_squares, nnls
 from scipy.special import erf
 
-from bayesmap.graph.ops.gaussian import pixel_gaussian
-from bayesmap.graph.ops.separable import separable
+from bayesmap.graph.ops.mixture import MixtureStamps
 from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
 
 __all__ = [
@@ -182,15 +180,19 @@ def mixture_error(profile: PSFProfile, sigma: np.ndarray, weight: np.ndarray, sc
     return worst
 
 
-def mixture_stamps(x: Any, y: Any, var_x: Any, var_y: Any, weight: Any, halves: Any) -> tuple[Any, Any]:
+def mixture_stamps(
+    x: Any, y: Any, scale_x: Any, scale_y: Any, variance: Any, weight: Any, halves: Any
+) -> tuple[Any, Any]:
     """Pixel integrals of Gaussian mixtures around moving positions.
 
     Parameters
     ----------
     x, y : TensorVariable
         Centres in pixels, shape ``(n_source,)``.
-    var_x, var_y, weight : TensorVariable
-        Variances in pixel2 and weights, shape ``(n_source, n_energy, n_component)``.
+    scale_x, scale_y : TensorVariable
+        Variances in pixel2 per unit of ``variance``, shape ``(n_source,)``.
+    variance, weight : TensorVariable
+        Of the components, shape ``(n_source, n_energy, n_component)``.
     halves : TensorVariable
         Half width of the stamp of each energy in pixels, integers ``(n_source, n_energy)``; the windows take the
         widest.
@@ -202,13 +204,5 @@ def mixture_stamps(x: Any, y: Any, var_x: Any, var_y: Any, weight: Any, halves: 
     windows : TensorVariable
         Integers ``y0, x0, size, size`` of shape ``(n_source, 4)``.
     """
-    half = halves.max()
-    size = 2 * half + 1
-    n_source, n_energy, n_component = weight.shape
-    x0 = pt.cast(pt.floor(x + 0.5), "int64") - half
-    y0 = pt.cast(pt.floor(y + 0.5), "int64") - half
-    across = pixel_gaussian(x, var_x, x0, halves, size)
-    along = pixel_gaussian(y, var_y, y0, halves, size) * weight[..., None]
-    shape = (n_source * n_energy, n_component, size)
-    side = pt.full_like(x0, size)
-    return separable(along.reshape(shape), across.reshape(shape)).ravel(), pt.stack([y0, x0, side, side], axis=1)
+    stamps, windows, _ = MixtureStamps()(x, y, scale_x, scale_y, variance, weight, halves)
+    return stamps, windows

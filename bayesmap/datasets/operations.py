@@ -1,0 +1,395 @@
+"""Operations that make a new dataset from one: cut, slice, pad, join bins, mask.
+
+Each asks the role of every component how such a thing is treated, see `bayesmap.datasets.roles`. The models stay
+behind; GTI, tables, meta data and a likelihood that was set on the dataset travel along.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Self
+
+import astropy.units as u
+import numpy as np
+
+from bayesmap._util import make_name
+from bayesmap.datasets.geometry import axes_of
+from bayesmap.datasets.stack import stack_dataset, stackable_copy
+from bayesmap.maps import Map
+
+__all__ = ["DatasetOperations"]
+
+#: attributes that travel when they were set on a dataset rather than on its class
+INSTANCE_SETTINGS = ("likelihood", "stat_type")
+
+
+class DatasetOperations:
+    """The operations of map datasets, for the class that has the components."""
+
+    def _apply(self, operation: Any, name: str | None = None) -> Self:
+        """New dataset, without models, from ``operation(component, role)`` on each component."""
+        parts = {}
+        for key, component in self.components.items():
+            value = getattr(self, key)
+            if value is not None:
+                parts[key] = operation(value, component.role)
+        return self._with_side(type(self)(name=make_name(name), **parts))
+
+    def _with_side(self, new: Any) -> Any:
+        """Give another dataset copies of what is not a component."""
+        for key in ("gti", "meta_table", "meta"):
+            setattr(new, key, copy.deepcopy(getattr(self, key)))
+        for key in INSTANCE_SETTINGS:
+            if key in self.__dict__:
+                setattr(new, key, copy.deepcopy(self.__dict__[key]))
+        return new
+
+    def copy(self, name: str | None = None) -> Self:
+        """A deep copy, models included; models tied to this dataset by name are tied to the copy.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the copy; a random one by default.
+        """
+        new = self._apply(lambda value, role: copy.deepcopy(value), name)
+        if self.models is not None:
+            models = copy.deepcopy(self.models)
+            for model in models:
+                if model.datasets_names is not None:
+                    model.datasets_names = [new.name if n == self.name else n for n in model.datasets_names]
+            new._models = models
+        return new
+
+    def cutout(self, position: Any, width: Any, mode: str = "trim", name: str | None = None) -> Self:
+        """Cut out a part of the sky; the models are left behind.
+
+        Parameters
+        ----------
+        position : `~astropy.coordinates.SkyCoord`
+            Centre.
+        width : `~astropy.units.Quantity`, str or tuple
+            Size in lon and lat; one value for a square.
+        mode : {"trim", "partial", "strict"}
+            What happens at the edges, as in `~astropy.nddata.Cutout2D`.
+        name : str, optional
+            Name of the new dataset; a random one by default.
+
+        Returns
+        -------
+        MapDataset
+            The part.
+        """
+        kwargs = {"position": position, "width": width, "mode": mode}
+        return self._apply(lambda value, role: role.cutout(self, value, **kwargs), name)
+
+    def pad(self, pad_width: Any, mode: str = "constant", name: str | None = None) -> Self:
+        """Add pixels around the maps; the responses stay as they are.
+
+        Parameters
+        ----------
+        pad_width : int or (int, int)
+            Number of pixels on each side: longitude, latitude.
+        mode : {"constant", "edge", "reflect", "wrap", "symmetric"}
+            What new pixels hold, as in `numpy.pad`; "constant" is zero, also for the exposure (as Gammapy does, whose
+            documentation says edge), and False for masks.
+        name : str, optional
+            Name of the new dataset; a random one by default.
+
+        Returns
+        -------
+        MapDataset
+            The larger dataset.
+        """
+        return self._apply(lambda value, role: role.pad(self, value, pad_width, mode), name)
+
+    def slice_by_idx(self, slices: Mapping[str, slice], name: str | None = None) -> Self:
+        """Select bins of axes by their indices.
+
+        Parameters
+        ----------
+        slices : dict
+            Slice (or index, which drops the axis) per axis name; components without this axis stay as they are.
+        name : str, optional
+            Name of the new dataset; a random one by default.
+
+        Returns
+        -------
+        MapDataset
+            The selected bins.
+
+        Raises
+        ------
+        KeyError
+            If no component has an axis of that name.
+        TypeError
+            If an index would drop an axis that a response needs.
+
+        Examples
+        --------
+        >>> from bayesmap.datasets import MapDataset
+        >>> from bayesmap.maps import MapAxis, WcsGeom
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=3)
+        >>> dataset = MapDataset.create(WcsGeom.create(npix=(4, 5), binsz=0.1, axes=[axis]))
+        >>> dataset.slice_by_idx({"energy": slice(1, 3)}).data_shape
+        (2, 5, 4)
+        """
+        slices = dict(slices)
+        values = [getattr(self, key) for key in self.components]
+        known = {name for value in values if value is not None for name in axes_of(value).names}
+        if unknown := slices.keys() - known:
+            raise KeyError(f"dataset {self.name!r} has no axis {sorted(unknown)}, its axes are {sorted(known)}")
+        return self._apply(lambda value, role: role.slice_by_idx(self, value, slices), name)
+
+    def slice_by_energy(self, energy_min: Any = None, energy_max: Any = None, name: str | None = None) -> Self:
+        """Select a range of reconstructed energy.
+
+        Parameters
+        ----------
+        energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+            Bounds, which move to the nearest bin edges; by default those of the axis.
+        name : str, optional
+            Name of the new dataset; a random one by default.
+
+        Returns
+        -------
+        MapDataset
+            The selected energies.
+
+        Raises
+        ------
+        ValueError
+            If no energy is left.
+        """
+        axis = self._geom.axes["energy"]
+        low, high = axis.bounds
+        ends = (low if energy_min is None else energy_min, high if energy_max is None else energy_max)
+        edges = u.Quantity([u.Quantity(end) for end in ends], axis.unit)
+        try:
+            groups = axis.group_table(edges)
+        except ValueError as error:
+            raise ValueError(
+                f"dataset {self.name!r} has no energies between {edges[0]:.4g} and {edges[1]:.4g}, its bins are from "
+                f"{low:.4g} to {high:.4g}"
+            ) from error
+        row = groups[groups["bin_type"] == "normal   "][0]
+        return self.slice_by_idx({"energy": slice(int(row["idx_min"]), int(row["idx_max"]) + 1)}, name=name)
+
+    def downsample(self, factor: int, axis_name: str | None = None, name: str | None = None) -> Self:
+        """Join pixels, or bins of reconstructed energy.
+
+        Counts and background are summed inside ``mask_safe``, the exposure is averaged, masks are true where any
+        joined bin is. The responses change only with the energy: kernels are summed inside ``mask_safe``.
+
+        Parameters
+        ----------
+        factor : int
+            Number of pixels in each direction, or of bins, that become one; it must divide the shape.
+        axis_name : {"energy"}, optional
+            Axis to downsample; by default the image.
+        name : str, optional
+            Name of the new dataset; a random one by default.
+
+        Returns
+        -------
+        MapDataset
+            The coarser dataset.
+
+        Raises
+        ------
+        ValueError
+            If the factor does not divide the shape, or the axis is not "energy".
+
+        Notes
+        -----
+        An `~bayesmap.irf.EDispMap` has no reconstructed energies and stays as it is, so it does not know of energies
+        that ``mask_safe`` excludes; make a kernel map of it first (`EDispMap.to_edisp_kernel_map`) if they matter.
+        """
+        if axis_name not in (None, "energy"):
+            raise ValueError(
+                f"dataset {self.name!r}: downsample joins pixels or the axis 'energy' of the counts, got {axis_name!r}"
+            )
+        return self._apply(lambda value, role: role.downsample(self, value, factor, axis_name), name)
+
+    def resample_energy_axis(self, energy_axis: Any, name: str | None = None) -> Self:
+        """Group the bins of reconstructed energy.
+
+        Parameters
+        ----------
+        energy_axis : `~bayesmap.maps.MapAxis`
+            Its edges move to the nearest ones of the dataset; bins outside are left out.
+        name : str, optional
+            Name of the new dataset; a random one by default.
+
+        Returns
+        -------
+        MapDataset
+            The coarser dataset; components are treated as in `downsample`.
+        """
+        return self._apply(lambda value, role: role.resample(self, value, energy_axis), name)
+
+    def to_image(self, name: str | None = None) -> Self:
+        """Sum over reconstructed energy inside ``mask_safe``; the axis stays, with one bin.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the new dataset; a random one by default.
+        """
+        return self.resample_energy_axis(self._geom.axes["energy"].squash(), name=name)
+
+    # --- masks
+
+    def apply_mask_safe(self) -> None:
+        """Set counts, background and OFF counts outside ``mask_safe`` to zero, in place.
+
+        Raises
+        ------
+        ValueError
+            If there is no ``mask_safe``.
+        """
+        mask = self.mask_safe
+        if mask is None:
+            raise ValueError(f"dataset {self.name!r} has no mask_safe to apply")
+        for key in ("counts", "background", "counts_off"):
+            if key in self.components and getattr(self, key) is not None:
+                value = getattr(self, key)
+                setattr(self, key, value.copy(data=np.where(mask.data, value.data, value.data.dtype.type(0))))
+
+    @property
+    def mask_safe_psf(self) -> Map | None:
+        """Pixels of the point spread function whose centre lies in a pixel of `mask_safe_image`; False outside.
+
+        With one bin of energy and offset; a response of one pixel is true if any bin is safe.
+        """
+        if self.mask_safe is None or self.psf is None:
+            return None
+        geom = self.psf.psf_map.geom.squash("rad").squash(self.psf.energy_name)
+        mask = self.mask_safe_image
+        if geom.data_shape_image == (1, 1):
+            return Map.from_geom(geom, data=np.full(geom.data_shape, mask.data.any()), unit="")
+        return mask.interp_to_geom(geom.to_image()).to_cube(list(geom.axes))
+
+    @property
+    def mask_safe_edisp(self) -> Map | None:
+        """Bins of the energy dispersion in which data count, with one bin of true energy.
+
+        A bin is true if any of the pixels of ``mask_safe`` around its centre is, at the same reconstructed energy (at
+        any, for an `~bayesmap.irf.EDispMap`); outside of the counts the nearest pixels are taken, and a response of
+        one pixel takes all. (Gammapy interpolates in energy too, where rounding can let a masked energy in.)
+        """
+        if self.mask_safe is None or self.edisp is None:
+            return None
+        geom = self.edisp.edisp_map.geom.squash("energy_true")
+        mask = self.mask_safe
+        if "migra" in geom.axes.names:
+            geom = geom.squash("migra")
+            mask = self.mask_safe_image
+        one_pixel = geom.data_shape_image == (1, 1)
+        data = mask.data.any(axis=(-2, -1)) if one_pixel else _any_around(mask, geom.to_image())
+        return Map.from_geom(geom, data=data.reshape(geom.data_shape).copy(), unit="")
+
+    def to_masked(self, name: str | None = None, nan_to_num: bool = True) -> Self:
+        """Return the dataset with counts, background, exposure and responses outside ``mask_safe`` set to zero.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the new dataset; a random one by default.
+        nan_to_num : bool
+            Whether values that are not finite count as zero.
+
+        Returns
+        -------
+        MapDataset
+            What stacking this dataset on an empty one gives (the exposure in m2 s), and its ``mask_fit``. Responses
+            without an exposure of their own are copied.
+        """
+        return stackable_copy(self, name, nan_to_num)
+
+    def stack(self, other: Any, nan_to_num: bool = True) -> None:
+        r"""Add another dataset in place.
+
+        With the safe mask :math:`\epsilon_{jk}` of dataset j in the bin k of reconstructed energy and pixel:
+
+        ================ ==========================================================================================
+        component        result
+        ================ ==========================================================================================
+        ``mask_safe``    true where any :math:`\epsilon_{jk}` is
+        ``mask_fit``     dropped, with a warning
+        ``counts``       :math:`\sum_j n_{jk} \epsilon_{jk}`
+        ``background``   :math:`\sum_j b_{jk} \epsilon_{jk}`, b with the background model of the other dataset
+        ``exposure``     :math:`\sum_j E_{jl} \max_k \epsilon_{jk}`; live times add up
+        ``psf``          average weighted by exposure
+        ``edisp``        :math:`\sum_j R_{jkl} \epsilon_{jk} E_{jl} / \sum_j E_{jl}`
+        ``gti``          union
+        ``acceptance``   :math:`\sum_j a_{jk} \epsilon_{jk}`
+        ``acceptance_off`` such that the background is the sum of the backgrounds, see the notes
+        ================ ==========================================================================================
+
+        Parameters
+        ----------
+        other : MapDataset
+            Dataset on the same pixels, or on an aligned part of them. If it is an ON/OFF dataset and this is not,
+            ``alpha * counts_off`` is its background.
+        nan_to_num : bool
+            Whether values of the other dataset that are not finite count as zero.
+
+        Raises
+        ------
+        TypeError
+            If the types do not go together.
+        bayesmap.errors.GeometryMismatchError
+            If the geometries do not; the message names the component, and nothing has changed.
+        ValueError
+            If a response lacks its exposure, an ON/OFF dataset with safe bins lacks a component, or this dataset has a
+            background model, which would change the background of the other too.
+
+        Warns
+        -----
+        UserWarning
+            If a ``mask_fit`` is dropped.
+
+        Notes
+        -----
+        Only the other dataset is masked. Start from an empty dataset (`from_geoms`) or from `to_masked`. Components
+        that only one of the two has stay as they are.
+
+        In bins with OFF counts the stacked ``acceptance_off`` is
+        :math:`a \sum_j n_{\mathrm{off},j} / \sum_j \alpha_j n_{\mathrm{off},j}`; in the others the last ratio is the
+        average over the map.
+        """
+        stack_dataset(self, other, nan_to_num)
+
+    def reset_data_cache(self) -> None:
+        """Forget components that were loaded lazily, to free memory; they are read again when needed.
+
+        Changes made to them in place are lost; components that were assigned stay.
+        """
+        for component in self.components.values():
+            component.reset(self)
+
+
+def _any_around(mask: Map, image: Any) -> np.ndarray:
+    """Whether any of the up to four pixels of a mask around the pixel centres of an image is True.
+
+    Pixels of weight below 1e-6 in a bilinear interpolation do not count.
+    """
+    ny, nx = mask.data.shape[-2:]
+    result = False
+    y_nodes, x_nodes = (
+        _nodes(p, n) for p, n in zip(mask.geom.to_image().coord_to_pix(image.get_coord())[::-1], (ny, nx), strict=True)
+    )
+    for y, y_counts in y_nodes:
+        for x, x_counts in x_nodes:
+            result = result | (mask.data[..., y, x] & y_counts & x_counts)
+    return result
+
+
+def _nodes(pix: np.ndarray, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The two pixels around each position, inside the image, and whether each has weight."""
+    pix = np.where(np.isfinite(pix), pix, 0.0)
+    if size == 1:
+        return [(np.zeros(pix.shape, dtype=int), np.ones(pix.shape, dtype=bool))]
+    lower = np.clip(np.floor(pix), 0, size - 2).astype(int)
+    fraction = pix - lower
+    return [(lower, np.abs(1 - fraction) > 1e-6), (lower + 1, np.abs(fraction) > 1e-6)]

@@ -1,0 +1,115 @@
+"""Names of the figures of spectrum datasets; they are drawn by `bayesmap.plot`."""
+
+from typing import Any
+
+__all__ = ["SpectrumFigures"]
+
+
+class SpectrumFigures:
+    """Figures of counts in a region, as methods of the datasets."""
+
+    def plot_counts(
+        self, ax: Any = None, kwargs_counts: Any = None, kwargs_background: Any = None, **kwargs: Any
+    ) -> Any:
+        """Plot counts and background.
+
+        Parameters
+        ----------
+        ax : `~matplotlib.axes.Axes`, optional
+            Where to plot.
+        kwargs_counts, kwargs_background : dict, optional
+            Arguments for the two histograms.
+        **kwargs : dict
+            Arguments for both.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+            The axes.
+        """
+        from bayesmap.plot.spectrum_dataset import plot_counts
+
+        return plot_counts(self, ax, kwargs_counts, kwargs_background, **kwargs)
+
+    def plot_excess(
+        self, ax: Any = None, kwargs_excess: Any = None, kwargs_npred_signal: Any = None, **kwargs: Any
+    ) -> Any:
+        """Plot the excess with symmetric errors, and the predicted signal.
+
+        Parameters
+        ----------
+        ax : `~matplotlib.axes.Axes`, optional
+            Where to plot.
+        kwargs_excess : dict, optional
+            Arguments for the error bars.
+        kwargs_npred_signal : dict, optional
+            Arguments for the histogram of the prediction.
+        **kwargs : dict
+            Arguments for both.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+            The axes.
+        """
+        from bayesmap.plot.spectrum_dataset import plot_excess
+
+        return plot_excess(self, ax, kwargs_excess, kwargs_npred_signal, **kwargs)
+
+    def plot_masks(self, ax: Any = None, kwargs_fit: Any = None, kwargs_safe: Any = None) -> Any:
+        """Shade the energies inside the fit mask and the safe mask.
+
+        Parameters
+        ----------
+        ax : `~matplotlib.axes.Axes`, optional
+            Where to plot.
+        kwargs_fit, kwargs_safe : dict, optional
+            Arguments for the two masks.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+            The axes.
+        """
+        from bayesmap.plot.spectrum_dataset import plot_masks
+
+        return plot_masks(self, ax, kwargs_fit, kwargs_safe)
+
+    def plot_fit(
+        self,
+        ax_spectrum: Any = None,
+        ax_residuals: Any = None,
+        kwargs_spectrum: Any = None,
+        kwargs_residuals: Any = None,
+    ) -> Any:
+        """Plot excess and prediction above their residuals.
+
+        Parameters
+        ----------
+        ax_spectrum, ax_residuals : `~matplotlib.axes.Axes`, optional
+            Where to plot.
+        kwargs_spectrum : dict, optional
+            Arguments of `plot_excess`.
+        kwargs_residuals : dict, optional
+            Arguments of `plot_residuals_spectral`.
+
+        Returns
+        -------
+        tuple of `~matplotlib.axes.Axes`
+            The two axes.
+        """
+        from bayesmap.plot.spectrum_dataset import plot_fit
+
+        return plot_fit(self, ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals)
+
+    def peek(self, figsize: tuple[float, float] = (16, 4)) -> Any:
+        """Show counts, exposure and energy dispersion at a glance.
+
+        Parameters
+        ----------
+        figsize : tuple of float
+            Size of the figure in inches.
+        """
+        from bayesmap.plot.spectrum_dataset import peek_spectrum
+
+        return peek_spectrum(self, figsize=figsize)

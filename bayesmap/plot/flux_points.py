@@ -1,0 +1,134 @@
+"""Flux points, alone, with models, and their residuals."""
+
+from typing import Any
+
+import astropy.units as u
+import matplotlib.pyplot as plt
+import numpy as np
+
+from bayesmap._util import check_option
+from bayesmap.plot.spectrum import plot_spectrum
+
+__all__ = ["plot_fit_points", "plot_flux_points", "plot_residual_points", "plot_spectrum_points"]
+
+#: length of the arrow of an upper limit, as a part of the limit
+ARROW = 0.5
+
+
+def plot_flux_points(
+    points: Any, ax: Any = None, sed_type: str | None = None, energy_power: float = 0, **kwargs: Any
+) -> Any:
+    """Plot flux points; arguments as for `bayesmap.estimators.FluxPoints.plot`."""
+    ax = plt.gca() if ax is None else ax
+    default = points.sed_type_init
+    sed_type = sed_type or (default if default in ("dnde", "flux", "eflux", "e2dnde") else "dnde")
+    check_option("sed_type", sed_type, ("dnde", "flux", "eflux", "e2dnde"))
+    energy = points.energy_ref
+    flux = getattr(points, sed_type).quantity.ravel()
+    low, high = _errors(points, sed_type)
+    is_ul = points.is_ul.data.ravel().astype(bool) & points.has_ul
+    if is_ul.any():
+        limit = getattr(points, f"{sed_type}_ul").quantity.ravel()
+        flux, low, high = (np.where(is_ul, a, b) for a, b in ((limit, flux), (ARROW * limit, low), (0 * limit, high)))
+    factor = energy**energy_power
+    unit = (flux * factor).unit
+    kwargs = {"marker": "o", "linestyle": "none", "markersize": 4, **kwargs}
+    ax.errorbar(
+        energy.value,
+        (flux * factor).value,
+        xerr=[(energy - points.energy_min).value, (points.energy_max - energy).to_value(energy.unit)],
+        yerr=[(np.clip(error, 0, None) * factor).to_value(unit) for error in (low, high)],
+        uplims=is_ul,
+        **kwargs,
+    )
+    return _label(ax, energy.unit, unit, sed_type, energy_power)
+
+
+def _label(ax: Any, energy_unit: u.UnitBase, unit: u.UnitBase, sed_type: str, energy_power: float) -> Any:
+    factor = "" if energy_power == 0 else rf"$E^{{{energy_power:g}}}$ "
+    ax.set(xscale="log", xlabel=f"energy [{energy_unit}]")
+    ax.set_yscale("log", nonpositive="clip")
+    ax.set_ylabel(f"{factor}{sed_type} [{unit.to_string('latex_inline')}]")
+    ax.grid(visible=True, which="major", alpha=0.2)
+    return ax
+
+
+def _errors(points: Any, sed_type: str) -> tuple[u.Quantity, u.Quantity]:
+    """Lower and upper errors; zero where there are none."""
+    names = points.available_quantities
+    if {"norm_errn", "norm_errp"} <= set(names):
+        pair = [getattr(points, f"{sed_type}_{key}").quantity.ravel() for key in ("errn", "errp")]
+    elif "norm_err" in names:
+        pair = [getattr(points, f"{sed_type}_err").quantity.ravel()] * 2
+    else:
+        pair = [0 * getattr(points, sed_type).quantity.ravel()] * 2
+    return pair[0], pair[1]
+
+
+def plot_spectrum_points(dataset: Any, ax: Any = None, kwargs_fp: Any = None, kwargs_model: Any = None) -> Any:
+    """Plot flux points with the models of their dataset; see `FluxPointsDataset.plot_spectrum`."""
+    points = dataset.data
+    kwargs_fp, kwargs_model = {"sed_type": "e2dnde", **(kwargs_fp or {})}, dict(kwargs_model or {})
+    power = {"e2dnde": 2, "dnde": 0}.get(kwargs_fp["sed_type"], 2) + kwargs_fp.get("energy_power", 0)
+    ax = plot_flux_points(points, ax, **kwargs_fp)
+    label = ax.get_xlabel(), ax.get_ylabel()
+    bounds = u.Quantity([points.energy_min[0], points.energy_max[-1]])
+    for model in dataset.models or ():
+        if model.parts.get("spectral") is not None:
+            plot_spectrum(model, **{"energy_bounds": bounds, "ax": ax, "energy_power": power, **kwargs_model})
+    ax.set(xlabel=label[0], ylabel=label[1])
+    return ax
+
+
+def plot_residual_points(dataset: Any, ax: Any = None, method: str = "diff", **kwargs: Any) -> Any:
+    """Plot the residuals of flux points; see `FluxPointsDataset.plot_residuals`."""
+    check_option("method", method, ("diff", "diff/model"))
+    ax = plt.gca() if ax is None else ax
+    points, residuals = dataset.data, dataset.residuals(method).ravel()
+    low, high = _errors(points, "dnde")
+    if method == "diff/model":
+        low, high = ((error / dataset.flux_pred().ravel()).to("") for error in (low, high))
+    energy = points.energy_ref
+    kwargs = {"color": "black", "marker": "+", "linestyle": "none", **kwargs}
+    ax.errorbar(
+        energy.value,
+        residuals.value,
+        xerr=[(energy - points.energy_min).value, (points.energy_max - energy).to_value(energy.unit)],
+        yerr=[np.clip(error.to_value(residuals.unit), 0, None) for error in (low, high)],
+        **kwargs,
+    )
+    ax.axhline(0, color=kwargs["color"], linewidth=0.5)
+    label = "data - model" if method == "diff" else "(data - model) / model"
+    unit = f" [{residuals.unit.to_string('latex_inline')}]" if method == "diff" else ""
+    ax.set(xscale="log", xlabel=f"energy [{energy.unit}]", ylabel=f"{label}{unit}")
+    limit = np.nanmax(np.abs(residuals.value) + np.nan_to_num(high.to_value(residuals.unit)), initial=0)
+    if limit > 0:
+        ax.set_ylim(-1.05 * limit, 1.05 * limit)
+    return ax
+
+
+def plot_fit_points(
+    dataset: Any,
+    ax_spectrum: Any = None,
+    ax_residuals: Any = None,
+    kwargs_spectrum: Any = None,
+    kwargs_residuals: Any = None,
+) -> Any:
+    """Plot flux points, models and residuals in two panels; see `FluxPointsDataset.plot_fit`."""
+    if ax_spectrum is None and ax_residuals is None:
+        _, (ax_spectrum, ax_residuals) = plt.subplots(
+            2, 1, figsize=(9, 7), sharex=True, gridspec_kw={"height_ratios": [5, 2]}, layout="constrained"
+        )
+        return _two_panels(dataset, ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals, shared=True)
+    ax_spectrum = plt.figure().add_subplot() if ax_spectrum is None else ax_spectrum
+    ax_residuals = plt.figure().add_subplot() if ax_residuals is None else ax_residuals
+    return _two_panels(dataset, ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals, shared=False)
+
+
+def _two_panels(dataset: Any, upper: Any, lower: Any, kwargs_spectrum: Any, kwargs_residuals: Any, shared: bool) -> Any:
+    """Draw both panels; only the lower of two that share an axis is labelled."""
+    plot_spectrum_points(dataset, upper, **(kwargs_spectrum or {}))
+    plot_residual_points(dataset, lower, **{"method": "diff/model", **(kwargs_residuals or {})})
+    if shared:
+        upper.set_xlabel("")
+    return upper, lower
