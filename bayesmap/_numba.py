@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
+from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key, register_funcify_default_op_cache_key
 
-__all__ = ["kernel", "register_kernel"]
+__all__ = ["inner_kernel", "kernel", "register_kernel", "register_scalar_kernel"]
 
 # As fast as full fastmath, but NaN and infinity keep their meaning.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
-kernel = functools.partial(numba.njit, cache=True, fastmath=FASTMATH, boundscheck=False)
+kernel = functools.partial(numba.njit, cache=True, fastmath=FASTMATH, boundscheck=False, no_cfunc_wrapper=True)
+# For kernels that only other kernels call: half of their compile time and memory is the interface to Python.
+inner_kernel = functools.partial(kernel, no_cpython_wrapper=True)
 
 
 def register_kernel(op_type: type, choose: Callable[[Any], Callable[..., Any]]) -> None:
@@ -33,9 +35,22 @@ def register_kernel(op_type: type, choose: Callable[[Any], Callable[..., Any]]) 
     PyTensor caches machine code on disk under a key that we supply: a checksum of the file that defines the Op, so that
     an edited kernel is never served from an old cache.
     """
-    module = sys.modules[op_type.__module__]
-    version = zlib.crc32(Path(str(module.__file__)).read_bytes())
+    version = _version(op_type)
 
     @register_funcify_default_op_cache_key(op_type)
     def dispatch(op: Any, node: Any, **kwargs: Any) -> tuple[Callable[..., Any], int]:
         return choose(op), version
+
+
+def register_scalar_kernel(op_type: type, function: Callable[..., Any]) -> None:
+    """Tell PyTensor's Numba back end which function of numbers computes the scalar Op ``op_type``; cached likewise."""
+    key = f"{op_type.__module__}.{op_type.__name__}-{_version(op_type)}"
+
+    @register_funcify_and_cache_key(op_type)
+    def dispatch(op: Any, node: Any, **kwargs: Any) -> tuple[Callable[..., Any], str]:
+        return function, key
+
+
+def _version(op_type: type) -> int:
+    module = sys.modules[op_type.__module__]
+    return zlib.crc32(Path(str(module.__file__)).read_bytes())

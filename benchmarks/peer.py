@@ -1,4 +1,4 @@
-"""The other end of ``peer_gammapy.py``: starts the worker and sends requests."""
+"""The other end of ``peer_gammapy.py`` and ``dataset_tasks.py``: starts a worker and sends requests."""
 
 import json
 import os
@@ -13,21 +13,30 @@ __all__ = ["PeerProcess"]
 
 
 class PeerProcess:
-    """A Gammapy process of its own, idle between requests.
+    """A process of its own, idle between requests.
 
     Parameters
     ----------
     python : str
-        Interpreter of an environment with gammapy and emcee.
+        Interpreter of an environment with what the worker needs.
     log : Path
         File for what the worker writes besides answers.
+    script : str
+        The worker, a file beside this one.
+    *arguments : str
+        Its command line.
+    cwd : Path, optional
+        Its working directory.
     """
 
-    def __init__(self, python: str, log: Path) -> None:
+    def __init__(
+        self, python: str, log: Path, script: str = "peer_gammapy.py", *arguments: str, cwd: Path | None = None
+    ) -> None:
         self._log = log
         with log.open("w") as errors:
             self._process = subprocess.Popen(
-                [python, "-W", "ignore", str(Path(__file__).with_name("peer_gammapy.py"))],
+                [python, "-W", "ignore", str(Path(__file__).resolve().with_name(script)), *arguments],
+                cwd=cwd,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -51,7 +60,7 @@ class PeerProcess:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            raise RuntimeError(f"the gammapy worker ended at task {task!r}:\n{self._log.read_text()[-2000:]}")
+            raise RuntimeError(f"the worker ended at task {task!r}:\n{self._log.read_text()[-2000:]}")
         result: dict[str, Any] = json.loads(answer)
         return result
 

@@ -1,7 +1,8 @@
 """Operations on several datasets: stack, slice, tabulate."""
 
 import warnings
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -14,6 +15,10 @@ __all__ = ["DatasetsOperations"]
 
 class DatasetsOperations:
     """The operations of `Datasets`, for the class that is the list."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     # --- what the datasets have in common
 
@@ -123,6 +128,20 @@ class DatasetsOperations:
             for dataset in with_time
             if dataset.gti.time_start.min() >= time_min - atol and dataset.gti.time_stop.max() <= time_max + atol
         )
+
+    def to_spectrum_datasets(self, region: Any) -> Self:
+        """Extract the spectrum in a region from each dataset, under the same names; see `to_spectrum_dataset`.
+
+        Parameters
+        ----------
+        region : `~regions.SkyRegion`
+            The region.
+        """
+        return type(self)(dataset.to_spectrum_dataset(region, name=dataset.name) for dataset in self)
+
+    def __add__(self, other: Any) -> Self:
+        """Return these datasets and another one, or those of another collection; names must stay unique."""
+        return type(self)([*self, *(other if isinstance(other, Iterable) else [other])])
 
     def stack_reduce(self, name: str | None = None, nan_to_num: bool = True) -> Any:
         """Stack all datasets into a new one.

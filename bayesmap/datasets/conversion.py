@@ -1,7 +1,7 @@
 """Between datasets with a measured and with a predicted background."""
 
 import copy
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -18,6 +18,10 @@ SHARED = ("mask_safe", "mask_fit", "counts", "exposure", "psf", "edisp")
 
 class OnOffConversion:
     """Conversions of ON/OFF datasets, for the class that has the components."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     #: class of the dataset with a predicted background
     predicted_type: type = MapDataset

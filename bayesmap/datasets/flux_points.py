@@ -8,10 +8,11 @@ import numpy as np
 
 from bayesmap._util import check_option, make_name
 from bayesmap.datasets.base import Dataset
-from bayesmap.datasets.flux_points_stat import NEEDS, stat_array, valid_points
+from bayesmap.datasets.flux_points_stat import NEEDS, flux_points_likelihood, stat_array, valid_points
 from bayesmap.datasets.info import models_text
 from bayesmap.estimators import FluxPoints
 from bayesmap.io import read_flux_table, write_flux_table
+from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.modeling import SkyModel
 
 __all__ = ["FluxPointsDataset"]
@@ -174,6 +175,23 @@ class FluxPointsDataset(Dataset):
             Shape ``(n_energy, 1, 1)``; priors are not part of it.
         """
         return stat_array(self.data, self.flux_pred(), self.stat_type, self.stat_kwargs)
+
+    def likelihood_of(self, chosen: np.ndarray, unit: Any) -> FluxPointsLikelihood:
+        """Return the likelihood of some of the points, as numbers.
+
+        Parameters
+        ----------
+        chosen : numpy.ndarray
+            Booleans, shape ``(n_energy,)``; points of the mask.
+        unit : `~astropy.units.Unit` or str
+            Unit of the differential fluxes.
+
+        Returns
+        -------
+        `~bayesmap.likelihoods.FluxPointsLikelihood`
+            Of the statistic ``stat_type``.
+        """
+        return flux_points_likelihood(self.data, chosen, unit, self.stat_type, self.stat_kwargs)
 
     def _stat_sum(self) -> float:
         return float(np.sum(self.stat_array()[self.mask]))

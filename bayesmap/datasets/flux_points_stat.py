@@ -5,9 +5,18 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.stats.flux_points import chi2, chi2_asymmetric, chi2_upper_limit, interpolate_profile
 
-__all__ = ["NEEDS", "lower_and_upper_errors", "profile_stat", "stat_array", "symmetric_error", "valid_points"]
+__all__ = [
+    "NEEDS",
+    "flux_points_likelihood",
+    "lower_and_upper_errors",
+    "profile_stat",
+    "stat_array",
+    "symmetric_error",
+    "valid_points",
+]
 
 #: statistics, and the quantities of which they need one
 NEEDS = {"chi2": ("norm_err", "norm_errn"), "distrib": ("norm_err", "norm_errn"), "profile": ("stat_scan",)}
@@ -46,6 +55,39 @@ def symmetric_error(points: Any) -> np.ndarray:
     if "norm_err" not in points.available_quantities:
         return (low + high) / 2
     return np.where(np.isfinite(points.dnde_err.data), points.dnde_err.data, (low + high) / 2)
+
+
+def flux_points_likelihood(
+    points: Any, chosen: np.ndarray, unit: Any, stat_type: str, stat_kwargs: dict[str, Any]
+) -> FluxPointsLikelihood:
+    """Likelihood of some of the points, fluxes in the given unit; see `FluxPointsDataset.likelihood_of`."""
+    scale = points.dnde.unit.to(unit)
+
+    def numbers(values: Any) -> np.ndarray:
+        return np.asarray(values, dtype="float64").ravel()[chosen] * scale
+
+    low, high = (numbers(e) for e in lower_and_upper_errors(points))
+    if stat_type == "chi2":
+        low = high = numbers(symmetric_error(points))
+    limit = np.full(int(chosen.sum()), np.nan)
+    if stat_type == "distrib" and points.has_ul:
+        limit = numbers(np.where(points.is_ul.data, points.dnde_ul.data, np.nan))
+    profiles = []
+    if stat_type == "profile":
+        best = _values(points.stat, points.geom.data_shape).ravel()
+        for i in np.flatnonzero(chosen):
+            grid, stat = np.asarray(points.norm_scan[i], float), np.asarray(points.stat_scan[i], float)
+            profiles.append((grid, np.abs(stat - best[i])))
+    return FluxPointsLikelihood(
+        kind=stat_type,
+        flux=numbers(points.dnde.data),
+        errn=low,
+        errp=high,
+        limit=limit,
+        reference=points.dnde_ref.to_value(unit).ravel()[chosen],
+        profiles=profiles,
+        interp_scale={**PROFILE, **stat_kwargs}["interp_scale"],
+    )
 
 
 def stat_array(points: Any, model: u.Quantity, stat_type: str, stat_kwargs: dict[str, Any]) -> np.ndarray:

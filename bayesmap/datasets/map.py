@@ -346,8 +346,16 @@ class MapDataset(MapDatasetBase):
 
         return plot_residuals_spatial(self, ax, method, smooth_kernel, smooth_radius, **kwargs)
 
-    def plot_residuals_spectral(self, ax: Any = None, method: str = "diff", region: Any = None, **kwargs: Any) -> Any:
-        """Plot residuals against energy, summed over a region.
+    def plot_residuals_spectral(
+        self,
+        ax: Any = None,
+        method: str = "diff",
+        region: Any = None,
+        kwargs_fit: Any = None,
+        kwargs_safe: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Plot residuals against energy, summed over a region, and shade the energies inside the masks.
 
         Parameters
         ----------
@@ -357,6 +365,8 @@ class MapDataset(MapDatasetBase):
             Normalisation, see `residuals`.
         region : `~regions.SkyRegion`
             Where counts and predictions are summed; the whole field by default.
+        kwargs_fit, kwargs_safe : dict, optional
+            Arguments for the shading of the two masks.
         **kwargs : dict
             Arguments for the error bars.
 
@@ -367,4 +377,4 @@ class MapDataset(MapDatasetBase):
         """
         from bayesmap.plot.residuals import plot_residuals_spectral
 
-        return plot_residuals_spectral(self, ax, method, region, **kwargs)
+        return plot_residuals_spectral(self, ax, method, region, kwargs_fit, kwargs_safe, **kwargs)

@@ -12,7 +12,7 @@ from bayesmap.datasets.components import Component
 from bayesmap.datasets.metadata import MapDatasetMetaData, meta_from_file, meta_to_file
 from bayesmap.datasets.operations import DatasetOperations
 from bayesmap.datasets.roles import BACKGROUND, COUNTS, EDISP, EXPOSURE, MASK, PSF, RecoRole
-from bayesmap.errors import FormatError
+from bayesmap.errors import FormatError, GeometryMismatchError
 from bayesmap.io import read_components, write_components
 from bayesmap.io.gadf import components_to_hdulist
 from bayesmap.irf import GTI
@@ -301,7 +301,10 @@ class MapDatasetBase(DatasetOperations, Dataset):
             )
         stored = parts.pop("name", None)
         parts["meta"] = meta_from_file(parts.get("meta"))
-        return cls(**parts, name=make_name(name if name is not None else stored))
+        try:
+            return cls(**parts, name=make_name(name if name is not None else stored))
+        except GeometryMismatchError as error:
+            raise FormatError(f"{source}: {error}") from error
 
     def _parts(self) -> dict[str, Any]:
         """Components and side information, as a writer takes them."""

@@ -6,7 +6,7 @@ behind; GTI, tables, meta data and a likelihood that was set on the dataset trav
 
 import copy
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -24,6 +24,10 @@ INSTANCE_SETTINGS = ("likelihood", "stat_type")
 
 class DatasetOperations:
     """The operations of map datasets, for the class that has the components."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     def _apply(self, operation: Any, name: str | None = None) -> Self:
         """New dataset, without models, from ``operation(component, role)`` on each component."""
@@ -197,7 +201,7 @@ class DatasetOperations:
         Raises
         ------
         ValueError
-            If the factor does not divide the shape, or the axis is not "energy".
+            If the factor does not divide the shape, the axis is not "energy", or there is none in a region dataset.
 
         Notes
         -----
@@ -208,6 +212,8 @@ class DatasetOperations:
             raise ValueError(
                 f"dataset {self.name!r}: downsample joins pixels or the axis 'energy' of the counts, got {axis_name!r}"
             )
+        if axis_name is None and self._geom.is_region:
+            raise ValueError(f"dataset {self.name!r} has no pixels to join, its geometry is a region: give axis_name")
         return self._apply(lambda value, role: role.downsample(self, value, factor, axis_name), name)
 
     def resample_energy_axis(self, energy_axis: Any, name: str | None = None) -> Self:
@@ -311,20 +317,20 @@ class DatasetOperations:
 
         With the safe mask :math:`\epsilon_{jk}` of dataset j in the bin k of reconstructed energy and pixel:
 
-        ================ ==========================================================================================
-        component        result
-        ================ ==========================================================================================
-        ``mask_safe``    true where any :math:`\epsilon_{jk}` is
-        ``mask_fit``     dropped, with a warning
-        ``counts``       :math:`\sum_j n_{jk} \epsilon_{jk}`
-        ``background``   :math:`\sum_j b_{jk} \epsilon_{jk}`, b with the background model of the other dataset
-        ``exposure``     :math:`\sum_j E_{jl} \max_k \epsilon_{jk}`; live times add up
-        ``psf``          average weighted by exposure
-        ``edisp``        :math:`\sum_j R_{jkl} \epsilon_{jk} E_{jl} / \sum_j E_{jl}`
-        ``gti``          union
-        ``acceptance``   :math:`\sum_j a_{jk} \epsilon_{jk}`
+        ================== ========================================================================================
+        component          result
+        ================== ========================================================================================
+        ``mask_safe``      true where any :math:`\epsilon_{jk}` is
+        ``mask_fit``       dropped, with a warning
+        ``counts``         :math:`\sum_j n_{jk} \epsilon_{jk}`
+        ``background``     :math:`\sum_j b_{jk} \epsilon_{jk}`, b with the background model of the other dataset
+        ``exposure``       :math:`\sum_j E_{jl} \max_k \epsilon_{jk}`; live times add up
+        ``psf``            average weighted by exposure
+        ``edisp``          :math:`\sum_j R_{jkl} \epsilon_{jk} E_{jl} / \sum_j E_{jl}`
+        ``gti``            union
+        ``acceptance``     :math:`\sum_j a_{jk} \epsilon_{jk}`
         ``acceptance_off`` such that the background is the sum of the backgrounds, see the notes
-        ================ ==========================================================================================
+        ================== ========================================================================================
 
         Parameters
         ----------

@@ -68,6 +68,9 @@ def guess_sed_type(table: Table, sed_type: str | None = None) -> str:
     """
     if sed_type is not None:
         check_option("sed_type", sed_type, SED_UNITS)
+    for name, kind in (("time_min", "light curve"), ("x_min", "profile")):
+        if name in table.colnames:
+            raise FormatError(f"the table has the column {name!r}: a {kind}; only spectra can be read")
     stated = sed_type or table.meta.get("SED_TYPE")
     if stated is None:
         stated = next((key for key, names in REQUIRED.items() if set(names) <= set(table.colnames)), None)

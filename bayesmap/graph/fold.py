@@ -125,7 +125,7 @@ class Fold:
         for i, background in enumerate(self.terms.backgrounds):
             weighted = background.cube * self.weights
             if background.separable:
-                sums = self._constant(f"sum{i}", lambda w=weighted: data(w.sum(axis=(1, 2))))
+                sums = self._constant(f"sum{i}", lambda w=weighted: per_energy(w.sum(axis=(1, 2))))
                 total = total + (sums * background.factor(values)).sum()
             else:
                 cube = self._constant(f"sum{i}", lambda w=weighted: data(w.reshape(len(w), -1)))
@@ -175,6 +175,11 @@ class Fold:
         ratio = pt.log(npred) - self.bins["log_background0"][touched] - pt.log(factor)[energy]
         log_sum = log_sum + (counts[touched] * ratio).sum()
         return log_sum, total + self._static_total(values)
+
+
+def per_energy(array: np.ndarray) -> Any:
+    """Data of known length as a shared variable: where the length is not known, code that checks it is compiled."""
+    return pytensor.shared(array, shape=array.shape)
 
 
 def _join(parts: Sequence[Any]) -> Any:

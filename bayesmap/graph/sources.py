@@ -188,13 +188,13 @@ class SplineSource(_Positions):
 
     def __init__(self, model: Any, sky: SkyToPixel, stamp: SplineStamp, dispersion: np.ndarray, reco_psf: bool) -> None:
         super().__init__([model], sky, dispersion, reco_psf)
-        self.stamp, self.coefficients = stamp, data(stamp.coefficients)
+        self.stamp, self.phases = stamp, data(stamp.phases)
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         """Spline stamp at the present position; see :class:`SourceGroup`."""
         x, y = self.pixels(values)
         n_energy = len(self.stamp.coefficients)
-        return *spline_stamps(x[0], y[0], self.stamp, self.coefficients), np.full((1, n_energy), self.stamp.half)
+        return *spline_stamps(x[0], y[0], self.stamp, self.phases), np.full((1, n_energy), self.stamp.half)
 
 
 class FFTSource(_Positions):

@@ -243,7 +243,7 @@ def sample(
         normal; falls back to "nutpie" (with a warning) where there is no single mode. "nutpie": plain adaptation.
         "pymc": PyMC's own NUTS. "numpyro": NumPyro's NUTS on the same compiled density (needs the extra ``jax``).
     cores : int, optional
-        Chains run at the same time.
+        Chains run at the same time; one by default, since chains share one compiled function and take turns.
     searches : int
         Mode searches of the whitened sampler.
     progress_bar : bool

@@ -16,7 +16,7 @@ from pytensor.scalar.basic import Cast
 from pytensor.tensor.elemwise import Elemwise
 
 from bayesmap.graph import Fold, FoldArrays, Selection, build_terms
-from bayesmap.graph.fold import data
+from bayesmap.graph.fold import data, per_energy
 from bayesmap.inference.listing import at_prior_centre, prior_median
 from bayesmap.inference.predictor import Predictor
 from bayesmap.io.checks import impossible
@@ -146,7 +146,7 @@ class ObservedCounts:
             if key in self.bins:
                 self.bins[key].set_value(np.asarray(value))
             else:
-                self.bins[key] = data(np.asarray(value))
+                self.bins[key] = per_energy(value) if key == "per_energy" else data(np.asarray(value))
         self.value.set_value(counts)
 
     def check(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:

@@ -38,6 +38,11 @@ def _safe_image(components: Mapping[str, object], shape: tuple[int, ...]) -> np.
     return mask.data.reshape(-1, *shape[-2:]).any(axis=0)
 
 
+def _round_off(data: np.ndarray) -> float:
+    """What counts as zero beside the largest value."""
+    return ROUND_OFF * float(np.max(data[np.isfinite(data)], initial=0.0))
+
+
 def impossible(key: str, data: np.ndarray, counts_off: np.ndarray | None = None) -> np.ndarray:
     """Bins whose value is not finite or negative.
 
@@ -61,11 +66,9 @@ def impossible(key: str, data: np.ndarray, counts_off: np.ndarray | None = None)
     with np.errstate(invalid="ignore"):
         negative = data < 0
         if key == "counts_off":
-            negative = data < -ROUND_OFF * np.max(data, initial=0.0)
+            negative = data < -_round_off(data)
         if key == "acceptance_off" and negative.any():
-            empty = (
-                np.ones(1, bool) if counts_off is None else counts_off <= ROUND_OFF * np.max(counts_off, initial=0.0)
-            )
+            empty = np.ones(1, bool) if counts_off is None else counts_off <= _round_off(counts_off)
             negative = negative & ~empty
     return ~np.isfinite(data) | negative
 

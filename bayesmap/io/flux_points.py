@@ -13,6 +13,7 @@ from pathlib import Path
 import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyWarning
 
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
@@ -61,7 +62,8 @@ def read_flux_table(
     if start != FITS_MAGIC and not start.startswith(GZIP_MAGIC):
         return _read_text(path, table_format), None
     with open_fits(path, checksum=checksum) as hdulist:
-        hdu = _find(hdulist, path)
+        with named_errors(path, FLUX_POINTS_HDU):
+            hdu = _find(hdulist)
         with named_errors(path, hdu.name):
             table = _read_hdu(hdu)
         gti = None
@@ -74,15 +76,16 @@ def read_flux_table(
 def _read_text(path: Path, table_format: str) -> Table:
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("error", AstropyWarning)
             warnings.simplefilter("ignore", u.UnitsWarning)
             return Table.read(path, format=table_format)
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, AstropyWarning) as error:
         raise FormatError(
             f"{path} is neither a FITS file nor a table in the format {table_format!r}: {error}"
         ) from error
 
 
-def _find(hdulist: fits.HDUList, path: Path) -> fits.BinTableHDU:
+def _find(hdulist: fits.HDUList) -> fits.BinTableHDU:
     """The table of flux points: that of our name, else the first with energies."""
     if FLUX_POINTS_HDU in hdulist:
         return hdulist[FLUX_POINTS_HDU]
@@ -90,7 +93,7 @@ def _find(hdulist: fits.HDUList, path: Path) -> fits.BinTableHDU:
         if isinstance(hdu, fits.BinTableHDU) and {"e_ref", "e_min"} & set(hdu.columns.names):
             return hdu
     raise FormatError(
-        f"{path} holds no flux points: no HDU {FLUX_POINTS_HDU!r}, and no table with a column e_ref or e_min; its HDUs "
+        f"there are no flux points: no HDU {FLUX_POINTS_HDU!r}, and no table with a column e_ref or e_min; its HDUs "
         f"are {[hdu.name for hdu in hdulist]}"
     )
 
@@ -98,7 +101,10 @@ def _find(hdulist: fits.HDUList, path: Path) -> fits.BinTableHDU:
 def _read_hdu(hdu: fits.BinTableHDU) -> Table:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", u.UnitsWarning)
-        table = Table.read(hdu)
+        try:
+            table = Table.read(hdu, format="fits")
+        except (NameError, AttributeError) as error:  # astropy meets a damaged header
+            raise FormatError(f"the table cannot be read: {error}") from error
     table.meta.pop("EXTNAME", None)
     return table
 

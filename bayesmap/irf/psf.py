@@ -283,7 +283,7 @@ class PSFMap(IRFMap):
         """
         rad, profiles = kernel_profiles(kernel)
         axes = kernel.psf_kernel_map.geom.axes
-        axis = axes[cls.required_axes[1]] if cls.required_axes[1] in axes.names else energy_axis
+        axis: Any = axes[cls.required_axes[1]] if cls.required_axes[1] in axes.names else energy_axis
         if axis is None:
             raise ValueError(f"the PSF kernel has no axis {cls.required_axes[1]!r}, only {axes.names}")
         cube = all_sky_geom([rad, axis.squash() if len(profiles) == 1 else axis])

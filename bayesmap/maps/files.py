@@ -19,7 +19,7 @@ __all__ = ["DAMAGE", "damage_is_an_error", "named_errors", "open_fits"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 #: what reading a damaged file can raise (FormatError is a ValueError)
-DAMAGE = (ValueError, TypeError, KeyError, IndexError, OSError, EOFError)
+DAMAGE = (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, fits.VerifyError)
 #: warnings of astropy that mean that a file is damaged
 DAMAGE_WARNINGS = (
     ".*truncated.*",
@@ -83,7 +83,11 @@ def open_fits(filename: str | os.PathLike, checksum: bool = False) -> Iterator[f
             hdulist = stack.enter_context(_hdus(_content(path, stack), checksum))
         except (*DAMAGE, zlib.error, AstropyUserWarning) as error:
             raise FormatError(f"{path} is not a valid FITS file: {error}") from error
-        yield hdulist
+        try:
+            with damage_is_an_error():
+                yield hdulist
+        except (fits.VerifyError, AstropyUserWarning) as error:
+            raise FormatError(f"{path} is damaged: {error}") from error
 
 
 def _content(path: Path, stack: contextlib.ExitStack) -> io.IOBase:

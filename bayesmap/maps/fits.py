@@ -71,7 +71,7 @@ def map_from_hdulist(
 def _region_map(hdulist: fits.HDUList, table: object, hdu_bands: str | None) -> Map:
     """The map on a region in a table; the region is None if there is no table of it."""
     name = f"HDU {table.name!r}"
-    if "DATA" not in table.columns.names:
+    if not isinstance(table, fits.BinTableHDU) or "DATA" not in table.columns.names:
         raise FormatError(f"{name} is a table without the column DATA, so it is not a map")
     axes = _read_axes(hdulist, table, hdu_bands)
     geom = read_region_geom(hdulist, table.header.get("REGHDU", f"{table.name}_REGION"), axes)

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from bayesmap._util import check_option
+from bayesmap.plot.settings import line_settings
 from bayesmap.plot.spectrum import plot_spectrum
 
 __all__ = ["plot_fit_points", "plot_flux_points", "plot_residual_points", "plot_spectrum_points"]
@@ -32,7 +33,7 @@ def plot_flux_points(
         flux, low, high = (np.where(is_ul, a, b) for a, b in ((limit, flux), (ARROW * limit, low), (0 * limit, high)))
     factor = energy**energy_power
     unit = (flux * factor).unit
-    kwargs = {"marker": "o", "linestyle": "none", "markersize": 4, **kwargs}
+    kwargs = line_settings({"marker": "o", "linestyle": "none", "markersize": 4}, kwargs)
     ax.errorbar(
         energy.value,
         (flux * factor).value,
@@ -89,7 +90,7 @@ def plot_residual_points(dataset: Any, ax: Any = None, method: str = "diff", **k
     if method == "diff/model":
         low, high = ((error / dataset.flux_pred().ravel()).to("") for error in (low, high))
     energy = points.energy_ref
-    kwargs = {"color": "black", "marker": "+", "linestyle": "none", **kwargs}
+    kwargs = line_settings({"color": "black", "marker": "+", "linestyle": "none"}, kwargs)
     ax.errorbar(
         energy.value,
         residuals.value,

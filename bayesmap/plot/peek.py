@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesmap.plot.maps import add_colorbar, plot_map
 from bayesmap.plot.residuals import set_energy_axis
+from bayesmap.plot.settings import line_settings
 
 __all__ = ["peek", "plot_containment_radius", "plot_edisp_kernel", "plot_edisp_matrix", "plot_exposure_profile"]
 
@@ -105,7 +106,7 @@ def plot_exposure_profile(dataset: Any, ax: Any = None, *, position: Any = None,
     ax.set_yscale("log")
     if np.allclose(values, values[0], rtol=1e-9) and values[0] > 0:  # matplotlib would find no limits
         ax.set_ylim(0.5 * values[0], 2 * values[0])
-    ax.plot(axis.center.value, values, **{"marker": "o", "markersize": 3} | kwargs)
+    ax.plot(axis.center.value, values, **line_settings({"marker": "o", "markersize": 3}, kwargs))
     set_energy_axis(ax, axis)
     ax.set_ylabel(f"exposure [{exposure.unit.to_string('latex_inline')}]")
     ax.grid(visible=True, alpha=0.2)
@@ -137,7 +138,11 @@ def plot_containment_radius(
     for fraction in fractions:
         radius = psf.containment_radius(fraction, axis.center, position)
         values = np.ravel(u.Quantity(radius).to_value("deg"))
-        ax.plot(axis.center.value, values, **{"label": f"{fraction:.0%}", "marker": "o", "markersize": 3} | kwargs)
+        ax.plot(
+            axis.center.value,
+            values,
+            **line_settings({"label": f"{fraction:.0%}", "marker": "o", "markersize": 3}, kwargs),
+        )
     set_energy_axis(ax, axis)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("containment radius [deg]")

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.visualization.wcsaxes import WCSAxes
 
 from bayesmap.maps.region_tools import is_point, simple_regions
+from bayesmap.plot.settings import line_settings, patch_settings
 
 if TYPE_CHECKING:
     from bayesmap.maps import MapAxis, RegionGeom, RegionNDMap
@@ -46,7 +47,8 @@ def plot_region_map(m: "RegionNDMap", ax: Any = None, axis_name: str | None = No
     """
     ax = plt.gca() if ax is None else ax
     axis = _axis(m, axis_name)
-    settings = {"marker": "o", "markersize": 4, "ls": "None", "xerr": [e.value for e in axis.as_plot_xerr]} | kwargs
+    errors_x = [error.value for error in axis.as_plot_xerr]
+    settings = line_settings({"marker": "o", "markersize": 4, "linestyle": "None", "xerr": errors_x}, kwargs)
     yerr, uplims, label = (settings.pop(key, None) for key in ("yerr", "uplims", "label"))
     others = [other for other in m.geom.axes if other.name != axis.name]
     labels = product(*(other.as_plot_labels for other in reversed(others)))
@@ -88,7 +90,7 @@ def plot_hist(m: "RegionNDMap", ax: Any = None, **kwargs: Any) -> Any:
     """
     ax = plt.gca() if ax is None else ax
     axis = _axis(m, None)
-    settings = {"histtype": "step", "lw": 1} | kwargs
+    settings = patch_settings({"histtype": "step", "linewidth": 1}, kwargs)
     ax.hist(axis.as_plot_center.value, bins=axis.as_plot_edges.value, weights=m.data.ravel(), **settings)
     _label(ax, m, axis)
     ax.set_yscale("log")
@@ -120,7 +122,7 @@ def plot_energy_mask(m: "RegionNDMap", ax: Any = None, **kwargs: Any) -> Any:
     if not m.is_mask:
         raise ValueError(f"plot_mask needs a boolean map, got data of type {m.data.dtype}")
     ax = plt.gca() if ax is None else ax
-    settings = {"color": "k", "alpha": 0.05, "label": "mask"} | kwargs
+    settings = patch_settings({"color": "k", "alpha": 0.05, "label": "mask"}, kwargs)
     edges = m.geom.axes["energy"].edges.value
     runs = groupby(enumerate(m.data.ravel()), key=lambda item: bool(item[1]))
     for inside, run in runs:

@@ -8,7 +8,9 @@ import numpy as np
 
 from bayesmap.maps import Map
 from bayesmap.plot.maps import plot_map
+from bayesmap.plot.masks import shade_masks
 from bayesmap.plot.residual_numbers import residual_image, significance_image, spectrum_residuals
+from bayesmap.plot.settings import line_settings, patch_settings
 
 __all__ = [
     "plot_residuals",
@@ -180,7 +182,7 @@ def plot_significance_distribution(
     limit = max(5.0, float(np.abs(values).max(initial=0)) * 1.05)
     bins = np.linspace(-limit, limit, 51)
     label = f"mean {values.mean():.2f}, width {values.std():.2f}"
-    settings = {"color": "tab:blue", "alpha": 0.5, "density": True, "label": label} | kwargs
+    settings = patch_settings({"color": "tab:blue", "alpha": 0.5, "density": True, "label": label}, kwargs)
     ax.hist(values, bins=bins, **settings)
     x = np.linspace(-limit, limit, 400)
     ax.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi), color="black", label="standard normal")
@@ -197,11 +199,13 @@ def plot_residuals_spectral(
     ax: Any = None,
     method: str = "diff",
     region: Any = None,
+    kwargs_fit: Mapping[str, Any] | None = None,
+    kwargs_safe: Mapping[str, Any] | None = None,
     *,
     npred: Map | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Plot residuals against energy in a region.
+    """Plot residuals against energy in a region, and shade the energies inside the masks.
 
     Parameters
     ----------
@@ -213,6 +217,8 @@ def plot_residuals_spectral(
         Normalisation.
     region : `~regions.SkyRegion` or str, optional
         Region; the whole map by default.
+    kwargs_fit, kwargs_safe : Mapping, optional
+        For the shading of the fit mask and of the safe mask, `~matplotlib.axes.Axes.axvspan`.
     npred : Map, optional
         Prediction to compare with; ``dataset.npred()`` by default.
     **kwargs : dict
@@ -225,7 +231,7 @@ def plot_residuals_spectral(
     """
     ax = plt.gca() if ax is None else ax
     numbers = spectrum_residuals(dataset, method, region, npred)
-    settings = {"color": "black", "linestyle": "none", "marker": "o", "markersize": 4} | kwargs
+    settings = line_settings({"color": "black", "linestyle": "none", "marker": "o", "markersize": 4}, kwargs)
     nothing = (numbers.counts == 0) & (numbers.npred == 0)  # outside of the mask
     energy_errorbar(ax, numbers.axis, np.where(nothing, np.nan, numbers.residuals), numbers.error, **settings)
     ax.axhline(0, color="black", linewidth=0.7)
@@ -233,7 +239,7 @@ def plot_residuals_spectral(
     top = 1.05 * float(np.max(top[np.isfinite(top)], initial=0.0)) or 1.0
     ax.set_ylim(-top, top)
     ax.set_ylabel(f"residuals\n{METHOD_LABELS[method]}")
-    return ax
+    return shade_masks(dataset, ax, region, kwargs_fit, kwargs_safe)
 
 
 def energy_errorbar(ax: Any, axis: Any, values: np.ndarray, error: Any, **settings: Any) -> Any:

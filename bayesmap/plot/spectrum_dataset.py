@@ -6,9 +6,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap.plot.masks import shade_masks
 from bayesmap.plot.peek import plot_edisp_matrix, plot_exposure_profile
 from bayesmap.plot.residual_numbers import counts_statistic
 from bayesmap.plot.residuals import energy_errorbar, plot_residuals_spectral
+from bayesmap.plot.settings import line_settings, patch_settings
 
 __all__ = ["peek_spectrum", "plot_counts", "plot_excess", "plot_fit", "plot_masks"]
 
@@ -48,7 +50,7 @@ def plot_counts(
         raise ValueError(f"dataset {dataset.name!r} has neither counts nor a background to plot")
     for label, values, settings in parts:
         if values is not None:
-            values.plot_hist(ax=ax, **({"label": label} | kwargs | dict(settings or {})))
+            values.plot_hist(ax=ax, **patch_settings({"label": label}, kwargs, settings))
     ax.legend()
     return ax
 
@@ -84,11 +86,11 @@ def plot_excess(
     _require_region(dataset)
     ax = plt.gca() if ax is None else ax
     statistic = counts_statistic(dataset)
-    settings = {"label": "Excess counts", "linestyle": "none", "marker": "o", "markersize": 4} | kwargs
-    settings |= dict(kwargs_excess or {})
+    defaults = {"label": "Excess counts", "linestyle": "none", "marker": "o", "markersize": 4}
+    settings = line_settings(defaults, kwargs, kwargs_excess)
     axis = dataset._geom.axes["energy"]
-    energy_errorbar(ax, axis, np.ravel(statistic.n_sig), np.ravel(statistic.error), **_one_name(settings))
-    settings = {"label": "Predicted signal counts"} | kwargs | dict(kwargs_npred_signal or {})
+    energy_errorbar(ax, axis, np.ravel(statistic.n_sig), np.ravel(statistic.error), **settings)
+    settings = patch_settings({"label": "Predicted signal counts"}, kwargs, kwargs_npred_signal)
     dataset.npred_signal().plot_hist(ax=ax, **settings)
     ax.set_yscale("log", nonpositive="clip")
     if (statistic.n_sig > 0).any():  # the prediction may fall by many decades more
@@ -96,14 +98,6 @@ def plot_excess(
     ax.set_ylabel("counts")
     ax.legend()
     return ax
-
-
-def _one_name(settings: dict[str, Any]) -> dict[str, Any]:
-    """Drop our defaults where the user gave them by their short name."""
-    for short, long in (("ls", "linestyle"), ("ms", "markersize")):
-        if short in settings:
-            settings[long] = settings.pop(short)
-    return settings
 
 
 def plot_masks(dataset: Any, ax: Any = None, kwargs_fit: Settings = None, kwargs_safe: Settings = None) -> Any:
@@ -125,16 +119,7 @@ def plot_masks(dataset: Any, ax: Any = None, kwargs_fit: Settings = None, kwargs
     """
     _require_region(dataset)
     ax = plt.gca() if ax is None else ax
-    parts = (
-        (dataset.mask_fit, {"label": "Mask fit", "color": "tab:green"}, kwargs_fit),
-        (dataset.mask_safe, {"label": "Mask safe", "color": "black"}, kwargs_safe),
-    )
-    for mask, defaults, settings in parts:
-        if mask is not None:
-            mask.plot_mask(ax=ax, **(defaults | dict(settings or {})))
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend()
-    return ax
+    return shade_masks(dataset, ax, None, kwargs_fit, kwargs_safe)
 
 
 def plot_fit(
@@ -170,6 +155,8 @@ def plot_fit(
     plot_residuals_spectral(dataset, ax_residuals, **dict(kwargs_residuals or {}))
     if ax_spectrum.figure is ax_residuals.figure:
         ax_spectrum.label_outer()
+        if ax_residuals.get_legend():  # the masks are named in the upper panel
+            ax_residuals.get_legend().remove()
     return ax_spectrum, ax_residuals
 
 

@@ -119,7 +119,7 @@ def wstat(n_on: Any, n_off: Any, alpha: Any, mu_sig: Any, mu_bkg: Any = None, ex
     numpy.ndarray
         Statistic per bin. A logarithm with zero counts before it is zero: without ON counts the ON term, without OFF
         counts the OFF term vanishes. Infinite where ON counts meet neither signal nor background, in particular where
-        there are ON counts, no OFF counts and so much ``mu_sig`` missing that no background is left.
+        ``alpha`` and ``mu_sig`` are zero. NaN where counts are negative, as smoothed OFF counts can be by rounding.
 
     Notes
     -----

@@ -8,9 +8,10 @@ import pytest
 import scipy.stats
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from regions import CircleSkyRegion
 
 from bayesmap.data import GTI, EventList
-from bayesmap.datasets import MapDatasetEventSampler, simulate_cta_like
+from bayesmap.datasets import MapDatasetEventSampler, MapDatasetOnOff, simulate_cta_like
 from bayesmap.datasets.event_draws import draw_energies
 from bayesmap.errors import FormatError
 from bayesmap.irf import EDispMap, PSFMap, RecoPSFMap
@@ -245,6 +246,11 @@ def test_bad_input(tmp_path):
     only_spectrum.models = [SkyModel(PowerLawSpectralModel(), name="spectrum")]
     with pytest.raises(ValueError, match="events of 'spectrum' need a spatial model"):
         MapDatasetEventSampler(0).run(only_spectrum)
+    measured = MapDatasetOnOff(counts=dataset.counts, counts_off=dataset.counts, name="ring", gti=dataset.gti)
+    region = dataset.to_spectrum_dataset(CircleSkyRegion(CENTER, 0.2 * u.deg), name="region")
+    for other in (measured, region):
+        with pytest.raises(ValueError, match=f"dataset '{other.name}' is a {type(other).__name__} on"):
+            MapDatasetEventSampler(0).run(other)
     table = MapDatasetEventSampler(0).run(make()).table
     with pytest.raises(ValueError, match=r"\['TIME'\] are missing"):
         EventList(table[["EVENT_ID", "RA", "DEC", "ENERGY"]], dataset.gti)

@@ -228,6 +228,7 @@ def test_from_maps():
 
 
 BAD = {
+    "light curve": (lambda t: t.rename_column("ts", "time_min"), "a light curve; only spectra"),
     "no column": (lambda t: t.remove_column("dnde"), "needs the columns .*dnde"),
     "no energy": (lambda t: t.remove_columns(["e_ref", "e_min"]), "e_ref"),
     "flux unit": (lambda t: setattr(t["dnde_err"], "unit", "m"), "column 'dnde_err' has the unit 'm'"),
@@ -256,7 +257,7 @@ def test_refused_files(tmp_path):
     (tmp_path / "text.ecsv").write_text("what a mess: %ECSV")
     with pytest.raises(FormatError, match="text.ecsv"):
         FluxPoints.read(tmp_path / "text.ecsv")
-    with pytest.raises(FormatError, match="holds no flux points"):
+    with pytest.raises(FormatError, match=r"pha_obs23523\.fits: there are no flux points"):
         FluxPoints.read(shared_path("data", "hess-dl3-dr1-reduced", "crab-spectrum-onoff", "pha_obs23523.fits"))
     points = FluxPoints.from_table(table())
     points.write(tmp_path / "a.ecsv")

@@ -14,7 +14,7 @@ from regions import CircleSkyRegion
 
 from bayesmap.datasets import MapDataset, MapDatasetOnOff, SpectrumDataset, SpectrumDatasetOnOff
 from bayesmap.errors import FormatError
-from bayesmap.io import is_ogip, read_ogip, write_ogip
+from bayesmap.io import is_ogip, read_ogip, write_components, write_ogip
 from bayesmap.irf import GTI, EDispKernel, EDispKernelMap
 from bayesmap.maps import Map, MapAxis, RegionGeom
 from tests.golden import shared_path
@@ -115,6 +115,17 @@ def test_gadf_comes_back(tmp_path, seed, region, unit, suffix, lazy, has_off):
         if has_off != issubclass(other, MapDatasetOnOff):
             with pytest.raises(FormatError, match=rf"spectrum{suffix}.*has no"):
                 other.read(path)
+
+
+def test_components_that_contradict_each_other(tmp_path):
+    """A file whose maps have different energies is refused by name."""
+    dataset = SpectrumDatasetOnOff(**spectrum())
+    axis = MapAxis.from_energy_bounds("1 TeV", "20 TeV", nbin=N_RECO)
+    other = RegionGeom.create(None, axes=[axis])
+    parts = {**dataset._parts(), "counts_off": Map.from_geom(other, data=np.ones(other.data_shape), unit="")}
+    write_components(parts, tmp_path / "mixed.fits")
+    with pytest.raises(FormatError, match=r"mixed\.fits: dataset 'spectrum': .* they must be equal"):
+        SpectrumDatasetOnOff.read(tmp_path / "mixed.fits")
 
 
 def test_sherpa_units(tmp_path):

@@ -172,3 +172,52 @@ def test_figures_take_axes_and_return_them(dataset):
     axes = plot_residuals(dataset, one.add_subplot(projection=wcs), two.add_subplot(), npred=dataset.npred_background())
     assert axes[0].figure is one
     assert axes[1].figure is two
+
+
+def test_arguments_of_the_api_page(dataset):
+    """The calls in the examples of Gammapy's page on MapDataset, and the rest of its arguments."""
+    region = CircleSkyRegion(SkyCoord(25, 0, unit="deg", frame="galactic"), radius=0.4 * u.deg)
+    spatial = {"cmap": "RdBu_r", "vmin": -5, "vmax": 5, "add_cbar": True}
+    spectral = {"markerfacecolor": "blue", "markersize": 8, "marker": "s"}
+    ax_spatial, ax_spectral = dataset.plot_residuals(
+        kwargs_spatial=spatial, kwargs_spectral={"region": region, **spectral}
+    )
+    line = ax_spectral.containers[0].lines[0]
+    assert (line.get_markerfacecolor(), line.get_markersize(), line.get_marker()) == ("blue", 8, "s")
+    assert ax_spatial.images[0].get_cmap().name == "RdBu_r"
+    ax = dataset.plot_residuals_spatial(method="diff/sqrt(model)", **spatial)
+    assert ax.images[0].get_clim() == (-5, 5)
+    plt.figure()
+    ax = dataset.plot_residuals_spectral(method="diff/sqrt(model)", **spectral)
+    assert "sqrt(model)" in ax.get_ylabel()
+    wcs = dataset.counts.geom.to_image().wcs
+    ax = plt.figure().add_subplot(projection=wcs)
+    smoothed = dataset.plot_residuals_spatial(
+        ax=ax, method="diff/model", smooth_kernel="disk", smooth_radius="0.2 deg", interpolation="nearest"
+    )
+    assert smoothed is ax
+    axes = plt.figure().add_subplot(1, 2, 1, projection=wcs), plt.figure().add_subplot(1, 2, 2)
+    assert dataset.plot_residuals(ax_spatial=axes[0], ax_spectral=axes[1]) == axes
+
+
+def test_colours_by_their_short_name(dataset):
+    """Gammapy's ``c`` is matplotlib's ``color``."""
+    ax = dataset.plot_residuals_spectral(plt.figure().add_subplot(), c="red", ls="-")
+    assert ax.containers[0].lines[0].get_color() == "red"
+
+
+def test_masks_are_shaded(dataset):
+    masked = dataset.copy(name="tiny")
+    geom = masked.counts.geom
+    region = CircleSkyRegion(SkyCoord(25, 0, unit="deg", frame="galactic"), radius=0.2 * u.deg)
+    masked.mask_safe = geom.energy_mask(energy_min=2 * u.TeV)
+    masked.mask_fit = geom.region_mask(region, inside=False)
+    ax = masked.plot_residuals_spectral(
+        plt.figure().add_subplot(), kwargs_fit={"color": "red"}, kwargs_safe={"label": "safe"}
+    )
+    assert ax.get_legend_handles_labels()[1] == ["Mask fit", "safe"]
+    (low, high), _ = ax.patches[1].get_extents().transformed(ax.transData.inverted()).intervalx, 0
+    assert_allclose((low, high), geom.axes["energy"].edges.value[[1, 3]], rtol=1e-6)
+    # no pixel of the region is inside the fit mask: nothing to shade
+    ax = masked.plot_residuals_spectral(plt.figure().add_subplot(), region=region)
+    assert ax.get_legend_handles_labels()[1] == ["Mask safe"]

@@ -9,12 +9,12 @@ from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayesmap._numba import kernel, register_kernel
+from bayesmap._numba import inner_kernel, kernel, register_kernel
 
 __all__ = ["MixtureStamps"]
 
 
-@kernel
+@inner_kernel
 def _row(row, centre, variance, start, first, last):
     """Integrals over the pixels first:last of a row and their derivatives by centre and variance: ``row`` (3, size)."""
     width = sqrt(2 * variance)

@@ -14,12 +14,12 @@ from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayesmap._numba import kernel, register_kernel
+from bayesmap._numba import inner_kernel, kernel, register_kernel
 
 __all__ = ["Project", "ProjectAdjoint", "project"]
 
 
-@kernel
+@inner_kernel
 def _bands(edisp):
     """First and one-past-last true energy that reach each reconstructed energy of each source."""
     n_source, n_reco, n_true = edisp.shape
@@ -36,7 +36,7 @@ def _bands(edisp):
     return bands
 
 
-@kernel
+@inner_kernel
 def _class_response(edisp, class_weights, s):
     """Sum over reconstructed energies of weight times dispersion, per class of pixels: shape (class, true energy)."""
     n_class, n_reco = class_weights.shape
@@ -50,7 +50,7 @@ def _class_response(edisp, class_weights, s):
     return response
 
 
-@kernel
+@inner_kernel
 def _row_range(columns, start, stop, x_min, x_max):
     """Bins start:stop of one image row are sorted by column; return those with x_min <= column < x_max."""
     low, high = start, stop
@@ -66,7 +66,7 @@ def _row_range(columns, start, stop, x_min, x_max):
     return first, low
 
 
-@kernel
+@inner_kernel
 def _limits(start, size, half, n):
     """Pixels of the map within ``half`` of the middle of a window: first, and one past the last."""
     low = max(start + max(size // 2 - half, 0), 0)
@@ -74,7 +74,7 @@ def _limits(start, size, half, n):
     return low, high
 
 
-@kernel
+@inner_kernel
 def _widest(halves, s, j_min, j_max):
     """Largest half width of the energies of a band."""
     half = 0
@@ -83,7 +83,7 @@ def _widest(halves, s, j_min, j_max):
     return half
 
 
-@kernel
+@inner_kernel
 def _reach(halves, bands, s, j):
     """Half width of the pixels in which a true energy is looked at: the widest band that it is part of."""
     half = halves[s, j]
@@ -93,7 +93,7 @@ def _reach(halves, bands, s, j):
     return half
 
 
-@kernel
+@inner_kernel
 def _one_class(classes, y_min, y_max, x_min, x_max):
     """Whether all pixels of a window have the same weights."""
     for y in range(y_min, y_max):
@@ -103,7 +103,7 @@ def _one_class(classes, y_min, y_max, x_min, x_max):
     return True
 
 
-@kernel
+@inner_kernel
 def _run_end(classes, y, x, x_max, uniform):
     """One past the last pixel of the run of equal class that starts at x."""
     if uniform:
@@ -114,7 +114,7 @@ def _run_end(classes, y, x, x_max, uniform):
     return end
 
 
-@kernel
+@inner_kernel
 def _local_bins(windows, rows, n_reco, n_y):
     """Where the selected bins of the image rows that any window reaches stand in a list of them.
 
@@ -133,7 +133,7 @@ def _local_bins(windows, rows, n_reco, n_y):
     return shift, size
 
 
-@kernel
+@inner_kernel
 def _boxes(halves, bands, windows, s, n_y, n_x):
     """Pixels of source s as ``y_low, y_high, x_low, x_high``.
 

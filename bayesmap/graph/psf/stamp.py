@@ -8,6 +8,7 @@ import numpy as np
 import pytensor.tensor as pt
 from scipy.ndimage import spline_filter1d
 
+from bayesmap.graph.ops.spline import SplineStamps
 from bayesmap.graph.psf.profile import PSFProfile, cell_averages, pixel_integrals
 
 __all__ = ["SplineStamp", "fit_stamp", "spline_stamps"]
@@ -35,6 +36,13 @@ class SplineStamp:
     half: int
     oversampling: int
     error: float
+
+    @property
+    def phases(self) -> np.ndarray:
+        """The coefficients as `SplineStamps` reads them, ``(n_energy, n_node, oversampling, n_node / oversampling)``."""
+        n_energy, n_node, _ = self.coefficients.shape
+        split = self.coefficients.reshape(n_energy, n_node, n_node // self.oversampling, self.oversampling)
+        return np.ascontiguousarray(np.moveaxis(split, 2, 3))
 
 
 @functools.lru_cache(maxsize=32)
@@ -108,7 +116,7 @@ def _weights_at(half: int, oversampling: int, shift: float) -> np.ndarray:
     return matrix
 
 
-def spline_stamps(x: Any, y: Any, stamp: SplineStamp, coefficients: Any = None) -> tuple[Any, Any]:
+def spline_stamps(x: Any, y: Any, stamp: SplineStamp, phases: Any = None) -> tuple[Any, Any]:
     """Pixel integrals around one moving position.
 
     Parameters
@@ -117,8 +125,8 @@ def spline_stamps(x: Any, y: Any, stamp: SplineStamp, coefficients: Any = None) 
         Position of the source in pixels, scalars.
     stamp : SplineStamp
         The effective PSF.
-    coefficients : TensorVariable, optional
-        Its coefficients as data of the graph (large constants would keep compiled code out of the disk cache).
+    phases : TensorVariable, optional
+        Its `SplineStamp.phases` as data of the graph (large constants would keep compiled code out of the disk cache).
 
     Returns
     -------
@@ -127,19 +135,6 @@ def spline_stamps(x: Any, y: Any, stamp: SplineStamp, coefficients: Any = None) 
     window : TensorVariable
         Integers ``y0, x0, size, size``, shape (1, 4).
     """
-    size, over = 2 * stamp.half + 1, stamp.oversampling
-    table = pt.as_tensor_variable(stamp.coefficients) if coefficients is None else coefficients
-
-    def nodes(centre: Any) -> tuple[Any, Any, list[Any]]:
-        start = pt.floor(centre + 0.5)
-        node = (2 + start - centre) * over  # of the window's first pixel: -half - 2 is node zero
-        first = pt.floor(node)
-        return pt.cast(start, "int64") - stamp.half, pt.cast(first, "int64") - 1, _cubic(node - first)
-
-    y0, row, weights_y = nodes(y)
-    x0, column, weights_x = nodes(x)
-    span = over * (size - 1) + 1
-    image = sum(w * table[:, row + k : row + k + span : over, :] for k, w in enumerate(weights_y))
-    image = sum(w * image[:, :, column + k : column + k + span : over] for k, w in enumerate(weights_x))
-    side = pt.constant(size, dtype="int64")
-    return image.ravel(), pt.stack([y0, x0, side, side])[None, :]
+    table = pt.as_tensor_variable(stamp.phases) if phases is None else phases
+    stamps, window, _ = SplineStamps()(pt.stack([y, x]), table)
+    return stamps, window

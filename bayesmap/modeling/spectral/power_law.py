@@ -6,18 +6,9 @@ import pytensor.tensor as pt
 
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
+from bayesmap.modeling.spectral.sinhc import sinhc
 
 __all__ = ["PowerLawNormSpectralModel", "PowerLawSpectralModel"]
-
-
-def _sinhc(x: Any) -> Any:
-    """sinh(x) / x, even and smooth through zero, with finite gradient."""
-    small = pt.abs(x) < 0.1
-    safe = pt.switch(small, 1.0, x)
-    square = pt.switch(small, x, 0.0) ** 2
-    # next term of the series: 0.1**10 / 4e7 = 3e-18
-    series = 1 + square / 6 * (1 + square / 20 * (1 + square / 42 * (1 + square / 72)))
-    return pt.switch(small, series, pt.sinh(safe) / safe)
 
 
 def _moment(energy_min: Any, energy_max: Any, power: Any, reference: Any) -> Any:
@@ -30,7 +21,7 @@ def _moment(energy_min: Any, energy_max: Any, power: Any, reference: Any) -> Any
     """
     low, high = pt.log(energy_min / reference), pt.log(energy_max / reference)
     half = 0.5 * (high - low)
-    return 2 * half * pt.exp(power * 0.5 * (high + low)) * _sinhc(power * half)
+    return 2 * half * pt.exp(power * 0.5 * (high + low)) * sinhc(power * half)
 
 
 class PowerLawSpectralModel(SpectralModel):
