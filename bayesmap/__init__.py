@@ -9,7 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayesmap.datasets import Datasets, MapDataset
+    from bayesmap.datasets import (
+        Datasets,
+        FluxPointsDataset,
+        MapDataset,
+        MapDatasetOnOff,
+        SpectrumDataset,
+        SpectrumDatasetOnOff,
+    )
     from bayesmap.inference import convergence_report, find_mode, posterior_npred, sample, to_pymc
     from bayesmap.maps import Map, MapAxis, WcsGeom
     from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
@@ -18,13 +25,17 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Datasets",
+    "FluxPointsDataset",
     "FoVBackgroundModel",
     "Map",
     "MapAxis",
     "MapDataset",
+    "MapDatasetOnOff",
     "Models",
     "Prior",
     "SkyModel",
+    "SpectrumDataset",
+    "SpectrumDatasetOnOff",
     "WcsGeom",
     "__version__",
     "convergence_report",
@@ -36,13 +47,17 @@ __all__ = [
 
 _HOME = {
     "Datasets": "datasets",
+    "FluxPointsDataset": "datasets",
     "FoVBackgroundModel": "modeling",
     "Map": "maps",
     "MapAxis": "maps",
     "MapDataset": "datasets",
+    "MapDatasetOnOff": "datasets",
     "Models": "modeling",
     "Prior": "modeling",
     "SkyModel": "modeling",
+    "SpectrumDataset": "datasets",
+    "SpectrumDatasetOnOff": "datasets",
     "WcsGeom": "maps",
     "convergence_report": "inference",
     "find_mode": "inference",
@@ -51,7 +66,22 @@ _HOME = {
     "to_pymc": "inference",
 }
 
-_SUBPACKAGES = frozenset({"datasets", "graph", "inference", "io", "irf", "likelihoods", "maps", "modeling", "plot"})
+_SUBPACKAGES = frozenset(
+    {
+        "data",
+        "datasets",
+        "estimators",
+        "graph",
+        "inference",
+        "io",
+        "irf",
+        "likelihoods",
+        "maps",
+        "modeling",
+        "plot",
+        "stats",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -4,12 +4,17 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from astropy.coordinates import SkyCoord
 from pytensor.gradient import verify_grad
 
+from bayesmap.datasets import MapDataset
+from bayesmap.graph import fold_arrays
+from bayesmap.graph.irf_nodes import irf_nodes
 from bayesmap.graph.psf.fft import convolve_graph, kernel_basis
 from bayesmap.graph.psf.mixture import fit_mixture, mixture_stamps
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, pixel_integrals
 from bayesmap.graph.psf.stamp import fit_stamp, spline_stamps
+from tests.golden import shared_path
 
 SCALE = (0.04, 0.05)
 RAD = np.linspace(0, 0.8, 161)
@@ -126,3 +131,11 @@ def test_three_routes_agree_on_a_pixel_centre():
     middle = spline.shape[1] // 2
     spline = spline[:, middle - 15 : middle + 16, middle - 15 : middle + 16]
     assert l1(mixture, spline) < 1e-3
+
+
+@pytest.mark.parametrize("place", [(0.02, -0.03), (0.3, 0.4), (2.1, 1.3)])
+def test_responses_that_follow_a_source_on_the_cta_file(place):
+    """Between the pixels of the PSF map the shared widths meet the default tolerance."""
+    dataset = MapDataset.read(shared_path("data", "cta-1dc-gc", "cta-1dc-gc.fits.gz"), name="cta")
+    nodes = irf_nodes(fold_arrays(dataset), SkyCoord(*place, unit="deg", frame="galactic"), reach=0.4)
+    assert nodes.error < 1e-3
