@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesmap._util import make_name, suggest
 from bayesmap.datasets.collection import DatasetsOperations
+from bayesmap.datasets.inferable import Inferable
 from bayesmap.datasets.registry import DATASET_REGISTRY
 from bayesmap.datasets.serialize import default_filename, read_datasets, write_datasets
 from bayesmap.modeling import Models, Parameters
@@ -16,7 +17,7 @@ from bayesmap.modeling import Models, Parameters
 __all__ = ["Dataset", "Datasets"]
 
 
-class Dataset(abc.ABC):
+class Dataset(Inferable, abc.ABC):
     """A named piece of data with models and a fit statistic.
 
     Parameters
@@ -137,7 +138,7 @@ class Dataset(abc.ABC):
         return f"<{type(self).__name__} {self.name!r}>"
 
 
-class Datasets(DatasetsOperations, MutableSequence):
+class Datasets(Inferable, DatasetsOperations, MutableSequence):
     """Several datasets that are fitted together.
 
     Parameters

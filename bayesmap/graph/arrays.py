@@ -67,6 +67,8 @@ class FoldArrays:
         Looked up per source.
     reco_psf : bool
         The PSF depends on reconstructed energy and acts after the energy dispersion (HAWC).
+    gti : GTI or None
+        Good time intervals, for models that depend on time.
     off : dict of numpy.ndarray
         Further data cubes that the likelihood asks for: "counts_off" and "alpha" of an ON/OFF dataset, else empty.
     """
@@ -82,6 +84,7 @@ class FoldArrays:
     psf: Any = None
     edisp: Any = None
     reco_psf: bool = False
+    gti: Any = None
     off: dict[str, np.ndarray] = field(default_factory=dict)
     cache: dict[str, Any] = field(default_factory=dict)
 
@@ -113,6 +116,32 @@ class FoldArrays:
             self.cache["scale"] = (float(x), float(y))
         scale: tuple[float, float] = self.cache["scale"]
         return scale
+
+    def intervals(self, model: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Starts and stops of the good time intervals as the temporal model of a sky model takes them.
+
+        Parameters
+        ----------
+        model : SkyModel
+            With a temporal model.
+
+        Raises
+        ------
+        ValueError
+            If there are no intervals, or the temporal model is not defined in them.
+        """
+        if self.gti is None or not len(self.gti) or not self.gti.time_sum > 0:
+            raise ValueError(
+                f"model {model.name!r} depends on time ({type(model.temporal_model).__name__}), but dataset "
+                f"{self.name!r} has no good time intervals: set dataset.gti"
+            )
+        temporal = model.temporal_model
+        start, stop = temporal.strip_time(self.gti.time_start), temporal.strip_time(self.gti.time_stop)
+        try:
+            temporal.check_times(start, stop)
+        except ValueError as error:
+            raise ValueError(f"model {model.name!r} on dataset {self.name!r}: {error}") from None
+        return start, stop
 
     def dispersion(self, position: SkyCoord, apply: bool = True) -> np.ndarray:
         """Energy dispersion at a position, shape ``(n_reco, n_true)``.
@@ -209,6 +238,7 @@ def fold_arrays(dataset: Any) -> FoldArrays:
         psf=dataset.psf,
         edisp=dataset.edisp,
         reco_psf=dataset.psf is not None and dataset.psf.energy_name == "energy",
+        gti=getattr(dataset, "gti", None),
         off=off_arrays(dataset) if on_off else {},
     )
 

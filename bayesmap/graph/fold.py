@@ -54,10 +54,15 @@ class Fold:
         return self._constants[key]
 
     def flux(self, model: Any, values: Values) -> Any:
-        """Photon flux per true-energy bin, shape ``(n_true,)``, in 1e-12 cm-2 s-1."""
+        """Photon flux per true-energy bin, mean over the good time intervals: ``(n_true,)``, in 1e-12 cm-2 s-1."""
         edges = pt.as_tensor_variable(self.arrays.energy_edges_true)
         flux = model.spectral_model.integral_graph(edges[:-1], edges[1:], values)
-        return flux * pt.ones(len(self.arrays.energy_true))
+        flux = flux * pt.ones(len(self.arrays.energy_true))
+        temporal = getattr(model, "temporal_model", None)
+        if temporal is None or temporal.is_constant:
+            return flux
+        intervals = self._constant(f"intervals {model.name}", lambda: [data(t) for t in self.arrays.intervals(model)])
+        return flux * temporal.mean_graph(*intervals, values)
 
     def project(self, values: Values) -> list[Any] | None:
         """Moving sources: the selected bins that they reach, their counts there, and their weighted total."""

@@ -1,5 +1,6 @@
 """From datasets to a `pymc.Model`."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,8 +19,11 @@ from bayesmap.inference.listing import (
 )
 from bayesmap.inference.observed import ObservedCounts, check_counts, check_off_counts
 from bayesmap.inference.observed_fluxes import ObservedFluxes
+from bayesmap.inference.signs import negative_terms
 
 __all__ = ["compile_datasets", "to_pymc"]
+
+log = logging.getLogger(__name__)
 
 Observed = ObservedCounts | ObservedFluxes
 
@@ -95,10 +99,13 @@ def _observed(
 ) -> Observed:
     if arrays is None:
         return ObservedFluxes(dataset, models, parameters)
-    nonnegative = _nonnegative(models, arrays)
+    negative = negative_terms(models, arrays)
+    if negative:
+        reasons = "; ".join(negative)
+        log.warning("dataset %r: every bin is predicted at each step, which is slow, because %s", arrays.name, reasons)
     with at_prior_centre(models):
         return ObservedCounts(
-            arrays, models, parameters, nonnegative, dataset.likelihood, reach=_reach(models), **options
+            arrays, models, parameters, not negative, dataset.likelihood, reach=_reach(models), **options
         )
 
 
@@ -131,22 +138,6 @@ def _growth(spatial: Any, parameter: Any, high: float) -> float:
         return max(float(spatial.evaluation_radius.to_value("deg") - start), 0.0)
     finally:
         parameter.value = before
-
-
-def _nonnegative(models: Sequence[Any], arrays: FoldArrays) -> bool:
-    """Whether no term can become negative anywhere in the support of the priors."""
-    if arrays.background is not None and arrays.background[arrays.mask].min() < 0:
-        return False
-    for model in models:
-        template = getattr(model, "map", None) or getattr(getattr(model, "spatial_model", None), "map", None)
-        if template is not None and np.nanmin(template.data) < 0:
-            return False
-        for p in model.parameters:
-            if p.name in ("amplitude", "const", "value") or p.name.startswith("norm"):
-                lowest = p.value if p.frozen else max(p.bounds[0], p.prior.support(p.unit)[0])
-                if lowest < 0:
-                    return False
-    return True
 
 
 def _check_data(arrays: FoldArrays) -> None:

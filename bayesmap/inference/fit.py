@@ -41,7 +41,8 @@ class CompiledFit:
         As given.
     routes : dict
         ``{dataset: {model: (route, error)}}``: how each source meets the PSF, and with which error (half the L1
-        distance from the exact pixel-integrated PSF).
+        distance from the exact pixel-integrated PSF; of "fft" only what its basis of kernels leaves out; zero, not
+        measured, for "fixed" and "region").
     """
 
     def __init__(self, datasets: Any, **options: Any) -> None:

@@ -9,7 +9,7 @@ from scipy.integrate import trapezoid
 
 from bayesmap.datasets import Datasets, FluxPointsDataset, SpectrumDataset, SpectrumDatasetOnOff
 from bayesmap.estimators import FluxPoints
-from bayesmap.inference import compile_fit, find_mode, posterior_npred, posterior_predictive, sample, to_pymc
+from bayesmap.inference import compile_fit, find_mode, posterior_npred, posterior_predictive, to_pymc
 from bayesmap.inference.density import LogDensity
 from bayesmap.likelihoods import OnOffLikelihood
 from bayesmap.maps import Map, MapAxis, RegionGeom
@@ -66,7 +66,7 @@ def test_density_is_the_likelihood(background):
 def test_sampled_and_integrated_backgrounds_give_the_same_source():
     """NUTS over amplitude and four backgrounds against the one-dimensional integral; 5 standard errors."""
     dataset = on_off("latent")
-    tree = sample(dataset, draws=1000, chains=4, random_state=4, progress_bar=False)
+    tree = dataset.sample(draws=1000, chains=4, random_state=4, progress_bar=False)
     drawn = tree["posterior"]["source.amplitude"].to_numpy()
     grid = np.linspace(1e-14, 2e-11, 2000)
     dataset.likelihood = OnOffLikelihood("marginal", 0.5)
@@ -179,7 +179,9 @@ def test_cubes_spectra_and_flux_points_share_a_source():
     model = flat_priors(model)
     datasets = Datasets([cube, plain, on_off(), points])
     datasets.models = [model]
-    joint = find_mode(datasets, searches=1)
+    joint = datasets.find_mode(searches=1)
+    observed = {"cube.counts", "plain.counts", "spectrum.counts", "points.dnde"}
+    assert {variable.name for variable in datasets.to_pymc().observed_RVs} == observed
     assert set(joint.values) == {"shared.index", "shared.amplitude"}
 
     def statistic(index, amplitude):

@@ -52,10 +52,11 @@ def _mixture_stamps(x, y, scale_x, scale_y, variance, weight, halves):
                 row_y, row_x = rows[s, e, k, 0], rows[s, e, k, 1]
                 _row(row_y, y[s], variance[s, e, k] * scale_y[s], windows[s, 0], first, last)
                 _row(row_x, x[s], variance[s, e, k] * scale_x[s], windows[s, 1], first, last)
+                across = row_x[0, first:last]
                 for j in range(first, last):
-                    factor = weight[s, e, k] * row_y[0, j]
-                    for i in range(first, last):
-                        stamps[s, e, j, i] += factor * row_x[0, i]
+                    factor, image_row = weight[s, e, k] * row_y[0, j], stamps[s, e, j, first:last]
+                    for i in range(last - first):  # counted from zero: this vectorises
+                        image_row[i] += factor * across[i]
     return stamps.reshape(stamps.size), windows, rows
 
 
@@ -67,26 +68,27 @@ def _mixture_adjoint(scale_x, scale_y, variance, weight, halves, rows, g_stamps)
     g_images = g_stamps.reshape((n_source, n_energy, size, size))
     g_place = np.zeros((4, n_source))  # by x, y, scale_x, scale_y
     g_variance, g_weight = np.zeros(variance.shape), np.zeros(variance.shape)
-    column = np.empty(size)
+    column_space = np.empty(size)
     for s in range(n_source):
         for e in range(n_energy):
             first, last = half - halves[s, e], half + halves[s, e] + 1
             for k in range(n_component):
                 row_y, row_x = rows[s, e, k, 0], rows[s, e, k, 1]
                 total = by_y = by_width_y = by_x = by_width_x = 0.0
+                across, column = row_x[0, first:last], column_space[: last - first]
                 column[:] = 0.0
                 for j in range(first, last):
-                    factor, part = row_y[0, j], 0.0
-                    for i in range(first, last):
-                        value = g_images[s, e, j, i]
-                        part += value * row_x[0, i]
+                    factor, part, g_row = row_y[0, j], 0.0, g_images[s, e, j, first:last]
+                    for i in range(last - first):
+                        value = g_row[i]
+                        part += value * across[i]
                         column[i] += factor * value
                     total += factor * part
                     by_y += row_y[1, j] * part
                     by_width_y += row_y[2, j] * part
-                for i in range(first, last):
-                    by_x += row_x[1, i] * column[i]
-                    by_width_x += row_x[2, i] * column[i]
+                for i in range(last - first):
+                    by_x += row_x[1, first + i] * column[i]
+                    by_width_x += row_x[2, first + i] * column[i]
                 share, v = weight[s, e, k], variance[s, e, k]
                 g_weight[s, e, k] = total
                 g_variance[s, e, k] = share * (by_width_x * scale_x[s] + by_width_y * scale_y[s])

@@ -28,9 +28,17 @@ def _taps(centre, over):
     return int(start), int(first) - 1, weights
 
 
+@inner_kernel
+def _part(phases, row, column, size):
+    """Every node that is a whole number of pixels from the given one: an image of the window."""
+    over = phases.shape[0]
+    y, x = row // over, column // over
+    return phases[row % over, column % over, y : y + size, x : x + size]
+
+
 @kernel
 def _spline_stamps(place, phases):
-    n_energy, _, over, n_column = phases.shape
+    n_energy, over, n_column = phases.shape[0], phases.shape[1], phases.shape[4]
     half = (n_column - 5) // 2
     size = 2 * half + 1
     stamps, slopes = np.zeros((n_energy, size, size)), np.zeros((2, n_energy, size, size))
@@ -47,16 +55,15 @@ def _spline_stamps(place, phases):
     for e in range(n_energy):
         image, by_y, by_x = stamps[e], slopes[0, e], slopes[1, e]
         for k in range(4):
-            phase, first = (column + k) % over, (column + k) // over
-            nodes, weight, slope = phases[e, row:, phase, first : first + size], wx[0, k], wx[1, k]
+            weight, slope = wx[0, k], wx[1, k]
+            n0, n1 = _part(phases[e], row, column + k, size), _part(phases[e], row + 1, column + k, size)
+            n2, n3 = _part(phases[e], row + 2, column + k, size), _part(phases[e], row + 3, column + k, size)
             for j in range(size):
-                at = j * over
                 for i in range(size):
-                    n0, n1, n2, n3 = nodes[at, i], nodes[at + 1, i], nodes[at + 2, i], nodes[at + 3, i]
-                    value = w0 * n0 + w1 * n1 + w2 * n2 + w3 * n3
+                    value = w0 * n0[j, i] + w1 * n1[j, i] + w2 * n2[j, i] + w3 * n3[j, i]
                     image[j, i] += weight * value
                     by_x[j, i] += slope * value
-                    by_y[j, i] += weight * (d0 * n0 + d1 * n1 + d2 * n2 + d3 * n3)
+                    by_y[j, i] += weight * (d0 * n0[j, i] + d1 * n1[j, i] + d2 * n2[j, i] + d3 * n3[j, i])
     return stamps.reshape(stamps.size), window, slopes.reshape((2, stamps.size))
 
 
@@ -66,9 +73,9 @@ class SplineStamps(Op):
     Inputs
         place : (2,) float
             Position y, x in pixels.
-        phases : (n_energy, n_node, oversampling, 2 * half + 5) float
-            Coefficients; the node of column c is in ``[c % oversampling, c // oversampling]``, so that those which a
-            row of pixels needs are contiguous.
+        phases : (n_energy, over, over, 2 * half + 5, 2 * half + 5) float
+            Coefficients, ``over`` nodes per pixel; row r and column c are at ``[r % over, c % over, r // over, c //
+            over]``, so that those which the window needs are read in the order of the memory.
 
     Outputs
         stamps : (n_energy * size**2,) float

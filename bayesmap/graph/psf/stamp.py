@@ -39,10 +39,10 @@ class SplineStamp:
 
     @property
     def phases(self) -> np.ndarray:
-        """The coefficients as `SplineStamps` reads them, ``(n_energy, n_node, oversampling, n_node / oversampling)``."""
-        n_energy, n_node, _ = self.coefficients.shape
-        split = self.coefficients.reshape(n_energy, n_node, n_node // self.oversampling, self.oversampling)
-        return np.ascontiguousarray(np.moveaxis(split, 2, 3))
+        """The coefficients as `SplineStamps` reads them, ``(n_energy, over, over, n_node / over, n_node / over)``."""
+        over, side = self.oversampling, self.coefficients.shape[1] // self.oversampling
+        split = self.coefficients.reshape(-1, side, over, side, over)
+        return np.ascontiguousarray(split.transpose(0, 2, 4, 1, 3))
 
 
 @functools.lru_cache(maxsize=32)

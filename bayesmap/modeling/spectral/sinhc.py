@@ -14,7 +14,7 @@ SMALL = 0.1
 
 
 @inner_kernel
-def _sinhc(x):
+def _sinhc(x: Any) -> Any:
     if abs(x) > SMALL:
         return math.sinh(x) / x
     square = x * x
@@ -23,7 +23,7 @@ def _sinhc(x):
 
 
 @inner_kernel
-def _sinhc_slope(x):
+def _sinhc_slope(x: Any) -> Any:
     if abs(x) > SMALL:
         return (math.cosh(x) - math.sinh(x) / x) / x
     square = x * x
