@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bayesmap._util import make_path
-from bayesmap.errors import FormatError
+from bayesmap.errors import FormatError, ModelFileError
 
 __all__ = ["demo", "fit", "info"]
 
@@ -55,21 +55,21 @@ def _guesses(true_models: Any) -> Any:
 
 def fit(options: Namespace) -> None:
     """Sample the models of a file for the dataset of a file."""
-    from bayesmap.datasets import MapDataset
+    from bayesmap.datasets import open_datasets
     from bayesmap.modeling import Models
 
-    dataset = MapDataset.read(make_path(options.dataset), name=options.name)
+    datasets = open_datasets(options.dataset, name=options.name)
     models = Models.read(make_path(options.models))
-    dataset.models = models
-    left_out = [model for model in models if model.name not in dataset.models.names]
+    datasets.models = models
+    left_out = [model for model in models if model.name not in datasets.models.names]
     if left_out:
         names = sorted({name for model in left_out for name in model.datasets_names})
         raise ValueError(
-            f"model(s) {[model.name for model in left_out]} are for dataset(s) {names}, this dataset is called "
-            f"{dataset.name!r}; name it with --name, or change the model file"
+            f"model(s) {[model.name for model in left_out]} are for dataset(s) {names}, but there is "
+            f"{', '.join(map(repr, datasets.names))}; name a dataset with --name, or change the model file"
         )
     folder = _new_folder(options, default="")
-    _sample_and_report(options, dataset, folder, f"{Path(options.dataset).name}: {', '.join(models.names)}")
+    _sample_and_report(options, datasets, folder, f"{Path(options.dataset).name}: {', '.join(models.names)}")
 
 
 def _new_folder(options: Namespace, default: str) -> Path:
@@ -121,14 +121,10 @@ def info(options: Namespace) -> None:
     path = make_path(options.file)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
-    if path.suffix in (".yaml", ".yml"):
-        from bayesmap.modeling import Models
-
-        say(str(Models.read(path)))
-    elif path.suffix == ".nc":
+    if path.suffix == ".nc":
         _posterior_info(path)
     else:
-        say(_fits_text(path))
+        say(_yaml_text(path) if path.suffix in (".yaml", ".yml") else _data_text(path))
 
 
 def _posterior_info(path: Path) -> None:
@@ -148,13 +144,27 @@ def _posterior_info(path: Path) -> None:
                 say(f"{key:<15}: {tree.attrs[key]}")
 
 
-def _fits_text(path: Path) -> str:
-    """Summary of the dataset in a FITS file, or of the map if that is all there is."""
-    from bayesmap.datasets import MapDataset
+def _yaml_text(path: Path) -> str:
+    """Summary of a list of datasets, or of models."""
+    from bayesmap.datasets import Datasets
+    from bayesmap.modeling import Models
+
+    try:
+        return str(Models.read(path))
+    except ModelFileError as error:
+        try:
+            return str(Datasets.read(path))
+        except FormatError:
+            raise error from None
+
+
+def _data_text(path: Path) -> str:
+    """Summary of the dataset in a file, or of the map if that is all there is."""
+    from bayesmap.datasets import open_datasets
     from bayesmap.maps import Map
 
     try:
-        return str(MapDataset.read(path))
+        return str(open_datasets(path)[0])
     except FormatError as error:
         try:
             return str(Map.read(path))

@@ -7,6 +7,7 @@ from bayesmap.datasets.flux_points import FluxPointsDataset
 from bayesmap.datasets.map import MapDataset
 from bayesmap.datasets.metadata import MapDatasetMetaData
 from bayesmap.datasets.onoff import MapDatasetOnOff
+from bayesmap.datasets.opening import open_datasets
 from bayesmap.datasets.predict import compute_residuals
 from bayesmap.datasets.registry import DATASET_REGISTRY
 from bayesmap.datasets.sampler import MapDatasetEventSampler
@@ -29,5 +30,6 @@ __all__ = [
     "compute_residuals",
     "demo_dataset",
     "demo_models",
+    "open_datasets",
     "simulate_cta_like",
 ]

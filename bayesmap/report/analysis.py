@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap.datasets import Datasets
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference import convergence_report
 from bayesmap.modeling import parameter_names
@@ -22,7 +23,7 @@ SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
 
 def write_report(
     tree: Any,
-    dataset: Any,
+    datasets: Any,
     folder: Any,
     *,
     title: str = "bayesmap analysis",
@@ -34,8 +35,8 @@ def write_report(
     ----------
     tree : xarray.DataTree
         Result of `bayesmap.sample`.
-    dataset : MapDataset
-        With counts and the sampled models; their values are not changed.
+    datasets : Dataset, Datasets or list of Dataset
+        With data and the sampled models; their values are not changed.
     folder : path
         Existing folder; files of the same names in it are replaced.
     title : str
@@ -48,15 +49,14 @@ def write_report(
     pathlib.Path
         ``folder/report.html``. It refers to no other file; the figures lie beside it as PNG files too.
     """
-    folder = Path(folder)
+    folder, listed = Path(folder), Datasets(datasets)
     truth = true_values(true_models)
-    with parameters_at(_posterior_means(tree, dataset)):
-        figures = analysis_figures(tree, dataset, truth, true_models)
-        description = str(dataset)
+    with parameters_at(_posterior_means(tree, listed.models)):
+        figures = analysis_figures(tree, listed, truth, true_models)
+        description = "\n".join(str(dataset) for dataset in listed)
     save_figures(figures, folder)
-    page = render_page(
-        title, _sections(tree, dataset, figures, truth, description), _subtitle(tree, dataset), _footer(tree)
-    )
+    sections = _sections(tree, listed, figures, truth, description)
+    page = render_page(title, sections, _subtitle(tree, listed), _footer(tree))
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
@@ -91,20 +91,20 @@ def save_figures(figures: Mapping[str, Figure], folder: Any) -> list[Path]:
     return paths
 
 
-def _posterior_means(tree: Any, dataset: Any) -> dict[Any, float]:
-    """Posterior mean of each free parameter of a dataset, inside its bounds."""
+def _posterior_means(tree: Any, models: Any) -> dict[Any, float]:
+    """Posterior mean of each free parameter, inside its bounds."""
     posterior = tree["posterior"]
     means = {}
-    for parameter, name in parameter_names(dataset.models).items():
+    for parameter, name in parameter_names(models).items():
         if not parameter.frozen:
             means[parameter] = float(np.clip(float(posterior[name].mean()), *parameter.bounds))
     return means
 
 
-def _subtitle(tree: Any, dataset: Any) -> str:
+def _subtitle(tree: Any, datasets: Datasets) -> str:
     sizes = tree["posterior"].sizes
     parts = [
-        f"dataset {dataset.name}",
+        f"dataset {', '.join(datasets.names)}",
         f"{sizes['chain']} chains of {sizes['draw']} draws",
         f"sampler {tree.attrs.get('sampler', 'unknown')}",
         f"{tree.attrs.get('created_at', '')[:16].replace('T', ' ')} UTC",
@@ -119,7 +119,7 @@ def _footer(tree: Any) -> str:
 
 
 def _sections(
-    tree: Any, dataset: Any, figures: Mapping[str, Figure], truth: Mapping[str, float] | None, description: str
+    tree: Any, datasets: Datasets, figures: Mapping[str, Figure], truth: Mapping[str, float] | None, description: str
 ) -> list[Section]:
     rows = summary_rows(tree, truth)
     corners = [figure for name, figure in figures.items() if name.startswith("corner-")]
@@ -135,12 +135,17 @@ def _sections(
         Section(
             "Can it be trusted?", str(convergence_report(tree)).replace("\n- ", "\n• "), figures=[figures["traces"]]
         ),
-        Section("Data and prediction", figures=[figures["counts"], figures["significance"], figures["predictive"]]),
+        Section("Data and prediction", figures=_named(figures, ("counts", "significance", "predictive", "fit"))),
         Section("Correlations", figures=corners),
-        _prior_section(tree, dataset),
-        Section("Dataset", figures=[figures["dataset"]], code=description),
+        _prior_section(tree, datasets.models),
+        Section("Dataset", figures=_named(figures, ("dataset",)), code=description),
         Section("Models", code=tree.attrs.get("models", "")),
     ]
+
+
+def _named(figures: Mapping[str, Figure], kinds: tuple[str, ...]) -> list[Figure]:
+    """Figures of some kinds, of all datasets."""
+    return [figure for name, figure in figures.items() if name.rpartition("-")[2] in kinds]
 
 
 def _result_text(truth: Mapping[str, float] | None) -> str:
@@ -165,10 +170,10 @@ def _typeset(text: str) -> str:
     return text.replace("+-", "±").replace(" .. ", " to ").replace("-", "−")
 
 
-def _prior_section(tree: Any, dataset: Any) -> Section:
+def _prior_section(tree: Any, models: Any) -> Section:
     defaults = set(tree.attrs.get("default_priors", "").split(", "))
     rows = []
-    for parameter, name in parameter_names(dataset.models).items():
+    for parameter, name in parameter_names(models).items():
         if name in tree["posterior"].data_vars and parameter.prior is not None:
             origin = "default" if name in defaults else "given"
             rows.append([name, _prior_text(parameter.prior), _prior_interval(parameter), str(parameter.unit), origin])

@@ -48,6 +48,8 @@ def source_regions(dataset: Any) -> dict[str, Any]:
     """
     from regions import CircleSkyRegion
 
+    if dataset.counts.geom.is_region:
+        return {dataset.name: None}
     regions: dict[str, Any] = {"whole field": None}
     geom = dataset.counts.geom.to_image()
     for model in sources(dataset):
@@ -60,7 +62,7 @@ def source_regions(dataset: Any) -> dict[str, Any]:
 
 
 def analysis_figures(
-    tree: Any, dataset: Any, truth: Mapping[str, float] | None = None, true_models: Any = None
+    tree: Any, datasets: Any, truth: Mapping[str, float] | None = None, true_models: Any = None
 ) -> dict[str, Figure]:
     """Make all figures of a report.
 
@@ -68,8 +70,8 @@ def analysis_figures(
     ----------
     tree : xarray.DataTree
         Result of `bayesmap.sample`.
-    dataset : MapDataset
-        With counts, and with the sampled models at their posterior means.
+    datasets : Datasets
+        With data, and with the sampled models at their posterior means.
     truth : Mapping of str to float, optional
         True values by variable.
     true_models : Models, optional
@@ -78,24 +80,40 @@ def analysis_figures(
     Returns
     -------
     dict of Figure
-        By file name without ending.
+        By file name without ending; those of a dataset, if there are several, begin with its name.
     """
-    npred = posterior_npred(tree, dataset, num_draws=min(MEAN_DRAWS, _total(tree)), **_options(tree, dataset))
-    figures = {
-        "counts": _counts(dataset, npred),
-        "significance": _significance(dataset, npred),
-        "predictive": _predictive(tree, dataset),
-        "marginals": _marginals(tree, dataset, truth),
-    }
-    if sources(dataset):
-        figures["spectra"] = _spectra(tree, dataset, true_models)
-    for model in dataset.models:
+    figures: dict[str, Figure] = {}
+    for dataset in datasets:
+        prefix = f"{dataset.name}-" if len(datasets) > 1 else ""
+        figures |= {prefix + name: figure for name, figure in _data_figures(tree, dataset).items()}
+    models = datasets.models
+    figures["marginals"] = _marginals(tree, models, truth)
+    if any(isinstance(model, SkyModel) for model in models):
+        figures["spectra"] = _spectra(tree, datasets, true_models)
+    for model in models:
         names = [name for name in tree["posterior"].data_vars if name.rpartition(".")[0] == model.name]
         if len(names) > 1:
             figures[f"corner-{model.name}"] = _corner(tree, model.name, names, truth)
     figures["traces"] = _traces(tree)
-    figures["dataset"] = _peek(dataset)
     return figures
+
+
+def _data_figures(tree: Any, dataset: Any) -> dict[str, Figure]:
+    """Data and prediction of one dataset."""
+    if not hasattr(dataset, "counts"):
+        top, _ = dataset.plot_fit()
+        return {"fit": _render(top.figure, "Flux points and the spectrum at the posterior mean, with residuals.")}
+    if dataset.counts.geom.is_region:
+        axes = dataset.peek()
+        peeked = _render(axes[0].figure, "The spectrum and its responses.")
+        return {"predictive": _predictive(tree, dataset), "dataset": peeked}
+    npred = posterior_npred(tree, dataset, num_draws=min(MEAN_DRAWS, _total(tree)), **_options(tree, dataset))
+    return {
+        "counts": _counts(dataset, npred),
+        "significance": _significance(dataset, npred),
+        "predictive": _predictive(tree, dataset),
+        "dataset": _peek(dataset),
+    }
 
 
 def _total(tree: Any) -> int:
@@ -187,13 +205,12 @@ def _predictive(tree: Any, dataset: Any) -> Figure:
     return _render(fig, caption)
 
 
-def _spectra(tree: Any, dataset: Any, true_models: Any) -> Figure:
+def _spectra(tree: Any, datasets: Any, true_models: Any) -> Figure:
     fig, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-    axis = dataset.exposure.geom.axes["energy_true"] if dataset.exposure is not None else None
-    reco = dataset.counts.geom.axes["energy"].edges
-    bounds = (reco[0], reco[-1]) if axis is None else (max(reco[0], axis.edges[0]), min(reco[-1], axis.edges[-1]))
+    limits = [_energy_limits(dataset) for dataset in datasets]
+    bounds = (min(low for low, _ in limits), max(high for _, high in limits))
     true = {model.name: model for model in true_models or ()}
-    for number, model in enumerate(sources(dataset)):
+    for number, model in enumerate(m for m in datasets.models if isinstance(m, SkyModel)):
         color = f"C{number}"
         plot_spectrum_posterior(tree, model, bounds, ax, color=color)
         if model.name in true:
@@ -205,8 +222,19 @@ def _spectra(tree: Any, dataset: Any, true_models: Any) -> Figure:
     return _render(fig, caption + (" Dashed: the simulated spectra." if true else ""))
 
 
-def _marginals(tree: Any, dataset: Any, truth: Mapping[str, float] | None) -> Figure:
-    axes = plot_marginals(tree, truth=truth, models=dataset.models, ncols=5)
+def _energy_limits(dataset: Any) -> tuple[Any, Any]:
+    """Lowest and highest energy that a dataset sees, in TeV."""
+    if not hasattr(dataset, "counts"):
+        return dataset.data.energy_min[0].to("TeV"), dataset.data.energy_max[-1].to("TeV")
+    low, high = dataset.energy_range_total
+    if dataset.exposure is not None:
+        true = dataset.exposure.geom.axes["energy_true"].edges
+        low, high = max(low, true[0]), min(high, true[-1])
+    return low.to("TeV"), high.to("TeV")
+
+
+def _marginals(tree: Any, models: Any, truth: Mapping[str, float] | None) -> Figure:
+    axes = plot_marginals(tree, truth=truth, models=models, ncols=5)
     return _render(axes[0].figure, "Posterior of each parameter, with the density of its prior (dashed).")
 
 

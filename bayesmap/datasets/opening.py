@@ -1,0 +1,78 @@
+"""Open whatever file somebody brings."""
+
+from pathlib import Path
+from typing import Any
+
+from bayesmap._util import make_path
+from bayesmap.datasets.base import Dataset, Datasets
+from bayesmap.datasets.flux_points import FluxPointsDataset
+from bayesmap.datasets.map import MapDataset
+from bayesmap.datasets.onoff import MapDatasetOnOff
+from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from bayesmap.maps.files import open_fits
+
+__all__ = ["open_datasets"]
+
+LISTS = (".yaml", ".yml")
+TEXTS = (".ecsv", ".txt", ".dat")
+#: HDUs of which a dataset with counts has one
+COUNTED = {"COUNTS", "BACKGROUND", "EXPOSURE", "MASK_SAFE", "MASK_FIT"}
+OFF = {"COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF"}
+
+
+def open_datasets(filename: Any, name: str | None = None) -> Datasets:
+    """Read one dataset of any type, or a list of several.
+
+    Parameters
+    ----------
+    filename : str or path
+        A FITS file in the GADF layout, an OGIP PHA file, flux points in FITS or text, or the YAML file of a list.
+    name : str, optional
+        Name of a single dataset; by default that in the file, else a random one.
+
+    Returns
+    -------
+    Datasets
+        One dataset, or those of the list.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    bayesmap.errors.FormatError
+        If it is damaged or holds no dataset.
+    ValueError
+        If a name is given for a list.
+    """
+    path = make_path(filename)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    if path.suffix in LISTS:
+        if name is not None:
+            raise ValueError(f"{path} lists datasets with names of their own; the name {name!r} has no place")
+        return Datasets.read(path)
+    dataset: Dataset = _class_of(path).read(path, name=name)
+    return Datasets([dataset])
+
+
+def _class_of(path: Path) -> Any:
+    """The class of dataset that a file holds, from the names of its HDUs."""
+    if path.suffix in TEXTS:
+        return FluxPointsDataset
+    with open_fits(path) as hdulist:
+        names = {hdu.name for hdu in hdulist}
+    if "SPECTRUM" in names:
+        return SpectrumDatasetOnOff
+    counted = names & (COUNTED | OFF)
+    if not counted:
+        return FluxPointsDataset if len(names) <= 3 and "EVENTS" not in names else MapDataset
+    in_region = any(f"{key}_REGION" in names or f"{key}_BANDS" in names and _is_table(path, key) for key in counted)
+    if names & OFF:
+        return SpectrumDatasetOnOff if in_region else MapDatasetOnOff
+    return SpectrumDataset if in_region else MapDataset
+
+
+def _is_table(path: Path, key: str) -> bool:
+    """Whether a map is stored as the column of a table, as maps of regions are."""
+    with open_fits(path) as hdulist:
+        return hasattr(hdulist[key], "columns")
