@@ -47,7 +47,7 @@ def _add_demo(commands: Any) -> None:
 def _add_info(commands: Any) -> None:
     info = commands.add_parser(
         "info",
-        help="describe a dataset (.fits), a posterior (.nc) or models (.yaml)",
+        help="describe a dataset, a list of datasets or models (.yaml), or a posterior (.nc)",
         description="Describe a file: a dataset or map (.fits, .fits.gz), a posterior (.nc) or models (.yaml).",
     )
     info.add_argument("file", metavar="FILE", help="the file")
@@ -61,7 +61,7 @@ def _add_fit(commands: Any) -> None:
         description="Sample the posterior of the models in MODELS.yaml for a dataset; write posterior, figures and "
         "report into a folder. Free parameters without a prior get a default one.",
     )
-    fit.add_argument("dataset", metavar="DATASET", help="FITS file of a dataset")
+    fit.add_argument("dataset", metavar="DATASET", help="dataset (FITS, OGIP, flux points) or list of datasets (.yaml)")
     fit.add_argument("models", metavar="MODELS.yaml", help="models, in Gammapy's layout; priors are optional")
     fit.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the results")
     fit.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
