@@ -24,6 +24,7 @@ from bayesmap.estimators import FluxPoints
 from bayesmap.inference import find_mode
 from bayesmap.likelihoods import OnOffLikelihood
 from bayesmap.modeling import (
+    ExpCutoffPowerLawSpectralModel,
     FoVBackgroundModel,
     GaussianSpatialModel,
     LogParabolaSpectralModel,
@@ -34,7 +35,14 @@ from bayesmap.modeling import (
 )
 from tests.golden import golden, shared_path
 
-FLAT = {"index": (0, 6), "alpha": (-2, 8), "beta": (-3, 5), "amplitude": (0, 1e-9), "sigma": (1e-3, 0.3)}
+FLAT = {
+    "lambda_": (-2, 2),
+    "index": (0, 6),
+    "alpha": (-2, 8),
+    "beta": (-3, 5),
+    "amplitude": (0, 1e-9),
+    "sigma": (1e-3, 0.3),
+}
 #: energy ranges in TeV of the published fit
 RANGES = {"fermi": (0.03, 2), "magic": (0.08, 30), "veritas": (0.15, 30), "fact": (0.4, 30), "hess": (0.66, 30)}
 FILES = {
@@ -240,3 +248,15 @@ def test_gaussian_source():
     sigma = first["crab.sigma"]
     low, middle, high = (statistic(sigma["value"] + k * sigma["error"]) for k in (-1, 0, 1))
     assert abs(0.5 * (low - high) / (low - 2 * middle + high)) < 0.3
+
+
+def test_galactic_centre_over_the_whole_cutout():
+    """Exponential cut-off and background over 2 deg; ``test_fit_golden.py`` has the same in a circle of 0.4 deg."""
+    dataset = MapDataset.read(shared_path("data", "cta-1dc-gc", "cta-1dc-gc.fits.gz"), name="cta")
+    dataset = dataset.cutout(SkyCoord(0, 0, unit="deg", frame="galactic"), 2 * u.deg, name="cta2")
+    dataset.mask_fit = dataset.counts.geom.energy_mask(0.3 * u.TeV, None)
+    spectrum = ExpCutoffPowerLawSpectralModel(index=2.0, amplitude="3e-12 cm-2 s-1 TeV-1", lambda_="0.1 TeV-1")
+    shape = PointSpatialModel(lon_0="-0.05 deg", lat_0="-0.05 deg", frame="galactic")
+    model = SkyModel(spectral_model=spectrum, spatial_model=shape, name="gc")
+    mode = find_mode(with_backgrounds(Datasets([dataset]), model), searches=1)
+    assert_first_fit(mode, "cta_gc_point_ecpl_fovbkg_fullcutout")
