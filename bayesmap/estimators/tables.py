@@ -1,5 +1,6 @@
 """Tables of flux points: from a table to norms and back."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,8 +101,11 @@ def to_table(points: Any, sed_type: str | None, formatted: bool) -> Table:
 
 
 def as_sky_model(model: Any) -> SkyModel | None:
-    """The model as a `SkyModel`; a spectral model is wrapped, None stays None."""
-    return SkyModel(model) if isinstance(model, SpectralModel) else model
+    """A copy of the model as a `SkyModel`; None stays None.
+
+    A copy, because the measured fluxes are multiples of it: they must not move when the model is fitted to them.
+    """
+    return copy.deepcopy(SkyModel(model) if isinstance(model, SpectralModel) else model)
 
 
 def reference_flux(model: Any, bins: EnergyBins, sed_type: str) -> u.Quantity:

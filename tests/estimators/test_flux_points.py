@@ -292,3 +292,13 @@ def test_plot(sed_type):
     assert np.isfinite(x).all()
     assert np.isfinite(y).all()
     plt.close(fig)
+
+
+def test_measured_fluxes_stay_when_the_reference_is_fitted():
+    """In Gammapy the reference is shared, and a fit of it to its own points always agrees."""
+    path = shared_path("data", "hawc", "HAWC19_flux_points.fits")
+    model = SkyModel(spectral_model=PowerLawSpectralModel(amplitude="3e-11 cm-2 s-1 TeV-1"), name="crab")
+    points = FluxPoints.read(path, reference_model=model)
+    before = points.dnde.quantity.copy()
+    model.spectral_model.amplitude.value *= 2
+    np.testing.assert_array_equal(points.dnde.quantity, before)

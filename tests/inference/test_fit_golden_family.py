@@ -260,3 +260,29 @@ def test_galactic_centre_over_the_whole_cutout():
     model = SkyModel(spectral_model=spectrum, spatial_model=shape, name="gc")
     mode = find_mode(with_backgrounds(Datasets([dataset]), model), searches=1)
     assert_first_fit(mode, "cta_gc_point_ecpl_fovbkg_fullcutout")
+
+
+def test_cube_spectra_and_flux_points_of_three_instruments():
+    """Fermi-LAT cube, two H.E.S.S. runs, HAWC points, one log parabola: the fit of Gammapy 2.1 to the same files.
+
+    All other models of the 3FHL file are frozen at its values; flat priors and the profile likelihood.
+    """
+    folder = shared_path("data", "fermi-3fhl-crab")
+    files = [folder / f"Fermi-LAT-3FHL_{kind}.yaml" for kind in ("datasets", "models")]
+    datasets = Datasets.read(*files)
+    models = list(datasets.models)
+    [catalogued] = [model for model in models if model.name == "Crab Nebula"]
+    others = [model for model in models if model is not catalogued]
+    for parameter in [p for model in models for p in model.parameters]:
+        parameter.frozen = True
+    source = SkyModel(spectral_model=log_parabola(), spatial_model=catalogued.spatial_model, name="crab")
+    for parameter in source.spatial_model.parameters:
+        parameter.frozen = True
+    hawc = FluxPoints.read(shared_path("data", "hawc", "HAWC19_flux_points.fits"))
+    datasets = Datasets([*datasets, *reflected()[:2], FluxPointsDataset(data=hawc, name="hawc")])
+    datasets.models = [flat_priors(source), *others]
+    mode = find_mode(datasets, searches=1)
+    fitted = {"amplitude": (3.67418e-11, 5.190e-13), "alpha": (2.476538, 0.005411), "beta": (0.0612847, 0.0020235)}
+    for name, (value, error) in fitted.items():
+        assert abs(mode.values[f"crab.{name}"] - value) < 0.05 * error, name
+        assert mode.errors[f"crab.{name}"] == pytest.approx(error, rel=0.02), name

@@ -6,7 +6,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets import MapDataset
-from bayesmap.irf import EDispKernelMap, PSFMap, RecoPSFMap
+from bayesmap.irf import GTI, EDispKernelMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map, MapAxis, WcsGeom
 from bayesmap.modeling import (
     FoVBackgroundModel,
@@ -54,6 +54,7 @@ def make_dataset(name="tiny", models=None, counts=None, reco=False, level=0.8, s
         exposure=Map.from_geom(exposure_geom, data=exposure, unit="m2 s"),
         psf=psf_of(reco),
         edisp=EDispKernelMap.from_gauss(geom().axes["energy"], true_axis(), sigma=0.15, bias=0.0),
+        gti=GTI.create([0, 20] * u.h, [1, 22] * u.h, reference_time="2020-01-01"),
         name=name,
     )
     dataset.models = models
