@@ -5,6 +5,7 @@ from bayesmap.inference.compile import to_pymc
 from bayesmap.inference.default_priors import assign_default_priors, default_priors
 from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
 from bayesmap.inference.predict import posterior_npred, posterior_predictive
+from bayesmap.inference.prior_draws import sample_prior
 from bayesmap.inference.result import ModeResult
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "posterior_npred",
     "posterior_predictive",
     "sample",
+    "sample_prior",
     "to_pymc",
 ]

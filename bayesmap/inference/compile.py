@@ -20,6 +20,7 @@ from bayesmap.inference.listing import (
 from bayesmap.inference.observed import ObservedCounts, check_counts, check_off_counts
 from bayesmap.inference.observed_fluxes import ObservedFluxes
 from bayesmap.inference.signs import negative_terms
+from bayesmap.modeling.prior_variables import prior_variables
 
 __all__ = ["compile_datasets", "to_pymc"]
 
@@ -46,7 +47,8 @@ def to_pymc(datasets: Any, **options: Any) -> pm.Model:
     Returns
     -------
     pymc.Model
-        One random variable ``"<model>.<parameter>"`` per free parameter, in its declared unit, and one observed
+        One variable ``"<model>.<parameter>"`` per free parameter, in its declared unit (of priors with unknown
+        location or scale and of joint priors a deterministic one), one per hyperparameter, and one observed
         variable ``"<dataset>.counts"`` per dataset (``"<dataset>.dnde"`` for flux points). Works with `pymc.sample`,
         `pymc.find_MAP`, `pymc.sample_prior_predictive`, `pymc.do` and ``model.to_graphviz()``.
 
@@ -77,7 +79,7 @@ def compile_datasets(
     options = {"route": psf_route, "tolerance": psf_tolerance, "irf_position": irf_position}
     observed: dict[str, Observed] = {}
     with pm.Model() as model:
-        variables = {p: p.prior.to_rv(names[p], p) for p in free if p.prior is not None}
+        variables = prior_variables(names)
         for dataset in datasets:
             own = list(dataset.models or [])
             parameters = [p for p in free if any(p in set(m.parameters) for m in own)]
@@ -118,26 +120,36 @@ def _reach(models: Sequence[Any]) -> dict[str, float]:
             continue
         reach[model.name] = 0.0
         for p in spatial.parameters:
-            if p.frozen or not p.unit.is_equivalent("deg") or p.name == "phi" or p.prior.distribution.scipy is None:
+            if p.frozen or p.name not in ("lon_0", "lat_0") or p.prior.distribution.scipy is None:
                 continue
-            lower, upper = p.bounds
-            high = p.prior.quantile(0.999, p.unit, lower=lower, upper=upper)
             scale = p.scale_to_internal
             if p.name == "lon_0":
                 scale *= float(np.cos(spatial.position.data.lat.rad))
-            grow = 1.0 if p.name in ("lon_0", "lat_0") else _growth(spatial, p, high)
-            reach[model.name] += abs(high - prior_median(p)) * scale if grow == 1.0 else grow
+            reach[model.name] += abs(_upper_end(p) - prior_median(p)) * scale
+        reach[model.name] += _growth(spatial)
     return reach
 
 
-def _growth(spatial: Any, parameter: Any, high: float) -> float:
-    """How much the evaluation radius (deg) grows when an extension goes to the upper end of its prior."""
-    start, before = spatial.evaluation_radius.to_value("deg"), parameter.value
+def _upper_end(parameter: Any) -> float:
+    """99.9 % quantile of a prior within the bounds, in the declared unit."""
+    lower, upper = parameter.bounds
+    return float(parameter.prior.quantile(0.999, parameter.unit, lower=lower, upper=upper))
+
+
+def _growth(spatial: Any) -> float:
+    """How much the evaluation radius (deg) grows when the whole shape goes to the upper ends of its priors."""
+    if spatial.evaluation_radius is None:
+        return 0.0
+    shape = [p for p in spatial.parameters if not p.frozen and p.name not in ("lon_0", "lat_0", "phi")]
+    start = spatial.evaluation_radius.to_value("deg")
+    before = [(p, p.value) for p in shape if p.prior.distribution.scipy is not None]
     try:
-        parameter.value = high
+        for p, _ in before:
+            p.value = _upper_end(p)
         return max(float(spatial.evaluation_radius.to_value("deg") - start), 0.0)
     finally:
-        parameter.value = before
+        for p, value in before:
+            p.value = value
 
 
 def _check_data(arrays: FoldArrays) -> None:

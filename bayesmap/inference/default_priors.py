@@ -11,6 +11,7 @@ import numpy as np
 
 from bayesmap.inference.amplitudes import estimate_amplitudes
 from bayesmap.inference.listing import as_datasets, dataset_models, is_flux_points, parameter_names
+from bayesmap.inference.temporal_priors import temporal_prior
 from bayesmap.modeling import Parameter, Prior
 
 __all__ = ["assign_default_priors", "default_priors"]
@@ -51,10 +52,22 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
     lambda_                     half-normal, width one over the geometric mean energy
     norm                        log-normal around 1, factor 1.35
     tilt                        normal 0 +- 0.2
-    sigma, r_0                  log-normal, factor 2.7, around the geometric mean of pixel and a quarter of the field
-                                (around a quarter of the region)
+    sigma, r_0, radius          log-normal, factor 2.7, around the geometric mean of pixel and a quarter of the field
+                                (around a quarter of the region); ``width`` around a third of that
     e                           Beta(1, 2); bounded away from one
     phi                         uniform over the half circle around the present value
+    norm_0, norm_1, ...         as norm
+    index1, index2, index_1     normal 2.3 +- 0.5
+    energies, expfactor, L      log-normal, factor 2.7, around the present value
+    index_2, redshift, w        log-normal, factor 1.35, around the present value; ``alpha_norm`` and the ``beta`` of a
+                                smooth break likewise
+    temporal: times             log-normal, factor 4.5, around a quarter of the time from the first start to the last
+                                stop of the good time intervals; t_ref normal around its value, width half that time
+    temporal: alpha, amp, eta   of a line: log-normal around 1, factor 1.35; of a power law: normal around its value,
+                                width 1; amp uniform from 0 to 1; eta log-normal around its value, factor 1.35
+    temporal: rates             normal around the present value, width one over that time (to the second and third
+                                power for ``f1`` and ``f2``)
+    others, with two bounds     uniform between the bounds (eta of a shape, the axes of a template)
     others                      normal around the present value, width its size or one
     ==========================  ===================================================================================
     """
@@ -101,9 +114,13 @@ def _datasets_of(model: Any, datasets: Sequence[Any]) -> list[Any]:
 
 def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
     name = parameter.name
+    temporal = getattr(model, "temporal_model", None)
+    if temporal is not None and any(p is parameter for p in temporal.parameters):
+        return temporal_prior(parameter, temporal, datasets)
     if name in ("lon_0", "lat_0"):
         return _position(parameter, model, datasets)
-    if name in ("sigma", "r_0"):
+    angle = parameter.unit.is_equivalent("deg") and not _has_bounds(parameter)
+    if name in ("sigma", "r_0", "radius", "width") and angle:
         return _extension(parameter, datasets)
     simple = {
         "index": Prior("Normal", mu=INDEX, sigma=INDEX_WIDTH),
@@ -119,12 +136,33 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
     is_ecpl = hasattr(getattr(model, "spectral_model", None), "lambda_")
     if name == "alpha" and is_ecpl:
         return Prior("LogNormal", mu=0.0, sigma=0.3)
+    if name.startswith("norm_"):
+        return simple["norm"]
+    if name in ("index1", "index2", "index_1"):
+        return simple["index"]
+    positive = _positive_width(parameter, model)
+    if positive is not None and parameter.value > 0:
+        return Prior("LogNormal", mu=float(np.log(parameter.value)), sigma=positive)
     if name in simple and (name == "phi" or parameter.unit == u.dimensionless_unscaled):
         return simple[name]
     if name == "lambda_":
         inverse = 1 / _mean_energy(datasets)
         return Prior("HalfNormal", sigma=float(inverse.to_value(parameter.unit)))
+    if _has_bounds(parameter):
+        return Prior("Uniform", lower=parameter.min, upper=parameter.max)
     return Prior("Normal", mu=parameter.value, sigma=abs(parameter.value) or 1.0)
+
+
+def _positive_width(parameter: Parameter, model: Any) -> float | None:
+    """Width in ln of the prior of a spectral parameter that only positive values make sense for."""
+    if parameter.unit.is_equivalent("TeV") or parameter.name in ("expfactor", "L"):
+        return 1.0
+    is_bend = parameter.name == "beta" and hasattr(model.spectral_model, "ebreak")
+    return 0.3 if is_bend or parameter.name in ("index_2", "redshift", "alpha_norm", "w") else None
+
+
+def _has_bounds(parameter: Parameter) -> bool:
+    return bool(np.all(np.isfinite(parameter.bounds)))
 
 
 def _half_circle(parameter: Parameter) -> float:
@@ -183,5 +221,5 @@ def _position(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prio
 def _extension(parameter: Parameter, datasets: Sequence[Any]) -> Prior:
     width, pixel = _field(datasets)
     middle = np.sqrt(pixel * width / 4) if pixel < width else width / 4
-    scale = float((1 * u.deg).to_value(parameter.unit))
+    scale = float((1 * u.deg).to_value(parameter.unit)) / (3 if parameter.name == "width" else 1)
     return Prior("LogNormal", mu=float(np.log(middle * scale)), sigma=1.0)

@@ -8,7 +8,7 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
-from bayesmap.modeling.random_variables import Standardize
+from bayesmap.modeling.random_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
 
@@ -27,6 +27,8 @@ class LogDensity:
     ----------
     names : list of str
         Free variables, in the order of the vector.
+    reported : list of str
+        Variables with a meaning: without the standard variables behind hierarchical and joint priors.
     """
 
     def __init__(self, model: pm.Model, mode: str = "NUMBA") -> None:
@@ -73,6 +75,8 @@ class LogDensity:
             trust_input=True,
             on_unused_input="ignore",
         )
+        offsets = offset_names([v.name for v in model.free_RVs + model.deterministics])
+        self.reported = [v.name for v in model.free_RVs + model.deterministics if v.name not in offsets]
         self._expand_names = [v.name for v in model.free_RVs + model.deterministics]
 
     @property

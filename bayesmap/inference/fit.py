@@ -15,6 +15,7 @@ from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
 from bayesmap.inference.result import ModeResult, build_tree
+from bayesmap.modeling.prior_variables import hyperparameters_of
 
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
 
@@ -50,6 +51,7 @@ class CompiledFit:
         self.model, self._observed = compile_datasets(self.datasets, **options)
         self.models = dataset_models(self.datasets)
         self.parameters = {name: p for p, name in parameter_names(self.models).items()}
+        self.hyperparameters = hyperparameters_of(parameter_names(self.models))
         self._density: LogDensity | None = None
         self._quick: LogDensity | None = None
         self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
@@ -125,7 +127,7 @@ class CompiledFit:
                 "no mode found: no search ended in a maximum with positive curvature. Look at the priors of weakly "
                 f"constrained parameters, or sample with sampler='nutpie'; parameters: {density.names}"
             )
-        return ModeResult.from_laplace(best, rivals, density, self.parameters)
+        return ModeResult.from_laplace(best, rivals, density, self.parameters | self.hyperparameters)
 
     def sample(
         self,

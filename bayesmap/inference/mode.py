@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 # Modes whose Gaussian evidence is lower by more than this (natural logarithm) hold a negligible share of the posterior.
 NEGLIGIBLE = 7.0
+# Variables are of order one over the prior.
+REACH = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +96,8 @@ def _climb(density: LogDensity, start: np.ndarray, jacobian: bool) -> Laplace | 
     function, counter = _counted(density, jacobian)
     if not np.isfinite(function(start)[0]):
         return None
-    mode = start
-    if not jacobian:
-        # Far out, where a bounded parameter saturates, only the Jacobian leads back.
-        mode = _descend(_counted(density, jacobian=True)[0], mode)
+    # Far out, where a bounded parameter saturates, only the Jacobian leads back; and long steps must not lead there.
+    mode = _approach(_counted(density, jacobian=True)[0], start)
     mode = _descend(function, mode)
     # BFGS may stop early on rounding; Newton steps with the curvature of the end point finish the work.
     for _ in range(4):
@@ -112,6 +112,14 @@ def _climb(density: LogDensity, start: np.ndarray, jacobian: bool) -> Laplace | 
             return laplace if distance < 0.05 else None
         mode = mode + step
     return laplace_at(density, mode, jacobian, counter[0])
+
+
+def _approach(function: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray) -> np.ndarray:
+    """A point near a minimum, not further than REACH prior widths from the start in any variable."""
+    bounds = np.stack([start - REACH, start + REACH], axis=1)
+    options = {"maxiter": 60, "maxls": 40}
+    found: np.ndarray = minimize(function, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    return found if np.isfinite(function(found)[0]) else start
 
 
 def _descend(function: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray) -> np.ndarray:

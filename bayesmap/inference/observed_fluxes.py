@@ -9,6 +9,7 @@ import pytensor
 import pytensor.tensor as pt
 
 from bayesmap import units
+from bayesmap.graph.arrays import time_intervals
 from bayesmap.inference.observed import is_cast_of
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.modeling import SkyModel
@@ -38,7 +39,7 @@ class ObservedFluxes:
     """
 
     def __init__(self, dataset: Any, models: Sequence[Any], parameters: list[Any]) -> None:
-        self.name, self.parameters = dataset.name, parameters
+        self.name, self.parameters, self.gti = dataset.name, parameters, dataset.gti
         self.models = [m for m in models if isinstance(m, SkyModel)]
         if not self.models:
             raise ValueError(f"dataset {self.name!r} has no source models, so there is no predicted flux")
@@ -56,7 +57,14 @@ class ObservedFluxes:
         free = zip(self.parameters, arguments, strict=True)
         values.update({p: argument * p.scale_to_internal for p, argument in free})
         energy = pt.as_tensor_variable(self.energy)
-        return sum(m.spectral_model.evaluate_graph(energy, values) for m in self.models) * pt.ones(len(self.energy))
+        return sum(self._of_model(m, energy, values) for m in self.models) * pt.ones(len(self.energy))
+
+    def _of_model(self, model: Any, energy: Any, values: dict[Any, Any]) -> Any:
+        """Spectrum of one model, mean over the good time intervals."""
+        flux = model.spectral_model.evaluate_graph(energy, values)
+        if model.temporal_model is None or model.temporal_model.is_constant:
+            return flux
+        return flux * model.temporal_model.mean_graph(*time_intervals(self.name, self.gti, model), values)
 
     def logp(self, value: Any, *arguments: Any) -> Any:
         """Log-likelihood of the fluxes, natural logarithm, a scalar."""

@@ -14,6 +14,7 @@ from bayesmap import __version__
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
 from bayesmap.inference.samplers import Run
+from bayesmap.modeling.random_variables import offset_names
 
 __all__ = ["ModeResult", "build_tree"]
 
@@ -52,17 +53,21 @@ class ModeResult:
         cls, best: Laplace, rivals: list[Laplace], density: LogDensity, parameters: dict[str, Any]
     ) -> "ModeResult":
         """Carry a mode and its covariance from unconstrained variables to parameters."""
-        point = _scalars(density.expand(best.mode), density.names)
+        shown = [
+            *(n for n in parameters if n in density.reported),
+            *(n for n in density.reported if n not in parameters),
+        ]
+        point = _scalars(density.expand(best.mode), shown)
         names = list(point)
         jacobian = np.empty((len(names), density.size))
         for i in range(density.size):
             step = np.zeros(density.size)
             step[i] = 1e-4 * best.factor[i, i]
-            high, low = (_scalars(density.expand(best.mode + s), density.names) for s in (step, -step))
+            high, low = (_scalars(density.expand(best.mode + s), shown) for s in (step, -step))
             jacobian[:, i] = [(high[name] - low[name]) / (2 * step[i]) for name in names]
         covariance = jacobian @ best.covariance @ jacobian.T
         errors = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
-        others = [_scalars(density.expand(rival.mode), density.names) for rival in rivals]
+        others = [_scalars(density.expand(rival.mode), shown) for rival in rivals]
         units = {name: str(parameters[name].unit) if name in parameters else "" for name in names}
         return cls(point, errors, covariance, best.log_density, best.evaluations, others, units)
 
@@ -100,9 +105,14 @@ def build_tree(fit: Any, run: Run, info: dict[str, Any]) -> xr.DataTree:
         Entries for the root attributes.
     """
     n_chain, n_draw = next(iter(run.posterior.values())).shape[:2]
+    offsets = offset_names(run.posterior)
     coords = {"chain": np.arange(n_chain), "draw": np.arange(n_draw)}
     posterior = xr.Dataset(
-        {name: (_dims(name, values), values, _describe(fit, name)) for name, values in run.posterior.items()},
+        {
+            name: (_dims(name, values), values, _describe(fit, name))
+            for name, values in run.posterior.items()
+            if name not in offsets
+        },
         coords=coords,
         attrs={"sample_dims": ["chain", "draw"]},
     )
@@ -125,6 +135,9 @@ def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
 
 def _describe(fit: Any, name: str) -> dict[str, str]:
     parameter = fit.parameters.get(name)
+    if name in fit.hyperparameters:
+        hyper = fit.hyperparameters[name]
+        return {"units": str(hyper.unit), "prior": str(hyper.prior)}
     if parameter is None:
         return {"units": ""}
     linked = [m.name for m in fit.models if parameter in set(m.parameters)][1:]
