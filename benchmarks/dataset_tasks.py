@@ -128,11 +128,12 @@ class Tasks:
 
     def memory(self, path: str, number: int, trace: bool) -> dict[str, float]:
         """Peak memory in bytes of stacking files that are read lazily, above that before, and sizes of the arrays."""
+        # bayesmap forgets by itself what it has stacked; Gammapy keeps it unless it is told to read all things anew
+        options = {"lazy": True, "cache": self.name == "bayesmap"}
         many = self.lib.datasets.Datasets
-        kind = self.lib.datasets.MapDataset
-        many([kind.read(path, name=f"first{i}", lazy=True, cache=False) for i in range(2)]).stack_reduce()
+        many([self.read(path, name=f"first{i}", **options) for i in range(2)]).stack_reduce()
         gc.collect()
-        ten = many([kind.read(path, name=f"run{i}", lazy=True, cache=False) for i in range(number)])
+        ten = many([self.read(path, name=f"run{i}", **options) for i in range(number)])
         start = _start_of_peak(trace)
         result = ten.stack_reduce(name="stacked")
         peak = tracemalloc.get_traced_memory()[1] if trace else peak_memory() * 1e6
@@ -152,13 +153,13 @@ class Tasks:
         """Maximum-likelihood fit by Gammapy."""
         return joint_fits.fit(joint_fits.crab_runs(self.lib, Path(folder)))
 
-    def sample_crab(self, folder: str, draws: int) -> dict[str, Any]:
+    def sample_crab(self, folder: str, draws: int, tune: int | None) -> dict[str, Any]:
         """Posterior of the same by bayesmap."""
-        return joint_fits.sample(joint_fits.crab_runs(self.lib, Path(folder)), draws)
+        return joint_fits.sample(joint_fits.crab_runs(self.lib, Path(folder)), draws, tune)
 
-    def sample_joint(self, folder: str, draws: int) -> dict[str, Any]:
+    def sample_joint(self, folder: str, draws: int, tune: int | None) -> dict[str, Any]:
         """Posterior of the joint Crab of five instruments by bayesmap."""
-        return joint_fits.sample(joint_fits.joint_crab(self.lib, Path(folder)), draws)
+        return joint_fits.sample(joint_fits.joint_crab(self.lib, Path(folder)), draws, tune)
 
     def fit_joint(self, folder: str) -> dict[str, Any]:
         """Maximum-likelihood fit of the joint Crab by Gammapy."""

@@ -21,6 +21,8 @@ extensions = [
     "numpydoc",
     "myst_nb",
     "change_fragments",
+    "model_gallery",
+    "zoo_page",
 ]
 exclude_patterns = ["_build", "_templates", "_ext", "changes", "jupyter_execute", "**/.ipynb_checkpoints"]
 templates_path = ["_templates"]

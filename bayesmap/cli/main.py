@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_info(commands)
     _add_fit(commands)
+    _add_models(commands)
     return parser
 
 
@@ -67,6 +68,25 @@ def _add_fit(commands: Any) -> None:
     fit.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
     _add_sampling(fit, draws=1000, tune=None, chains=4)
     fit.set_defaults(run="fit")
+
+
+def _add_models(commands: Any) -> None:
+    models = commands.add_parser(
+        "models",
+        help="the model files that come with the package; check a file of your own",
+        description="List, show and check model files with priors.",
+    )
+    actions = models.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list the models that come with the package (the zoo)")
+    listing.add_argument("text", nargs="?", default="", metavar="TEXT", help="only those whose name or title holds it")
+    listing.set_defaults(run="list_models")
+    show = actions.add_parser("show", help="describe a model of the zoo: source of its numbers, priors")
+    show.add_argument("name", metavar="NAME", help="name in the list")
+    show.add_argument("--yaml", action="store_true", help="print the file, to start one of your own")
+    show.set_defaults(run="show_model")
+    check = actions.add_parser("check", help="read a model file and try its priors")
+    check.add_argument("file", metavar="FILE", help="model file (.yaml)")
+    check.set_defaults(run="check_models")
 
 
 def _add_sampling(parser: argparse.ArgumentParser, draws: int, tune: int | None, chains: int) -> None:
@@ -112,9 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from bayesmap.cli import commands
+    from bayesmap.cli import commands, models
 
-    getattr(commands, options.run)(options)
+    getattr(models if options.command == "models" else commands, options.run)(options)
 
 
 def _one_line(error: BaseException) -> str:

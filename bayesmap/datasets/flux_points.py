@@ -11,6 +11,7 @@ from bayesmap.datasets.base import Dataset
 from bayesmap.datasets.flux_points_stat import NEEDS, flux_points_likelihood, stat_array, valid_points
 from bayesmap.datasets.info import models_text
 from bayesmap.estimators import FluxPoints
+from bayesmap.graph.arrays import time_intervals
 from bayesmap.io import read_flux_table, write_flux_table
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.modeling import SkyModel
@@ -163,8 +164,16 @@ class FluxPointsDataset(Dataset):
         models = [model for model in self.models or () if isinstance(model, SkyModel)]
         if not models:
             raise ValueError(f"dataset {self.name!r} has no source models, so there is no predicted flux")
-        total = sum(model.spectral_model(self.data.energy_ref).to("TeV-1 s-1 cm-2") for model in models)
+        total = sum(self._flux_of(model).to("TeV-1 s-1 cm-2") for model in models)
         return total[:, None, None]
+
+    def _flux_of(self, model: SkyModel) -> u.Quantity:
+        """Spectrum of one model, mean over the good time intervals."""
+        flux = model.spectral_model(self.data.energy_ref)
+        if model.temporal_model is None or model.temporal_model.is_constant:
+            return flux
+        time_intervals(self.name, self.gti, model)  # complains by the name of the dataset
+        return flux * model.temporal_model.integral(self.gti.time_start, self.gti.time_stop).sum()
 
     def stat_array(self) -> np.ndarray:
         """Fit statistic per point, also outside the mask; NaN where numbers are missing.

@@ -8,6 +8,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.modeling import parameter_names
+from bayesmap.modeling.prior_variables import prior_variables
 
 __all__ = ["draw_from_posterior", "draw_from_prior", "parameters_at"]
 
@@ -108,6 +109,6 @@ def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
     if missing:
         give_default_priors(dataset)
     with pm.Model():
-        variables = [parameter.prior.to_rv(name, parameter) for parameter, name in names.items()]
-        draws = pm.draw(variables, random_seed=rng, mode="FAST_COMPILE")
-    return {parameter: float(value) for parameter, value in zip(names, draws, strict=True)}
+        variables = prior_variables(parameter_names(dataset.models))
+        draws = pm.draw(list(variables.values()), random_seed=rng, mode="FAST_COMPILE")
+    return {parameter: float(value) for parameter, value in zip(variables, draws, strict=True)}

@@ -11,7 +11,7 @@ from bayesmap import units
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps import MapAxis
 
-__all__ = ["FoldArrays", "Selection", "fold_arrays", "off_arrays"]
+__all__ = ["FoldArrays", "Selection", "fold_arrays", "off_arrays", "time_intervals"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,30 +118,8 @@ class FoldArrays:
         return scale
 
     def intervals(self, model: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Starts and stops of the good time intervals as the temporal model of a sky model takes them.
-
-        Parameters
-        ----------
-        model : SkyModel
-            With a temporal model.
-
-        Raises
-        ------
-        ValueError
-            If there are no intervals, or the temporal model is not defined in them.
-        """
-        if self.gti is None or not len(self.gti) or not self.gti.time_sum > 0:
-            raise ValueError(
-                f"model {model.name!r} depends on time ({type(model.temporal_model).__name__}), but dataset "
-                f"{self.name!r} has no good time intervals: set dataset.gti"
-            )
-        temporal = model.temporal_model
-        start, stop = temporal.strip_time(self.gti.time_start), temporal.strip_time(self.gti.time_stop)
-        try:
-            temporal.check_times(start, stop)
-        except ValueError as error:
-            raise ValueError(f"model {model.name!r} on dataset {self.name!r}: {error}") from None
-        return start, stop
+        """Starts and stops of the good time intervals; see :func:`time_intervals`."""
+        return time_intervals(self.name, self.gti, model)
 
     def dispersion(self, position: SkyCoord, apply: bool = True) -> np.ndarray:
         """Energy dispersion at a position, shape ``(n_reco, n_true)``.
@@ -191,6 +169,37 @@ class FoldArrays:
         keys = columns.view([("", columns.dtype)] * columns.shape[1]).ravel()
         _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
         return inverse.reshape(weights.shape[1:]).astype("int64"), columns[first]
+
+
+def time_intervals(name: str, gti: Any, model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return starts and stops of good time intervals as the temporal model of a sky model takes them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dataset.
+    gti : GTI or None
+        Its good time intervals.
+    model : SkyModel
+        With a temporal model.
+
+    Raises
+    ------
+    ValueError
+        If there are no intervals, or the temporal model is not defined in them.
+    """
+    temporal = model.temporal_model
+    if gti is None or not len(gti) or not gti.time_sum > 0:
+        raise ValueError(
+            f"model {model.name!r} depends on time ({type(temporal).__name__}), but dataset {name!r} has no good time "
+            "intervals: set its gti"
+        )
+    start, stop = temporal.strip_time(gti.time_start), temporal.strip_time(gti.time_stop)
+    try:
+        temporal.check_times(start, stop)
+    except ValueError as error:
+        raise ValueError(f"model {model.name!r} on dataset {name!r}: {error}") from None
+    return start, stop
 
 
 def fold_arrays(dataset: Any) -> FoldArrays:

@@ -55,7 +55,7 @@ class Fold:
 
     def flux(self, model: Any, values: Values) -> Any:
         """Photon flux per true-energy bin, mean over the good time intervals: ``(n_true,)``, in 1e-12 cm-2 s-1."""
-        edges = pt.as_tensor_variable(self.arrays.energy_edges_true)
+        edges = np.asarray(self.arrays.energy_edges_true)
         flux = model.spectral_model.integral_graph(edges[:-1], edges[1:], values)
         flux = flux * pt.ones(len(self.arrays.energy_true))
         temporal = getattr(model, "temporal_model", None)

@@ -51,8 +51,11 @@ class RegionSource(FixedSource):
         if "point" in spatial.tag:
             x, y = self.sky.pixel(values[spatial.lon_0], values[spatial.lat_0])
             return bilinear(pt.as_tensor_variable(self.acceptance), x[None], y[None])[0]
-        lon, lat, solid_angle = (pt.as_tensor_variable(c) for c in self.coords)
-        image = (spatial.evaluate_graph(lon, lat, values) * solid_angle).sum(axis=-1)
+        lon, lat, solid_angle = self.coords
+        step = float(np.rad2deg(np.sqrt(np.median(solid_angle))))
+        if not spatial.fixed_positions:
+            lon, lat = pt.as_tensor_variable(lon), pt.as_tensor_variable(lat)
+        image = (spatial.resolved_graph(lon, lat, values, step) * solid_angle).sum(axis=-1)
         return pt.as_tensor_variable(self.acceptance.reshape(len(self.acceptance), -1)) @ image.ravel()
 
 
@@ -87,7 +90,7 @@ def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
     first, n_band = band_of(edisp)
     columns = first[:, None] + np.arange(n_band)
     band = np.take_along_axis(edisp, columns, axis=1) * arrays.exposure[:, 0, 0][columns]
-    if spatial is None or arrays.psf is None or not use["psf"]:
+    if spatial is None or arrays.psf is None or not use["psf"] or "const-flux" in spatial.tag:
         return FixedSource(model, first, band[:, :, None, None])
     _require_area(arrays)
     profile = psf_profile(arrays.psf, position, arrays.energy if arrays.reco_psf else arrays.energy_true)
@@ -103,7 +106,7 @@ def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
     grid, acceptance = _acceptance(arrays, profile)
     sky = SkyToPixel.from_geom(grid, grid.center_skydir.transform_to(spatial.frame))
     fine = 1
-    if "point" not in spatial.tag:
+    if "point" not in spatial.tag and spatial.evaluation_bin_size_min is not None:
         detail = spatial.evaluation_bin_size_min.to_value("deg") / 4
         fine = int(np.clip(np.ceil(np.abs(grid.pixel_scales.to_value("deg")).max() / detail), 1, 8))
     coords = sub_pixels(grid, spatial.frame, (0, 0, *grid.data_shape), fine)

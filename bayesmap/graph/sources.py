@@ -238,19 +238,28 @@ class FFTSource(_Positions):
         self.mixing, self.kernels = data(basis.mixing), data(basis.kernels)
         self.pixels_per_deg = float(np.linalg.norm(sky.matrix, axis=1).max())
         self.n_energy, self.error = len(basis.mixing), basis.error
-        self.lon, self.lat, self.solid_angle = (data(c) for c in coords)
+        lon, lat, solid_angle = coords
+        fixed = model.spatial_model.fixed_positions  # a table is looked up here, once
+        self.lon, self.lat = (lon, lat) if fixed else (data(lon), data(lat))
+        self.solid_angle = data(solid_angle)
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         """Convolved image of the shape; see :class:`SourceGroup`."""
         spatial = self.models[0].spatial_model
         rows, columns = self._window(values)
         lon, lat, solid_angle = (c[slice(*rows), slice(*columns)] for c in (self.lon, self.lat, self.solid_angle))
-        density = spatial.evaluate_graph(lon, lat, spatial.at_resolution(values, self.step))
-        image = (density * solid_angle).sum(axis=-1)
+        image = (spatial.resolved_graph(lon, lat, values, self.step) * solid_angle).sum(axis=-1)
         stamps = convolve_graph(image, self.mixing, self.kernels)
         height, width = rows[1] - rows[0], columns[1] - columns[0]
-        window = pt.stack([rows[0] + self.area[0], columns[0] + self.area[1], height, width])[None]
+        window = pt.stack([rows[0] + self.area[0], columns[0] + self.area[1], height, width])[None].astype("int64")
         return stamps.ravel(), window, pt.maximum(height, width) * np.ones((1, self.n_energy), dtype="int64")
+
+    def pixels(self, values: Values) -> tuple[Any, Any]:
+        """Position in pixels; the middle of the area for a shape without one."""
+        if hasattr(self.models[0].spatial_model, "lon_0"):
+            return super().pixels(values)
+        y0, x0, height, width = self.area
+        return pt.as_tensor_variable([x0 + 0.5 * width]), pt.as_tensor_variable([y0 + 0.5 * height])
 
     def _window(self, values: Values) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         """First and last row and column of the window inside the area."""

@@ -69,7 +69,8 @@ class BackgroundTerm:
     def image(self, values: Values) -> Any:
         """Factor per pixel, flattened: shape ``(n_lat * n_lon,)``."""
         assert self.lonlat is not None
-        return self.model.spatial_model.evaluate_graph(*(data(c) for c in self.lonlat), values)
+        spatial = self.model.spatial_model
+        return spatial.evaluate_graph(*(c if spatial.fixed_positions else data(c) for c in self.lonlat), values)
 
 
 @dataclass(eq=False)
@@ -223,7 +224,8 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
     gaussian = _is_round_gaussian(spatial)
     point = "point" in spatial.tag
     plan = _Plan(model, "fft", profile, edisp)
-    if forced == "fixed" or (forced is None and not moving and not gaussian) or not _positioned(spatial):
+    shaped = moving and not _positioned(spatial) and not hasattr(spatial, "lon_0")  # free shape, no position
+    if forced == "fixed" or (forced is None and not moving and not gaussian) or not (shaped or _positioned(spatial)):
         if moving:
             raise ValueError(f"model {model.name!r} has free spatial parameters and cannot take the route 'fixed'")
         plan.route = "fixed"
@@ -310,20 +312,38 @@ def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) 
 
 def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
     spatial, scale = plan.model.spatial_model, arrays.pixel_scale
-    x, y = (float(v) for v in arrays.geom.wcs.world_to_pixel(spatial.position.transform_to(arrays.geom.frame)))
-    radius = float(spatial.evaluation_radius.to_value("deg")) + reach
-    n_lat, n_lon = arrays.mask.shape[1:]
     kernel = 1 if plan.profile is None else kernel_half_width(plan.profile, scale)
-    half = [int(np.ceil(radius / s)) + kernel + 1 for s in scale]
-    # What lies further from the map than the kernel reaches cannot be seen.
-    x0, x1 = max(round(x) - half[0], -2 * kernel), min(round(x) + half[0] + 1, n_lon + 2 * kernel)
-    y0, y1 = max(round(y) - half[1], -2 * kernel), min(round(y) + half[1] + 1, n_lat + 2 * kernel)
-    window = (y0, x0, max(y1 - y0, 1), max(x1 - x0, 1))
-    fine = int(np.clip(np.ceil(2 * min(scale) / spatial.evaluation_bin_size_min.to_value("deg")), 1, 8))
+    window = _window_of(arrays, spatial, reach, kernel) if _positioned(spatial) else _whole_map(arrays, plan, kernel)
+    detail = spatial.evaluation_bin_size_min
+    fine = 1 if detail is None else int(np.clip(np.ceil(2 * min(scale) / detail.to_value("deg")), 1, 8))
     n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
     basis = kernel_basis(plan.profile, n_energy, scale)
     coords = sub_pixels(arrays.geom, spatial.frame, window, fine)
     return FFTSource(plan.model, plan.sky(arrays), window, kernel, coords, basis, plan.edisp[None], arrays.reco_psf)
+
+
+def _whole_map(arrays: FoldArrays, plan: _Plan, kernel: int) -> tuple[int, int, int, int]:
+    """Window of a shape without a position: the map and the reach of the PSF around it."""
+    if arrays.reco_psf:
+        raise ValueError(
+            f"model {plan.model.name!r}, dataset {arrays.name!r}: a {type(plan.model.spatial_model).__name__} with free "
+            "parameters cannot be combined with a PSF in reconstructed energy; freeze its parameters"
+        )
+    n_lat, n_lon = arrays.mask.shape[1:]
+    return -kernel, -kernel, n_lat + 2 * kernel, n_lon + 2 * kernel
+
+
+def _window_of(arrays: FoldArrays, spatial: Any, reach: float, kernel: int) -> tuple[int, int, int, int]:
+    """Largest window that a shape with a position can have: first row and column, height and width."""
+    scale = arrays.pixel_scale
+    x, y = (float(v) for v in arrays.geom.wcs.world_to_pixel(spatial.position.transform_to(arrays.geom.frame)))
+    radius = float(spatial.evaluation_radius.to_value("deg")) + reach
+    n_lat, n_lon = arrays.mask.shape[1:]
+    half = [int(np.ceil(radius / s)) + kernel + 1 for s in scale]
+    # What lies further from the map than the kernel reaches cannot be seen.
+    x0, x1 = max(round(x) - half[0], -2 * kernel), min(round(x) + half[0] + 1, n_lon + 2 * kernel)
+    y0, y1 = max(round(y) - half[1], -2 * kernel), min(round(y) + half[1] + 1, n_lat + 2 * kernel)
+    return y0, x0, max(y1 - y0, 1), max(x1 - x0, 1)
 
 
 def _background(arrays: FoldArrays, model: Any) -> BackgroundTerm:
@@ -331,7 +351,7 @@ def _background(arrays: FoldArrays, model: Any) -> BackgroundTerm:
     name = arrays.name if model is None else model.name
     term = BackgroundTerm(name, arrays.background, arrays.energy, model)
     if model is not None and model.spatial_model is not None:
-        coords = arrays.geom.to_image().get_coord().skycoord
+        coords = arrays.geom.to_image().get_coord().skycoord.transform_to(model.spatial_model.frame)
         term.lonlat = (coords.data.lon.deg.ravel(), coords.data.lat.deg.ravel())
     return term
 

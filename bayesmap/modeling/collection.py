@@ -3,11 +3,16 @@
 import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from bayesmap._util import make_path, suggest
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.sky import Component
+
+if TYPE_CHECKING:
+    from bayesmap.modeling.correlated import MultivariateNormalPrior
+    from bayesmap.modeling.covariance import Covariance
+    from bayesmap.modeling.hyper import HyperParameter
 
 __all__ = ["Models", "parameter_names"]
 
@@ -28,7 +33,7 @@ def parameter_names(models: Iterable[Component]) -> dict[Parameter, str]:
     """
     names: dict[Parameter, str] = {}
     for model in models:
-        local = [name for part in model.parts.values() for name in part.parameter_names]
+        local = [name for part in model.parts.values() for name in dict.fromkeys(part.parameter_names)]
         for part_name, part in model.parts.items():
             for name in part.parameter_names:
                 middle = f"{part_name}." if local.count(name) > 1 else ""
@@ -185,6 +190,34 @@ class Models(MutableSequence[Component]):
             and (frozen is None or model.frozen == frozen)
         )
 
+    def reassign(self, dataset_name: str, new_dataset_name: str) -> Self:
+        """Return a copy in which the models of one dataset are those of another.
+
+        Parameters
+        ----------
+        dataset_name, new_dataset_name : str
+            Old and new name of the dataset. Models for all datasets stay so; links inside the collection stay links.
+
+        Raises
+        ------
+        ValueError
+            If no model names the dataset, or one names the new one already.
+        """
+        named = [name for model in self._models for name in model.datasets_names or []]
+        for what, name in (("dataset_name", dataset_name), ("new_dataset_name", new_dataset_name)):
+            if not isinstance(name, str):
+                raise TypeError(f"{what} must be a string, got {name!r}")
+        if dataset_name not in named:
+            raise ValueError(f"no model belongs to dataset {dataset_name!r}{suggest(dataset_name, set(named))}")
+        new = self.copy()
+        for model in new:
+            names = model.datasets_names or []
+            if dataset_name in names and new_dataset_name in names:
+                raise ValueError(f"model {model.name!r} belongs to both datasets already: {names}")
+            if dataset_name in names:
+                model.datasets_names = [new_dataset_name if name == dataset_name else name for name in names]
+        return new
+
     def copy(self) -> Self:
         """Return a deep copy with the same names; links inside the collection stay links."""
         return copy.deepcopy(self)
@@ -208,6 +241,94 @@ class Models(MutableSequence[Component]):
 
         set_values(self.parameter_names, tree, statistic)
 
+    def covariance_from(self, tree: Any) -> "Covariance":
+        """Return the covariance of the free parameters in a posterior.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            Result of `bayesmap.sample`.
+
+        Returns
+        -------
+        Covariance
+            In the declared units; the models are not changed (`set_values` sets values and errors).
+
+        Raises
+        ------
+        KeyError
+            If a free parameter is not in the posterior.
+        """
+        from bayesmap.modeling.covariance import covariance_from
+
+        return covariance_from(self.parameter_names, tree)
+
+    # -- priors -----------------------------------------------------------------------------------------------------
+    def set_prior(self, parameters: Iterable[Parameter], priors: Any) -> None:
+        """Set the priors of several parameters.
+
+        Parameters
+        ----------
+        parameters : Parameters or iterable of Parameter
+            Parameters, for example ``models.parameters.free_parameters``.
+        priors : Prior, list of Prior or None
+            One for all, or one each.
+
+        Raises
+        ------
+        ValueError
+            If the numbers differ or a prior does not fit; nothing is changed then.
+        """
+        from bayesmap.modeling.prior_table import set_priors
+
+        set_priors(parameters, priors)
+
+    def set_joint_prior(self, prior: "MultivariateNormalPrior") -> None:
+        """Give parameters a correlated prior.
+
+        Parameters
+        ----------
+        prior : MultivariateNormalPrior
+            It names its parameters. Each gets its marginal as `Parameter.prior`; giving one of them another prior
+            takes it out, and freezing one conditions the others on its value.
+
+        Raises
+        ------
+        KeyError
+            If a name is unknown.
+        ValueError
+            If the prior does not fit to a parameter; nothing is changed then.
+        """
+        prior.assign({name: parameter for parameter, name in self.parameter_names.items()})
+
+    @property
+    def joint_priors(self) -> "list[MultivariateNormalPrior]":
+        """The correlated priors, under the present names of their parameters."""
+        from bayesmap.modeling.prior_table import joint_priors
+
+        return joint_priors(self.parameter_names)
+
+    @property
+    def hyperparameters(self) -> "dict[str, HyperParameter]":
+        """The hyperparameters that the priors of free parameters share, by name."""
+        from bayesmap.modeling.prior_variables import hyperparameters_of
+
+        return hyperparameters_of(self.parameter_names)
+
+    def prior_table(self) -> Any:
+        """Return the priors of the free parameters and hyperparameters.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            One row per parameter: name of the variable, prior (empty if there is none yet), unit, bounds, whether it
+            is a default, and the central 95 % interval inside the bounds (over all hyperpriors), from ``low`` to
+            ``high`` in the unit; NaN for an improper prior.
+        """
+        from bayesmap.modeling.prior_table import prior_table
+
+        return prior_table(self.parameter_names)
+
     def to_parameters_table(self) -> Any:
         """Return an `~astropy.table.Table` with one row per parameter and model."""
         table = self.parameters.to_table()
@@ -215,11 +336,20 @@ class Models(MutableSequence[Component]):
         return table
 
     # -- files ------------------------------------------------------------------------------------------------------
-    def to_dict(self, full_output: bool = False) -> dict[str, Any]:
-        """Return plain data in Gammapy's layout."""
+    def to_dict(self, full_output: bool = False, gammapy: str = "2.1") -> dict[str, Any]:
+        """Return plain data in Gammapy's layout.
+
+        Parameters
+        ----------
+        full_output : bool
+            Write also what equals the class default.
+        gammapy : {"2.1", "dev"}
+            Which Gammapy is to read the priors: what it does not know stands in the section ``bayesmap``. "dev" adds
+            LogNormalPrior and SamplesKDEPrior, on which Gammapy 2.1 fails.
+        """
         from bayesmap.modeling.yaml import models_to_dict
 
-        return models_to_dict(self, full_output=full_output)
+        return models_to_dict(self, full_output=full_output, gammapy=gammapy)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -234,11 +364,11 @@ class Models(MutableSequence[Component]):
 
         return cls(models_from_dict(data))
 
-    def to_yaml(self, full_output: bool = False) -> str:
-        """Return the text of a model file."""
+    def to_yaml(self, full_output: bool = False, gammapy: str = "2.1") -> str:
+        """Return the text of a model file; arguments as `to_dict`."""
         from bayesmap.modeling.yaml import dump
 
-        return dump(self.to_dict(full_output=full_output))
+        return dump(self.to_dict(full_output=full_output, gammapy=gammapy))
 
     @classmethod
     def from_yaml(cls, text: str) -> Self:
@@ -273,15 +403,15 @@ class Models(MutableSequence[Component]):
         return cls(read(filename))
 
     @classmethod
-    def from_zoo(cls, name: str, dataset_name: str | None = None) -> Self:
+    def from_zoo(cls, name: str, dataset_name: str | Iterable[str] | None = None) -> Self:
         """Read models that come with the package; see `bayesmap.modeling.zoo.from_zoo`.
 
         Parameters
         ----------
         name : str
             One of `bayesmap.modeling.zoo.zoo_names`.
-        dataset_name : str or None
-            The dataset that a background model applies to.
+        dataset_name : str, list of str or None
+            The dataset that a background model applies to; of several, each gets a model.
         """
         from bayesmap.modeling.zoo import from_zoo
 
@@ -293,6 +423,7 @@ class Models(MutableSequence[Component]):
         overwrite: bool = False,
         full_output: bool = False,
         write_templates: bool = False,
+        gammapy: str = "2.1",
     ) -> None:
         """Write a model file.
 
@@ -306,6 +437,8 @@ class Models(MutableSequence[Component]):
             Write also what equals the class default.
         write_templates : bool
             Write the maps of template models to their files too.
+        gammapy : {"2.1", "dev"}
+            Which Gammapy is to read the priors; see `to_dict`.
 
         Raises
         ------
@@ -314,7 +447,7 @@ class Models(MutableSequence[Component]):
         """
         from bayesmap.modeling.yaml import write
 
-        write(self, make_path(path), overwrite=overwrite, full_output=full_output)
+        write(self, make_path(path), overwrite=overwrite, full_output=full_output, gammapy=gammapy)
         if write_templates:
             for template in _templates(self):
                 template.write(overwrite=overwrite)

@@ -11,6 +11,8 @@ scale      a width; same unit, positive
 rate       an inverse width; inverse unit, positive
 shape      a pure number, positive
 log        the logarithm of a value; a quantity given here is the value itself (the median)
+samples    values of the parameter, a list; same unit
+weights    weights of the samples, a list; no unit
 ========== ==================================================================================
 
 A row can be added for any univariate distribution of PyMC that has a ``logcdf`` (bounds of a parameter truncate its
@@ -23,9 +25,14 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap.modeling.kde import KernelDensity
+
 __all__ = ["DISTRIBUTIONS", "Distribution"]
 
 LOCATION, BOUND, SCALE, RATE, SHAPE, LOG = "location", "bound", "scale", "rate", "shape", "log"
+SAMPLES, WEIGHTS = "samples", "weights"
+ARRAYS = (SAMPLES, WEIGHTS)
+POSITIVE = (SCALE, RATE, SHAPE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +61,8 @@ class Distribution:
             object.__setattr__(self, "forms", (tuple(self.roles),))
 
 
-def _gamma(st: Any, alpha: float = 0, beta: float = 0, mu: float = 0, sigma: float = 0) -> Any:
-    if sigma:
+def _gamma(st: Any, alpha: Any = None, beta: Any = None, mu: Any = None, sigma: Any = None) -> Any:
+    if alpha is None:
         alpha, beta = (mu / sigma) ** 2, mu / sigma**2
     return st.gamma(alpha, scale=1 / beta)
 
@@ -103,5 +110,10 @@ DISTRIBUTIONS: dict[str, Distribution] = {
     "Pareto": Distribution({"alpha": SHAPE, "m": BOUND}, lambda st, alpha, m: st.pareto(alpha, scale=m)),
     "Beta": Distribution({"alpha": SHAPE, "beta": SHAPE}, lambda st, alpha, beta: st.beta(alpha, beta), unitless=True),
     "ChiSquared": Distribution({"nu": SHAPE}, lambda st, nu: st.chi2(nu), unitless=True),
+    "SamplesKDE": Distribution(
+        {"samples": SAMPLES, "weights": WEIGHTS},
+        lambda st, samples, weights=None: KernelDensity(samples, weights),
+        forms=(("samples",), ("samples", "weights")),
+    ),
     "Flat": Distribution({}, None),
 }

@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 import astropy.units as u
@@ -78,9 +78,10 @@ class ModelBase:
 
     kind: ClassVar[str] = ""
     tag: ClassVar[Any] = ""
-    parameter_names: ClassVar[tuple[str, ...]] = ()
-    default_parameters: ClassVar[Parameters] = Parameters()
+    parameter_names: tuple[str, ...] = ()
+    default_parameters: Parameters = Parameters()
     file_keys: ClassVar[tuple[str, ...]] = ()
+    file_parts: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -90,9 +91,10 @@ class ModelBase:
         for name, parameter in declared.items():
             if parameter.name != name:
                 raise TypeError(f"{cls.__name__}: attribute {name!r} holds a parameter called {parameter.name!r}")
-        cls.parameter_names = tuple(declared)
-        cls.default_parameters = Parameters(declared.values())
-        cls._check_formula()
+        if not isinstance(vars(cls).get("parameter_names"), property):  # a model made of models lists theirs
+            cls.parameter_names = tuple(declared)
+            cls.default_parameters = Parameters(declared.values())
+            cls._check_formula()
         if "tag" in vars(cls):
             short = vars(cls)["tag"]
             cls.tag = [cls.__name__, short] if isinstance(short, str) else list(short)
@@ -128,6 +130,21 @@ class ModelBase:
             raise u.UnitConversionError(f"{type(self).__name__}: {error}") from None
         except (TypeError, ValueError) as error:
             raise type(error)(f"{type(self).__name__}: {name} = {given!r}: {error}") from None
+
+    def _declare(self, parameters: Iterable[Parameter]) -> None:
+        """Declare the parameters of this instance, where their number or names depend on its data.
+
+        To be called before ``super().__init__``; the parameters are then attributes as those that a class declares.
+        """
+        declared = Parameters(parameters)
+        self.__dict__["default_parameters"] = declared
+        self.__dict__["parameter_names"] = tuple(declared.names)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("parameter_names", ()):
+            self.default_parameters[name].__set__(self, value)
+        else:
+            super().__setattr__(name, value)
 
     @property
     def parameters(self) -> Parameters:
@@ -192,6 +209,19 @@ class ModelBase:
     def from_parameters(cls, parameters: Parameters, **kwargs: Any) -> Self:
         """Create a model that shares the given parameters."""
         return cls(**{p.name: p for p in parameters}, **kwargs)
+
+    @classmethod
+    def declared_in_file(cls, data: Mapping[str, Any], folder: Any = None) -> Parameters:
+        """Return the declarations of the parameters that a model has by its entry in a file.
+
+        Parameters
+        ----------
+        data : Mapping of str to object
+            The entry, not checked yet.
+        folder : path or None
+            Where the model file lies, for relative paths.
+        """
+        return cls.default_parameters
 
     def file_data(self) -> dict[str, Any]:
         """Return what a model file holds besides parameters, one entry per name in ``file_keys``."""

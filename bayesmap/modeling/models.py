@@ -9,6 +9,8 @@ from bayesmap.modeling.spatial import *  # noqa: F403
 from bayesmap.modeling.spatial import __all__ as _spatial
 from bayesmap.modeling.spectral import *  # noqa: F403
 from bayesmap.modeling.spectral import __all__ as _spectral
+from bayesmap.modeling.temporal import *  # noqa: F403
+from bayesmap.modeling.temporal import __all__ as _temporal
 
 __all__ = [
     "BackgroundModel",
@@ -20,4 +22,5 @@ __all__ = [
     "TemplateNPredModel",
     *_spatial,
     *_spectral,
+    *_temporal,
 ]

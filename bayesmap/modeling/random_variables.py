@@ -1,17 +1,26 @@
 """Random variables of priors: the one module of this layer that needs PyMC (imported on first use)."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import astropy.units as u
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
+from bayesmap.modeling.distributions import LOCATION, RATE, SCALE, SHAPE
+from bayesmap.modeling.kde import KernelDensity
+
 if TYPE_CHECKING:
+    from bayesmap.modeling.hyper import HyperParameter
     from bayesmap.modeling.parameter import Parameter
     from bayesmap.modeling.prior import Prior
 
-__all__ = ["Standardize", "random_variable"]
+__all__ = ["OFFSET", "Standardize", "hyper_variable", "offset_names", "random_variable"]
+
+OFFSET = "_offset"
+_STANDARD = ([SCALE], [RATE], [LOCATION, SCALE])
 
 _NEGLIGIBLE = 1e-12
 _Q16, _Q84 = 0.15865525393145707, 0.8413447460685429
@@ -131,6 +140,33 @@ def _generalized_random(mu: Any, sigma: Any, eta: Any, rng: Any = None, size: An
     return mu + np.sqrt(2) * sigma * sign * rng.gamma(eta, size=size) ** eta
 
 
+def _kernel_density(density: KernelDensity) -> Any:
+    """The variable of a kernel density; the arrays are constants of its graph."""
+    samples, weights = density.samples, density.weights
+
+    def logp(value: Any, width: Any) -> Any:
+        z = (value[..., None] - samples) / width
+        return pt.logsumexp(np.log(np.maximum(weights, 1e-300)) - 0.5 * z**2, axis=-1) - pt.log(
+            width * np.sqrt(2 * np.pi)
+        )
+
+    def logcdf(value: Any, width: Any) -> Any:
+        z = (value[..., None] - samples) / width
+        return pt.log((weights * 0.5 * pt.erfc(-z / np.sqrt(2))).sum(axis=-1))
+
+    def random(width: Any, rng: Any = None, size: Any = None) -> Any:
+        return rng.choice(samples, size=size, p=weights) + width * rng.normal(size=size)
+
+    median = float(density.ppf(0.5))
+    return pm.CustomDist.dist(
+        density.bandwidth,
+        logp=logp,
+        logcdf=logcdf,
+        random=random,
+        support_point=lambda rv, size, width: pt.as_tensor_variable(median),
+    )
+
+
 def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
     """The unnamed PyMC variable."""
     if prior.dist == "LogUniform":
@@ -143,32 +179,107 @@ def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
             "support_point": lambda rv, size, mu, *others: mu,
         }
         return pm.CustomDist.dist(kwargs["mu"], kwargs["sigma"], kwargs["eta"], **functions)
+    if prior.dist == "SamplesKDE":
+        return _kernel_density(KernelDensity(**kwargs))
     return getattr(pm, prior.dist).dist(**kwargs)
 
 
 def _arguments(prior: "Prior", name: str, parameter: "Parameter", lower: float, upper: float) -> dict[str, Any]:
     """Arguments in the declared unit; hyperpriors as random variables, flat edges moved to the bounds."""
-    from bayesmap.modeling.parameter import Parameter
+    from bayesmap.modeling.hyper import HyperParameter
     from bayesmap.modeling.prior import Prior
 
-    result: dict[str, Any] = {}
-    numbers = prior.numbers(parameter.unit)
+    result: dict[str, Any] = dict(prior.numbers(parameter.unit))
     for key, value in prior.kwargs.items():
-        result[key] = numbers[key]
-        if isinstance(value, Prior):
-            hyper = Parameter(f"{name}_{key}", numbers[key], "")
-            hyper._unit = prior.argument_unit(key, parameter.unit)
+        if isinstance(value, HyperParameter):
+            variable = hyper_variable(value)
+            result[key] = value.as_argument(variable, prior.distribution.roles[key], parameter.unit, pt.log)
+        elif isinstance(value, Prior):
+            hyper = _stand_in(f"{name}_{key}", result[key], prior.argument_unit(key, parameter.unit))
             result[key] = random_variable(value, hyper.name, hyper)
     if prior.dist in ("Uniform", "LogUniform"):
         result = {"lower": lower, "upper": upper}
     return result
 
 
+def _stand_in(name: str, value: float, unit: Any) -> "Parameter":
+    """A parameter for a hyperprior, in any unit."""
+    from bayesmap.modeling.parameter import Parameter
+
+    parameter = Parameter(name, value, "")
+    parameter._unit = unit
+    return parameter
+
+
+def hyper_variable(hyper: "HyperParameter") -> Any:
+    """Return the variable of a hyperparameter in the model of the context; the first call creates it."""
+    known = pm.modelcontext(None).named_vars.get(hyper.name)
+    if known is not None:
+        return known
+    return random_variable(hyper.prior, hyper.name, _stand_in(hyper.name, hyper.prior.median(hyper.unit), hyper.unit))
+
+
+def _from_standard(prior: "Prior", name: str, arguments: dict[str, Any]) -> Any:
+    """Return the variable of a prior with unknown location or scale from one of fixed distribution.
+
+    A width that is unknown and a parameter of that width make a funnel, in which samplers get stuck; what is sampled
+    is ``(x - location) / scale``, called ``"<name>_offset"``, and x follows from it. None if there is no such form.
+    """
+    from bayesmap.modeling.prior import Prior
+
+    roles = prior.distribution.roles
+    if prior.dist == "LogNormal":
+        return pt.exp(arguments["mu"] + arguments["sigma"] * _offset(Prior("Normal", mu=0, sigma=1), name))
+    unknown = {key for key, value in arguments.items() if isinstance(value, pt.TensorVariable)}
+    shapes = {key: value for key, value in arguments.items() if roles[key] == SHAPE}
+    moved = {key: roles[key] for key in arguments if key not in shapes}
+    if unknown & shapes.keys() or len(moved) > 2 or sorted(moved.values()) not in _STANDARD:
+        return None
+    standard: dict[str, Any] = {key: 0.0 if role == LOCATION else 1.0 for key, role in moved.items()}
+    value = _offset(Prior(prior.dist, **standard, **shapes), name)
+    for key, role in moved.items():
+        value = value * arguments[key] if role == SCALE else value / arguments[key] if role == RATE else value
+    location = [arguments[key] for key, role in moved.items() if role == LOCATION]
+    return location[0] + value if location else value
+
+
+def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upper: float) -> Any:
+    r"""Return a normal variable that is cut on one side, from a standard normal one, z.
+
+    .. math::
+        x = \mu \pm \sigma \, Q^{-1}\left(Q(z) \, Q\left(\pm\frac{x_0 - \mu}{\sigma}\right)\right)
+
+    for the edge :math:`x_0` below (upper signs) or above, with the upper tail probability Q of the standard normal.
+    """
+    from bayesmap.modeling.prior import Prior
+
+    mu, sigma = arguments["mu"], arguments["sigma"]
+    z = _offset(Prior("Normal", mu=0, sigma=1), name)
+    sign, edge = (1.0, lower) if np.isfinite(lower) else (-1.0, upper)
+    inside = 0.5 * pt.erfc(sign * (edge - mu) / (sigma * np.sqrt(2)))
+    return mu + sign * sigma * np.sqrt(2) * pt.erfcinv(pt.erfc(z / np.sqrt(2)) * inside)
+
+
+def offset_names(names: Iterable[str]) -> set[str]:
+    """Return those of some variables' names that stand for the offset of another one."""
+    names = set(names)
+    ends = (OFFSET, f"_joint{OFFSET}")
+    return {name for name in names for end in ends if name.endswith(end) and name.removesuffix(end) in names}
+
+
+def _offset(standard: "Prior", name: str) -> Any:
+    offset = f"{name}{OFFSET}"
+    return random_variable(standard, offset, _stand_in(offset, 0.0, u.dimensionless_unscaled))
+
+
 def _edges(prior: "Prior", parameter: "Parameter") -> tuple[float, float]:
-    """Edges of the prior inside the bounds; bounds outside which there is less than 1e-12 of it do not count."""
+    """Edges of the prior inside the bounds; bounds outside which there is less than 1e-12 of it do not count.
+
+    With hyperpriors any bound may count.
+    """
     lower, upper = prior.support(parameter.unit)
     low, high = parameter.bounds
-    if prior.distribution.scipy is not None:
+    if prior.distribution.scipy is not None and not prior.depth:
         dist = prior.scipy(parameter.unit)
         low = low if dist.cdf(low) > _NEGLIGIBLE else -np.inf
         high = high if dist.sf(high) > _NEGLIGIBLE else np.inf
@@ -180,7 +291,14 @@ def random_variable(prior: "Prior", name: str, parameter: "Parameter") -> Any:
     parameter._check_prior(prior, parameter.min, parameter.max)
     support = prior.support(parameter.unit)
     lower, upper = _edges(prior, parameter)
-    dist = _dist(prior, _arguments(prior, name, parameter, lower, upper))
+    arguments = _arguments(prior, name, parameter, lower, upper)
+    if prior.depth:
+        value = _from_standard(prior, name, arguments) if (lower, upper) == support else None
+        if prior.dist == "Normal" and np.isfinite(lower) != np.isfinite(upper):
+            value = _from_standard_above(name, arguments, lower, upper)
+        if value is not None:
+            return pm.Deterministic(name, value)
+    dist = _dist(prior, arguments)
     if prior.dist == "Flat" and np.isfinite(lower) and np.isfinite(upper):
         dist = pm.Uniform.dist(lower, upper)
     elif prior.dist not in ("Flat", "Uniform", "LogUniform") and (lower, upper) != support:

@@ -12,6 +12,7 @@ from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial import SpatialModel
 from bayesmap.modeling.spectral import SpectralModel
+from bayesmap.modeling.temporal import TemporalModel
 
 if TYPE_CHECKING:
     from bayesmap.maps import Map, WcsGeom
@@ -38,7 +39,7 @@ class Component:
     part_names: ClassVar[tuple[str, ...]] = ("spectral", "spatial", "temporal")
     spectral_model: SpectralModel
     spatial_model: SpatialModel | None = None
-    temporal_model: ModelBase | None = None
+    temporal_model: TemporalModel | None = None
 
     def __init__(self, name: str | None, datasets_names: str | Iterable[str] | None) -> None:
         self._name = make_name(name)
@@ -165,8 +166,8 @@ class SkyModel(Component):
         Spectrum.
     spatial_model : SpatialModel or None
         Shape, normalised to one; None where there is no image.
-    temporal_model : ModelBase or None
-        Time dependence.
+    temporal_model : TemporalModel or None
+        Time dependence: counts are multiplied by its mean over the good time intervals.
     name : str or None
         Name; by default a random one.
     apply_irf : dict or None
@@ -186,7 +187,7 @@ class SkyModel(Component):
         self,
         spectral_model: SpectralModel,
         spatial_model: SpatialModel | None = None,
-        temporal_model: ModelBase | None = None,
+        temporal_model: TemporalModel | None = None,
         name: str | None = None,
         apply_irf: Mapping[str, bool] | None = None,
         datasets_names: str | Iterable[str] | None = None,
@@ -197,7 +198,7 @@ class SkyModel(Component):
             raise TypeError(f"{label} needs a spectral model")
         self.spectral_model = _check_part(label, "spectral", spectral_model, SpectralModel)
         self.spatial_model = _check_part(label, "spatial", spatial_model, SpatialModel)
-        self.temporal_model = _check_part(label, "temporal", temporal_model, ModelBase)
+        self.temporal_model = _check_part(label, "temporal", temporal_model, TemporalModel)
         self.apply_irf = {"exposure": True, "psf": True, "edisp": True}
         for key, value in (apply_irf or {}).items():
             if key not in self.apply_irf:
@@ -209,7 +210,7 @@ class SkyModel(Component):
         cls,
         spectral_model: str | SpectralModel,
         spatial_model: str | SpatialModel | None = None,
-        temporal_model: str | ModelBase | None = None,
+        temporal_model: str | TemporalModel | None = None,
         **kwargs: Any,
     ) -> Self:
         """Create a sky model from tags.
@@ -249,7 +250,7 @@ class SkyModel(Component):
         """Radius that holds practically all flux."""
         return None if self.spatial_model is None else self.spatial_model.evaluation_radius
 
-    def evaluate(self, lon: Any, lat: Any, energy: Any) -> u.Quantity:
+    def evaluate(self, lon: Any, lat: Any, energy: Any, time: Any = None) -> u.Quantity:
         """Return the differential surface brightness.
 
         Parameters
@@ -258,8 +259,12 @@ class SkyModel(Component):
             Positions in the frame of the model.
         energy : `~astropy.units.Quantity`
             Energies; broadcasts with the positions.
+        time : `~astropy.time.Time` or None
+            Times; broadcast with the rest. None leaves the time dependence out.
         """
         value = self.spectral_model(energy)
+        if self.temporal_model is not None and time is not None:
+            value = value * self.temporal_model(time)
         if self.spatial_model is None:
             return value
         if self.spatial_model.is_energy_dependent:
@@ -272,13 +277,15 @@ class SkyModel(Component):
         value = self.spectral_model(axis.center)[:, None, None]
         return value if self.spatial_model is None else value * self.spatial_model.evaluate_geom(geom)
 
-    def integrate_geom(self, geom: "WcsGeom", oversampling_factor: int | None = None) -> "Map":
+    def integrate_geom(self, geom: "WcsGeom", gti: Any = None, oversampling_factor: int | None = None) -> "Map":
         """Return the flux in each bin of a geometry with a true-energy axis.
 
         Parameters
         ----------
         geom : WcsGeom
             Geometry.
+        gti : GTI or None
+            Good time intervals, over which a time dependence is averaged. None leaves it out.
         oversampling_factor : int or None
             See `SpatialModel.integrate_geom`.
 
@@ -294,6 +301,8 @@ class SkyModel(Component):
         if self.spatial_model is not None:
             spatial_geom = geom if self.spatial_model.is_energy_dependent else geom.to_image()
             flux = flux * self.spatial_model.integrate_geom(spatial_geom, oversampling_factor).quantity
+        if self.temporal_model is not None and gti is not None:
+            flux = flux * self.temporal_model.integral(gti.time_start, gti.time_stop).sum()
         return Map.from_geom(geom=geom, data=flux.value, unit=flux.unit)
 
     def copy(self, name: str | None = None, **kwargs: Any) -> Self:

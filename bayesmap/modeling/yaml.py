@@ -6,18 +6,20 @@ prior of ours (``prior: {dist: LogNormal, mu: ..., sigma: ...}``) is accepted at
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from bayesmap._util import make_path
+from bayesmap._util import check_option, make_path
 from bayesmap.errors import ModelFileError
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import parameter_names
-from bayesmap.modeling.file_parameter import Links, Node, parameter_from_node, parameter_to_dict
+from bayesmap.modeling.file_parameter import CollectedPriors, Links, parameter_from_node, parameter_to_dict
+from bayesmap.modeling.file_section import apply_section, hyperparameters_from_node, section_to_dict
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
+from bayesmap.modeling.node import Node
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.prior import Prior
 from bayesmap.modeling.sky import Component, SkyModel
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dump", "load", "models_from_dict", "models_to_dict", "read", "write"]
 
-FORMAT_VERSION = 1
-_COMPONENTS: dict[str, type[Component]] = {
+COMPONENTS: dict[str, type[Component]] = {
     tag: cls for cls in (SkyModel, FoVBackgroundModel, TemplateNPredModel, BackgroundModel) for tag in cls.tag
 }
 _TOP_KEYS = ("components", "covariance", "metadata", "checksum", "bayesmap")
@@ -39,11 +40,21 @@ _COMPONENT_KEYS = ("name", "type", "datasets_names", "apply_irf", "covariance", 
 def _part_to_dict(
     model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: dict[Parameter, Prior] | None
 ) -> dict[str, Any]:
-    parameters = [
+    if model.file_parts:
+        parts = {key: _part_to_dict(getattr(model, key), full_output, links, priors) for key in model.file_parts}
+        own = _parameters_to_dict(model, full_output, links, priors)
+        return {"type": model.tag[0], **({"parameters": own} if own else {}), **parts, **model.file_data()}
+    parameters = _parameters_to_dict(model, full_output, links, priors)
+    return {"type": model.tag[0], "parameters": parameters, **model.file_data()}
+
+
+def _parameters_to_dict(
+    model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: dict[Parameter, Prior] | None
+) -> list[dict[str, Any]]:
+    return [
         parameter_to_dict(getattr(model, default.name), default, full_output, links, priors)
         for default in model.default_parameters
     ]
-    return {"type": model.tag[0], "parameters": parameters, **model.file_data()}
 
 
 def model_to_dict(model: ModelBase, full_output: bool = False) -> dict[str, Any]:
@@ -72,20 +83,18 @@ def component_to_dict(
     return data
 
 
-def models_to_dict(models: "Models", full_output: bool = False) -> dict[str, Any]:
+def models_to_dict(models: "Models", full_output: bool = False, gammapy: str = "2.1") -> dict[str, Any]:
     """Return all components as plain data; see the module docstring for the layout."""
     names = parameter_names(models)
     members = list(models.parameters)
     links = {p: names[p] for p in names if sum(p is member for member in members) > 1}
-    priors: dict[Parameter, Prior] = {}
+    check_option("gammapy", gammapy, ("2.1", "dev"))
+    priors = CollectedPriors(development=gammapy == "dev")
     data: dict[str, Any] = {
         "components": [component_to_dict(model, full_output, links, priors) for model in models],
         "metadata": {"creator": "bayesmap"},
     }
-    section: dict[str, Any] = {"version": FORMAT_VERSION}
-    if priors:
-        section["priors"] = {names[p]: prior.to_dict() for p, prior in priors.items()}
-    return {**data, "bayesmap": section}
+    return {**data, "bayesmap": section_to_dict(priors, names)}
 
 
 def dump(data: Mapping[str, Any]) -> str:
@@ -93,11 +102,13 @@ def dump(data: Mapping[str, Any]) -> str:
     return yaml.safe_dump(data, sort_keys=False, indent=4, default_flow_style=False, allow_unicode=True, width=120)
 
 
-def write(models: "Models", path: Path, overwrite: bool = False, full_output: bool = False) -> None:
+def write(
+    models: "Models", path: Path, overwrite: bool = False, full_output: bool = False, gammapy: str = "2.1"
+) -> None:
     """Write a model file; an interrupted write leaves an old file as it was."""
     if path.exists() and not overwrite:
         raise OSError(f"{path} exists; pass overwrite=True to replace it")
-    text = dump(models_to_dict(models, full_output))
+    text = dump(models_to_dict(models, full_output, gammapy))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
@@ -120,8 +131,8 @@ def load(text: str) -> Any:
 def _part_from_node(node: Node, kind: str, links: Links, folder: Path | None) -> ModelBase:
     node.mapping()
     cls = node.call(get_model_class, node.key("type").text(), kind, at="type")
-    node.check_keys(("type", "parameters", "frame", *cls.file_keys))
-    defaults = {p.name: p for p in cls.default_parameters}
+    node.check_keys(("type", "parameters", "frame", *cls.file_parts, *cls.file_keys))
+    defaults = {p.name: p for p in node.call(cls.declared_in_file, node.data, folder)}
     parameters: dict[str, Parameter] = {}
     for entry in node.key("parameters", default=[]).items():
         name = entry.mapping().key("name").choice(defaults)
@@ -129,6 +140,7 @@ def _part_from_node(node: Node, kind: str, links: Links, folder: Path | None) ->
             raise entry.error(f"parameter {name!r} is given twice")
         parameters[name] = parameter_from_node(entry, defaults[name], links)
     data = {key: node.data[key] for key in cls.file_keys if key in node.data}
+    data |= {key: _part_from_node(node.key(key), kind, links, folder) for key in cls.file_parts}
     return node.call(cls.from_file_data, parameters, data, folder)
 
 
@@ -139,7 +151,7 @@ def _apply_irf(node: Node) -> dict[str, bool]:
 
 def _component_from_node(node: Node, links: Links, folder: Path | None) -> Component:
     node.mapping()
-    cls = _COMPONENTS[node.key("type").choice(_COMPONENTS)]
+    cls = COMPONENTS[node.key("type").choice(COMPONENTS)]
     keys = (*_COMPONENT_KEYS, "filename") if issubclass(cls, TemplateNPredModel) else _COMPONENT_KEYS
     node.check_keys(keys)
     arguments: dict[str, Any] = {
@@ -182,32 +194,16 @@ def models_from_dict(data: Any, folder: Path | None = None) -> list[Component]:
     """Create all components from the data of `models_to_dict`."""
     top = Node(data, "").mapping()
     top.check_keys(_TOP_KEYS)
-    links = Links()
+    section, links = top.key("bayesmap", default=None), Links()
+    links.hyperparameters = hyperparameters_from_node(section)
     models: list[Component] = []
     for node in top.key("components").items():
         model = _component_from_node(node, links, folder)
         if any(model.name == other.name for other in models):
             raise node.error(f"there is already a component called {model.name!r}; names must be unique")
         models.append(model)
-    _apply_section(top.key("bayesmap", default=None), models)
+    apply_section(section, models, links.hyperparameters)
     return models
-
-
-def _apply_section(node: Node, models: Iterable[Component]) -> None:
-    """Set the priors of the section ``bayesmap``."""
-    if node.data is None:
-        return
-    node.mapping().check_keys(("version", "priors"))
-    version = node.key("version", default=FORMAT_VERSION)
-    if isinstance(version.data, bool) or not isinstance(version.data, int) or not 1 <= version.data <= FORMAT_VERSION:
-        raise version.error(f"this bayesmap reads versions 1 to {FORMAT_VERSION}, found {version.data!r}")
-    parameters = {name: p for p, name in parameter_names(models).items()}
-    priors = node.key("priors", default={}).mapping()
-    for name in priors.data:
-        entry = priors.key(name)
-        priors.check_keys(parameters)
-        prior = entry.call(Prior.from_dict, entry.mapping().data)
-        entry.call(setattr, parameters[name], "prior", prior)
 
 
 def find_file(name: str, folder: Path | None) -> Path:

@@ -23,6 +23,7 @@ from bayesmap.plot.posterior_numbers import (
     spectrum_draws,
 )
 from bayesmap.plot.predictive import plot_posterior_predictive, plot_predictive_band
+from bayesmap.plot.prior_predictive import plot_prior_predictive
 from bayesmap.plot.regions import plot_energy_mask, plot_hist, plot_region, plot_region_map
 from bayesmap.plot.residual_numbers import (
     SpectrumResiduals,
@@ -39,7 +40,7 @@ from bayesmap.plot.residuals import (
     plot_significance,
     plot_significance_distribution,
 )
-from bayesmap.plot.spectrum import plot_spectrum, plot_spectrum_posterior
+from bayesmap.plot.spectrum import plot_spectrum, plot_spectrum_error, plot_spectrum_posterior
 from bayesmap.plot.spectrum_dataset import peek_spectrum, plot_counts, plot_excess, plot_fit, plot_masks
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "plot_masks",
     "plot_posterior_predictive",
     "plot_predictive_band",
+    "plot_prior_predictive",
     "plot_region",
     "plot_region_map",
     "plot_residual_points",
@@ -78,6 +80,7 @@ __all__ = [
     "plot_significance",
     "plot_significance_distribution",
     "plot_spectrum",
+    "plot_spectrum_error",
     "plot_spectrum_points",
     "plot_spectrum_posterior",
     "plot_trace",

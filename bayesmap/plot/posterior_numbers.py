@@ -7,53 +7,17 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
-from bayesmap._util import get_random_state, suggest
+from bayesmap._util import get_random_state
 from bayesmap.inference import posterior_predictive
 from bayesmap.maps import MapAxis
-from bayesmap.modeling.evaluate import evaluate
+from bayesmap.modeling.posterior_draws import parameter_draws
+from bayesmap.modeling.spectral.uncertainty import flux_draws, parameter_samples, posterior_samples
 from bayesmap.plot.residual_numbers import masked_counts, region_pixels
-from bayesmap.units import internal_unit, strip
 
 __all__ = ["PredictiveBand", "parameter_draws", "predictive_band", "predictive_bands", "spectrum_draws"]
 
 #: central probabilities of the bands that figures show
 PROBABILITIES = (0.68, 0.95)
-
-
-def parameter_draws(tree: Any, name: str) -> u.Quantity:
-    """All posterior draws of a parameter, chains joined.
-
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        Result of `bayesmap.sample`.
-    name : str
-        Name of the variable, ``"<model>.<parameter>"``. A parameter that models share may be called by each of them.
-
-    Returns
-    -------
-    `~astropy.units.Quantity`
-        Shape ``(chains * draws,)``, in the declared unit.
-
-    Raises
-    ------
-    KeyError
-        If the posterior has no such variable.
-    """
-    posterior = tree["posterior"]
-    if name not in posterior.data_vars:
-        name = _linked_name(posterior, name)
-    values = posterior[name]
-    return np.ravel(values.to_numpy()) * u.Unit(values.attrs.get("units", ""))
-
-
-def _linked_name(posterior: Any, name: str) -> str:
-    """The variable under which a shared parameter was sampled."""
-    model, _, parameter = name.rpartition(".")
-    for other, values in posterior.data_vars.items():
-        if other.endswith(f".{parameter}") and model in values.attrs.get("linked_models", "").split(", "):
-            return other
-    raise KeyError(f"the posterior has no variable {name!r}{suggest(name, map(str, posterior.data_vars))}")
 
 
 def spectrum_draws(tree: Any, model: Any, energy: Any, num_draws: int = 300, random_state: Any = 0) -> u.Quantity:
@@ -83,17 +47,11 @@ def spectrum_draws(tree: Any, model: Any, energy: Any, num_draws: int = 300, ran
         If the posterior lacks a free parameter of the spectrum.
     """
     spectral = model.spectral_model
+    samples = posterior_samples(spectral, tree, model.name)
     total = tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
     index = get_random_state(random_state).choice(total, min(num_draws, total), replace=False)
-    columns = []
-    for parameter in spectral.parameters:
-        if parameter.frozen:
-            columns.append(np.full((len(index), 1), parameter.internal))
-            continue
-        draws = parameter_draws(tree, f"{model.name}.{parameter.name}")[index]
-        columns.append(draws.to_value(parameter.unit)[:, None] * parameter.scale_to_internal)
-    flux = evaluate(type(spectral).evaluate, strip(u.Quantity(energy))[None, :], *columns)
-    return u.Quantity(flux, internal_unit(spectral.unit)).to(spectral.output_unit)
+    draws = parameter_samples(spectral, num_draws, random_state, [column[index] for column in samples])
+    return flux_draws(spectral, u.Quantity(energy), draws)[0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bayesmap.plot.posterior_numbers import PROBABILITIES, spectrum_draws
 
-__all__ = ["plot_spectrum", "plot_spectrum_posterior"]
+__all__ = ["plot_spectrum", "plot_spectrum_error", "plot_spectrum_posterior"]
 
 
 def plot_spectrum(
@@ -48,6 +48,59 @@ def plot_spectrum(
     flux = _scaled(spectral(energy), energy, energy_power)
     ax.plot(energy.value, flux.value, **{"label": getattr(model, "name", None)} | kwargs)
     return _label(ax, energy, flux.unit, energy_power)
+
+
+def plot_spectrum_error(
+    model: Any,
+    energy_bounds: Any = ("0.1 TeV", "100 TeV"),
+    ax: Any = None,
+    *,
+    energy_power: float = 2,
+    n_points: int = 100,
+    n_samples: int = 3500,
+    random_state: Any = 42,
+    samples: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """Plot the central 68 % band of a spectrum, from a posterior or from the covariance of its parameters.
+
+    Parameters
+    ----------
+    model : SpectralModel or SkyModel
+        The model.
+    energy_bounds : sequence of two `~astropy.units.Quantity` or str
+        Range of true energies.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    energy_power : float
+        The band is energy to this power times the differential flux.
+    n_points : int
+        Number of energies.
+    n_samples, random_state, samples
+        As for `SpectralModel.evaluate_error`.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.fill_between`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes.
+
+    Raises
+    ------
+    ValueError
+        If the model has no parameters.
+    """
+    ax = plt.gca() if ax is None else ax
+    spectral = getattr(model, "spectral_model", model)
+    if not len(spectral.parameters):
+        raise ValueError(f"{type(spectral).__name__} has no parameters, so no error band")
+    energy = _energies(energy_bounds, n_points)
+    median, low, high = spectral.evaluate_error(energy, n_samples, random_state, samples)
+    edges = [_scaled(flux, energy, energy_power) for flux in (median - low, median + high)]
+    style = {"facecolor": "black", "alpha": 0.2, "linewidth": 0}
+    ax.fill_between(energy.value, edges[0].value, edges[1].value, **style | kwargs)
+    return _label(ax, energy, edges[0].unit, energy_power)
 
 
 def plot_spectrum_posterior(

@@ -176,17 +176,9 @@ def _prior_section(tree: Any, models: Any) -> Section:
     for parameter, name in parameter_names(models).items():
         if name in tree["posterior"].data_vars and parameter.prior is not None:
             origin = "default" if name in defaults else "given"
-            rows.append([name, _prior_text(parameter.prior), _prior_interval(parameter), str(parameter.unit), origin])
+            rows.append([name, parameter.prior.summary, _prior_interval(parameter), str(parameter.unit), origin])
     text = "Weakly informative default priors are made from the data where none is given."
     return Section("Priors", text, ("parameter", "prior", "central 95 %", "unit", "origin"), rows)
-
-
-def _prior_text(prior: Any) -> str:
-    """Distribution and arguments of a prior, with four digits."""
-    arguments = (
-        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in prior.kwargs.items()
-    )
-    return f"{prior.dist}({', '.join(arguments)})"
 
 
 def _prior_interval(parameter: Any) -> str:

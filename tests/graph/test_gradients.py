@@ -6,25 +6,38 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from astropy.table import Table
 
 from bayesmap.datasets import simulate_cta_like
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
-from bayesmap.maps import Map, WcsGeom
+from bayesmap.maps import Map, MapAxis, MapCoord, WcsGeom
 from bayesmap.modeling import (
     ConstantSpatialModel,
     DiskSpatialModel,
     ExpCutoffPowerLawNormSpectralModel,
     ExpCutoffPowerLawSpectralModel,
+    ExpDecayTemporalModel,
     FoVBackgroundModel,
     GaussianSpatialModel,
+    GaussianTemporalModel,
+    GeneralizedGaussianSpatialModel,
+    GeneralizedGaussianTemporalModel,
+    LinearTemporalModel,
     LogParabolaNormSpectralModel,
     LogParabolaSpectralModel,
     Models,
+    PiecewiseNormSpatialModel,
     PointSpatialModel,
+    PowerLawTemporalModel,
     Prior,
+    Shell2SpatialModel,
+    ShellSpatialModel,
+    SineTemporalModel,
     SkyModel,
+    TemplateNDSpatialModel,
     TemplateNPredModel,
+    TemplatePhaseCurveTemporalModel,
     TemplateSpatialModel,
 )
 from tests.inference.tiny import LAT, LON, background, geom, make_dataset, point, power_law, true_axis
@@ -102,6 +115,82 @@ def fixed_shapes():
     return [source(template(), curved(), "template"), source(frozen, None, "disk"), everywhere, background()]
 
 
+def shaped(shape, start, **priors):
+    """A source of which all shape parameters are free, with narrow priors."""
+    for name, value in {**start, "lon_0": LON + 0.033, "lat_0": LAT - 0.021}.items():
+        parameter = getattr(shape, name)
+        parameter.value, parameter.frozen = value, False
+        width = 0.03 if "_0" in name and name != "r_0" else 0.1 * value
+        parameter.prior = Prior("Normal", mu=value, sigma=width)
+    return source(shape)
+
+
+def varying(*temporal):
+    """A point source per temporal model, all of their parameters free."""
+    models = []
+    for i, part in enumerate(temporal):
+        for p in part.parameters:
+            p.frozen = False
+        models.append(point(f"source{i}", lon=LON + 0.1 * i))
+        models[-1].temporal_model = part
+    return [*models, background()]
+
+
+def narrow(part, **priors):
+    """Normal priors around the present values."""
+    for p in part.parameters:
+        width = 0.05 if p.name == "t_ref" else 0.1 * abs(p.value)
+        p.prior = Prior("Normal", mu=p.value, sigma=priors.get(p.name, width))
+    return part
+
+
+MJD = 58849.0 * u.d
+
+
+def pulses():
+    return varying(
+        narrow(GaussianTemporalModel(t_ref=MJD + 0.5 * u.d, sigma=0.6 * u.d)),
+        narrow(GeneralizedGaussianTemporalModel(t_ref=MJD + 0.4 * u.d, t_rise=0.5 * u.d, t_decay="1 d", eta=0.7)),
+        narrow(ExpDecayTemporalModel(t_ref=MJD, t0="1 d")),
+    )
+
+
+def trends():
+    return varying(
+        narrow(LinearTemporalModel(t_ref=MJD, alpha=1.0, beta="0.3 d-1")),
+        narrow(PowerLawTemporalModel(t_ref=MJD - 1 * u.d, alpha=-0.8, t0="1 d")),
+        narrow(SineTemporalModel(t_ref=MJD, amp=0.5, omega="2 rad d-1")),
+    )
+
+
+def tables():
+    """A phase curve and templates whose further axes are parameters."""
+    curve = Table({"PHASE": [0.0, 0.3, 0.6, 1.0], "NORM": [0.5, 2.0, 1.0, 0.5]})
+    phases = TemplatePhaseCurveTemporalModel(curve, t_ref=MJD, f0="1.3 d-1", phi_ref=0.1)
+    for name in ("f0", "phi_ref"):
+        getattr(phases, name).frozen = False
+        getattr(phases, name).prior = Prior("Normal", mu=getattr(phases, name).value, sigma=0.02)
+    axis = MapAxis.from_nodes([0.1, 0.2, 0.4], unit="deg", name="width")
+    image = WcsGeom.create(skydir=(LON, LAT), npix=(24, 24), binsz=0.04, frame="galactic", axes=[axis])
+    offset = image.to_image().separation(image.center_skydir).to_value("deg")
+    sigma = axis.center.to_value("deg")[:, None, None]
+    data = np.exp(-0.5 * (offset / sigma) ** 2) / (2 * np.pi * np.deg2rad(sigma) ** 2)
+    shape = TemplateNDSpatialModel(Map.from_geom(image, data=data, unit="sr-1"))
+    model = source(shape)
+    model.temporal_model = phases
+    return [model, background()]
+
+
+def patches(interp):
+    """A field-of-view background with norms at positions."""
+    corners = np.array([[-1, -1, 1, 1, 0.1], [-1, 1, 1, -1, 0.2]])
+    coords = MapCoord.create(((LON + corners[0]) * u.deg, (LAT + corners[1]) * u.deg))
+    norms = PiecewiseNormSpatialModel(coords, norms=[0.9, 1.1, 1.0, 1.2, 0.8], interp=interp, frame="galactic")
+    field = FoVBackgroundModel(spatial_model=norms, dataset_name="tiny")
+    field.spectral_model.norm.frozen = True
+    return [point(), field]
+
+
 CASES = {
     # name: (models, route that each source must take, options, reconstructed-energy PSF)
     "point, mixture": (lambda: [point(), tilted()], "mixture", {}, False),
@@ -115,6 +204,24 @@ CASES = {
     "norms and counts": (lambda: [point(), *all_norms()], "mixture", {}, False),
     "point, mixture, reco": (lambda: [point(), background()], "mixture", {}, True),
     "point, stamp, reco": (lambda: [point(), background()], "stamp", "stamp", True),
+    "shell": (lambda: [shaped(ShellSpatialModel(frame="galactic"), {"radius": 0.2, "width": 0.1})], "fft", {}, False),
+    "filled shell": (
+        lambda: [shaped(Shell2SpatialModel(frame="galactic"), {"r_0": 0.3, "eta": 0.7})],
+        "fft",
+        {},
+        False,
+    ),
+    "generalised Gaussian": (
+        lambda: [
+            shaped(GeneralizedGaussianSpatialModel(frame="galactic"), {"r_0": 0.15, "eta": 0.4, "e": 0.5, "phi": 30.0})
+        ],
+        "fft",
+        {},
+        False,
+    ),
+    "pulses": (pulses, "mixture", {}, False),
+    "tables": (tables, "fft", {}, False),
+    "piecewise norms": (lambda: patches("log"), "mixture", {}, False),
     "Gaussian, reco": (lambda: [source(gauss()), background()], "fft", {}, True),
 }
 
@@ -153,6 +260,18 @@ def test_gradient_equals_differences(case, rng):
         assert np.isfinite(value)
         assert np.all(gradient != 0), density.names
         np.testing.assert_allclose(gradient, differences(density, theta), rtol=1e-5, atol=1e-5 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize("models", [trends, lambda: patches("lin")], ids=["trends", "piecewise norms"])
+def test_gradient_where_terms_may_be_negative(models, rng):
+    model, observed = compile_datasets(make_dataset(models=Models(models())))
+    assert not observed["tiny"].nonnegative
+    density = LogDensity(model, mode="FAST_COMPILE")
+    theta = density.start + 0.3 * rng.normal(size=density.size)
+    value, gradient = density(theta)
+    assert np.isfinite(value)
+    assert np.all(gradient != 0), density.names
+    np.testing.assert_allclose(gradient, differences(density, theta), rtol=1e-5, atol=1e-5 * np.abs(gradient).max())
 
 
 def test_gradient_of_the_dense_form(rng):

@@ -4,7 +4,7 @@ Point sources are compared through the bilinear average of our own predictions a
 that is what Gammapy's prediction is. Tolerances are those of the reference folder's README: totals per energy 1e-3,
 pixels 1e-2 of the peak of their energy. Where it says that bayesmap differs, the test says how:
 
-- narrow Gaussians and disks: Gammapy's pixel integrals are coarse (oversampling), pixels agree to 6e-2 only;
+- narrow Gaussians, disks and shells: Gammapy's pixel integrals are coarse (oversampling), pixels agree to 6e-2 only;
 - extended sources on the coarse H.E.S.S. pixels: Gammapy integrates both shape and PSF over pixels, which smears twice:
   4e-2. Both are tested against fine grids in ``test_high_resolution.py``, which ours meets to 4e-3 in L1;
 - flux from outside the map is kept: constant and template sources are compared further than a PSF from the edge;
@@ -22,8 +22,8 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap.datasets import MapDataset
 from bayesmap.graph import build_terms, fold_arrays, signal_counts
-from bayesmap.graph.fold import current_values, evaluate_cube
-from bayesmap.modeling import Models
+from bayesmap.graph.fold import background_counts, current_values, evaluate_cube
+from bayesmap.modeling import ConstantTemporalModel, Models
 from tests.golden import golden, shared_path
 
 FILES = {
@@ -37,7 +37,7 @@ FILES = {
 CASES = [
     "cta/point_pixcenter_offset_pl", "cta/point_subpix_pl", "cta/point_subpix_ecpl", "cta/point_subpix_lp",
     "cta/gauss_pl", "cta/gauss_ecpl", "cta/gauss_lp", "cta/gauss_narrow_pl", "cta/gauss_elongated_pl", "cta/disk_pl",
-    "cta/disk_elongated_pl", "cta/constant_pl", "cta/template2d_pl", "cta/template3d",
+    "cta/disk_elongated_pl", "cta/shell_pl", "cta/shell2_pl", "cta/gengauss_pl", "cta/constant_pl", "cta/template2d_pl", "cta/template3d",
     "cta_position/gal_0_0", "cta_position/icrs_gc", "cta_position/far_0p6", "cta_position/far_outside",
     "cta_apply_irf/no_psf", "cta_apply_irf/no_edisp", "cta_multi/gauss_point_bkg",
     "crabk/point_lp", "crabk/gauss_pl", "crabk/disk_far", "crabk/point_galframe",
@@ -90,7 +90,7 @@ def same_pixels(cube, data, stored):
     return cube[:, y : y + stored.data.shape[1], x : x + stored.data.shape[2]]
 
 
-COARSE = ("gauss_narrow", "disk")
+COARSE = ("gauss_narrow", "disk", "shell")
 TOLERANCE = {"crabpoint": 1.3e-2, "crabgauss": 4e-2, "fermpoint": 2e-2}
 OVER_THE_EDGE = ("constant", "template")
 
@@ -113,3 +113,41 @@ def test_counts_equal_gammapy(name):
     peak = np.maximum(theirs.max(axis=(1, 2), keepdims=True), 1e-3 * theirs.max() + 1e-12)
     tolerance = 6e-2 if coarse else TOLERANCE.get(name.split("/")[0][:4] + name.split("/")[1][:5], 1e-2)
     assert np.abs((ours - theirs) / peak).max() < tolerance
+
+
+@pytest.mark.parametrize("name", ["shell_pl", "shell2_pl", "gengauss_pl"])
+def test_free_shapes_predict_what_frozen_ones_do(name):
+    (model,) = models_of(golden("npred")[f"cta/{name}"])
+    data = dataset("cta")
+    free = signal_counts(data, [model])[model.name]
+    model.spatial_model.freeze()
+    frozen = signal_counts(data, [model])[model.name]
+    peak = frozen.max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(free.sum(axis=(1, 2)), frozen.sum(axis=(1, 2)), rtol=1e-3)
+    assert np.abs((free - frozen) / peak).max() < 6e-3
+
+
+def test_time_dependence_multiplies_counts():
+    case = golden("npred")["cta_temporal/expdecay"]
+    (model,) = models_of(case)
+    data = dataset("cta")
+    np.testing.assert_allclose(
+        bilinear_average(data, model).sum(axis=(1, 2)), case["npred_signal_per_energy"].data, rtol=1e-3
+    )
+    steady = signal_counts(data, [model.copy(name="steady", temporal_model=ConstantTemporalModel())])["steady"]
+    factor = model.temporal_model.integral(data.gti.time_start, data.gti.time_stop).sum()
+    np.testing.assert_allclose(signal_counts(data, [model])[model.name], factor * steady, rtol=1e-12)
+
+
+def test_spatial_norms_of_a_background():
+    case = golden("npred")["background/cta_piecewise_spatial"]
+    description = case["model_dict"]
+    for key in ("lon", "lat"):
+        description["spatial"][key] = {"data": description["spatial"][key]["data"].data.tolist(), "unit": "deg"}
+    (model,) = Models.from_dict({"components": [description]})
+    data = dataset("cta")
+    counts = background_counts(data, [model])
+    np.testing.assert_allclose(counts.sum(axis=(1, 2)), case["per_energy"].data, rtol=1e-6)
+    center = (slice(None), *(n // 2 for n in counts.shape[1:]))
+    ratio = counts[center] / data.background.data[center]
+    np.testing.assert_allclose(ratio, case["ratio_to_template_center"].data, rtol=1e-3)

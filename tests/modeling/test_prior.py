@@ -8,10 +8,13 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from scipy.integrate import quad
+from scipy.stats import gaussian_kde, lognorm
 
-from bayesmap.modeling import Parameter, Prior
+from bayesmap.modeling import Models, Parameter, Prior, SkyModel
 from bayesmap.modeling.distributions import DISTRIBUTIONS
-from bayesmap.modeling.file_parameter import Node, _prior_from_node
+from bayesmap.modeling.file_parameter import prior_from_node
+from bayesmap.modeling.gammapy_priors import gammapy_prior
+from bayesmap.modeling.node import Node
 from tests.golden import golden
 
 ARGUMENTS = {
@@ -35,6 +38,7 @@ ARGUMENTS = {
     "Pareto": {"alpha": 3.0, "m": 0.8},
     "Beta": {"alpha": 2.0, "beta": 3.0},
     "ChiSquared": {"nu": 3.0},
+    "SamplesKDE": {"samples": [0.8, 1.1, 1.2, 1.5, 2.5], "weights": [1.0, 2.0, 2.0, 1.0, 0.5]},
 }
 # Numba warns that it draws some distributions in object mode.
 PYTHON = {"mode": "FAST_COMPILE"}
@@ -167,11 +171,12 @@ def test_flat_prior(bounds):
         parameter.prior.interval(0.9)
 
 
-def test_hyperprior():
+def test_hyperprior_of_one_parameter():
     prior = Prior("Normal", mu=Prior("Normal", mu="2 TeV", sigma=0.1), sigma=Prior("HalfNormal", sigma="300 GeV"))
     parameter = Parameter("ebreak", "2 TeV", prior=prior)
     model = build(prior, parameter)
-    assert {rv.name for rv in model.free_RVs} == {"source.x", "source.x_mu", "source.x_sigma"}
+    assert {rv.name for rv in model.free_RVs} == {"source.x_offset", "source.x_mu", "source.x_sigma"}
+    assert [variable.name for variable in model.deterministics] == ["source.x"]
     assert prior.numbers("TeV")["mu"] == pytest.approx(2)
     assert Prior.from_dict(prior.to_dict()) == prior
     assert prior.rescaled(1e3, "TeV").numbers("GeV")["mu"] == pytest.approx(2000)
@@ -185,16 +190,65 @@ def test_gammapy_priors():
     cases = golden("models")
     for name in ("UniformPrior", "GaussianPrior", "LogUniformPrior", "GeneralizedGaussianPrior"):
         values = cases[f"prior/{name}"]
-        prior = _prior_from_node(Node(values["to_dict"]["prior"], "prior"))
+        prior = prior_from_node(Node(values["to_dict"]["prior"], "prior"))
         expected = values["minus2loglike"].data
         with np.errstate(divide="ignore"):
             result = -2 * prior.logp(values["x"].data)
         np.testing.assert_allclose(result, expected, rtol=1e-10)
     values = cases["prior/GaussianPrior_weight"]
-    weighted = _prior_from_node(Node(values["to_dict"]["prior"], "prior"))
+    weighted = prior_from_node(Node(values["to_dict"]["prior"], "prior"))
     # the weight is a power of the density: equal up to a constant
     difference = values["minus2loglike"].data + 2 * weighted.logp(values["x"].data)
     np.testing.assert_allclose(difference, difference[0], rtol=1e-10)
+
+
+def test_gammapy_priors_of_its_development_tree():
+    """LogNormalPrior is SciPy's lognorm(sigma, scale=exp(mu)), SamplesKDEPrior is SciPy's gaussian_kde."""
+    x = np.array([0.3, 1.0, 2.5])
+    entries = [{"name": "mu", "value": 0.2, "unit": ""}, {"name": "sigma", "value": 0.6, "unit": ""}]
+    data = {"type": "LogNormalPrior", "parameters": entries, "weight": 1}
+    prior = prior_from_node(Node(data, "prior"))
+    np.testing.assert_allclose(prior.logp(x), lognorm(0.6, scale=np.exp(0.2)).logpdf(x), rtol=1e-12)
+    assert gammapy_prior(prior, u.Unit("")) is None
+    assert gammapy_prior(prior, u.Unit(""), development=True) == data
+    weighted = prior_from_node(Node({**data, "weight": 0.5}, "prior"))
+    assert np.ptp(weighted.logp(x) - 0.5 * prior.logp(x)) < 1e-12
+    samples, weights = [0.5, 1.0, 1.1, 2.0], [0.1, 0.4, 0.3, 0.2]
+    data = {"type": "SamplesKDEPrior", "samples": samples, "weights": weights}
+    prior = prior_from_node(Node(data, "prior"))
+    np.testing.assert_allclose(prior.logp(x), gaussian_kde(samples, weights=weights).logpdf(x), rtol=1e-12)
+    assert gammapy_prior(prior, u.Unit(""), development=True) == data
+    assert gammapy_prior(prior.as_default(), u.Unit(""), development=True) is None
+    equal = prior_from_node(Node({"type": "SamplesKDEPrior", "samples": samples, "weights": None}, "prior"))
+    np.testing.assert_allclose(equal.logp(x), gaussian_kde(samples).logpdf(x), rtol=1e-12)
+
+
+def test_gammapy_priors_in_files():
+    models = Models(SkyModel.create("pl", name="a"))
+    models.parameters["index"].prior = Prior("LogNormal", mu=0.8, sigma=0.1)
+    models.parameters["amplitude"].prior = Prior("SamplesKDE", samples=[1e-12, 2e-12, 4e-12])
+    section, others = models.to_dict(), models.to_dict(gammapy="dev")
+    assert set(section["bayesmap"]["priors"]) == {"a.index", "a.amplitude"}
+    assert "priors" not in others["bayesmap"]
+    written = others["components"][0]["spectral"]["parameters"]
+    assert [p["prior"]["type"] for p in written[:2]] == ["LogNormalPrior", "SamplesKDEPrior"]
+    for data in (section, others):
+        assert [p.prior for p in Models.from_dict(data).parameters] == [p.prior for p in models.parameters]
+    with pytest.raises(ValueError, match="gammapy must be one of"):
+        models.to_yaml(gammapy="1.0")
+
+
+def test_kernel_density():
+    prior = Prior("SamplesKDE", samples=[1, 2, 4] * u.TeV, weights=[1, 1, 2])
+    assert Prior.from_dict(prior.to_dict()) == prior
+    assert prior.kwargs["samples"].unit == "TeV"
+    assert not prior.kwargs["weights"].flags.writeable
+    density = prior.scipy("TeV")
+    assert density.cdf(density.ppf(0.3)) == pytest.approx(0.3)
+    assert density.rvs(1000, random_state=1).mean() == pytest.approx(2.75, abs=0.3)
+    assert "samples=<3 values>" in prior.summary
+    model = build(prior, Parameter("x", "2 TeV", prior=prior))
+    assert model.initial_point()
 
 
 @pytest.mark.parametrize(
@@ -213,6 +267,15 @@ def test_gammapy_priors():
         ("LogUniform", {"lower": 0, "upper": 1}, "lower edge must be positive"),
         ("Gamma", {"alpha": 1, "sigma": 1}, "needs .* or "),
         ("Uniform", {"lower": Prior("Normal", mu=0, sigma=1), "upper": 1}, "cannot have a prior"),
+        ("Triangular", {"lower": 0, "c": 3, "upper": 1}, "c must be between lower and upper"),
+        ("SamplesKDE", {"samples": [1.0]}, "at least two different samples"),
+        ("SamplesKDE", {"samples": [1.0, 1.0]}, "at least two different samples"),
+        ("SamplesKDE", {"samples": [1.0, np.nan]}, "expected a list of finite numbers"),
+        ("SamplesKDE", {"samples": 3.0}, "expected a list of finite numbers"),
+        ("SamplesKDE", {"samples": [1.0, 2.0], "weights": [1.0]}, "2 samples need 2 weights, got 1"),
+        ("SamplesKDE", {"samples": [1.0, 2.0], "weights": [1.0, -1.0]}, "not negative"),
+        ("SamplesKDE", {"samples": {"values": [1.0, 2.0]}}, "'values' and 'unit'"),
+        ("SamplesKDE", {"samples": Prior("Flat")}, "is a list and cannot have a prior"),
         ("LogNormal", {"mu": "-1 TeV", "sigma": 1}, "median must be positive"),
     ],
 )
@@ -224,6 +287,9 @@ def test_wrong_priors(dist, kwargs, message):
 def test_endless_hyperpriors():
     data = {"dist": "Normal", "sigma": 1}
     data["mu"] = data
+    with pytest.raises(ValueError, match="nested more than"):
+        Prior.from_dict(data)
+    data["mu"] = {"hyper": "x", "prior": data}
     with pytest.raises(ValueError, match="nested more than"):
         Prior.from_dict(data)
     with pytest.raises(ValueError, match="needs a key 'dist'"):

@@ -1,5 +1,7 @@
 """Every registered model is tested by existing."""
 
+import inspect
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -10,7 +12,6 @@ from bayesmap.modeling import (
     PointSpatialModel,
     Prior,
     SpectralModel,
-    TemplateSpatialModel,
     get_model_class,
     model_classes,
 )
@@ -20,8 +21,20 @@ from tests.modeling.helpers import SPATIAL, SPECTRAL, gradients, random_point
 ENERGY = np.geomspace(0.05, 60, 13)
 LON = np.array([0.0, 0.21, -0.35, 0.55, 0.02, 359.9])
 LAT = np.array([0.0, -0.18, 0.32, 0.1, 0.011, 0.5])
+
+
+def needs_arguments(cls):
+    """Whether a model cannot be created without data."""
+    arguments = inspect.signature(cls).parameters.values()
+    return any(a.default is a.empty and a.kind is a.POSITIONAL_OR_KEYWORD for a in arguments)
+
+
+# Models that hold tables or maps, and those without parameters, are tested with their own kind.
 FILE_MODELS = [
-    cls for kind in ("spectral", "spatial") for cls in model_classes(kind) if cls is not TemplateSpatialModel
+    cls
+    for kind in ("spectral", "spatial", "temporal")
+    for cls in model_classes(kind)
+    if cls.parameter_names and not needs_arguments(cls)
 ]
 
 
@@ -124,7 +137,7 @@ def test_unknown_tags_name_the_nearest():
 
 
 def test_short_tag_and_class_name_give_the_same_class():
-    for kind in ("spectral", "spatial"):
+    for kind in ("spectral", "spatial", "temporal"):
         for cls in model_classes(kind):
             assert cls.tag[0] == cls.__name__
             assert all(get_model_class(tag, kind) is cls for tag in cls.tag)

@@ -3,65 +3,68 @@
 import astropy.units as u
 import numpy as np
 import pytest
-from scipy.integrate import quad
 
-from bayesmap.modeling import PowerLawNormSpectralModel, PowerLawSpectralModel, get_model_class
-from bayesmap.modeling.spectral.base import gauss_legendre
-from tests.golden import golden
-from tests.modeling.helpers import SPECTRAL, case_model, gradients, quantity
+from bayesmap.modeling import Models, PowerLawNormSpectralModel, PowerLawSpectralModel, get_model_class, model_classes
+from bayesmap.modeling.spectral.quadrature import integrate_numbers
+from tests.golden import golden, shared_path
+from tests.modeling.helpers import gradients, quantity
+from tests.modeling.spectral_zoo import examples
 
-CASES = [
-    "ConstantSpectralModel",
-    "PowerLawSpectralModel",
-    "PowerLawSpectralModel_index1",
-    "PowerLawSpectralModel_index2",
-    "PowerLawNormSpectralModel",
-    "ExpCutoffPowerLawSpectralModel",
-    "ExpCutoffPowerLawSpectralModel_alpha0p5",
-    "ExpCutoffPowerLawNormSpectralModel",
-    "LogParabolaSpectralModel",
-    "LogParabolaNormSpectralModel",
-]
+FOLDER = ("data", "models", "yaml", "spectral")
+CASES = [name.removeprefix("spectral/") for name in golden("models") if name.startswith("spectral/")]
+# Gammapy integrates with 100 log-log trapezoids per decade: bad for lines far away and for sudden ends.
+COARSE = {"GaussianSpectralModel": 2e-2, "SuperExpCutoffPowerLaw4FGLSpectralModel": 1e-2}
+
+
+def stored_model(name):
+    """The model of a golden case, from its file; norm models are the first part of a product there."""
+    model = Models.read(shared_path(*FOLDER, f"{name}.yaml"))[0].spectral_model
+    return model.model1 if "Norm" in name.split("_")[0] else model
+
+
+def compare(result, expected, rtol, scale=0.0):
+    assert result.unit.is_equivalent(expected.unit)
+    number, wanted = result.to_value(expected.unit), expected.value
+    known = np.isfinite(wanted)
+    largest = np.abs(wanted[known]).max(initial=0.0)
+    np.testing.assert_allclose(number[known], wanted[known], rtol=rtol, atol=scale * min(largest, 1e-9))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_golden(name):
     values = golden("models")[f"spectral/{name}"]
-    model = case_model(f"spectral/{name}", values, "spectral")
+    model = stored_model(name)
     energy, low, high = (quantity(values[key]) for key in ("energy", "emin", "emax"))
-    dnde = quantity(values["dnde"])
-    assert model(energy).unit.is_equivalent(dnde.unit)
-    np.testing.assert_allclose(model(energy).to_value(dnde.unit), dnde.value, rtol=1e-10)
-    np.testing.assert_allclose(model(energy[:3].to("GeV")).to_value(dnde.unit), dnde.value[:3], rtol=1e-10)
-    np.testing.assert_allclose(model.spectral_index(energy), values["spectral_index"].data, rtol=1e-4, atol=1e-4)
-    exact = values["has_analytic_integral"]
+    # Gammapy interpolates this table in single precision: 6e-8 of ln(1e-38); in double precision it agrees to 1e-13
+    rtol = 2e-5 if "ebl" in name.lower() else 1e-10
+    compare(model(energy), quantity(values["dnde"]), rtol, 1e-36)
+    compare(model(energy[:3].to("GeV")), quantity(values["dnde"])[:3], rtol)
+    index, expected = model.spectral_index(energy), values["spectral_index"].data
+    smooth = np.isfinite(expected) & np.isfinite(index) & (quantity(values["dnde"]).value > 1e-35)
+    np.testing.assert_allclose(index[smooth], expected[smooth], rtol=1e-4, atol=5e-3 if "ebl" in name.lower() else 1e-4)
+    exact = values["has_analytic_integral"] and name in ("PowerLawSpectralModel", "PowerLaw2SpectralModel")
     for key in ("integral", "energy_flux"):
-        expected = quantity(values[key])
-        result = getattr(model, key)(low, high)
-        assert result.unit.is_equivalent(expected.unit)
-        np.testing.assert_allclose(result.to_value(expected.unit), expected.value, rtol=1e-8 if exact else 1e-3)
-    expected = quantity(values["integral_scalar"])
-    assert model.integral(1 * u.TeV, 10 * u.TeV).to_value(expected.unit) == pytest.approx(expected.value, rel=1e-3)
-    frozen = [p["frozen"] for p in values["parameters"]]
-    assert [p.frozen for p in type(model)().parameters] == frozen
-    assert list(model.parameter_names) == [p["name"] for p in values["parameters"]]
+        tolerance = 1e-8 if exact else COARSE.get(name, 1e-3)
+        compare(getattr(model, key)(low, high), quantity(values[key]), tolerance, 1e-6)
+    compare(model.integral(1 * u.TeV, 10 * u.TeV), quantity(values["integral_scalar"]), COARSE.get(name, 1e-3))
+    parameters = [(p["name"], p["value"], p["frozen"]) for p in values["parameters"]]
+    assert [(p.name, p.value, p.frozen) for p in model.parameters] == parameters
+    assert [p.unit for p in model.parameters] == [u.Unit(p["unit"]) for p in values["parameters"]]
+    assert model.tag[0] == values["tag"]
 
 
-@pytest.mark.parametrize("cls", SPECTRAL, ids=lambda cls: cls.__name__)
-def test_integrals_against_quadrature(cls):
-    model = cls()
-    for low, high in [(0.1, 0.3), (0.05, 100), (1, 10), (30, 31)]:
-        for power, name in [(0, "integral"), (1, "energy_flux")]:
-            unit = model.output_unit * u.TeV ** (power + 1)
-            expected = quad(
-                lambda t, power=power: float(model(np.exp(t) * u.TeV).value) * np.exp((power + 1) * t),
-                np.log(low),
-                np.log(high),
-                epsrel=1e-11,
-                limit=200,
-            )[0]
-            result = getattr(model, name)(low * u.TeV, high * u.TeV).to_value(unit)
-            assert result == pytest.approx(expected, rel=1e-9)
+@pytest.mark.parametrize("cls", [c for c in model_classes("spectral") if c.parameter_names], ids=lambda c: c.__name__)
+def test_integral_of_the_default(cls):
+    """The closed forms, where there are some, are those of the formula."""
+    model = examples()[cls.__name__]() if cls.__name__ in examples() else cls()
+    low, high = np.array([0.1, 1.0, 30.0]) * u.TeV, np.array([0.3, 10.0, 31.0]) * u.TeV
+    for power, name in [(0, "integral"), (1, "energy_flux")]:
+        result = getattr(model, name)(low, high)
+        numbers = integrate_numbers(
+            lambda e, m=model: m._flux(e, m.values), low.value, high.value, model.breaks(model.values), power
+        )
+        expected = model._as_flux(numbers, power + 1)
+        np.testing.assert_allclose(result.to_value(expected.unit), expected.value, rtol=1e-10)
 
 
 @pytest.mark.parametrize("center", [1.0, 2.0])
@@ -74,17 +77,15 @@ def test_power_law_integral_is_smooth_at_its_pole(center):
         exact, differences = gradients(lambda *p: formula(low, high, *p), point)
         np.testing.assert_allclose(exact, differences, rtol=1e-7)
         model = PowerLawSpectralModel(index=index, amplitude="1e-12 cm-2 s-1 TeV-1")
-        with_nodes = PowerLawSpectralModel._sum_nodes if center == 1 else PowerLawSpectralModel._sum_energy_nodes
-        energy, weight = gauss_legendre(low, high)
-        expected = with_nodes(energy, weight, index, 1.0, 1.0)
+        expected = integrate_numbers(lambda e, index=index: e**-index, low, high, power=int(center) - 1)
         result = model.integral if center == 1 else model.energy_flux
         np.testing.assert_allclose(result(low * u.TeV, high * u.TeV).value * 1e12, expected, rtol=1e-12)
 
 
 def test_integrals_add_up(rng):
     edges = np.sort(rng.uniform(0.1, 50, 8)) * u.TeV
-    for cls in SPECTRAL:
-        model = cls()
+    for create in examples().values():
+        model = create()
         parts = model.integral(edges[:-1], edges[1:]).sum()
         assert parts.value == pytest.approx(model.integral(edges[0], edges[-1]).value, rel=1e-10)
 

@@ -26,7 +26,8 @@ class SpatialModel(ModelBase):
     """Interface of spatial models.
 
     A subclass declares parameters (positions are called ``lon_0`` and ``lat_0``) and the static formula
-    ``evaluate(lon, lat, *parameters)`` with angles in deg, returning sr-1.
+    ``evaluate(lon, lat, *parameters)`` with angles in deg, returning sr-1. Where ``fixed_positions`` is true the model
+    is a table: ``evaluate_graph`` takes positions as arrays only.
 
     Parameters
     ----------
@@ -40,6 +41,7 @@ class SpatialModel(ModelBase):
     unit: ClassVar[str] = "sr-1"
     file_keys: ClassVar[tuple[str, ...]] = ("frame",)
     is_energy_dependent: bool = False
+    fixed_positions: ClassVar[bool] = False
     evaluate: ClassVar[Callable[..., Any]]
     lon_0: Parameter
     lat_0: Parameter
@@ -154,6 +156,25 @@ class SpatialModel(ModelBase):
             In sr-1.
         """
         return pt.as_tensor_variable(self.evaluate(lon, lat, *self._arguments(values)))
+
+    def resolved_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any], step: float) -> Any:
+        """Return the symbolic surface brightness for sums over a grid, which are then smooth in all parameters.
+
+        Parameters
+        ----------
+        lon, lat : tensor or array
+            Positions in the frame of the model, in deg.
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+        step : float
+            Distance of the grid points in deg.
+
+        Returns
+        -------
+        TensorVariable
+            In sr-1.
+        """
+        return self.evaluate_graph(lon, lat, self.at_resolution(values, step))
 
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any] | None:
         """Return the widths of a model that is a Gaussian on the sky.

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["integrate_geom"]
 
 _MAX_FACTOR = 200
+_REGION_PIXELS = 60  # across a region
 _CHUNK = 500_000  # positions evaluated at once
 _GAUSS = np.polynomial.legendre.leggauss(3)
 
 
 def integrate_geom(model: SpatialModel, geom: WcsGeom, oversampling_factor: int | None = None) -> Map:
-    """Return a spatial model integrated over pixels; see `SpatialModel.integrate_geom`."""
+    """Return a spatial model integrated over pixels or a region; see `SpatialModel.integrate_geom`."""
+    if geom.is_region:
+        return _over_region(model, geom, oversampling_factor)
     if isinstance(model, PointSpatialModel):
         return _on_geom(geom, _bilinear(model, geom), u.dimensionless_unscaled)
     values = model.evaluate_geom(geom)
@@ -31,6 +34,20 @@ def integrate_geom(model: SpatialModel, geom: WcsGeom, oversampling_factor: int 
         _refine(model, geom, data, offsets, weights)
     data *= geom.to_image().solid_angle().to_value("sr")
     return _on_geom(geom, data, values.unit * u.sr)
+
+
+def _over_region(model: SpatialModel, geom: Any, factor: int | None) -> Map:
+    """Sum over a grid that covers the region, weighted with the share of each pixel that lies in it."""
+    image = geom.to_image()
+    if image.region is None or image.is_all_point_sky_regions:
+        raise ValueError(f"{type(model).__name__}: a region without an area has no integral, got {image.region}")
+    grid = image.to_binsz_wcs(image.width.min() / _REGION_PIXELS).to_wcs_geom()
+    weights = grid.region_weights([image.region]).data
+    if model.is_energy_dependent:
+        grid = grid.to_cube([geom.axes["energy_true"]])
+    values = integrate_geom(model, grid, factor)
+    sums = np.where(weights > 0, values.data * weights, 0.0).sum(axis=(-2, -1), keepdims=True)
+    return _on_geom(geom, sums, values.unit)
 
 
 def _on_geom(geom: WcsGeom, data: np.ndarray, unit: u.UnitBase) -> Map:

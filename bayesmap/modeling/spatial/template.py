@@ -4,7 +4,7 @@ import copy
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
@@ -55,6 +55,7 @@ class TemplateSpatialModel(SpatialModel):
 
     tag = "template"
     file_keys = ("frame", "filename", "normalize", "unit")
+    fixed_positions: ClassVar[bool] = True
     lon_0 = Parameter("lon_0", "0 deg", frozen=True)
     lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, frozen=True)
 

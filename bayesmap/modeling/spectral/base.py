@@ -1,7 +1,7 @@
-"""The interface of spectral models, and their integrals."""
+"""The interface of spectral models."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -10,44 +10,16 @@ import pytensor.tensor as pt
 from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.spectral import uncertainty
+from bayesmap.modeling.spectral.formulas import Slope
+from bayesmap.modeling.spectral.inverse import inverse, inverse_all
+from bayesmap.modeling.spectral.quadrature import integrate_graph, integrate_numbers
 from bayesmap.units import internal_unit, strip
 
-__all__ = ["SpectralModel", "gauss_legendre"]
+if TYPE_CHECKING:
+    from bayesmap.modeling.spectral.compound import CompoundSpectralModel
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
-_PANEL = 1.0  # widest panel in ln(energy): ten nodes reach 1e-12 for cut-off spectra there
-
-
-def gauss_legendre(energy_min: Any, energy_max: Any) -> tuple[Any, Any]:
-    """Return nodes and weights for integrals over energy bins.
-
-    Parameters
-    ----------
-    energy_min, energy_max : numpy.ndarray or TensorVariable
-        Edges of the bins. Arrays are divided into panels of at most 1 in ln(energy); symbolic edges are one panel.
-
-    Returns
-    -------
-    tuple
-        Energies and weights (in energy) with the nodes on a new last axis: the integral over each bin is
-        ``(weights * f(energies)).sum(axis=-1)``.
-    """
-    nodes, weights = _NODES, _WEIGHTS
-    if isinstance(energy_min, np.ndarray | float) and isinstance(energy_max, np.ndarray | float):
-        widest = float(np.max(np.log(np.asarray(energy_max) / energy_min), initial=0.0))
-        n = max(1, int(np.ceil(widest / _PANEL)))
-        centers = (2 * np.arange(n) + 1) / n - 1
-        nodes = (centers[:, None] + nodes / n).ravel()
-        weights = np.tile(weights / n, n)
-        log, exp = np.log, np.exp
-        energy_min, energy_max = np.asarray(energy_min), np.asarray(energy_max)
-    else:
-        log, exp = pt.log, pt.exp
-        energy_min, energy_max = pt.as_tensor_variable(energy_min), pt.as_tensor_variable(energy_max)
-    mid = 0.5 * (log(energy_max) + log(energy_min))[..., None]
-    half = 0.5 * (log(energy_max) - log(energy_min))[..., None]
-    energy = exp(mid + half * nodes)
-    return energy, half * weights * energy
+__all__ = ["SpectralModel"]
 
 
 class SpectralModel(ModelBase):
@@ -55,11 +27,14 @@ class SpectralModel(ModelBase):
 
     A subclass declares parameters and the static formula ``evaluate(energy, *parameters)`` in internal units, written
     with ratios of energies only. It may add closed forms ``evaluate_integral(energy_min, energy_max, *parameters)``
-    and ``evaluate_energy_flux(...)``; without them integrals are Gauss-Legendre sums.
+    and ``evaluate_energy_flux(...)``; without them integrals are Gauss-Legendre sums. A model that holds arrays
+    returns them from ``_arrays``; the formula takes them between the energy and the parameters.
+
+    Models combine with ``+ - * /``, also with numbers: see `CompoundSpectralModel`.
     """
 
     kind = "spectral"
-    unit: ClassVar[str] = "1e-12 cm-2 s-1 TeV-1"
+    unit: str = "1e-12 cm-2 s-1 TeV-1"
     flux_parameter: ClassVar[str] = "amplitude"
     evaluate: ClassVar[Callable[..., Any]]
     evaluate_integral: ClassVar[Callable[..., Any] | None] = None
@@ -81,6 +56,31 @@ class SpectralModel(ModelBase):
         bases = [base for base in self.output_unit.bases if base.physical_type == "energy"]
         return bases[0] if bases else u.TeV
 
+    # -- the formula and its inputs ---------------------------------------------------------------------------------
+    @property
+    def _formula(self) -> Callable[..., Any]:
+        """A hashable function of energy and inputs; equal ones are compiled once."""
+        return type(self).evaluate
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        """Arrays that the formula takes before the parameters, in internal units."""
+        return ()
+
+    def _inputs(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
+        """What the formula takes after the energy."""
+        return (*self._arrays, *self._arguments(values))
+
+    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+        """Return the energies where the spectrum or its slope jumps, in the internal unit.
+
+        Parameters
+        ----------
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+        """
+        return ()
+
     # -- symbolic ---------------------------------------------------------------------------------------------------
     def evaluate_graph(self, energy: Any, values: Mapping[Parameter, Any]) -> Any:
         """Return the symbolic differential flux.
@@ -97,7 +97,7 @@ class SpectralModel(ModelBase):
         TensorVariable
             In the internal unit (1e-12 cm-2 s-1 TeV-1; dimensionless for norm models).
         """
-        return pt.as_tensor_variable(self.evaluate(energy, *self._arguments(values)))
+        return pt.as_tensor_variable(self._formula(energy, *self._inputs(values)))
 
     def integral_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
         """Return the symbolic integral over each energy bin.
@@ -116,27 +116,42 @@ class SpectralModel(ModelBase):
 
         Notes
         -----
-        Closed form where the model has one, else ten Gauss-Legendre nodes in ln(energy) per panel.
+        Closed form where the model has one, else ten Gauss-Legendre nodes in ln(energy) per panel. Bins are divided
+        where the spectrum breaks.
         """
-        arguments = self._arguments(values)
         if self.evaluate_integral is not None:
-            return pt.as_tensor_variable(self.evaluate_integral(energy_min, energy_max, *arguments))
-        return self._sum_nodes(*gauss_legendre(energy_min, energy_max), *arguments)
+            return pt.as_tensor_variable(self.evaluate_integral(energy_min, energy_max, *self._inputs(values)))
 
-    @classmethod
-    def _sum_nodes(cls, energy: Any, weight: Any, *arguments: Any) -> Any:
-        return (weight * cls.evaluate(energy, *arguments)).sum(axis=-1)
+        def flux(energy: Any) -> Any:
+            return self.evaluate_graph(energy, values) * pt.ones_like(energy)
 
-    @classmethod
-    def _sum_energy_nodes(cls, energy: Any, weight: Any, *arguments: Any) -> Any:
-        return (weight * energy * cls.evaluate(energy, *arguments)).sum(axis=-1)
-
-    @classmethod
-    def _slope(cls, energy: Any, *arguments: Any) -> Any:
-        flux = cls.evaluate(energy, *arguments)
-        return -energy * pt.grad(flux.sum(), energy, disconnected_inputs="ignore") / flux
+        return integrate_graph(flux, energy_min, energy_max, self.breaks(values))
 
     # -- numbers ----------------------------------------------------------------------------------------------------
+    def _flux(self, energy: np.ndarray, values: Mapping[Parameter, Any]) -> np.ndarray:
+        """Differential flux at energies, both in internal units."""
+        return evaluate(self._formula, energy, *self._inputs(values))
+
+    def _integrate(
+        self, low: np.ndarray, high: np.ndarray, values: Mapping[Parameter, Any], power: int = 0
+    ) -> np.ndarray:
+        """Integral of energy to a power times the flux over bins, shape ``(n,)``; values may have shape (m, 1)."""
+        formula = type(self).evaluate_energy_flux if power else type(self).evaluate_integral
+        if formula is not None:
+            return evaluate(formula, low, high, *self._inputs(values))
+        return integrate_numbers(lambda e: self._flux(e, values), low, high, self.breaks(self.values), power)
+
+    def _bands(self, energy_min: Any, energy_max: Any, power: int) -> u.Quantity:
+        low, high = bands(energy_min, energy_max)
+        numbers = self._integrate(low.ravel(), high.ravel(), self.values, power)
+        values = np.broadcast_to(numbers, (low.size,)).reshape(low.shape)
+        return self._as_flux(values, power + 1)
+
+    def _as_flux(self, numbers: np.ndarray, power: int) -> u.Quantity:
+        """Numbers in internal units of flux times energy to a power, as a quantity."""
+        quantity = u.Quantity(numbers, internal_unit(self.unit) * internal_unit("TeV") ** power)
+        return quantity.to(self.output_unit * self._energy_unit**power)
+
     def __call__(self, energy: Any) -> u.Quantity:
         """Return the differential flux.
 
@@ -150,8 +165,7 @@ class SpectralModel(ModelBase):
         `~astropy.units.Quantity`
             In the declared unit of the amplitude.
         """
-        values = evaluate(type(self).evaluate, strip_energy(energy), *self._numbers)
-        return u.Quantity(values, internal_unit(self.unit)).to(self.output_unit)
+        return self._as_flux(self._flux(strip_energy(energy), self.values), 0)
 
     def integral(self, energy_min: Any, energy_max: Any) -> u.Quantity:
         """Return the integral of the flux over energy bands.
@@ -171,32 +185,141 @@ class SpectralModel(ModelBase):
         ValueError
             If a band is empty or reversed.
         """
-        low, high = _bands(energy_min, energy_max)
-        formula = type(self).evaluate_integral
-        if formula is not None:
-            values = evaluate(formula, low, high, *self._numbers)
-        else:
-            values = evaluate(type(self)._sum_nodes, *gauss_legendre(low, high), *self._numbers)
-        return u.Quantity(values, internal_unit(self.unit) * internal_unit("TeV")).to(
-            self.output_unit * self._energy_unit
-        )
+        return self._bands(energy_min, energy_max, 0)
 
     def energy_flux(self, energy_min: Any, energy_max: Any) -> u.Quantity:
         """Return the integral of energy times flux over energy bands; arguments as `integral`."""
-        low, high = _bands(energy_min, energy_max)
-        formula = type(self).evaluate_energy_flux
-        if formula is not None:
-            values = evaluate(formula, low, high, *self._numbers)
-        else:
-            values = evaluate(type(self)._sum_energy_nodes, *gauss_legendre(low, high), *self._numbers)
-        return u.Quantity(values, internal_unit(self.unit) * internal_unit("TeV") ** 2).to(
-            self.output_unit * self._energy_unit**2
-        )
+        return self._bands(energy_min, energy_max, 1)
 
     def spectral_index(self, energy: Any) -> np.ndarray:
         """Return minus the logarithmic slope of the spectrum at some energies (exact derivative)."""
-        return evaluate(type(self)._slope, strip_energy(energy), *self._numbers)
+        return evaluate(Slope(self._formula), strip_energy(energy), *self._inputs(self.values))
 
+    def inverse(self, value: Any, energy_min: Any = "0.1 TeV", energy_max: Any = "100 TeV") -> u.Quantity:
+        """Return the energy at which the spectrum has a value; see `bayesmap.modeling.spectral.inverse.inverse`."""
+        return inverse(self, value, energy_min, energy_max)
+
+    def inverse_all(self, values: Any, energy_min: Any = "0.1 TeV", energy_max: Any = "100 TeV") -> list[u.Quantity]:
+        """Return all energies at which the spectrum has each value; see `bayesmap.modeling.spectral.inverse`."""
+        return inverse_all(self, values, energy_min, energy_max)
+
+    def reference_fluxes(self, energy_axis: Any) -> dict[str, u.Quantity]:
+        """Return the fluxes in the bins of an energy axis, as the reference of flux points.
+
+        Parameters
+        ----------
+        energy_axis : MapAxis
+            Energy axis.
+
+        Returns
+        -------
+        dict of `~astropy.units.Quantity`
+            ``e_ref``, ``e_min``, ``e_max``, ``ref_dnde``, ``ref_flux``, ``ref_eflux``, ``ref_e2dnde``, with the shape
+            ``(n, 1, 1)`` of a map over the axis.
+        """
+        ref, low, high = (q[:, None, None] for q in (energy_axis.center, energy_axis.edges_min, energy_axis.edges_max))
+        dnde = self(ref)
+        return {
+            "e_ref": ref,
+            "e_min": low,
+            "e_max": high,
+            "ref_dnde": dnde,
+            "ref_flux": self.integral(low, high),
+            "ref_eflux": self.energy_flux(low, high),
+            "ref_e2dnde": dnde * ref**2,
+        }
+
+    # -- uncertainties ----------------------------------------------------------------------------------------------
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance of the parameters in their declared units; by default the squares of their errors."""
+        return uncertainty.covariance(self)
+
+    @covariance.setter
+    def covariance(self, matrix: Any) -> None:
+        uncertainty.set_covariance(self, matrix)
+
+    def evaluate_error(
+        self, energy: Any, n_samples: int = 3500, random_state: Any = 42, samples: Any = None
+    ) -> u.Quantity:
+        """Return median and errors of the differential flux.
+
+        Parameters
+        ----------
+        energy : `~astropy.units.Quantity`
+            Energies.
+        n_samples : int
+            Number of draws from the covariance; with a posterior, the largest number of its draws.
+        random_state : int, numpy.random.Generator or str
+            Chooses the draws.
+        samples : xarray.DataTree, list of `~astropy.units.Quantity` or None
+            Result of `bayesmap.sample`, or one array of draws per parameter; see
+            `bayesmap.modeling.spectral.uncertainty.parameter_samples`. By default draws from `covariance`.
+
+        Returns
+        -------
+        `~astropy.units.Quantity`
+            Median, negative and positive error (68 % interval), shape ``(3,)`` plus that of ``energy``.
+        """
+        return uncertainty.flux_errors(self, energy, n_samples, random_state, samples)
+
+    def integral_error(
+        self, energy_min: Any, energy_max: Any, n_samples: int = 3500, random_state: Any = 42, samples: Any = None
+    ) -> u.Quantity:
+        """Return median and errors of the integral flux; arguments as `integral` and `evaluate_error`."""
+        return uncertainty.band_errors(self, energy_min, energy_max, 0, n_samples, random_state, samples)
+
+    def energy_flux_error(
+        self, energy_min: Any, energy_max: Any, n_samples: int = 3500, random_state: Any = 42, samples: Any = None
+    ) -> u.Quantity:
+        """Return median and errors of the energy flux; arguments as `integral` and `evaluate_error`."""
+        return uncertainty.band_errors(self, energy_min, energy_max, 1, n_samples, random_state, samples)
+
+    def spectral_index_error(
+        self, energy: Any, n_samples: int = 3500, random_state: Any = 42, samples: Any = None
+    ) -> u.Quantity:
+        """Return median and errors of the spectral index; arguments as `evaluate_error`."""
+        return uncertainty.index_errors(self, energy, n_samples, random_state, samples)
+
+    @property
+    def pivot_energy(self) -> u.Quantity:
+        """Energy at which the relative error of the flux is smallest, from `covariance`; NaN if there is none."""
+        return uncertainty.pivot_energy(self)
+
+    # -- operators --------------------------------------------------------------------------------------------------
+    def _combine(self, other: Any, operator: str, swap: bool = False) -> "CompoundSpectralModel":
+        from bayesmap.modeling.spectral.compound import CompoundSpectralModel, as_spectrum
+
+        other = as_spectrum(other)
+        if other is None:
+            return NotImplemented
+        return CompoundSpectralModel(*((other, self) if swap else (self, other)), operator)
+
+    def __add__(self, other: Any) -> "CompoundSpectralModel":
+        return self._combine(other, "add")
+
+    def __radd__(self, other: Any) -> "CompoundSpectralModel":
+        return self._combine(other, "add", swap=True)
+
+    def __sub__(self, other: Any) -> "CompoundSpectralModel":
+        return self._combine(other, "sub")
+
+    def __rsub__(self, other: Any) -> "CompoundSpectralModel":
+        return self._combine(other, "sub", swap=True)
+
+    def __mul__(self, other: Any) -> "CompoundSpectralModel":
+        return self._combine(other, "mul")
+
+    def __rmul__(self, other: Any) -> "CompoundSpectralModel":
+        return self._combine(other, "mul", swap=True)
+
+    def __truediv__(self, other: Any) -> "CompoundSpectralModel":
+        return self._combine(other, "truediv")
+
+    def __rtruediv__(self, other: Any) -> "CompoundSpectralModel":
+        return self._combine(other, "truediv", swap=True)
+
+    # -- figures ----------------------------------------------------------------------------------------------------
     def plot(self, energy_bounds: Any, ax: Any = None, **kwargs: Any) -> Any:
         """Plot the spectrum; see `bayesmap.plot.spectrum.plot_spectrum` for the arguments.
 
@@ -209,6 +332,18 @@ class SpectralModel(ModelBase):
 
         return plot_spectrum(self, energy_bounds, ax, **kwargs)
 
+    def plot_error(self, energy_bounds: Any, ax: Any = None, **kwargs: Any) -> Any:
+        """Plot the 68 % band of the spectrum; see `bayesmap.plot.spectrum.plot_spectrum_error` for the arguments.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+            The axes.
+        """
+        from bayesmap.plot.spectrum import plot_spectrum_error
+
+        return plot_spectrum_error(self, energy_bounds, ax, **kwargs)
+
 
 def strip_energy(energy: Any) -> np.ndarray:
     """Return energies in the internal unit; bare numbers are refused."""
@@ -218,7 +353,8 @@ def strip_energy(energy: Any) -> np.ndarray:
     return strip(quantity)
 
 
-def _bands(energy_min: Any, energy_max: Any) -> tuple[np.ndarray, np.ndarray]:
+def bands(energy_min: Any, energy_max: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges of energy bands in the internal unit, of one shape."""
     low, high = np.broadcast_arrays(strip_energy(energy_min), strip_energy(energy_max))
     if np.any(low <= 0) or np.any(high < low):
         raise ValueError(f"energy bands must be positive and ordered, got {energy_min} to {energy_max}")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import astropy.units as u
+import numpy as np
 import pytensor.tensor as pt
 
 from bayesmap.modeling.parameter import Parameter
@@ -57,6 +59,15 @@ class ExpCutoffPowerLawSpectralModel(SpectralModel):
     def evaluate(energy: Any, index: Any, amplitude: Any, reference: Any, lambda_: Any, alpha: Any) -> Any:
         """Return the differential flux."""
         return amplitude * (energy / reference) ** (-index) * _cutoff(energy, lambda_, alpha)
+
+    @property
+    def e_peak(self) -> u.Quantity:
+        """Energy at which the square of the energy times the flux is largest; NaN if there is none."""
+        index, alpha, rate = self.index.value, self.alpha.value, self.lambda_.quantity
+        unit = rate.unit**-1
+        if index >= 2 or rate.value <= 0 or alpha <= 0:
+            return np.nan * unit
+        return ((2 - index) / alpha) ** (1 / alpha) / rate.value * unit
 
 
 class ExpCutoffPowerLawNormSpectralModel(SpectralModel):

@@ -1,13 +1,15 @@
 """Log parabolas."""
 
-from typing import Any
+from typing import Any, Self
 
+import astropy.units as u
+import numpy as np
 import pytensor.tensor as pt
 
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 
-__all__ = ["LogParabolaNormSpectralModel", "LogParabolaSpectralModel"]
+__all__ = ["LogParabola2SpectralModel", "LogParabolaNormSpectralModel", "LogParabolaSpectralModel"]
 
 
 def _shape(energy: Any, reference: Any, alpha: Any, beta: Any) -> Any:
@@ -39,10 +41,88 @@ class LogParabolaSpectralModel(SpectralModel):
     alpha = Parameter("alpha", 2.0)
     beta = Parameter("beta", 1.0)
 
+    @classmethod
+    def from_log10(cls, amplitude: Any, reference: Any, alpha: Any, beta: Any) -> Self:
+        r"""Create the model from a curvature for the decadic logarithm.
+
+        Parameters
+        ----------
+        amplitude, reference, alpha : str, `~astropy.units.Quantity` or float
+            As for the class.
+        beta : float
+            Curvature that multiplies :math:`\log_{10}` of the ratio of energies.
+        """
+        return cls(amplitude=amplitude, reference=reference, alpha=alpha, beta=beta / np.log(10))
+
     @staticmethod
     def evaluate(energy: Any, amplitude: Any, reference: Any, alpha: Any, beta: Any) -> Any:
         """Return the differential flux."""
         return amplitude * _shape(energy, reference, alpha, beta)
+
+    @property
+    def e_peak(self) -> u.Quantity:
+        """Energy at which the square of the energy times the flux is largest; NaN if there is none."""
+        if self.beta.value <= 0:
+            return np.nan * self.reference.unit
+        return self.reference.quantity * float(np.exp((2 - self.alpha.value) / (2 * self.beta.value)))
+
+
+class LogParabola2SpectralModel(SpectralModel):
+    r"""Log parabola whose amplitude and curvature refer to different energies.
+
+    .. math::
+        \phi(E) = \phi_0 \left(\frac{E}{E_0}\right)^{-\alpha - \beta \ln(E / E_s)}
+
+    Parameters
+    ----------
+    amplitude : `~astropy.units.Quantity`
+        :math:`\phi_0`. Default 1e-12 cm-2 s-1 TeV-1.
+    reference : `~astropy.units.Quantity`
+        :math:`E_0`, frozen. Default 10 TeV.
+    alpha : `~astropy.units.Quantity`
+        :math:`\alpha`, dimensionless. Default 2.
+    beta : `~astropy.units.Quantity`
+        :math:`\beta`, dimensionless, for the natural logarithm. Default 1.
+    escale : `~astropy.units.Quantity`
+        :math:`E_s`, frozen. Default 1 TeV.
+    """
+
+    tag = "lp2"
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
+    reference = Parameter("reference", "10 TeV", frozen=True)
+    alpha = Parameter("alpha", 2.0)
+    beta = Parameter("beta", 1.0)
+    escale = Parameter("escale", "1 TeV", frozen=True)
+
+    @classmethod
+    def from_log10(cls, amplitude: Any, reference: Any, alpha: Any, beta: Any, escale: Any) -> Self:
+        r"""Create the model from a curvature for the decadic logarithm.
+
+        Parameters
+        ----------
+        amplitude, reference, alpha, escale : str, `~astropy.units.Quantity` or float
+            As for the class.
+        beta : float
+            Curvature that multiplies :math:`\log_{10}` of the ratio of energies.
+        """
+        return cls(amplitude=amplitude, reference=reference, alpha=alpha, escale=escale, beta=beta / np.log(10))
+
+    @staticmethod
+    def evaluate(energy: Any, amplitude: Any, reference: Any, alpha: Any, beta: Any, escale: Any) -> Any:
+        """Return the differential flux."""
+        return amplitude * pt.exp(-pt.log(energy / reference) * (alpha + beta * pt.log(energy / escale)))
+
+    @property
+    def e_peak(self) -> u.Quantity:
+        r"""Energy at which the square of the energy times the flux is largest; NaN if there is none.
+
+        It depends on both energies: the slope at E is :math:`-\alpha - \beta \ln(E^2 / (E_0 E_s))`.
+        """
+        alpha, beta = self.alpha.value, self.beta.value
+        if beta <= 0:
+            return np.nan * self.escale.unit
+        middle = np.sqrt(self.reference.quantity * self.escale.quantity).to(self.escale.unit)
+        return middle * float(np.exp((2 - alpha) / (2 * beta)))
 
 
 class LogParabolaNormSpectralModel(SpectralModel):
@@ -68,6 +148,19 @@ class LogParabolaNormSpectralModel(SpectralModel):
     reference = Parameter("reference", "10 TeV", frozen=True)
     alpha = Parameter("alpha", 0.0)
     beta = Parameter("beta", 0.0)
+
+    @classmethod
+    def from_log10(cls, norm: Any, reference: Any, alpha: Any, beta: Any) -> Self:
+        r"""Create the model from a curvature for the decadic logarithm.
+
+        Parameters
+        ----------
+        norm, reference, alpha : str, `~astropy.units.Quantity` or float
+            As for the class.
+        beta : float
+            Curvature that multiplies :math:`\log_{10}` of the ratio of energies.
+        """
+        return cls(norm=norm, reference=reference, alpha=alpha, beta=beta / np.log(10))
 
     @staticmethod
     def evaluate(energy: Any, norm: Any, reference: Any, alpha: Any, beta: Any) -> Any:

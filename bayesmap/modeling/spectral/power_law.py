@@ -2,16 +2,17 @@
 
 from typing import Any
 
+import astropy.units as u
 import pytensor.tensor as pt
 
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.sinhc import sinhc
 
-__all__ = ["PowerLawNormSpectralModel", "PowerLawSpectralModel"]
+__all__ = ["PowerLaw2SpectralModel", "PowerLawNormSpectralModel", "PowerLawSpectralModel", "moment"]
 
 
-def _moment(energy_min: Any, energy_max: Any, power: Any, reference: Any) -> Any:
+def moment(energy_min: Any, energy_max: Any, power: Any, reference: Any) -> Any:
     r"""Integral of (E / E0)^(power - 1) dE / E0, in the form that is smooth at power zero.
 
     .. math::
@@ -57,12 +58,60 @@ class PowerLawSpectralModel(SpectralModel):
     @staticmethod
     def evaluate_integral(energy_min: Any, energy_max: Any, index: Any, amplitude: Any, reference: Any) -> Any:
         """Return the integral flux."""
-        return amplitude * reference * _moment(energy_min, energy_max, 1 - index, reference)
+        return amplitude * reference * moment(energy_min, energy_max, 1 - index, reference)
 
     @staticmethod
     def evaluate_energy_flux(energy_min: Any, energy_max: Any, index: Any, amplitude: Any, reference: Any) -> Any:
         """Return the energy flux."""
-        return amplitude * reference**2 * _moment(energy_min, energy_max, 2 - index, reference)
+        return amplitude * reference**2 * moment(energy_min, energy_max, 2 - index, reference)
+
+
+class PowerLaw2SpectralModel(SpectralModel):
+    r"""Power law by its integral flux.
+
+    .. math::
+        \phi(E) = F_0 \, \frac{1 - \Gamma}{E_{max}^{1 - \Gamma} - E_{min}^{1 - \Gamma}} E^{-\Gamma}
+
+    Parameters
+    ----------
+    amplitude : `~astropy.units.Quantity`
+        :math:`F_0`, flux between the two energies. Default 1e-12 cm-2 s-1.
+    index : `~astropy.units.Quantity`
+        :math:`\Gamma`, dimensionless. Default 2.
+    emin, emax : `~astropy.units.Quantity`
+        :math:`E_{min}, E_{max}`, frozen. Default 0.1 TeV and 100 TeV.
+
+    Notes
+    -----
+    Value, integral and energy flux are smooth where the index is 1 or 2.
+    """
+
+    tag = "pl-2"
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1")
+    index = Parameter("index", 2.0)
+    emin = Parameter("emin", "0.1 TeV", frozen=True)
+    emax = Parameter("emax", "100 TeV", frozen=True)
+
+    @property
+    def output_unit(self) -> u.UnitBase:
+        """Unit of what a call returns: that of the amplitude per unit of energy."""
+        return self.amplitude.unit / self.emin.unit
+
+    @staticmethod
+    def evaluate(energy: Any, amplitude: Any, index: Any, emin: Any, emax: Any) -> Any:
+        """Return the differential flux."""
+        return amplitude / (emax * moment(emin, emax, 1 - index, emax)) * (energy / emax) ** (-index)
+
+    @staticmethod
+    def evaluate_integral(energy_min: Any, energy_max: Any, amplitude: Any, index: Any, emin: Any, emax: Any) -> Any:
+        """Return the integral flux."""
+        return amplitude * moment(energy_min, energy_max, 1 - index, emax) / moment(emin, emax, 1 - index, emax)
+
+    @staticmethod
+    def evaluate_energy_flux(energy_min: Any, energy_max: Any, amplitude: Any, index: Any, emin: Any, emax: Any) -> Any:
+        """Return the energy flux."""
+        part = moment(energy_min, energy_max, 2 - index, emax) / moment(emin, emax, 1 - index, emax)
+        return amplitude * emax * part
 
 
 class PowerLawNormSpectralModel(SpectralModel):
@@ -96,9 +145,9 @@ class PowerLawNormSpectralModel(SpectralModel):
     @staticmethod
     def evaluate_integral(energy_min: Any, energy_max: Any, tilt: Any, norm: Any, reference: Any) -> Any:
         """Return the integral of the factor over energy."""
-        return norm * reference * _moment(energy_min, energy_max, 1 - tilt, reference)
+        return norm * reference * moment(energy_min, energy_max, 1 - tilt, reference)
 
     @staticmethod
     def evaluate_energy_flux(energy_min: Any, energy_max: Any, tilt: Any, norm: Any, reference: Any) -> Any:
         """Return the integral of energy times the factor."""
-        return norm * reference**2 * _moment(energy_min, energy_max, 2 - tilt, reference)
+        return norm * reference**2 * moment(energy_min, energy_max, 2 - tilt, reference)

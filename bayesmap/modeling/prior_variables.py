@@ -1,0 +1,118 @@
+"""All random variables of the parameters of an analysis: alone, with shared hyperparameters, correlated."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from scipy.linalg import cho_factor, cho_solve
+
+from bayesmap.modeling.correlated import JointMember
+from bayesmap.modeling.hyper import HyperParameter, collect_hyperparameters
+from bayesmap.modeling.random_variables import OFFSET, hyper_variable
+
+if TYPE_CHECKING:
+    from bayesmap.modeling.parameter import Parameter
+
+__all__ = ["hyperparameters_of", "prior_variables"]
+
+
+def hyperparameters_of(parameters: Mapping["Parameter", str]) -> dict[str, HyperParameter]:
+    """Return the hyperparameters of the free parameters by name, those that others depend on first.
+
+    Raises
+    ------
+    ValueError
+        If two different ones share a name, or one has the name of a parameter.
+    """
+    found = collect_hyperparameters(p.prior for p in parameters if not p.frozen)
+    for name in found.keys() & set(parameters.values()):
+        raise ValueError(f"{name!r} is the name of a hyperparameter and of a parameter; rename the hyperparameter")
+    return found
+
+
+def prior_variables(parameters: Mapping["Parameter", str]) -> dict["Parameter", Any]:
+    """Create the random variables of parameters in the `pymc.Model` of the context.
+
+    Parameters
+    ----------
+    parameters : Mapping of Parameter to str
+        All parameters of the models and their names. Frozen ones get no variable; where they are part of a joint
+        prior, the others follow its conditional distribution at the frozen values.
+
+    Returns
+    -------
+    dict of Parameter to TensorVariable
+        The variables of the free parameters that have a prior, in the declared units. Those with shared
+        hyperparameters of location or scale, and correlated ones, are deterministic functions of standard variables
+        (``"<name>_offset"``).
+
+    Raises
+    ------
+    ValueError
+        If a prior does not fit to its parameter, or hyperparameters clash.
+    """
+    for hyper in hyperparameters_of(parameters).values():
+        hyper_variable(hyper)
+    variables: dict[Parameter, Any] = {}
+    for parameter, name in parameters.items():
+        if parameter.frozen or parameter.prior is None or parameter in variables:
+            continue
+        if isinstance(parameter.prior, JointMember):
+            variables |= _joint_variables(parameter.prior.joint, parameters)
+        else:
+            variables[parameter] = parameter.prior.to_rv(name, parameter)
+    return variables
+
+
+def _joint_variables(joint: Any, parameters: Mapping["Parameter", str]) -> dict["Parameter", Any]:
+    """The variables of a multivariate normal, conditional on the members that are frozen."""
+    members = [p for p in parameters if isinstance(p.prior, JointMember) and p.prior.joint is joint]
+    _check_members(members, parameters)
+    free = [p for p in members if not p.frozen]
+    mean, covariance = _conditional(joint, free, [p for p in members if p.frozen])
+    factor = np.linalg.cholesky(covariance)
+    name = f"{parameters[free[0]]}{'_joint' if len(free) > 1 else ''}{OFFSET}"
+    offset = pm.MvNormal(name, mu=np.zeros(len(free)), chol=np.eye(len(free)))
+    vector = pt.as_tensor_variable(mean) + pt.dot(factor, offset)
+    variables = {}
+    for i, parameter in enumerate(free):
+        member: Any = parameter.prior
+        member.check_bounds(parameter)
+        scale = float(member.unit.to(parameter.unit))
+        value = pt.exp(vector[i] + np.log(scale)) if member.is_log else vector[i] * scale
+        variables[parameter] = pm.Deterministic(parameters[parameter], value)
+    return variables
+
+
+def _check_members(members: Sequence["Parameter"], names: Mapping["Parameter", str]) -> None:
+    places: dict[int, Parameter] = {}
+    for parameter in members:
+        member: Any = parameter.prior
+        other = places.setdefault(member.index, parameter)
+        if other is not parameter:
+            raise ValueError(
+                f"{names[other]!r} and {names[parameter]!r} both stand for {member.joint.names[member.index]!r} in one "
+                "joint prior; give one of them a prior of its own"
+            )
+
+
+def _conditional(joint: Any, free: Sequence["Parameter"], frozen: Sequence["Parameter"]) -> tuple[Any, Any]:
+    """Mean and covariance of the free members, given the values of the frozen ones."""
+    a, b = ([p.prior.index for p in group] for group in (free, frozen))  # type: ignore[union-attr]
+    mean, covariance = joint.mean[a], joint.covariance[np.ix_(a, a)]
+    if not b:
+        return mean, covariance
+    cross, factor = joint.covariance[np.ix_(a, b)], cho_factor(joint.covariance[np.ix_(b, b)])
+    distance = np.array([_number(p) for p in frozen]) - joint.mean[b]
+    return mean + cross @ cho_solve(factor, distance), covariance - cross @ cho_solve(factor, cross.T)
+
+
+def _number(parameter: "Parameter") -> float:
+    """Value of a frozen member as the joint prior counts it."""
+    member: Any = parameter.prior
+    value = float(parameter.quantity.to_value(member.unit))
+    if member.is_log and value <= 0:
+        raise ValueError(f"{parameter.name!r} is frozen at {value}; its joint prior is that of a logarithm")
+    return float(np.log(value)) if member.is_log else value

@@ -1,0 +1,260 @@
+"""Spectra made of spectra."""
+
+import numbers
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import astropy.units as u
+import numpy as np
+
+from bayesmap._util import check_option
+from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.spectral.base import SpectralModel
+from bayesmap.modeling.spectral.constant import ConstantSpectralModel
+from bayesmap.modeling.spectral.formulas import OPERATORS, Combined, Scaled
+from bayesmap.modeling.spectral.power_law import PowerLawNormSpectralModel
+from bayesmap.units import internal_unit
+
+__all__ = ["CompoundSpectralModel", "ScaleSpectralModel", "as_spectrum"]
+
+
+def as_spectrum(other: Any) -> SpectralModel | None:
+    """Return an operand as a spectrum, or None if it cannot be one.
+
+    A number is a frozen factor (`PowerLawNormSpectralModel` without tilt), a quantity a frozen constant flux.
+    """
+    if isinstance(other, SpectralModel):
+        return other
+    if isinstance(other, u.Quantity) and other.isscalar:
+        if other.unit.is_equivalent(u.dimensionless_unscaled):
+            other = other.to_value("")
+        else:
+            constant = ConstantSpectralModel(const=other)
+            constant.freeze()
+            return constant
+    if isinstance(other, numbers.Real) and not isinstance(other, bool):
+        factor = PowerLawNormSpectralModel(norm=float(other))
+        factor.freeze()
+        return factor
+    return None
+
+
+class CompoundSpectralModel(SpectralModel):
+    r"""Sum, difference, product or ratio of two spectra, which may be compounds themselves.
+
+    .. math::
+        \phi(E) = \phi_1(E) \circ \phi_2(E), \quad \circ \in \{+, -, \times, /\}
+
+    It is made by operators: ``PowerLawSpectralModel() * EBLAbsorptionNormSpectralModel.read(...)``.
+
+    Parameters
+    ----------
+    model1, model2 : SpectralModel
+        The operands. They are not copied; a parameter may belong to both.
+    operator : {"add", "sub", "mul", "truediv"} or function of `operator`
+        What joins them.
+
+    Raises
+    ------
+    ValueError
+        For another operator.
+    astropy.units.UnitConversionError
+        If the units do not allow the operation, or the result is neither a flux nor a number.
+
+    Notes
+    -----
+    A parameter whose name occurs once is called by it; others are called ``model1.<name>`` and ``model2.<name>``.
+    The integral of a sum is the sum of the integrals. Products are integrated in panels that end where one of the
+    operands breaks.
+    """
+
+    tag = "compound"
+    file_parts = ("model1", "model2")
+    file_keys = ("operator",)
+
+    def __init__(self, model1: SpectralModel, model2: SpectralModel, operator: Any) -> None:
+        name = operator if isinstance(operator, str) else getattr(operator, "__name__", repr(operator))
+        check_option("operator", name, OPERATORS)
+        for key, model in (("model1", model1), ("model2", model2)):
+            if not isinstance(model, SpectralModel):
+                raise TypeError(f"CompoundSpectralModel: {key} must be a SpectralModel, got {model!r}")
+        self.model1, self.model2, self.operator = model1, model2, name
+        self.unit = _joined_unit(model1, model2, name)
+
+    # -- parameters -------------------------------------------------------------------------------------------------
+    @property
+    def _complete(self) -> bool:
+        """Whether both operands are there, which they are not while a copy is made."""
+        return {"model1", "model2"} <= self.__dict__.keys()
+
+    def _named(self) -> Iterator[tuple[str, SpectralModel, str]]:
+        """Name of each parameter, the operand that has it, and its name there."""
+        parts = (("model1", self.model1), ("model2", self.model2))
+        local = [name for _, model in parts for name in model.parameter_names]
+        for key, model in parts:
+            for name in model.parameter_names:
+                shared = getattr(self.model1, name, None) is getattr(self.model2, name, False)
+                unique = local.count(name) == 1 or shared
+                yield (name if unique else f"{key}.{name}"), model, name
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of the parameters, those of the first operand first."""
+        return tuple(name for name, _, _ in self._named())
+
+    @property
+    def parameters(self) -> Parameters:
+        """Parameters of both operands."""
+        return self.model1.parameters + self.model2.parameters
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not self._complete:
+            raise AttributeError(name)
+        for known, model, local in self._named():
+            if known == name:
+                return getattr(model, local)
+        raise AttributeError(f"CompoundSpectralModel has no attribute or parameter {name!r}: {self.parameter_names}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        owners = [(model, local) for known, model, local in self._named() if known == name] if self._complete else []
+        for model, local in owners:
+            setattr(model, local, value)
+        if not owners:
+            super().__setattr__(name, value)
+
+    def unfreeze(self) -> None:
+        """Give all parameters the frozen status of their class default."""
+        self.model1.unfreeze()
+        self.model2.unfreeze()
+
+    def reassign_unit(self) -> None:
+        """Express all parameters in the unit of their class default."""
+        self.model1.reassign_unit()
+        self.model2.reassign_unit()
+
+    # -- evaluation -------------------------------------------------------------------------------------------------
+    @property
+    def output_unit(self) -> u.UnitBase:
+        """Unit of what a call returns."""
+        one, two = self.model1.output_unit, self.model2.output_unit
+        if self.operator in ("add", "sub"):
+            return one
+        unit = u.Unit(OPERATORS[self.operator](one, two))
+        return u.dimensionless_unscaled if self.is_norm_spectral_model else unit
+
+    @property
+    def _formula(self) -> Callable[..., Any]:
+        n_first = len(self.model1._inputs(self.model1.values))
+        return Combined(self.model1._formula, self.model2._formula, n_first, self.operator)
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return (*self.model1._arrays, *self.model2._arrays)
+
+    def _inputs(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
+        return (*self.model1._inputs(values), *self.model2._inputs(values))
+
+    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+        """Return the energies where one of the operands breaks; see `SpectralModel.breaks`."""
+        return (*self.model1.breaks(values), *self.model2.breaks(values))
+
+    def integral_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
+        """Return the symbolic integral over each energy bin; see `SpectralModel.integral_graph`."""
+        if self.operator not in ("add", "sub"):
+            return super().integral_graph(energy_min, energy_max, values)
+        one, two = (m.integral_graph(energy_min, energy_max, values) for m in (self.model1, self.model2))
+        return OPERATORS[self.operator](one, two)
+
+    def _integrate(
+        self, low: np.ndarray, high: np.ndarray, values: Mapping[Parameter, Any], power: int = 0
+    ) -> np.ndarray:
+        if self.operator not in ("add", "sub"):
+            return super()._integrate(low, high, values, power)
+        one, two = (m._integrate(low, high, values, power) for m in (self.model1, self.model2))
+        total: np.ndarray = OPERATORS[self.operator](one, two)
+        return total
+
+    @classmethod
+    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        if "operator" not in data:
+            raise ValueError(f"a compound model needs an operator, one of {list(OPERATORS)}")
+        return cls(**data)
+
+    def copy(self, **values: Any) -> Self:
+        """Return a deep copy, with other values for some parameters; names as in ``parameter_names``."""
+        for name in values.keys() - set(self.parameter_names):
+            raise TypeError(f"CompoundSpectralModel has no parameter {name!r}; it has {self.parameter_names}")
+        return super().copy(**values)
+
+    def __repr__(self) -> str:
+        return f"CompoundSpectralModel({self.model1!r}, {self.model2!r}, {self.operator!r})"
+
+
+def _joined_unit(model1: SpectralModel, model2: SpectralModel, operator: str) -> str:
+    """Unit of the result, one that the models here have: a differential flux or a number."""
+    one, two = u.Unit(model1.unit), u.Unit(model2.unit)
+    label = f"{type(model1).__name__} {operator} {type(model2).__name__}"
+    if operator in ("add", "sub"):
+        if not one.is_equivalent(two):
+            raise u.UnitConversionError(f"{label}: cannot join units '{one}' and '{two}'")
+        return model1.unit
+    if operator == "mul" and u.dimensionless_unscaled in (one, two):
+        return model2.unit if one == u.dimensionless_unscaled else model1.unit
+    if operator == "truediv" and two == u.dimensionless_unscaled:
+        return model1.unit
+    if operator == "truediv" and internal_unit(one) == internal_unit(two):
+        return ""
+    raise u.UnitConversionError(f"{label}: units '{one}' and '{two}' give neither a flux nor a number")
+
+
+class ScaleSpectralModel(SpectralModel):
+    r"""A spectrum times a free factor, with all its own parameters fixed.
+
+    .. math::
+        \phi(E) = f \, \phi_0(E)
+
+    Parameters
+    ----------
+    model : SpectralModel
+        The spectrum :math:`\phi_0`. It is not copied; its parameters are not among those of this model.
+    norm : `~astropy.units.Quantity`
+        :math:`f`, dimensionless. Default 1.
+    """
+
+    tag = "scale"
+    file_parts = ("model",)
+    norm = Parameter("norm", 1.0)
+
+    def __init__(self, model: SpectralModel, **values: Any) -> None:
+        if not isinstance(model, SpectralModel):
+            raise TypeError(f"ScaleSpectralModel: model must be a SpectralModel, got {model!r}")
+        super().__init__(**values)
+        self.model = model
+        self.unit = model.unit
+
+    @property
+    def output_unit(self) -> u.UnitBase:
+        """Unit of what a call returns."""
+        return self.model.output_unit
+
+    @property
+    def _formula(self) -> Callable[..., Any]:
+        return Scaled(self.model._formula)
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return tuple(np.asarray(x, dtype="float64") for x in self.model._inputs(self.model.values))
+
+    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+        """Return the energies where the spectrum breaks; see `SpectralModel.breaks`."""
+        return self.model.breaks(self.model.values)
+
+    def integral_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
+        """Return the symbolic integral over each energy bin; see `SpectralModel.integral_graph`."""
+        return values[self.norm] * self.model.integral_graph(energy_min, energy_max, self.model.values)
+
+    def _integrate(
+        self, low: np.ndarray, high: np.ndarray, values: Mapping[Parameter, Any], power: int = 0
+    ) -> np.ndarray:
+        return values[self.norm] * self.model._integrate(low, high, self.model.values, power)

@@ -1,0 +1,76 @@
+"""Symbolic interpolation in tables, linear in scaled coordinates."""
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+
+__all__ = ["SCALES", "TINY", "at_least", "at_most", "interpolate", "scaled", "unscaled"]
+
+# Smallest number whose logarithm is taken.
+TINY = float(np.finfo("float64").tiny)
+SCALES = ("lin", "log", "sqrt")
+
+
+def at_least(x: Any, floor: Any) -> Any:
+    """Return the larger of two tensors, whose gradient is without products of truth values (PyTensor rejects them)."""
+    return pt.switch(x > floor, x, floor)
+
+
+def at_most(x: Any, ceiling: Any) -> Any:
+    """Return the smaller of two tensors; see `at_least`."""
+    return pt.switch(x < ceiling, x, ceiling)
+
+
+def scaled(values: Any, scale: str, floor: float = TINY) -> Any:
+    """Return numbers or tensors on a scale, one of `SCALES`; logarithms are those of at least ``floor``."""
+    if scale == "lin":
+        return values
+    symbolic = not isinstance(values, np.ndarray | float)
+    floor = floor if scale == "log" else 0.0
+    positive = at_least(values, floor) if symbolic else np.maximum(values, floor)
+    if scale == "log":
+        return pt.log(positive) if symbolic else np.log(positive)
+    return pt.sqrt(positive) if symbolic else np.sqrt(positive)
+
+
+def unscaled(values: Any, scale: str) -> Any:
+    """Return the tensor that has these values on a scale."""
+    return values if scale == "lin" else pt.exp(values) if scale == "log" else values**2
+
+
+def interpolate(nodes: Any, values: Any, x: Any, extrapolate: bool = True) -> Any:
+    """Return the piecewise linear function of x through given points.
+
+    Parameters
+    ----------
+    nodes : tensor
+        Ascending coordinates of the points, shape ``(n,)``, at least two.
+    values : tensor
+        Values at the points on the last axis, shape ``(n,)`` or ``(..., n)``; the leading axes broadcast with ``x``.
+    x : tensor
+        Coordinates.
+    extrapolate : bool
+        Continue the outermost pieces; otherwise the outermost values.
+
+    Returns
+    -------
+    TensorVariable
+        Values at the coordinates; gradients reach both the values and the coordinates.
+    """
+    nodes, values, x = (pt.as_tensor_variable(t) for t in (nodes, values, x))
+    left = (x[..., None] >= nodes[1:-1]).sum(axis=-1)
+    share = (x - _take(nodes, left)) / (_take(nodes, left + 1) - _take(nodes, left))
+    share = share if extrapolate else at_most(at_least(share, 0.0), 1.0)
+    if values.ndim == 1:
+        low, high = _take(values, left), _take(values, left + 1)
+    else:
+        inside = pt.eq(pt.arange(nodes.shape[0]), left[..., None]).astype("float64")
+        low = (values * inside).sum(axis=-1)
+        high = (values[..., 1:] * inside[..., :-1]).sum(axis=-1)
+    return low + share * (high - low)
+
+
+def _take(vector: Any, index: Any) -> Any:
+    """Elements of a vector at indices of any shape."""
+    return vector[index.flatten()].reshape(index.shape)

@@ -1,0 +1,168 @@
+"""Integrals of spectra over energy: Gauss-Legendre nodes in ln(energy), in panels that end where a spectrum breaks."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+
+from bayesmap.modeling.spectral.interpolate import at_least, at_most
+
+__all__ = ["gauss_legendre", "integrate_graph", "integrate_numbers", "panels"]
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
+_ACCURACY, _MAX_DIVISIONS = 1e-11, 16  # of numbers; graphs have fixed panels
+_PANEL = 1.0  # widest panel in ln(energy): ten nodes reach 1e-12 for cut-off spectra there
+
+
+def gauss_legendre(energy_min: Any, energy_max: Any) -> tuple[Any, Any]:
+    """Return nodes and weights for integrals over energy bins, one panel each.
+
+    Parameters
+    ----------
+    energy_min, energy_max : numpy.ndarray or TensorVariable
+        Edges of the bins.
+
+    Returns
+    -------
+    tuple
+        Energies and weights (in energy) with ten nodes on a new last axis: the integral over each bin is
+        ``(weights * f(energies)).sum(axis=-1)``.
+    """
+    symbolic = not all(isinstance(edge, np.ndarray | float) for edge in (energy_min, energy_max))
+    log, exp = (pt.log, pt.exp) if symbolic else (np.log, np.exp)
+    low, high = (pt.as_tensor_variable(e) if symbolic else np.asarray(e) for e in (energy_min, energy_max))
+    mid, half = 0.5 * (log(high) + log(low)), 0.5 * (log(high) - log(low))
+    energy = exp(mid[..., None] + half[..., None] * _NODES)
+    return energy, half[..., None] * _WEIGHTS * energy
+
+
+def panels(energy_min: np.ndarray, energy_max: np.ndarray, breaks: Sequence[float] = ()) -> tuple[np.ndarray, ...]:
+    """Divide energy bins where a spectrum breaks, and into pieces of at most 1 in ln(energy).
+
+    Parameters
+    ----------
+    energy_min, energy_max : numpy.ndarray
+        Edges of the bins, shape ``(n,)``.
+    breaks : sequence of float
+        Energies where the spectrum, or its slope, jumps.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Lower and upper edges of the panels, and the bin that each belongs to, shape ``(n_panels,)``, by bin.
+    """
+    inner = np.unique(np.asarray(breaks, dtype="float64"))
+    edges, owner = [], []
+    for number, (low, high) in enumerate(zip(energy_min, energy_max, strict=True)):
+        ends = np.array([low, *inner[(inner > low) & (inner < high)], high])
+        for start, stop in zip(ends[:-1], ends[1:], strict=True):
+            n = max(1, int(np.ceil((np.log(stop) - np.log(start)) / _PANEL)))
+            piece = np.geomspace(start, stop, n + 1)
+            edges.append(np.stack([piece[:-1], piece[1:]]))
+            owner += [number] * n
+    joined = np.concatenate(edges, axis=1) if edges else np.zeros((2, 0))
+    return joined[0], joined[1], np.array(owner, dtype="int64")
+
+
+def integrate_numbers(
+    function: Callable[[np.ndarray], np.ndarray],
+    energy_min: np.ndarray,
+    energy_max: np.ndarray,
+    breaks: Sequence[float] = (),
+    power: int = 0,
+) -> np.ndarray:
+    """Return integrals of ``energy**power * function(energy)`` over bins; panels are halved until that changes nothing.
+
+    Parameters
+    ----------
+    function : callable
+        Takes energies of shape ``(n,)``, returns numbers of shape ``(..., n)``.
+    energy_min, energy_max : numpy.ndarray
+        Edges of the bins, shape ``(n,)``.
+    breaks : sequence of float
+        Energies where the spectrum breaks.
+    power : int
+        Power of the energy.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(..., n)``.
+    """
+    low, high, owner = panels(energy_min, energy_max, breaks)
+    sums = _sum_numbers(function, low, high, power)
+    total = np.zeros((*sums.shape[:-1], len(energy_min)))
+    np.add.at(total.T, owner, sums.T)
+    tolerance = _ACCURACY * np.abs(total)
+    for _ in range(_MAX_DIVISIONS):
+        middle = np.sqrt(low * high)
+        low, high = np.stack([low, middle], axis=1).ravel(), np.stack([middle, high], axis=1).ravel()
+        halves = _sum_numbers(function, low, high, power)
+        with np.errstate(invalid="ignore"):  # an infinite flux gives NaN, as it must
+            change = halves[..., 0::2] + halves[..., 1::2] - sums
+        np.add.at(total.T, owner, change.T)
+        open_ = np.any(np.abs(change) > tolerance[..., owner], axis=tuple(range(change.ndim - 1)))
+        if not np.any(open_):
+            break
+        keep = np.repeat(open_, 2)
+        low, high, sums, owner = low[keep], high[keep], halves[..., keep], np.repeat(owner[open_], 2)
+    return total
+
+
+def _sum_numbers(
+    function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray, power: int
+) -> np.ndarray:
+    """Gauss-Legendre sums over panels, shape ``(..., n_panels)``."""
+    energy, weight = gauss_legendre(low, high)
+    values = function(energy.ravel())
+    total: np.ndarray = (values.reshape(*values.shape[:-1], *energy.shape) * weight * energy**power).sum(axis=-1)
+    return total
+
+
+def _membership(owner: np.ndarray, n: int) -> np.ndarray:
+    """One where a panel (columns) belongs to a bin (rows)."""
+    return (np.arange(n)[:, None] == owner[None, :]).astype("float64")
+
+
+def integrate_graph(
+    function: Callable[[Any], Any], energy_min: Any, energy_max: Any, breaks: Sequence[Any] = ()
+) -> Any:
+    """Return the symbolic integral of a function over bins.
+
+    Parameters
+    ----------
+    function : callable
+        Takes energies of any shape, returns a tensor of that shape.
+    energy_min, energy_max : numpy.ndarray or TensorVariable
+        Edges of the bins, shape ``(n,)``. Arrays are divided at the breaks that are numbers.
+    breaks : sequence of float or TensorVariable
+        Energies where the function breaks.
+
+    Returns
+    -------
+    TensorVariable
+        Shape ``(n,)``. Symbolic breaks move inside of a bin without a jump of the integral or of its gradient.
+    """
+    if not all(isinstance(edge, np.ndarray) for edge in (energy_min, energy_max)):
+        low, high = pt.as_tensor_variable(energy_min), pt.as_tensor_variable(energy_max)
+        return _sum_panels(function, low, high, breaks)
+    fixed = [float(b) for b in breaks if isinstance(b, int | float | np.number)]
+    moving = [b for b in breaks if not isinstance(b, int | float | np.number)]
+    low, high, owner = panels(energy_min, energy_max, fixed)
+    total = _sum_panels(function, low, high, moving)
+    if len(owner) == len(energy_min):
+        return total
+    return pt.dot(_membership(owner, len(energy_min)), total)
+
+
+def _sum_panels(function: Callable[[Any], Any], low: Any, high: Any, breaks: Sequence[Any]) -> Any:
+    """Integral over each panel, divided at the breaks inside of it; the parts beyond its edges have no width."""
+    if breaks:
+        inner = pt.stack([pt.as_tensor_variable(b) for b in breaks])
+        inner = pt.sort(inner) if len(breaks) > 1 else inner
+        inner = at_most(at_least(inner[None, :], low[:, None]), high[:, None])
+        edges = pt.concatenate([low[:, None] * pt.ones((1, 1)), inner, high[:, None] * pt.ones((1, 1))], axis=1)
+        low, high = edges[:, :-1], edges[:, 1:]
+    energy, weight = gauss_legendre(low, high)
+    return (weight * function(energy)).sum(axis=tuple(range(1, weight.ndim)))

@@ -1,0 +1,217 @@
+"""Tables of fluxes with parameters as spectra."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import astropy.units as u
+import numpy as np
+import pytensor.tensor as pt
+
+from bayesmap._util import make_path
+from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.spectral.base import SpectralModel
+from bayesmap.modeling.spectral.interpolate import at_least, interpolate, scaled, unscaled
+from bayesmap.modeling.spectral.tables import check_finite
+from bayesmap.modeling.spectral.template import _checked_unit, _values_scale
+from bayesmap.units import internal_unit, strip
+
+if TYPE_CHECKING:
+    from bayesmap.maps import Map
+
+__all__ = ["TemplateNDSpectralModel"]
+
+_ENERGIES = ("energy_true", "energy")
+
+
+@dataclass(frozen=True)
+class _TemplateND:
+    """The formula; its inputs are the nodes of the axes, energy first, the table, and the parameters."""
+
+    scales: tuple[str, ...]
+    values_scale: str
+
+    def __call__(self, energy: Any, *inputs: Any) -> Any:
+        """Return the differential flux."""
+        n = len(self.scales)
+        nodes, table, parameters = inputs[:n], inputs[n], inputs[n + 1 :]
+        table = scaled(pt.as_tensor_variable(table), self.values_scale)
+        points = [scaled(pt.as_tensor_variable(x), s) for x, s in zip(nodes, self.scales, strict=True)]
+        for k, value in enumerate(parameters, start=1):
+            x = scaled(pt.as_tensor_variable(value), self.scales[k])
+            # the axis in question is the first; the others wait behind it
+            rows = interpolate(points[k], table.T.reshape((-1, points[k].shape[0])), x[..., None])
+            table = rows.reshape(tuple(table.shape[1:])[::-1]).T
+        flux = unscaled(interpolate(points[0], table, scaled(pt.as_tensor_variable(energy), self.scales[0])),
+                        self.values_scale)  # fmt: skip
+        return at_least(flux, 0.0)
+
+
+class TemplateNDSpectralModel(SpectralModel):
+    r"""A table of fluxes over energy and parameters, such as the grid of a numerical model.
+
+    .. math::
+        \phi(E, p_1, p_2, \ldots)
+
+    The logarithm of the flux is interpolated linearly in all axes, each on its own scale (the logarithm of the
+    energy), and extrapolated beyond the table.
+
+    Parameters
+    ----------
+    map : Map
+        Region map with an axis ``energy_true`` and one axis per parameter. It is not copied.
+    interp_kwargs : dict or None
+        ``{"values_scale": "lin"}`` (or "sqrt") interpolates the flux itself.
+    meta : dict or None
+        Anything about the table.
+    filename : str or None
+        File that the map came from; needed to write a model file.
+    **values : str, `~astropy.units.Quantity`, float or Parameter
+        One per axis, named after it. By default the middle of the axis; its ends are the bounds.
+
+    Raises
+    ------
+    ValueError
+        If there is no energy axis, more than one pixel, or values are not finite or negative.
+    astropy.units.UnitConversionError
+        If the values are neither a differential flux nor dimensionless.
+    """
+
+    tag = "templateND"
+    file_keys = ("filename", "unit")
+
+    def __init__(
+        self, map: "Map", interp_kwargs: Any = None, meta: Any = None, filename: Any = None, **values: Any
+    ) -> None:
+        label = type(self).__name__
+        self._map: Any = map
+        self.meta = {} if meta is None else dict(meta)
+        self.filename = None if filename is None else str(filename)
+        self.values_scale = _values_scale(label, interp_kwargs)
+        self._energy_name = next((name for name in map.geom.axes.names if name in _ENERGIES), "")
+        if not self._energy_name:
+            raise ValueError(f"{label}: the map needs an axis 'energy_true', it has {map.geom.axes.names}")
+        if map.data.shape[-2:] != (1, 1):
+            raise ValueError(f"{label}: the map must be a region map, one pixel wide, got shape {map.data.shape}")
+        self.unit = _checked_unit(label, map.unit)
+        data = check_finite(label, "the map", map.data)
+        if np.any(data < 0):
+            raise ValueError(f"{label}: the map must not be negative, the least is {data.min()} {map.unit}")
+        self._declare(_axis_parameters(map))
+        super().__init__(**values)
+
+    @property
+    def map(self) -> "Map":
+        """The table."""
+        return self._map
+
+    @property
+    def output_unit(self) -> u.UnitBase:
+        """Unit of the table."""
+        return self._map.unit
+
+    @property
+    def _axes(self) -> list[Any]:
+        """Axes in the order of the formula: energy first."""
+        axes = self._map.geom.axes
+        return [axes[name] for name in (self._energy_name, *self.parameter_names)]
+
+    @property
+    def _formula(self) -> Callable[..., Any]:
+        return _TemplateND(tuple(axis.interp for axis in self._axes), self.values_scale)
+
+    @functools.cached_property
+    def _table(self) -> np.ndarray:
+        """Values in the internal unit; parameters first, in their order, energy last."""
+        names = list(self._map.geom.axes.names)[::-1]
+        order = [names.index(name) for name in (*self.parameter_names, self._energy_name)]
+        return self._map.quantity[..., 0, 0].transpose(order).to_value(internal_unit(self.unit))
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return (*(strip(axis.center) for axis in self._axes), self._table)
+
+    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+        """Return the energies of the table; see `SpectralModel.breaks`."""
+        return tuple(strip(self._axes[0].center).tolist())
+
+    @classmethod
+    def read(cls, filename: Any, **values: Any) -> Self:
+        """Read the map from a FITS file; ``values`` as for the class.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        """
+        return cls(_read(make_path(filename)), filename=filename, **values)
+
+    def write(self, overwrite: bool = False, filename: Any = None) -> None:
+        """Write the map to ``filename``."""
+        self.filename = str(filename) if filename is not None else self.filename
+        if self.filename is None:
+            raise ValueError("TemplateNDSpectralModel has no filename")
+        self._map.write(make_path(self.filename), overwrite=overwrite)
+
+    def file_data(self) -> dict[str, Any]:
+        """Return what a model file holds besides parameters."""
+        if self.filename is None:
+            raise ValueError("TemplateNDSpectralModel has no filename; set it before writing a model file")
+        if self.values_scale != "log":
+            raise ValueError("TemplateNDSpectralModel: model files hold templates with values_scale 'log' only")
+        return {"filename": self.filename, "unit": self._map.unit.to_string()}
+
+    @classmethod
+    def declared_in_file(cls, data: Mapping[str, Any], folder: Any = None) -> Parameters:
+        """Return one declaration per axis of the map; see `ModelBase.declared_in_file`."""
+        return _axis_parameters(_read(_path(data, folder)))
+
+    @classmethod
+    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        return cls(_read(_path(data, folder)), filename=data["filename"], **parameters)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the parameters; the map, which nobody changes, is shared."""
+        memo[id(self._map)] = self._map
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        for key, value in self.__dict__.items():
+            new.__dict__[key] = value if key in ("_map", "_table") else _deepcopy(value, memo)
+        return new
+
+
+def _deepcopy(value: Any, memo: dict[int, Any]) -> Any:
+    import copy
+
+    return copy.deepcopy(value, memo)
+
+
+def _axis_parameters(map: Any) -> Parameters:
+    """One parameter per axis that is no energy: the middle of the axis, between its ends."""
+    declared = []
+    for axis in map.geom.axes:
+        if axis.name not in _ENERGIES:
+            low, high = axis.bounds[0].to_value(axis.unit), axis.bounds[-1].to_value(axis.unit)
+            middle = 0.5 * (low + high)
+            declared.append(Parameter(axis.name, middle, unit=axis.unit, min=float(low), max=float(high)))
+    return Parameters(declared)
+
+
+def _path(data: Mapping[str, Any], folder: Any) -> Path:
+    name = data.get("filename")
+    if not isinstance(name, str):
+        raise ValueError(f"a template needs the name of a file, found filename: {name!r}")
+    path = make_path(name)
+    return Path(folder) / path if folder is not None and not path.is_absolute() and not path.exists() else path
+
+
+def _read(path: Path) -> "Map":
+    from bayesmap.maps import Map
+
+    if not path.exists():
+        hint = "; an environment variable in it is not set" if "$" in str(path) else ""
+        raise FileNotFoundError(f"template {path} not found{hint}")
+    return Map.read(path)

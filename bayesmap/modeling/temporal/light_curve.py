@@ -1,0 +1,189 @@
+"""Light curves from tables."""
+
+import copy
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+import astropy.units as u
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from astropy.time import Time
+
+from bayesmap._util import check_option, make_path
+from bayesmap.maps.fits import write_hdulist
+from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.spectral.interpolate import interpolate
+from bayesmap.modeling.temporal.base import TemporalModel
+from bayesmap.modeling.temporal.piecewise import cumulative
+from bayesmap.modeling.temporal.tables import checked_columns
+from bayesmap.units import strip
+
+__all__ = ["LightCurveTemplateTemporalModel"]
+
+FORMATS = ("table",)
+
+
+class LightCurveTemplateTemporalModel(TemporalModel):
+    r"""Light curve from a table, straight lines between its rows.
+
+    .. math::
+        F(t) = N_i + (N_{i+1} - N_i) \frac{t - t_i}{t_{i+1} - t_i}
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Columns TIME (a duration since the reference time) and NORM (dimensionless, not negative). The reference time
+        is that of the keywords MJDREFI, MJDREFF and TIMESYS, or ``t_ref``.
+    t_ref : `~astropy.time.Time`, `~astropy.units.Quantity` or None
+        Reference time, frozen: a time, or a Modified Julian Date.
+    filename : str or None
+        File that the table came from; needed to write a model file.
+    scale : str
+        Time scale of the reference time.
+
+    Raises
+    ------
+    ValueError
+        If columns or the reference time are missing, times do not increase, or values are negative or not finite.
+
+    Notes
+    -----
+    A time outside of the table is an error in calls and integrals. (Gammapy extrapolates the outermost lines.)
+    """
+
+    tag = "template"
+    file_keys = ("scale", "filename", "format", "unit")
+    t_ref = Parameter("t_ref", "51544 d", frozen=True)
+
+    def __init__(
+        self, table: Table, t_ref: Any = None, filename: Any = None, *, scale: str = "utc", **values: Any
+    ) -> None:
+        label = type(self).__name__ if filename is None else f"{type(self).__name__} of {filename}"
+        time, self._norm = checked_columns(label, table, "TIME", "NORM")
+        self._time = strip(_with_unit(label, time, table.meta))
+        self.filename = None if filename is None else str(filename)
+        is_time = isinstance(t_ref, Time) or t_ref is None
+        super().__init__(scale=scale, **({} if is_time else {"t_ref": t_ref}), **values)
+        if is_time:
+            self.reference_time = _reference(label, table.meta) if t_ref is None else t_ref
+
+    format = "table"
+    unit = ""
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return self._time, self._norm
+
+    @staticmethod
+    def evaluate(time: Any, nodes: Any, norms: Any, t_ref: Any) -> Any:
+        """Return the value; nodes are in the internal unit of time."""
+        return interpolate(nodes, norms, time - t_ref, extrapolate=False)
+
+    @staticmethod
+    def evaluate_integral(t_min: Any, t_max: Any, nodes: Any, norms: Any, t_ref: Any) -> Any:
+        """Return the exact integral in the internal unit of time."""
+        return cumulative(t_max - t_ref, nodes, norms) - cumulative(t_min - t_ref, nodes, norms)
+
+    def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
+        """Raise a ValueError outside of the table."""
+        low, high = self._time[[0, -1]] + self.t_ref.internal
+        if np.min(start) < low or np.max(stop) > high:
+            mjd = [f"{u.Quantity(t, 's').to_value('d'):.6f}" for t in (low, high, np.min(start), np.max(stop))]
+            raise ValueError(
+                f"{type(self).__name__}{'' if self.filename is None else ' of ' + self.filename}: the light curve "
+                f"covers MJD {mjd[0]} to {mjd[1]}, asked for {mjd[2]} to {mjd[3]}"
+            )
+
+    def __call__(self, time: Time, energy: Any = None) -> u.Quantity:
+        """Return the value at some times inside the table; see `TemporalModel`."""
+        numbers = self.strip_time(time)
+        self.check_times(numbers, numbers)
+        return super().__call__(time)
+
+    # -- files ------------------------------------------------------------------------------------------------------
+    @classmethod
+    def from_table(cls, table: Table, filename: Any = None) -> Self:
+        """Create the model from a table; see the class."""
+        return cls(table, filename=filename)
+
+    @classmethod
+    def read(cls, filename: Any, format: str = "table", **values: Any) -> Self:
+        """Read the light curve from a FITS table.
+
+        Parameters
+        ----------
+        filename : path
+            File; environment variables are expanded.
+        format : {"table"}
+            Layout of the file.
+        **values : Parameter or object
+            As for the class.
+        """
+        check_option("format of a light curve", format, FORMATS)
+        path = make_path(filename)
+        if not path.exists():
+            raise FileNotFoundError(f"light curve {path} does not exist")
+        return cls(Table.read(path), filename=filename, **values)
+
+    def to_table(self) -> Table:
+        """Return the table, with the reference time in its header."""
+        reference = self.reference_time
+        day = np.floor(reference.mjd)
+        meta = {"MJDREFI": int(day), "MJDREFF": float(reference.mjd - day), "TIMESYS": self.scale, "TIMEUNIT": "s"}
+        return Table({"TIME": u.Quantity(self._time, "s"), "NORM": self._norm}, meta=meta)
+
+    def write(self, filename: Any = None, format: str = "table", overwrite: bool = False) -> None:
+        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
+        check_option("format of a light curve", format, FORMATS)
+        if filename is not None:
+            self.filename = str(filename)
+        if self.filename is None:
+            raise ValueError(f"{type(self).__name__} has no filename")
+        hdu = fits.table_to_hdu(self.to_table())
+        write_hdulist(fits.HDUList([fits.PrimaryHDU(), hdu]), make_path(self.filename), overwrite=overwrite)
+
+    def file_data(self) -> dict[str, Any]:
+        """Return what a model file holds besides parameters."""
+        if self.filename is None:
+            raise ValueError(f"{type(self).__name__} has no filename; set it before writing a model file")
+        return super().file_data()
+
+    @classmethod
+    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        from bayesmap.modeling.yaml import find_file
+
+        if not isinstance(data.get("filename"), str):
+            raise ValueError(f"a light curve needs the name of a file, found filename: {data.get('filename')!r}")
+        path: str | os.PathLike[str] = find_file(data["filename"], folder)
+        arguments = {**parameters, "scale": data.get("scale", "utc")}
+        model = cls.read(path, data.get("format", "table"), **arguments)
+        model.filename = data["filename"]
+        return model
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the parameters; the table, which nobody changes, is shared."""
+        new = copy.copy(self)
+        for name in self.parameter_names:
+            new.__dict__[name] = copy.deepcopy(getattr(self, name), memo)
+        return new
+
+
+def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, Any]) -> u.Quantity:
+    """Times with the unit of the column, or of the header."""
+    if time.unit == u.dimensionless_unscaled:
+        if "TIMEUNIT" not in meta:
+            raise ValueError(f"{label}: column TIME has no unit, and the table no keyword TIMEUNIT")
+        time = u.Quantity(time.value, str(meta["TIMEUNIT"]).strip())
+    if not time.unit.is_equivalent("s"):
+        raise u.UnitConversionError(f"{label}: column TIME must be in a unit of time, found '{time.unit}'")
+    return time
+
+
+def _reference(label: str, meta: Mapping[str, Any]) -> Time:
+    if "MJDREFI" not in meta:
+        raise ValueError(f"{label}: the table has no keyword MJDREFI; give the reference time as t_ref")
+    scale = str(meta.get("TIMESYS", "utc")).lower()
+    return Time(float(meta["MJDREFI"]), float(meta.get("MJDREFF", 0.0)), format="mjd", scale=scale)

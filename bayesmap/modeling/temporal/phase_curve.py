@@ -1,0 +1,181 @@
+"""Periodic light curves from tables of phases."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pytensor.tensor as pt
+from astropy.io import fits
+from astropy.table import Table
+
+from bayesmap._util import make_path
+from bayesmap.maps.fits import write_hdulist
+from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.spectral.interpolate import interpolate
+from bayesmap.modeling.temporal.base import TemporalModel
+from bayesmap.modeling.temporal.piecewise import cumulative
+from bayesmap.modeling.temporal.tables import checked_columns
+
+__all__ = ["TemplatePhaseCurveTemporalModel"]
+
+
+class TemplatePhaseCurveTemporalModel(TemporalModel):
+    r"""Light curve that repeats with the phase of a timing solution, straight lines between the rows of a table.
+
+    .. math::
+        F(t) = N(\phi - \lfloor\phi\rfloor), \quad
+        \phi(t) = \phi_\mathrm{ref} + f_0 \Delta t + \frac{f_1}{2} \Delta t^2 + \frac{f_2}{6} \Delta t^3, \quad
+        \Delta t = t - t_\mathrm{ref}
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Columns PHASE, between 0 and 1, and NORM (dimensionless, not negative). A line joins the last row with the first
+        one of the next period (Gammapy continues the outermost lines instead, which can fall below zero).
+    filename : str or None
+        File that the table came from; needed to write a model file.
+    normalize : bool
+        Divide by the integral over one period.
+    t_ref : `~astropy.units.Quantity`
+        Reference time, a Modified Julian Date, frozen. Default 48442.5 d.
+    phi_ref : float
+        Phase at the reference time, frozen. Default 0.
+    f0 : `~astropy.units.Quantity`
+        Frequency at the reference time, frozen. Default 29.946923 s-1.
+    f1, f2 : `~astropy.units.Quantity`
+        Its first and second derivative, frozen. Default 0 s-2 and 0 s-3.
+    scale : str
+        Time scale of the reference time.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, phases do not increase from 0 to 1, or values are negative or not finite.
+
+    Notes
+    -----
+    Integrals are exact for a constant frequency; within one interval they take its mean there.
+    """
+
+    tag = "template-phase"
+    file_keys = ("scale", "filename", "normalize")
+    t_ref = Parameter("t_ref", "48442.5 d", frozen=True)
+    phi_ref = Parameter("phi_ref", 0.0, frozen=True)
+    f0 = Parameter("f0", "29.946923 s-1", frozen=True)
+    f1 = Parameter("f1", "0 s-2", frozen=True)
+    f2 = Parameter("f2", "0 s-3", frozen=True)
+
+    def __init__(self, table: Table, filename: Any = None, *, normalize: bool = True, **values: Any) -> None:
+        label = type(self).__name__ if filename is None else f"{type(self).__name__} of {filename}"
+        if not isinstance(normalize, bool):
+            raise TypeError(f"{label}: normalize must be True or False, got {normalize!r}")
+        super().__init__(**values)
+        self.filename = None if filename is None else str(filename)
+        self.normalize = normalize
+        self._phase, self._norm = _whole_period(label, *checked_columns(label, table, "PHASE", "NORM"))
+        if normalize:
+            self._norm = self._norm / np.trapezoid(self._norm, self._phase)
+
+    @property
+    def table(self) -> Table:
+        """The curve over one period, normalised if that was asked for."""
+        return Table({"PHASE": self._phase, "NORM": self._norm})
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return self._phase, self._norm
+
+    @staticmethod
+    def _cycles(time: Any, t_ref: Any, phi_ref: Any, f0: Any, f1: Any, f2: Any) -> Any:
+        """Phase with the number of whole periods."""
+        step = time - t_ref
+        return phi_ref + step * (f0 + step / 2 * (f1 + step / 3 * f2))
+
+    @classmethod
+    def evaluate(cls, time: Any, phase: Any, norm: Any, t_ref: Any, phi_ref: Any, f0: Any, f1: Any, f2: Any) -> Any:
+        """Return the value."""
+        cycles = cls._cycles(time, t_ref, phi_ref, f0, f1, f2)
+        return interpolate(phase, norm, cycles - pt.floor(cycles))
+
+    @classmethod
+    def evaluate_integral(
+        cls, t_min: Any, t_max: Any, phase: Any, norm: Any, t_ref: Any, phi_ref: Any, f0: Any, f1: Any, f2: Any
+    ) -> Any:
+        """Return the integral in the internal unit of time."""
+        low, high = (cls._cycles(t, t_ref, phi_ref, f0, f1, f2) for t in (t_min, t_max))
+        whole = cumulative(pt.ones(1), phase, norm)[0]
+
+        def area(cycles: Any) -> Any:
+            return cumulative(cycles - pt.floor(cycles), phase, norm)
+
+        curve = whole * (pt.floor(high) - pt.floor(low)) + area(high) - area(low)
+        return curve * (t_max - t_min) / pt.switch(pt.eq(high, low), 1.0, high - low)
+
+    # -- files ------------------------------------------------------------------------------------------------------
+    @classmethod
+    def read(cls, path: Any, normalize: bool = True, **values: Any) -> Self:
+        """Read the curve from a FITS table; the timing solution is not part of it.
+
+        Parameters
+        ----------
+        path : path
+            File; environment variables are expanded.
+        normalize : bool
+            Divide by the integral over one period.
+        **values : Parameter or object
+            Parameters, as for the class.
+        """
+        full = make_path(path)
+        if not full.exists():
+            raise FileNotFoundError(f"phase curve {full} does not exist")
+        return cls(Table.read(full), filename=path, normalize=normalize, **values)
+
+    def write(self, path: Any = None, overwrite: bool = False) -> None:
+        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
+        if path is not None:
+            self.filename = str(path)
+        if self.filename is None:
+            raise ValueError(f"{type(self).__name__} has no filename")
+        hdulist = fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(self.table)])
+        write_hdulist(hdulist, make_path(self.filename), overwrite=overwrite)
+
+    def file_data(self) -> dict[str, Any]:
+        """Return what a model file holds besides parameters."""
+        if self.filename is None:
+            raise ValueError(f"{type(self).__name__} has no filename; set it before writing a model file")
+        return super().file_data()
+
+    @classmethod
+    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        from bayesmap.modeling.yaml import find_file
+
+        if not isinstance(data.get("filename"), str):
+            raise ValueError(f"a phase curve needs the name of a file, found filename: {data.get('filename')!r}")
+        arguments = {**parameters, "scale": data.get("scale", "utc")}
+        model = cls.read(find_file(data["filename"], folder), data.get("normalize", True), **arguments)
+        model.filename = data["filename"]
+        return model
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the parameters; the table, which nobody changes, is shared."""
+        new = copy.copy(self)
+        for name in self.parameter_names:
+            new.__dict__[name] = copy.deepcopy(getattr(self, name), memo)
+        return new
+
+
+def _whole_period(label: str, phase: Any, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Add the phases 0 and 1, on the line that joins the last row with the first one of the next period."""
+    phase = np.asarray(phase.value)
+    if phase[0] < 0 or phase[-1] > 1:
+        raise ValueError(f"{label}: column PHASE must lie between 0 and 1, found {phase[0]} to {phase[-1]}")
+    if not norm.max() > 0:
+        raise ValueError(f"{label}: column NORM is zero everywhere")
+    if phase[0] == 0 and phase[-1] == 1:
+        return phase, norm
+    gap = 1 - phase[-1] + phase[0]
+    edge = norm[-1] + (norm[0] - norm[-1]) * (1 - phase[-1]) / gap
+    first, last = ([edge], [0.0]) if phase[0] > 0 else ([], []), ([edge], [1.0]) if phase[-1] < 1 else ([], [])
+    return np.concatenate([first[1], phase, last[1]]), np.concatenate([first[0], norm, last[0]])

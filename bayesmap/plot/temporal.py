@@ -1,0 +1,47 @@
+"""Time dependence of models."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from astropy.time import Time
+
+__all__ = ["plot_temporal"]
+
+
+def plot_temporal(model: Any, time_range: Any, ax: Any = None, n_points: int = 100, **kwargs: Any) -> Any:
+    """Plot a temporal model at its current parameter values.
+
+    Parameters
+    ----------
+    model : TemporalModel
+        The model.
+    time_range : `~astropy.time.Time` or pair of them
+        Start and stop.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    n_points : int
+        Number of times.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.plot`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes; times are Modified Julian Dates in the scale of the model.
+
+    Raises
+    ------
+    ValueError
+        If the times are not ordered.
+    """
+    ax = plt.gca() if ax is None else ax
+    start, stop = (float(getattr(Time(time), model.scale).mjd) for time in time_range)
+    if not start < stop:
+        raise ValueError(f"time_range must be ordered, got MJD {start} and {stop}")
+    mjd = np.linspace(start, stop, n_points)
+    ax.plot(mjd, model(Time(mjd, format="mjd", scale=model.scale)).value, **kwargs)
+    ax.set_xlabel(f"time [MJD, {model.scale.upper()}]")
+    ax.set_ylabel("norm")
+    ax.grid(visible=True, which="major", alpha=0.2)
+    return ax
