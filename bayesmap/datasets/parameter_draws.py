@@ -8,7 +8,6 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.modeling import parameter_names
-from bayesmap.modeling.prior_variables import prior_variables
 
 __all__ = ["draw_from_posterior", "draw_from_prior", "parameters_at"]
 
@@ -105,6 +104,8 @@ def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
             f"dataset {dataset.name!r}: {missing} have no prior, and default priors need counts; set the priors"
         )
     import pymc as pm
+
+    from bayesmap.modeling.prior_variables import prior_variables
 
     if missing:
         give_default_priors(dataset)

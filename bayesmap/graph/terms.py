@@ -326,8 +326,8 @@ def _whole_map(arrays: FoldArrays, plan: _Plan, kernel: int) -> tuple[int, int, 
     """Window of a shape without a position: the map and the reach of the PSF around it."""
     if arrays.reco_psf:
         raise ValueError(
-            f"model {plan.model.name!r}, dataset {arrays.name!r}: a {type(plan.model.spatial_model).__name__} with free "
-            "parameters cannot be combined with a PSF in reconstructed energy; freeze its parameters"
+            f"model {plan.model.name!r}, dataset {arrays.name!r}: a {type(plan.model.spatial_model).__name__} with "
+            "free parameters cannot be combined with a PSF in reconstructed energy; freeze its parameters"
         )
     n_lat, n_lon = arrays.mask.shape[1:]
     return -kernel, -kernel, n_lat + 2 * kernel, n_lon + 2 * kernel

@@ -1,16 +1,53 @@
 """The log-posterior of a `pymc.Model` as one compiled function of a flat vector of unconstrained variables."""
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
+from pytensor.compile.mode import Mode, get_mode
 from pytensor.graph.replace import clone_replace, vectorize_graph
+from pytensor.link.numba.dispatch.basic import numba_njit
+from pytensor.link.numba.linker import NumbaLinker
 
 from bayesmap.modeling.random_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
+
+
+class _ParallelLinker(NumbaLinker):
+    """Numba functions that let other threads run: chains are sampled at the same time."""
+
+    def jit_compile(self, fn_and_cache: Any) -> Any:
+        function, cache_key = fn_and_cache
+        return numba_njit(function.py_func, final_function=True, cache=cache_key is not None, nogil=True)
+
+
+def _compiled(inputs: list[Any], outputs: list[Any], mode: str) -> Callable[..., Any]:
+    """Compile a function that threads may call at the same time.
+
+    A function of PyTensor keeps its arguments in storage of its own. The Numba function inside does not: it is called
+    with the arguments and the present values of the shared variables. In other modes threads take turns.
+    """
+    if mode != "NUMBA":
+        function, turn = pytensor.function(inputs, outputs, mode=mode, trust_input=True), threading.Lock()
+
+        def one_at_a_time(*arguments: np.ndarray) -> Any:
+            with turn:
+                return function(*arguments)
+
+        return one_at_a_time
+    parallel = Mode(_ParallelLinker(), get_mode(mode).optimizer)
+    function = pytensor.function(inputs, outputs, mode=parallel, trust_input=True)
+    kernel, shared = function.vm.jit_fn, function.vm.inputs[len(inputs) :]
+
+    def at_once(*arguments: np.ndarray) -> Any:
+        return kernel(*arguments, *(container[0] for container in shared))
+
+    return at_once
 
 
 class LogDensity:
@@ -61,10 +98,8 @@ class LogDensity:
         scalars = all(g.ndim == 0 for g in gradients)
         gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
         outputs = clone_replace([density, gradient], replace=pieces, rebuild_strict=False)
-        self._function = pytensor.function([theta, weight], outputs, mode=mode, trust_input=True)
+        self._function = _compiled([theta, weight], outputs, mode)
         self._jacobian = {True: np.array(1.0), False: np.array(0.0)}
-        # A compiled function keeps its arguments in storage of its own: chains in threads must take turns.
-        self._turn = threading.Lock()
         unknowns = model.replace_rvs_by_values(model.free_RVs + model.deterministics)
         one = clone_replace(unknowns, replace=pieces, rebuild_strict=False)
         draws = pt.matrix("draws", dtype="float64", shape=(None, len(self._start)))
@@ -100,8 +135,7 @@ class LogDensity:
             Density of the unconstrained variables (True, for sampling) or of the parameters themselves (False: its
             maximum is the mode of the posterior, or of the likelihood under flat priors).
         """
-        with self._turn:
-            value, gradient = self._function(theta, self._jacobian[jacobian])
+        value, gradient = self._function(theta, self._jacobian[jacobian])
         return float(value), gradient
 
     def expand(self, theta: np.ndarray) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
 from bayesmap.inference.result import ModeResult, build_tree
-from bayesmap.modeling.prior_variables import hyperparameters_of
+from bayesmap.modeling.hyper import hyperparameters_of
 
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
 
@@ -246,7 +246,7 @@ def sample(
         normal; falls back to "nutpie" (with a warning) where there is no single mode. "nutpie": plain adaptation.
         "pymc": PyMC's own NUTS. "numpyro": NumPyro's NUTS on the same compiled density (needs the extra ``jax``).
     cores : int, optional
-        Chains run at the same time; one by default, since chains share one compiled function and take turns.
+        Chains run at the same time, in threads; all processors by default. Draws do not depend on it.
     searches : int
         Mode searches of the whitened sampler.
     progress_bar : bool

@@ -1,5 +1,6 @@
 """NUTS back ends that draw from a :class:`~bayesmap.inference.density.LogDensity`."""
 
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,8 +98,7 @@ def sample_density(
         target = Whitened(density, density.start, np.eye(density.size))
     else:
         target = Whitened(density, laplace.mode, laplace.factor)
-    # One compiled function serves all chains, which take turns: more threads would only wait for each other.
-    cores = min(chains, cores or 1)
+    cores = min(chains, cores or os.cpu_count() or 1)
     run: Callable[..., tuple[np.ndarray, dict[str, np.ndarray], bool]]
     run = _nutpie if backend == "nutpie" else _numpyro
     z, stats, interrupted = run(target, draws, tune, chains, seed, cores, progress_bar, **kwargs)

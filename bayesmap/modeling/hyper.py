@@ -10,9 +10,10 @@ from bayesmap.modeling.distributions import LOG, POSITIVE
 from bayesmap.modeling.prior_arguments import argument_unit, unit_text
 
 if TYPE_CHECKING:
+    from bayesmap.modeling.parameter import Parameter
     from bayesmap.modeling.prior import Prior
 
-__all__ = ["HyperParameter", "collect_hyperparameters"]
+__all__ = ["HyperParameter", "collect_hyperparameters", "hyperparameters_of"]
 
 
 class HyperParameter:
@@ -183,4 +184,18 @@ def collect_hyperparameters(priors: Iterable["Prior | None"]) -> dict[str, Hyper
                     f"hyperparameter {hyper.name!r} is defined twice, as {known!r} and as {hyper!r}; use one object "
                     "or two names"
                 )
+    return found
+
+
+def hyperparameters_of(parameters: Mapping["Parameter", str]) -> dict[str, HyperParameter]:
+    """Return the hyperparameters of the free parameters by name, those that others depend on first.
+
+    Raises
+    ------
+    ValueError
+        If two different ones share a name, or one has the name of a parameter.
+    """
+    found = collect_hyperparameters(p.prior for p in parameters if not p.frozen)
+    for name in found.keys() & set(parameters.values()):
+        raise ValueError(f"{name!r} is the name of a hyperparameter and of a parameter; rename the hyperparameter")
     return found

@@ -9,27 +9,13 @@ import pytensor.tensor as pt
 from scipy.linalg import cho_factor, cho_solve
 
 from bayesmap.modeling.correlated import JointMember
-from bayesmap.modeling.hyper import HyperParameter, collect_hyperparameters
+from bayesmap.modeling.hyper import hyperparameters_of
 from bayesmap.modeling.random_variables import OFFSET, hyper_variable
 
 if TYPE_CHECKING:
     from bayesmap.modeling.parameter import Parameter
 
-__all__ = ["hyperparameters_of", "prior_variables"]
-
-
-def hyperparameters_of(parameters: Mapping["Parameter", str]) -> dict[str, HyperParameter]:
-    """Return the hyperparameters of the free parameters by name, those that others depend on first.
-
-    Raises
-    ------
-    ValueError
-        If two different ones share a name, or one has the name of a parameter.
-    """
-    found = collect_hyperparameters(p.prior for p in parameters if not p.frozen)
-    for name in found.keys() & set(parameters.values()):
-        raise ValueError(f"{name!r} is the name of a hyperparameter and of a parameter; rename the hyperparameter")
-    return found
+__all__ = ["prior_variables"]
 
 
 def prior_variables(parameters: Mapping["Parameter", str]) -> dict["Parameter", Any]:

@@ -257,7 +257,9 @@ def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upp
     z = _offset(Prior("Normal", mu=0, sigma=1), name)
     sign, edge = (1.0, lower) if np.isfinite(lower) else (-1.0, upper)
     inside = 0.5 * pt.erfc(sign * (edge - mu) / (sigma * np.sqrt(2)))
-    return mu + sign * sigma * np.sqrt(2) * pt.erfcinv(pt.erfc(z / np.sqrt(2)) * inside)
+    # Where the tails underflow, samplers must still see finite numbers.
+    tail = pt.clip(pt.erfc(z / np.sqrt(2)) * inside, 1e-300, 2 - 4e-16)
+    return mu + sign * sigma * np.sqrt(2) * pt.erfcinv(tail)
 
 
 def offset_names(names: Iterable[str]) -> set[str]:

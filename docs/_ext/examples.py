@@ -90,6 +90,14 @@ EXAMPLES = {
     "GaussianSpatialModel": lambda: m.GaussianSpatialModel(sigma="0.3 deg", e=0.8, phi="30 deg"),
     "DiskSpatialModel": lambda: m.DiskSpatialModel(r_0="0.6 deg", e=0.7, phi="30 deg", edge_width=0.1),
     "GeneralizedGaussianSpatialModel": lambda: m.GeneralizedGaussianSpatialModel(r_0="0.4 deg", eta=0.9),
+    "BrokenPowerLawSpectralModel": lambda: m.BrokenPowerLawSpectralModel(index1=1.5, index2=2.5, ebreak="3 TeV"),
+    "SmoothBrokenPowerLawSpectralModel": lambda: m.SmoothBrokenPowerLawSpectralModel(
+        index1=1.5, index2=2.5, ebreak="3 TeV", beta=0.5
+    ),
+    "PowerLawSpectralModel": lambda: m.PowerLawSpectralModel(index=2.3),
+    "PowerLaw2SpectralModel": lambda: m.PowerLaw2SpectralModel(index=2.3),
+    "PowerLawNormSpectralModel": lambda: m.PowerLawNormSpectralModel(tilt=0.1),
+    "LogParabolaNormSpectralModel": lambda: m.LogParabolaNormSpectralModel(alpha=0.1, beta=0.05),
     "LinearTemporalModel": lambda: m.LinearTemporalModel(alpha=1, beta="0.05 d-1", t_ref="59000 d"),
 }
 

@@ -65,7 +65,7 @@ def _draw_shape(model, ax):
         values = model.integrate_geom(geom).quantity
     values = np.broadcast_to(np.asarray(u.Quantity(values).value, dtype="float64"), geom.data_shape)
     half = float(geom.width[0, 0].to_value("deg")) / 2
-    ax.imshow(values, origin="lower", extent=(half, -half, -half, half), cmap="viridis")
+    ax.imshow(values, origin="lower", vmin=0, extent=(half, -half, -half, half), cmap="viridis")
     ax.set_xlabel("longitude [deg]")
     ax.set_ylabel("latitude [deg]")
 

@@ -47,15 +47,13 @@ def picture(models, path):
     """Draw the bands that the priors predict: spectra, or the factors to a background."""
     tree, bounds = prior_tree(models), energies(models)
     figure, ax = plt.subplots(figsize=(5.5, 3.4), layout="constrained")
-    for model in models:
-        is_norm = model.spectral_model.is_norm_spectral_model
-        plot_spectrum_posterior(tree, model, bounds, ax, energy_power=0 if is_norm else 2, num_draws=DRAWS)
-        if is_norm:
-            ax.set_ylabel("factor")
-    medians = np.concatenate([line.get_ydata() for line in ax.get_lines()])
-    low, high = ax.get_ylim()
-    top = np.nanmax(medians)
-    ax.set_ylim(max(low, 1e-4 * top), min(high, 100 * top))
+    sources = [model for model in models if not model.spectral_model.is_norm_spectral_model]
+    for model in sources or models:
+        plot_spectrum_posterior(tree, model, bounds, ax, energy_power=2 if sources else 0, num_draws=DRAWS)
+    if not sources:
+        ax.set_ylabel("factor")
+    top = ax.dataLim.y1
+    ax.set_ylim(max(ax.dataLim.y0, 1e-6 * top) / 1.2, 1.2 * top)
     ax.legend(frameon=False, fontsize="small")
     save(figure, path)
 

@@ -280,10 +280,13 @@ def test_residuals(case, monkeypatch):
             assert np.max(np.abs(got - map_)[good] / scale) < (1e-2 if "crab" in case else 5e-3), (key, method)
 
 
-@pytest.mark.parametrize("case", ["norm_tilt", "norm_only"])
+@pytest.mark.parametrize("case", ["norm_tilt", "norm_only", "lpnorm", "piecewise"])
 def test_background(case):
     want = golden("npred")[f"background/cta_{case}"]
     dataset = cta_cutout(2.0).copy(name="cta")
+    if case == "piecewise":
+        energy = want["model_dict"]["spectral"]["energy"]
+        energy["data"] = energy["data"].data.tolist()
     dataset.models = models_from([want["model_dict"]])
     background = dataset.npred_background().data
     np.testing.assert_allclose(background.sum(), want["npred_background_total"], rtol=1e-6)

@@ -37,7 +37,8 @@ FILES = {
 CASES = [
     "cta/point_pixcenter_offset_pl", "cta/point_subpix_pl", "cta/point_subpix_ecpl", "cta/point_subpix_lp",
     "cta/gauss_pl", "cta/gauss_ecpl", "cta/gauss_lp", "cta/gauss_narrow_pl", "cta/gauss_elongated_pl", "cta/disk_pl",
-    "cta/disk_elongated_pl", "cta/shell_pl", "cta/shell2_pl", "cta/gengauss_pl", "cta/constant_pl", "cta/template2d_pl", "cta/template3d",
+    "cta/disk_elongated_pl", "cta/shell_pl", "cta/shell2_pl",
+    "cta/gengauss_pl", "cta/constant_pl", "cta/template2d_pl", "cta/template3d",
     "cta_position/gal_0_0", "cta_position/icrs_gc", "cta_position/far_0p6", "cta_position/far_outside",
     "cta_apply_irf/no_psf", "cta_apply_irf/no_edisp", "cta_multi/gauss_point_bkg",
     "crabk/point_lp", "crabk/gauss_pl", "crabk/disk_far", "crabk/point_galframe",

@@ -1,4 +1,4 @@
-"""Every registered model is tested by existing."""
+"""Every registered model is tested by existing; spectra have a module of their own, test_spectral_registry.py."""
 
 import inspect
 
@@ -6,7 +6,6 @@ import astropy.units as u
 import numpy as np
 import pytest
 
-from bayesmap import units
 from bayesmap.modeling import (
     Parameter,
     PointSpatialModel,
@@ -18,7 +17,6 @@ from bayesmap.modeling import (
 from bayesmap.modeling.evaluate import evaluate
 from tests.modeling.helpers import SPATIAL, SPECTRAL, gradients, random_point
 
-ENERGY = np.geomspace(0.05, 60, 13)
 LON = np.array([0.0, 0.21, -0.35, 0.55, 0.02, 359.9])
 LAT = np.array([0.0, -0.18, 0.32, 0.1, 0.011, 0.5])
 
@@ -42,21 +40,6 @@ def ids(cls):
     return cls.__name__
 
 
-@pytest.mark.parametrize("cls", SPECTRAL, ids=ids)
-def test_spectral_gradients(cls, rng):
-    model = cls()
-    for _ in range(3):
-        point = random_point(model, rng)
-        exact, differences = gradients(lambda *p: cls.evaluate(ENERGY, *p), point)
-        np.testing.assert_allclose(exact, differences, rtol=1e-5, atol=1e-6 * np.abs(differences).max())
-
-        def integral(*p):
-            return model.integral_graph(ENERGY[:-1], ENERGY[1:], dict(zip(model.parameters, p, strict=True)))
-
-        exact, differences = gradients(integral, point)
-        np.testing.assert_allclose(exact, differences, rtol=1e-5, atol=1e-6 * np.abs(differences).max())
-
-
 @pytest.mark.parametrize("cls", SPATIAL, ids=ids)
 def test_spatial_gradients(cls, rng):
     model = cls()
@@ -74,30 +57,6 @@ def test_spatial_gradients_are_finite_at_the_centre_and_its_antipode(cls, lat):
     lon, lat = np.array([0.0, 0.0, 180.0]), np.array([lat, lat + 0.3, -lat])
     exact, _ = gradients(lambda *p: cls.evaluate(lon, lat, *p), point)
     assert np.all(np.isfinite(exact))
-
-
-@pytest.mark.parametrize("cls", SPECTRAL, ids=ids)
-def test_formula_does_not_depend_on_the_table_of_units(cls, monkeypatch):
-    energy, low, high = [0.3, 2, 20] * u.TeV, 0.5 * u.TeV, 7 * u.TeV
-
-    def numbers():
-        model = cls()
-        return [
-            u.Quantity(q).si.value for q in (model(energy), model.integral(low, high), model.energy_flux(low, high))
-        ]
-
-    expected = numbers()
-    other = {"TeV": "GeV", "1 / TeV": "GeV-1", "1e-12 / (TeV s cm2)": "1e-9 cm-2 s-1 GeV-1"}
-    table = tuple(u.Unit(other.get(unit.to_string(), unit)) for unit in units.INTERNAL)
-    monkeypatch.setattr(units, "INTERNAL", table)
-    units._internal_unit.cache_clear()
-    try:
-        assert units.internal_unit("TeV") == u.GeV
-        assert units.internal_unit("cm-2 s-1 TeV-1") == u.Unit("1e-9 cm-2 s-1 GeV-1")
-        for one, two in zip(numbers(), expected, strict=True):
-            np.testing.assert_allclose(one, two, rtol=1e-12)
-    finally:
-        units._internal_unit.cache_clear()
 
 
 @pytest.mark.parametrize("cls", FILE_MODELS, ids=ids)

@@ -16,7 +16,7 @@ from bayesmap.modeling.zoo import _folder, zoo_entry, zoo_names
 from tests.golden import shared_path
 
 NAMES = zoo_names()
-NPIX, COUNTS, LEVEL = 20, 4000, 0.5
+NPIX, N_ENERGY, COUNTS, LEVEL = 16, 3, 4000, 0.5
 #: files of Gammapy's data that models need, and what the tests put in their place
 DATA = {
     "ebl/ebl_dominguez11.fits.gz": ("models", "ebl_dominguez11.fits.gz"),
@@ -69,18 +69,18 @@ def field(models):
 def simulate(name, models):
     """Small datasets with counts drawn from the models at the values of the file."""
     low, high = (u.Quantity(e) for e in ENERGIES.get(name, ("0.3 TeV", "30 TeV")))
-    axis = MapAxis.from_energy_bounds(low, high, nbin=5, name="energy")
-    true = MapAxis.from_energy_bounds(low, high, nbin=10, name="energy_true")
+    axis = MapAxis.from_energy_bounds(low, high, nbin=N_ENERGY, name="energy")
+    true = MapAxis.from_energy_bounds(low, high, nbin=2 * N_ENERGY, name="energy_true")
     image = field(models)
     geom, geom_true = image.to_cube([axis]), image.to_cube([true])
-    level = LEVEL * 0.6 ** np.arange(5)[:, None, None] * np.ones(geom.data_shape)
+    level = LEVEL * 0.6 ** np.arange(N_ENERGY)[:, None, None] * np.ones(geom.data_shape)
     pixel = image.pixel_scales.max()
     datasets = [
         MapDataset(
             counts=Map.from_geom(geom, data=np.zeros(geom.data_shape), unit=""),
             background=Map.from_geom(geom, data=level, unit=""),
             exposure=Map.from_geom(geom_true, data=np.ones(geom_true.data_shape), unit="m2 s"),
-            psf=PSFMap.from_gauss(true, sigma=np.full(10, 1.0) * pixel),
+            psf=PSFMap.from_gauss(true, sigma=np.ones(2 * N_ENERGY) * pixel),
             edisp=EDispKernelMap.from_gauss(axis, true, sigma=0.1, bias=0.0),
             name=dataset_name,
         )

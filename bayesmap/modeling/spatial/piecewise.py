@@ -176,7 +176,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
         return self._blend(pytensor.shared(weights, shape=(None,) * weights.ndim), norms)
 
     @classmethod
-    def from_parameters(cls, parameters: Iterable[Parameter], **kwargs: Any) -> Self:  # type: ignore[override]
+    def from_parameters(cls, parameters: Iterable[Parameter], **kwargs: Any) -> Self:
         """Create a model that shares the given parameters; ``kwargs`` hold ``coords``."""
         return cls(norms=list(parameters), **kwargs)
 
@@ -199,7 +199,8 @@ class PiecewiseNormSpatialModel(SpatialModel):
         if len(lon) != len(lat):
             raise ValueError(f"the nodes have {len(lon)} longitudes and {len(lat)} latitudes")
         others = {key: data[key] for key in ("frame", "interp") if key in data}
-        return cls(MapCoord.create((lon, lat)), **others, **parameters)
+        arguments: dict[str, Any] = {**others, **parameters}
+        return cls(MapCoord.create((lon, lat)), **arguments)
 
 
 def _declarations(number: int) -> list[Parameter]:

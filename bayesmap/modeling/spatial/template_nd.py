@@ -115,8 +115,8 @@ class TemplateNDSpatialModel(SpatialModel):
             raise TypeError(f"{type(self).__name__}: positions in a graph must be fixed")
         if self.is_energy_dependent:
             raise TypeError(
-                f"{type(self).__name__}: the parameters of a map that depends on energy cannot be free in a prediction; "
-                "freeze them"
+                f"{type(self).__name__}: the parameters of a map that depends on energy cannot be free in a "
+                "prediction: freeze them"
             )
         axes = list(self._map.geom.axes)
         nodes = [self._map.geom.axes[axis.name].center for axis in axes]
