@@ -1,8 +1,8 @@
 """Bias and coverage of a source's amplitude for several priors on the OFF background, from simulated ON/OFF spectra.
 
-Run ``python benchmarks/off_background.py``. Each simulated spectrum has ``--bins`` bins with the same expected OFF counts
-and the same expected signal; the amplitude has a flat prior and is the only parameter. Printed are the mean of the
-posterior mean and of the mode minus the truth, in units of the posterior standard deviation, and how often the central
+Run ``python benchmarks/off_background.py``. Each simulated spectrum has ``--bins`` bins with the same expected OFF
+counts and the same expected signal; the amplitude has a flat prior and is the only parameter. Printed are the mean of
+the posterior mean and of the mode minus the truth, in units of the posterior standard deviation, and how often the
 68 % and 95 % intervals hold the truth.
 """
 

@@ -43,7 +43,7 @@ class RegionSource(FixedSource):
 
     acceptance: np.ndarray
     sky: SkyToPixel
-    coords: tuple[np.ndarray, np.ndarray, np.ndarray]
+    coords: tuple[np.ndarray, ...]
 
     def seen(self, values: Values) -> Any:
         """Share of the flux that is reconstructed in the region, shape ``(n_true,)``."""

@@ -227,6 +227,7 @@ class ObservedCounts:
         predicted = Predicted(self)
         variables, signature = list(variables), ["()"] * len(variables)
         if self.latent:
+            assert isinstance(self.likelihood, OnOffLikelihood)
             shape = self.off["counts_off"].ravel()[np.flatnonzero(self.arrays.mask)] + self.likelihood.a0
             variables.append(pm.Gamma(f"{self.arrays.name}.background_off", alpha=shape, beta=1.0))
             signature.append("(b)")

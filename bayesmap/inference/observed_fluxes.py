@@ -88,9 +88,13 @@ class ObservedFluxes:
             observed=self.value,
         )
 
-    def check(self, *args: Any) -> None:
+    def check(self, *args: Any, **kwargs: Any) -> None:
         """Flux points are no counts: there is nothing to replace."""
         raise ValueError(f"dataset {self.name!r} holds flux points, not counts; compile it again with other data")
+
+    def set_counts(self, *args: Any, **kwargs: Any) -> None:
+        """See `check`."""
+        self.check()
 
     def summary(self) -> dict[str, Any]:
         """The fluxes that were fitted, for the result."""

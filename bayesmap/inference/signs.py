@@ -58,7 +58,7 @@ def _time_dependence(model: Any) -> list[str]:
 
 def _spatial_norms(model: Any, arrays: Any) -> list[str]:
     """Cubic interpolation between positive norms can overshoot below zero, where a weight is negative."""
-    spatial = getattr(model, "spatial_model", None)
+    spatial: Any = getattr(model, "spatial_model", None)
     if "piecewise-norm" not in getattr(spatial, "tag", ()) or spatial.interp == "log" or arrays.is_region:
         return []
     coords = arrays.geom.to_image().get_coord().skycoord.transform_to(spatial.frame)

@@ -15,7 +15,7 @@ from bayesmap.modeling import (
     model_classes,
 )
 from bayesmap.modeling.evaluate import evaluate
-from tests.modeling.helpers import SPATIAL, SPECTRAL, gradients, random_point
+from tests.modeling.helpers import SPATIAL, gradients, random_point
 
 LON = np.array([0.0, 0.21, -0.35, 0.55, 0.02, 359.9])
 LAT = np.array([0.0, -0.18, 0.32, 0.1, 0.011, 0.5])

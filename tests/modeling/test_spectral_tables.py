@@ -252,7 +252,7 @@ def test_piecewise_norms():
         ),
         ("CompoundSpectralModel_sum", "model2:", "model3:", "unknown key 'model3'"),
         ("PiecewiseNormSpectralModel", "name: norm_3", "name: norm_9", r"parameters\[3\].name: unknown value .*norm_9"),
-        ("PiecewiseNormSpectralModel", "energy:", "energy: [1]\n        interp: log\n        frame:", "'energy' must be a mapping"),
+        ("PiecewiseNormSpectralModel", "- 0.1\n", "- x\n", "spectral.model1: .*'energy' must be numbers"),
         ("TemplateSpectralModel", "- 1.683", "- x", "'values' must be numbers"),
         ("TemplateNDSpectralModel", "template_nd_spectral.fits", "gone.fits", "gone.fits not found"),
     ],

@@ -293,7 +293,8 @@ class SpectralModel(ModelBase):
         other = as_spectrum(other)
         if other is None:
             return NotImplemented
-        return CompoundSpectralModel(*((other, self) if swap else (self, other)), operator)
+        first, second = (other, self) if swap else (self, other)
+        return CompoundSpectralModel(first, second, operator)
 
     def __add__(self, other: Any) -> "CompoundSpectralModel":
         return self._combine(other, "add")

@@ -1,5 +1,6 @@
 """Tables of fluxes with parameters as spectra."""
 
+import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -179,14 +180,8 @@ class TemplateNDSpectralModel(SpectralModel):
         new = type(self).__new__(type(self))
         memo[id(self)] = new
         for key, value in self.__dict__.items():
-            new.__dict__[key] = value if key in ("_map", "_table") else _deepcopy(value, memo)
+            new.__dict__[key] = value if key in ("_map", "_table") else copy.deepcopy(value, memo)
         return new
-
-
-def _deepcopy(value: Any, memo: dict[int, Any]) -> Any:
-    import copy
-
-    return copy.deepcopy(value, memo)
 
 
 def _axis_parameters(map: Any) -> Parameters:

@@ -144,7 +144,7 @@ def parameter_samples(model: Any, n_samples: int, random_state: Any, samples: An
         columns = [u.Quantity(column) for column in samples]
     else:
         columns = posterior_samples(model, samples)
-        index = rng.permutation(len(columns[0]))[:n_samples] if columns else []
+        index = rng.permutation(len(columns[0]))[:n_samples]
         columns = [column[index] for column in columns]
     if len(columns) != len(parameters):
         raise ValueError(f"{type(model).__name__}: {len(columns)} arrays of samples for {len(parameters)} parameters")
