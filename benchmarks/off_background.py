@@ -3,7 +3,7 @@
 Run ``python benchmarks/off_background.py``. Each simulated spectrum has ``--bins`` bins with the same expected OFF
 counts and the same expected signal; the amplitude has a flat prior and is the only parameter. Printed are the mean of
 the posterior mean and of the mode minus the truth, in units of the posterior standard deviation, and how often the
-68 % and 95 % intervals hold the truth.
+central 68 % and 95 % intervals hold the truth.
 """
 
 import argparse
