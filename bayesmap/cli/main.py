@@ -41,7 +41,7 @@ def _add_demo(commands: Any) -> None:
         "the result beside the truth, and write posterior, figures and a one-page HTML report into a folder.",
     )
     demo.add_argument("-o", "--output", metavar="DIR", help="folder (default: bayesmap-demo, or the next free number)")
-    _add_sampling(demo, draws=600, tune=200, chains=2)
+    _add_sampling(demo, draws=1000, tune=200, chains=2)
     demo.set_defaults(run="demo")
 
 
