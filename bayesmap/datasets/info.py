@@ -30,7 +30,7 @@ def _predictions(dataset: Any) -> tuple[Any, Any, Any]:
         return signal, dataset.npred_background(), dataset.background
     if any(getattr(dataset, key) is None for key in ("counts", "counts_off", "acceptance", "acceptance_off")):
         return signal, None, None
-    return signal, dataset._profiled_background(signal.data), dataset.background
+    return signal, dataset.profiled_background(signal.data), dataset.background
 
 
 def _sums(dataset: Any, mask: Any) -> dict[str, Any]:

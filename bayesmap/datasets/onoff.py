@@ -143,9 +143,21 @@ class MapDatasetOnOff(OnOffConversion, MapDataset):
         """
         if self.counts_off is None or self.counts is None:
             return None
-        return self._profiled_background(self.npred_signal().data)
+        return self.profiled_background(self.npred_signal().data)
 
-    def _profiled_background(self, signal: np.ndarray) -> Map:
+    def profiled_background(self, signal: np.ndarray) -> Map:
+        """Background in ON that maximises the likelihood for a given signal.
+
+        Parameters
+        ----------
+        signal : numpy.ndarray
+            Expected signal counts per bin, shape ``(n_energy, n_lat, n_lon)``.
+
+        Returns
+        -------
+        `~bayesmap.maps.Map`
+            Expected counts per bin.
+        """
         off = off_arrays(self)
         best = get_wstat_mu_bkg(self.counts.data, off["counts_off"], off["alpha"], signal)
         return Map.from_geom(self._geom, data=off["alpha"] * best, unit="")

@@ -132,7 +132,7 @@ class ObservedCounts:
         self.check(counts, counts_off)
         mask, counts = self.arrays.mask, np.asarray(counts, dtype="float64")
         if counts_off is not None:
-            self.off["counts_off"].set_value(np.asarray(counts_off, dtype="float64"))
+            self.off["counts_off"].set_value(np.maximum(np.asarray(counts_off, dtype="float64"), 0))
         off = {key: cube.get_value() for key, cube in self.off.items()}
         chosen = self.likelihood.support(counts, mask, **off) if self.nonnegative else mask
         selection = Selection.from_mask(chosen)

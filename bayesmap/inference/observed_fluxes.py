@@ -11,6 +11,7 @@ import pytensor.tensor as pt
 from bayesmap import units
 from bayesmap.graph.arrays import time_intervals
 from bayesmap.inference.observed import is_cast_of
+from bayesmap.inference.predictor import internal_values
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.modeling import SkyModel
 
@@ -53,9 +54,7 @@ class ObservedFluxes:
 
     def _flux(self, arguments: Sequence[Any]) -> Any:
         """Predicted fluxes, shape ``(n_point,)``."""
-        values: dict[Any, Any] = {p: p.internal for model in self.models for p in model.parameters}
-        free = zip(self.parameters, arguments, strict=True)
-        values.update({p: argument * p.scale_to_internal for p, argument in free})
+        values = internal_values(self.models, self.parameters, arguments)
         energy = pt.as_tensor_variable(self.energy)
         return sum(self._of_model(m, energy, values) for m in self.models) * pt.ones(len(self.energy))
 

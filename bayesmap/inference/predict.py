@@ -62,7 +62,7 @@ def posterior_npred(
     rng = get_random_state(random_state)
     cubes = _cubes(tree, dataset, num_draws, rng, options)
     if hasattr(dataset, "counts_off"):
-        cubes = (cube + dataset._profiled_background(cube).data for cube in cubes)
+        cubes = (cube + dataset.profiled_background(cube).data for cube in cubes)
     return _reduced(cubes, dataset, reduce)
 
 

@@ -10,7 +10,14 @@ import pytensor.tensor as pt
 from bayesmap.graph import Fold, Terms
 from bayesmap.graph.fold import all_bins
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "internal_values"]
+
+
+def internal_values(models: Sequence[Any], parameters: Sequence[Any], arguments: Sequence[Any]) -> dict[Any, Any]:
+    """Values of all parameters in internal units, from the free ones in their declared units."""
+    values: dict[Any, Any] = {p: p.internal for model in models for p in model.parameters}
+    values.update({p: argument * p.scale_to_internal for p, argument in zip(parameters, arguments, strict=True)})
+    return values
 
 
 class Predictor:
@@ -32,10 +39,7 @@ class Predictor:
 
     def values(self, arguments: Sequence[Any]) -> dict[Any, Any]:
         """Parameter values in internal units, from the free ones in their declared units."""
-        values: dict[Any, Any] = {p: p.internal for model in self.models for p in model.parameters}
-        free = zip(self.parameters, arguments, strict=True)
-        values.update({p: argument * p.scale_to_internal for p, argument in free})
-        return values
+        return internal_values(self.models, self.parameters, arguments)
 
     def __call__(self, *arguments: Any) -> np.ndarray:
         """Predicted counts of all bins, shape ``(n_energy, n_lat, n_lon)``; nothing is clipped."""

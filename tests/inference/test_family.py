@@ -164,6 +164,8 @@ def test_counts_and_off_counts_are_replaced_together():
     assert swapped == pytest.approx(LogDensity(to_pymc(fresh), mode="FAST_COMPILE")(np.array([0.3]))[0], rel=1e-12)
     with pytest.raises(ValueError, match="counts_off must be non-negative"):
         fit.set_counts((new_on, new_off - 5))
+    fit.set_counts((new_on, new_off - 1e-7 * (new_off == 0)))  # round-off of a ring background is zero counts
+    assert density(np.array([0.3]))[0] == swapped
 
 
 def test_cubes_spectra_and_flux_points_share_a_source():
