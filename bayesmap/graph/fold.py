@@ -1,6 +1,7 @@
 """From terms to predictions and to the log-likelihood, symbolically and as numbers."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytensor.tensor as pt
 
 from bayesmap.graph.arrays import FoldArrays, Selection, Values, fold_arrays
 from bayesmap.graph.ops.banded import banded
+from bayesmap.graph.ops.merge import merge_bins
 from bayesmap.graph.ops.project import project
 from bayesmap.graph.pixel import bilinear
 from bayesmap.graph.sources import data
@@ -64,16 +66,31 @@ class Fold:
         intervals = self._constant(f"intervals {model.name}", lambda: [data(t) for t in self.arrays.intervals(model)])
         return flux * temporal.mean_graph(*intervals, values)
 
-    def project(self, values: Values) -> list[Any] | None:
-        """Moving sources: the selected bins that they reach, their counts there, and their weighted total."""
+    def project(self, values: Values, with_total: bool = True) -> tuple[Any, Any, Any] | None:
+        """Moving sources: the selected bins that they reach, their counts there, and their weighted total.
+
+        Without ``with_total`` the last one is of no use: the tables that it needs are not made.
+        """
+        parts, total = [], pt.as_tensor_variable(0.0)
+        if self.terms.groups:
+            touched, counts, total, _ = self._project_groups(values)
+            parts.append((touched, counts))
+        for i, source in enumerate(self.terms.points):
+            flux = self._stamp_flux(source, values)[0]
+            exposure = self._constant("exposure_last", lambda: data(self._kernel_exposure().transpose(1, 2, 0).copy()))
+            parts.append(source.counts(values, flux, exposure, self.bins["columns"], self.bins["rows"]))
+            if with_total:
+                make = partial(source.totals, self.weights, self._kernel_exposure())
+                total = total + pt.dot(self._constant(f"totals{i}", make)(values), flux)
+        return (*merge_bins(parts), total) if parts else None
+
+    def _project_groups(self, values: Values) -> list[Any]:
         groups = self.terms.groups
-        if not groups:
-            return None
         stamps, windows, halves = zip(*(group.stamps(values) for group in groups), strict=True)
         flux = [self._stamp_flux(group, values) for group in groups]
         classes, class_weights = self._constant("classes", lambda: self._classes())
         exposure = self._constant("exposure", lambda: data(self._kernel_exposure()))
-        return project(
+        projected: list[Any] = project(
             _join(stamps),
             _join(windows),
             _join(halves),
@@ -85,6 +102,7 @@ class Fold:
             self.bins["columns"],
             self.bins["rows"],
         )
+        return projected
 
     def _classes(self) -> tuple[Any, Any]:
         classes, class_weights = self.arrays.weight_classes(self.weights)
@@ -105,7 +123,7 @@ class Fold:
 
     def at(self, values: Values) -> Any:
         """Predicted counts in the selected bins, shape ``(n_bin,)``."""
-        return self._at(values, self.project(values))
+        return self._at(values, self.project(values, with_total=False))
 
     def _at(self, values: Values, projected: Any) -> Any:
         counts = pt.zeros(self.bins["columns"].shape)
@@ -174,7 +192,7 @@ class Fold:
         projected = self.project(values)
         if projected is None:
             return log_sum, self._static_total(values)
-        touched, source, total, _ = projected
+        touched, source, total = projected
         energy = self.bins["energy"][touched]
         npred = self.bins["background0"][touched] * factor[energy] + source
         ratio = pt.log(npred) - self.bins["log_background0"][touched] - pt.log(factor)[energy]

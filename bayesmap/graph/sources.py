@@ -1,9 +1,10 @@
 """Sources that move or change shape: groups of models that take the same PSF route.
 
 Each group turns parameter values into stamps (probability per pixel and energy in a window around the source), fluxes
-and energy dispersion: the inputs of :class:`~bayesmap.graph.ops.project.Project`.
+and energy dispersion: the inputs of :class:`~bayesmap.graph.ops.project.Project`. A `SplineSource` needs no stamps.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +15,11 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap.graph.arrays import Values
 from bayesmap.graph.irf_nodes import IRFNodes, interpolate_nodes
+from bayesmap.graph.ops.point import PointCounts, PointTotal
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import KernelBasis, convolve_graph
 from bayesmap.graph.psf.mixture import LOST, Mixture, mixture_stamps
-from bayesmap.graph.psf.stamp import SplineStamp, spline_stamps
+from bayesmap.graph.psf.stamp import SplineStamp, total_table
 
 __all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "SourceGroup", "SplineSource", "data"]
 
@@ -184,17 +186,63 @@ class FollowingGaussian(GaussianGroup):
 
 
 class SplineSource(_Positions):
-    """A point source seen through a PSF of any shape, as a B-spline stamp."""
+    """A point source seen through a PSF of any shape, a table of pixel integrals between which B-splines interpolate.
 
-    def __init__(self, model: Any, sky: SkyToPixel, stamp: SplineStamp, dispersion: np.ndarray, reco_psf: bool) -> None:
-        super().__init__([model], sky, dispersion, reco_psf)
-        self.stamp, self.phases = stamp, data(stamp.phases)
+    Unlike a `SourceGroup` it has no stamps: counts are computed in the bins that are looked at, their total by a table.
 
-    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
-        """Spline stamp at the present position; see :class:`SourceGroup`."""
+    Parameters
+    ----------
+    model, sky, reco_psf
+        As for `GaussianGroup`.
+    stamp : SplineStamp
+        The effective PSF.
+    dispersion : numpy.ndarray
+        ``(n_reco, n_true)``.
+    reach : float
+        How far in deg the source may move from its present position; further out the total takes longer.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        sky: SkyToPixel,
+        stamp: SplineStamp,
+        dispersion: np.ndarray,
+        reco_psf: bool,
+        reach: float,
+    ) -> None:
+        super().__init__([model], sky, dispersion[None], reco_psf)
+        self.stamp, self.nodes, self.reach = stamp, data(stamp.nodes), reach
+        self.matrix = np.eye(len(dispersion)) if reco_psf else dispersion
+
+    def place(self, values: Values) -> Any:
+        """Position y, x in pixels."""
         x, y = self.pixels(values)
-        n_energy = len(self.stamp.coefficients)
-        return *spline_stamps(x[0], y[0], self.stamp, self.phases), np.full((1, n_energy), self.stamp.half)
+        return pt.stack([y[0], x[0]])
+
+    def counts(self, values: Values, flux: Any, exposure: Any, columns: Any, rows: Any) -> tuple[Any, Any]:
+        """Selected bins near the source, and its counts there; ``exposure`` has its energies last."""
+        edisp = self.kernel_edisp(values)[0]
+        touched, counts, _, _ = PointCounts()(self.place(values), flux, self.nodes, edisp, exposure, columns, rows)
+        return touched, counts
+
+    def totals(self, weights: np.ndarray, exposure: np.ndarray) -> Callable[[Values], Any]:
+        """Return the weighted counts in all bins, per energy and unit flux, as a function of the values.
+
+        Parameters
+        ----------
+        weights : numpy.ndarray
+            ``(n_reco, n_lat, n_lon)``.
+        exposure : numpy.ndarray
+            ``(n_energy, n_lat, n_lon)``.
+        """
+        spatial = self.models[0].spatial_model
+        place = self.place({p: p.internal for p in spatial.parameters}).eval(mode="FAST_COMPILE")
+        pixels_per_deg = float(np.linalg.norm(self.sky.matrix, axis=1).max())
+        weights = np.einsum("ej,eyx->jyx", self.matrix, weights) * exposure
+        table = total_table(self.stamp, weights, tuple(place), self.reach * pixels_per_deg)
+        tables = data(weights.transpose(1, 2, 0).copy()), data(table.nodes), data(table.corner)
+        return lambda values: PointTotal()(self.place(values), self.nodes, *tables)[0]
 
 
 class FFTSource(_Positions):

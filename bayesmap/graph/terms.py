@@ -81,6 +81,8 @@ class Terms:
     ----------
     groups : list of SourceGroup
         Sources that go through the projection kernel.
+    points : list of SplineSource
+        Point sources that have a kernel of their own.
     fixed : list of FixedSource
         Sources of fixed position and shape.
     backgrounds : list of BackgroundTerm
@@ -93,6 +95,7 @@ class Terms:
 
     arrays: FoldArrays
     groups: list[Any] = field(default_factory=list)
+    points: list[SplineSource] = field(default_factory=list)
     fixed: list[FixedSource] = field(default_factory=list)
     backgrounds: list[BackgroundTerm] = field(default_factory=list)
     routes: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -157,7 +160,9 @@ def build_terms(
         elif plan.route == "stamp" and not (irf_position == "source" and plan.moves):
             stamp = fit_stamp(plan.profile, arrays.pixel_scale, max_half=max(arrays.mask.shape[1:]))
             terms.routes[plan.model.name] = ("stamp", stamp.error)
-            terms.groups.append(SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp[None], arrays.reco_psf))
+            distance = (reach or {}).get(plan.model.name, 0.0)
+            source = SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp, arrays.reco_psf, distance)
+            terms.points.append(source)
         elif plan.route == "mixture" and irf_position == "source" and plan.moves:
             source = _following(arrays, plan, (reach or {}).get(plan.model.name, 0.0), tolerance)
             terms.routes[plan.model.name] = ("mixture", source.error)

@@ -254,7 +254,8 @@ def sample(
     psf_route, psf_tolerance, irf_position
         See :func:`~bayesmap.inference.to_pymc`.
     **kwargs
-        For the sampler, for example ``target_accept``.
+        For the sampler, for example ``target_accept``: of nutpie it is 0.8, or 0.9 where the posterior is much steeper
+        than its Gaussian approximation.
 
     Returns
     -------

