@@ -12,4 +12,4 @@ class FormatError(ValueError):
 
 
 class ModelFileError(ValueError):
-    """A model file is wrong; the message gives the path inside the file."""
+    """A model file is wrong; the message gives file, line and path inside the file, as far as they are known."""

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bayesmap._util import make_path, suggest
+from bayesmap._util import make_path
 from bayesmap.datasets.registry import DATASET_REGISTRY
-from bayesmap.errors import FormatError, ModelFileError
+from bayesmap.errors import FormatError
 from bayesmap.modeling import Models
-from bayesmap.modeling.yaml import dump, load
+from bayesmap.modeling.node import Node
+from bayesmap.modeling.yaml import dump
+from bayesmap.modeling.yaml_source import YamlSource
 
 __all__ = ["default_filename", "read_datasets", "write_datasets"]
 
@@ -60,56 +62,42 @@ def read_datasets(
         If there is no such YAML file.
     FormatError
         If it is no list of datasets, a type is unknown, a name occurs twice, or a data file is missing; the message
-        gives the place in the file.
+        gives file, line and place in the file.
     """
     path = make_path(filename)
     try:
         text = path.read_text(encoding="utf-8")
-        data = load(text)
-    except (UnicodeDecodeError, ModelFileError) as error:
+    except UnicodeDecodeError as error:
         raise FormatError(f"{path} is no YAML file: {error}") from None
-    _check_keys(data, TOP_KEYS, str(path), required=("datasets",))
-    if checksum and "checksum" in data:
-        _verify(text, str(data["checksum"]), path)
-    if not isinstance(data["datasets"], list):
-        raise FormatError(f"{path}: datasets: expected a list, found {type(data['datasets']).__name__}")
-    entries = [_entry(item, f"{path}: datasets[{index}]", path.parent) for index, item in enumerate(data["datasets"])]
-    names = [entry["name"] for entry in entries]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise FormatError(f"{path}: datasets[{index}].name: there is already a dataset {name!r}; names are unique")
+    source = YamlSource(text, str(path), FormatError)
+    top = Node(source.load(), source).mapping()
+    top.check_keys(TOP_KEYS)
+    if checksum and "checksum" in top.data:
+        _verify(text, top.key("checksum"))
+    entries: list[dict[str, Any]] = []
+    for node in top.key("datasets").items():
+        entry = _entry(node, path.parent)
+        if any(entry["name"] == other["name"] for other in entries):
+            raise node.key("name").error(f"there is already a dataset {entry['name']!r}; names are unique")
+        entries.append(entry)
     return [entry.pop("class").from_dict(entry, lazy=lazy, cache=cache) for entry in entries]
 
 
-def _check_keys(data: Any, valid: Sequence[str], where: str, required: Sequence[str]) -> None:
-    if not isinstance(data, dict):
-        raise FormatError(f"{where}: expected a mapping with the keys {list(valid)}, found {type(data).__name__}")
-    for key in data:
-        if key not in valid:
-            raise FormatError(f"{where}: unknown key {key!r}{suggest(key, valid)}")
-    for key in required:
-        if key not in data:
-            raise FormatError(f"{where}: the key {key!r} is missing; found {list(data)}")
-
-
-def _entry(item: Any, where: str, folder: Path) -> dict[str, Any]:
+def _entry(node: Node, folder: Path) -> dict[str, Any]:
     """Checked entry with the class and an existing path."""
-    _check_keys(item, KEYS, where, required=KEYS)
+    node.mapping().check_keys(KEYS)
+    name, kind, filename = (node.key(key).text() for key in KEYS)
     for key in KEYS:
-        if not isinstance(item[key], str) or not item[key]:
-            raise FormatError(f"{where}.{key}: expected a text, found {item[key]!r}")
-    try:
-        cls = DATASET_REGISTRY.get_cls(item["type"])
-    except KeyError as error:
-        raise FormatError(f"{where}.type: {error.args[0]}") from None
-    given = make_path(item["filename"])
+        if not node.data[key]:
+            raise node.key(key).error("must not be empty")
+    cls = node.call(DATASET_REGISTRY.get_cls, kind, at="type")
+    given = make_path(filename)
     found = next((path for path in (folder / given, given) if path.is_file()), None)
     if found is None:
-        raise FormatError(
-            f"{where}.filename: the data file {item['filename']!r} of dataset {item['name']!r} is neither in {folder} "
-            "nor at that path"
+        raise node.key("filename").error(
+            f"the data file {filename!r} of dataset {name!r} is neither in {folder} nor at that path"
         )
-    return {**item, "filename": found, "class": cls}
+    return {"name": name, "type": kind, "filename": found, "class": cls}
 
 
 # --- writing
@@ -178,7 +166,7 @@ def _digest(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _verify(text: str, stored: str, path: Path) -> None:
+def _verify(text: str, stored: Node) -> None:
     body = text[: text.index(f"\n{CHECKSUM}") + 1]
-    if _digest(body) != stored:
-        raise FormatError(f"{path}: checksum: the text has {_digest(body)}, stored is {stored}: the file was changed")
+    if _digest(body) != str(stored.data):
+        raise stored.error(f"the text has {_digest(body)}, stored is {stored.data}: the file was changed")

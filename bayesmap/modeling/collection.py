@@ -266,11 +266,11 @@ class Models(PriorsOfModels, MutableSequence[Component]):
         Raises
         ------
         ModelFileError
-            If the text is not a model file; the message gives the place.
+            If the text is not a model file; the message gives line and path.
         """
-        from bayesmap.modeling.yaml import load
+        from bayesmap.modeling.yaml import models_from_text
 
-        return cls.from_dict(load(text))
+        return cls(models_from_text(text))
 
     @classmethod
     def read(cls, filename: str | os.PathLike[str]) -> Self:
@@ -285,7 +285,7 @@ class Models(PriorsOfModels, MutableSequence[Component]):
         Raises
         ------
         ModelFileError
-            If the file is not a model file; the message gives the place.
+            If the file is not a model file; the message gives file, line and path.
         """
         from bayesmap.modeling.yaml import read
 

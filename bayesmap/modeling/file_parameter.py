@@ -74,7 +74,7 @@ def parameter_from_node(node: Node, default: Parameter, links: Links) -> Paramet
             data[key] = node.key(key).number()
     if "frozen" in node.data:
         data["frozen"] = node.key("frozen").boolean()
-    parameter = node.call(_create, default.name, node.path, data)
+    parameter = node.call(_create, default.name, node.place, data)
     if node.data.get("prior") is not None:
         prior = prior_from_node(node.key("prior"), links.hyperparameters)
         node.key("prior").call(setattr, parameter, "prior", prior)
@@ -83,13 +83,13 @@ def parameter_from_node(node: Node, default: Parameter, links: Links) -> Paramet
     return parameter
 
 
-def _create(name: str, path: str, data: dict[str, Any]) -> Parameter:
+def _create(name: str, place: str, data: dict[str, Any]) -> Parameter:
     """Create a parameter; a value outside its bounds, which Gammapy writes, is kept with a warning."""
     bounds = data.pop("min"), data.pop("max")
     parameter = Parameter(name, **data)
     parameter._set_bounds(*bounds, check_value=False)
     if parameter.value < bounds[0] or parameter.value > bounds[1]:
-        message = f"{path}: value {parameter.value} of {name!r} is outside its bounds [{bounds[0]}, {bounds[1]}]"
+        message = f"{place}: value {parameter.value} of {name!r} is outside its bounds [{bounds[0]}, {bounds[1]}]"
         warnings.warn(message, UserWarning, stacklevel=2)
     return parameter
 

@@ -7,6 +7,7 @@ import astropy.units as u
 
 from bayesmap._util import suggest
 from bayesmap.errors import ModelFileError
+from bayesmap.modeling.yaml_source import YamlSource
 
 __all__ = ["Node"]
 
@@ -20,16 +21,30 @@ class Node:
     ----------
     data : object
         Plain data.
-    path : str
-        For example ``components[0].spectral``.
+    source : YamlSource, optional
+        The text that the data come from, whose lines errors name.
+    steps : tuple of str or int
+        Keys and list indices that lead here.
     """
 
-    def __init__(self, data: Any, path: str) -> None:
-        self.data, self.path = data, path
+    def __init__(self, data: Any, source: YamlSource | None = None, steps: tuple[str | int, ...] = ()) -> None:
+        self.data, self.steps = data, steps
+        self.source = YamlSource() if source is None else source
 
-    def error(self, message: str) -> ModelFileError:
-        """Return the error that names this place."""
-        return ModelFileError(f"{self.path}: {message}" if self.path else message)
+    @property
+    def path(self) -> str:
+        """The path, for example ``components[0].spectral``."""
+        return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.steps).lstrip(".")
+
+    @property
+    def place(self) -> str:
+        """File, line and path, for example ``crab.yaml, line 14: components[0].spectral``."""
+        return ": ".join(part for part in (self.source.place(self.steps), self.path) if part)
+
+    def error(self, message: str, key: Any = None) -> ValueError:
+        """Return the error that names this place, with the line of one of its keys if one is given."""
+        steps = self.steps if key is None else (*self.steps, key)
+        return self.source.error(message, self.path, steps)
 
     def mapping(self) -> Self:
         """Return this node, if it is a mapping."""
@@ -42,23 +57,23 @@ class Node:
         if not isinstance(self.data, list):
             raise self.error(f"expected a list, found {self._describe()}")
         for idx, item in enumerate(self.data):
-            yield Node(item, f"{self.path}[{idx}]")
+            yield Node(item, self.source, (*self.steps, idx))
 
     def key(self, name: str, default: Any = _REQUIRED) -> "Node":
         """Return the entry of a mapping."""
-        path = f"{self.path}.{name}" if self.path else str(name)
+        steps = (*self.steps, str(name))
         if name in self.data:
-            return Node(self.data[name], path)
+            return Node(self.data[name], self.source, steps)
         if default is _REQUIRED:
             raise self.error(f"key {name!r} is missing; found {sorted(map(str, self.data))}")
-        return Node(default, path)
+        return Node(default, self.source, steps)
 
     def check_keys(self, valid: Iterable[str]) -> None:
         """Complain about the first key that is not valid."""
         valid = list(valid)
         for key in self.data:
             if key not in valid:
-                raise self.error(f"unknown key {key!r}{suggest(key, valid)}")
+                raise self.error(f"unknown key {key!r}{suggest(key, valid)}", key=key)
 
     def text(self) -> str:
         """Return a string."""
@@ -99,7 +114,7 @@ class Node:
         """Call a function and report its complaints at this place, or at one of its keys."""
         try:
             return function(*args, **kwargs)
-        except ModelFileError:
+        except (ModelFileError, self.source.error_class):
             raise
         except (ValueError, TypeError, KeyError, OSError, u.UnitsError) as error:
             message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)

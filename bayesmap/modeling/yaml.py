@@ -23,11 +23,12 @@ from bayesmap.modeling.node import Node
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.prior import Prior
 from bayesmap.modeling.sky import Component, SkyModel
+from bayesmap.modeling.yaml_source import YamlSource
 
 if TYPE_CHECKING:
     from bayesmap.modeling.collection import Models
 
-__all__ = ["dump", "load", "models_from_dict", "models_to_dict", "read", "write"]
+__all__ = ["dump", "models_from_dict", "models_from_text", "models_to_dict", "read", "write"]
 
 COMPONENTS: dict[str, type[Component]] = {
     tag: cls for cls in (SkyModel, FoVBackgroundModel, TemplateNPredModel, BackgroundModel) for tag in cls.tag
@@ -118,18 +119,11 @@ def write(
 
 
 # -- reading --------------------------------------------------------------------------------------------------------
-def load(text: str) -> Any:
-    """Return YAML text as plain data; only plain types are created."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ModelFileError(f"not valid YAML: {error}") from None
-    except RecursionError:
-        raise ModelFileError("not a model file: it is nested too deeply") from None
-
-
-def _part_from_node(node: Node, kind: str, links: Links, folder: Path | None) -> ModelBase:
-    node.mapping()
+def _part_from_node(node: Node, kind: str, links: Links, folder: Path | None, outer: tuple[Any, ...] = ()) -> ModelBase:
+    """Create a model; ``outer`` are the data of those that it is a part of."""
+    outer = (*outer, node.mapping().data)
+    if any(data is node.data for data in outer[:-1]):
+        raise node.error("circular: an alias makes this model a part of itself")
     cls = node.call(get_model_class, node.key("type").text(), kind, at="type")
     node.check_keys(("type", "parameters", "frame", *cls.file_parts, *cls.file_keys))
     defaults = {p.name: p for p in node.call(cls.declared_in_file, node.data, folder)}
@@ -140,7 +134,7 @@ def _part_from_node(node: Node, kind: str, links: Links, folder: Path | None) ->
             raise entry.error(f"parameter {name!r} is given twice")
         parameters[name] = parameter_from_node(entry, defaults[name], links)
     data = {key: node.data[key] for key in cls.file_keys if key in node.data}
-    data |= {key: _part_from_node(node.key(key), kind, links, folder) for key in cls.file_parts}
+    data |= {key: _part_from_node(node.key(key), kind, links, folder, outer) for key in cls.file_parts}
     return node.call(cls.from_file_data, parameters, data, folder)
 
 
@@ -176,7 +170,7 @@ def _component_from_node(node: Node, links: Links, folder: Path | None) -> Compo
 
 def model_from_dict(data: Mapping[str, Any], cls: type[ModelBase]) -> Any:
     """Create one spectral, spatial or temporal model from the data of `model_to_dict`."""
-    model = _part_from_node(Node(data, "").mapping().key(cls.kind), cls.kind, Links(), None)
+    model = _part_from_node(Node(data).mapping().key(cls.kind), cls.kind, Links(), None)
     if not isinstance(model, cls):
         raise ModelFileError(f"{cls.kind}.type: expected {cls.__name__}, found {type(model).__name__}")
     return model
@@ -184,15 +178,15 @@ def model_from_dict(data: Mapping[str, Any], cls: type[ModelBase]) -> Any:
 
 def component_from_dict(data: Mapping[str, Any], cls: type[Component]) -> Any:
     """Create one component from the data of `component_to_dict`."""
-    model = _component_from_node(Node(data, ""), Links(), None)
+    model = _component_from_node(Node(data), Links(), None)
     if not isinstance(model, cls):
         raise ModelFileError(f"type: expected {cls.__name__}, found {type(model).__name__}")
     return model
 
 
-def models_from_dict(data: Any, folder: Path | None = None) -> list[Component]:
-    """Create all components from the data of `models_to_dict`."""
-    top = Node(data, "").mapping()
+def models_from_dict(data: Any, folder: Path | None = None, source: YamlSource | None = None) -> list[Component]:
+    """Create all components from the data of `models_to_dict`; errors name the lines of ``source``, if given."""
+    top = Node(data, source).mapping()
     top.check_keys(_TOP_KEYS)
     section, links = top.key("bayesmap", default=None), Links()
     links.hyperparameters = hyperparameters_from_node(section)
@@ -204,6 +198,12 @@ def models_from_dict(data: Any, folder: Path | None = None) -> list[Component]:
         models.append(model)
     apply_section(section, models, links.hyperparameters)
     return models
+
+
+def models_from_text(text: str, name: str = "", folder: Path | None = None) -> list[Component]:
+    """Create the components from the text of a model file; errors name the file ``name``, if given, and the line."""
+    source = YamlSource(text, name)
+    return models_from_dict(source.load(), folder, source)
 
 
 def find_file(name: str, folder: Path | None) -> Path:
@@ -218,8 +218,7 @@ def read(filename: str | os.PathLike[str]) -> list[Component]:
     """Read the components of a model file."""
     path = make_path(filename)
     try:
-        return models_from_dict(load(path.read_text(encoding="utf-8")), path.parent)
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ModelFileError(f"{path}: not a text file") from None
-    except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from None
+    return models_from_text(text, str(path), path.parent)

@@ -8,7 +8,7 @@ from bayesmap._util import make_path, suggest
 from bayesmap.modeling.background import FoVBackgroundModel
 from bayesmap.modeling.collection import Models
 from bayesmap.modeling.sky import Component
-from bayesmap.modeling.yaml import load
+from bayesmap.modeling.yaml_source import YamlSource
 
 __all__ = ["ZooEntry", "from_zoo", "zoo_entry", "zoo_names"]
 
@@ -74,7 +74,7 @@ def zoo_entry(name: str) -> ZooEntry:
     if name not in names:
         raise KeyError(f"no model {name!r} in the zoo{suggest(name, names)}")
     path = _folder() / f"{name}.yaml"
-    metadata = load(path.read_text(encoding="utf-8"))["metadata"]
+    metadata = YamlSource(path.read_text(encoding="utf-8"), str(path)).load()["metadata"]
     texts = {key: str(metadata[key]) for key in ("title", "description", "reference", "adapt")}
     return ZooEntry(name, path, needs=tuple(metadata.get("needs", ())), **texts)
 

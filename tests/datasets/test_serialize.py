@@ -138,16 +138,16 @@ def test_registry():
 
 ENTRY = "- {name: a, type: FluxPointsDataset, filename: a.fits}\n"
 REFUSED = {
-    "no YAML": ("datasets: [", "bad.yaml is no YAML file"),
+    "no YAML": ("datasets: [", "bad.yaml, line 1: not valid YAML"),
     "a text": ("just text", "expected a mapping"),
     "no list": ("datasets: 7", "datasets: expected a list, found int"),
     "no datasets": ("metadata: {}", "'datasets' is missing"),
-    "unknown key": ("datasets: []\ndatsets: []", "unknown key 'datsets' .did you mean 'datasets'"),
+    "unknown key": ("datasets: []\ndatsets: []", "bad.yaml, line 2: unknown key 'datsets' .did you mean 'datasets'"),
     "unknown type": (
         "datasets:\n- {name: a, type: CubeDataset, filename: a.fits}",
         r"datasets\[0\].type: unknown.*'Cube",
     ),
-    "no type": ("datasets:\n- {name: a, filename: a.fits}", r"datasets\[0\]: the key 'type' is missing"),
+    "no type": ("datasets:\n- {name: a, filename: a.fits}", r"bad.yaml, line 2: datasets\[0\]: key 'type' is missing"),
     "unknown key of a dataset": (
         "datasets:\n- {name: a, type: FluxPointsDataset, filename: a.fits, likelihood: cash}",
         r"datasets\[0\]: unknown key 'likelihood'",
@@ -158,11 +158,11 @@ REFUSED = {
     ),
     "missing file": (
         f"datasets:\n{ENTRY}- {{name: b, type: FluxPointsDataset, filename: b.fits}}",
-        r"datasets\[1\].filename: the data file 'b.fits' of dataset 'b' is neither",
+        r"bad.yaml, line 3: datasets\[1\].filename: the data file 'b.fits' of dataset 'b' is neither",
     ),
     "a name twice": (f"datasets:\n{ENTRY}{ENTRY}", r"datasets\[1\].name: there is already a dataset 'a'"),
     "wrong checksum": (f"datasets:\n{ENTRY}checksum: 123", "checksum: the text has .* stored is 123"),
-    "code": ("datasets: !!python/object/apply:os.getcwd []", "bad.yaml is no YAML file"),
+    "code": ("datasets: !!python/object/apply:os.getcwd []", "bad.yaml, line 1: not valid YAML"),
 }
 
 

@@ -1,11 +1,15 @@
 """Model files: Gammapy's, ours, damaged ones."""
 
+import inspect
 import math
+import sys
 
 import pytest
 
 from bayesmap.errors import ModelFileError
+from bayesmap.maps import Map
 from bayesmap.modeling import FoVBackgroundModel, Models, PowerLawSpectralModel, Prior, SkyModel
+from bayesmap.modeling.yaml_source import YamlSource
 from tests.golden import golden, shared_path
 
 IN_SCOPE = [
@@ -263,25 +267,114 @@ def test_files_that_are_none(text, message):
     assert message in str(info.value)
 
 
-def test_endless_nesting(monkeypatch):
-    def overflow(text):
-        raise RecursionError
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("components:\n- name: a\n\ttype: b", "line 3: not valid YAML: found character '\\t' that cannot start"),
+        ("components:\n- [a, b\nx: 1", "line 3: not valid YAML: expected ',' or ']', but got ':' (while parsing a flow "
+        "sequence that starts in line 2)"),
+        ("components: []\nx: \x01", "line 2: not valid YAML: character 0x1 is not allowed"),
+        ("components: []\nx: 2020-13-45", "line 2: not valid YAML: '2020-13-45' cannot be read: month must be"),
+        ("components: []\nmetadata: *m", "line 2: not valid YAML: found undefined alias 'm'"),
+        ("components: []\nmetadata:\n  a: 1\n  b: 2\n  a: 3", "line 5: not valid YAML: key 'a' stands twice in a "
+        "mapping, in lines 3 and 5"),
+        ("components: []\ncomponents: []", "key 'components' stands twice in a mapping, in lines 1 and 2"),
+    ],
+)  # fmt: skip
+def test_text_that_is_no_yaml(text, message):
+    with pytest.raises(ModelFileError) as info:
+        Models.from_yaml(text)
+    assert str(info.value).startswith(message) or message in str(info.value)
 
-    monkeypatch.setattr("yaml.safe_load", overflow)
-    with pytest.raises(ModelFileError, match="nested too deeply"):
-        Models.from_yaml("[[[[")
+
+def test_endless_nesting():
+    limit = sys.getrecursionlimit()  # PyTensor raises it, and then it takes seconds to be reached
+    sys.setrecursionlimit(len(inspect.stack(0)) + 200)
+    try:
+        with pytest.raises(ModelFileError, match="^nested too deeply$"):
+            YamlSource("[" * 200).load()
+    finally:
+        sys.setrecursionlimit(limit)
 
 
-def test_errors_name_the_file(tmp_path):
+def test_merge_keys_are_no_duplicates():
+    text = "components: []\nmetadata: {first: &f {a: 1, b: 2}, second: {<<: *f, a: 3}}"
+    assert YamlSource(text).load()["metadata"]["second"] == {"a": 3, "b": 2}
+
+
+def test_errors_name_file_and_line(tmp_path):
     path = tmp_path / "wrong.yaml"
     path.write_text("components: 3")
-    with pytest.raises(ModelFileError, match=r"wrong.yaml: components: expected a list"):
+    with pytest.raises(ModelFileError, match=r"wrong.yaml, line 1: components: expected a list"):
+        Models.read(path)
+    path.write_text("components: [")
+    with pytest.raises(ModelFileError, match=r"wrong.yaml, line 1: not valid YAML"):
+        Models.read(path)
+    path.write_text("7")
+    with pytest.raises(ModelFileError, match=r"wrong.yaml: expected a mapping, found int 7"):
         Models.read(path)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ModelFileError, match="not a text file"):
         Models.read(path)
     with pytest.raises(FileNotFoundError):
         Models.read(tmp_path / "absent.yaml")
+
+
+LINES = [
+    ("type: PowerLawSpectralModel", "type: PowerlawSpectralModel", 5, "did you mean 'PowerLawSpectralModel'"),
+    ("name: index", "name: indx", 7, "unknown value str 'indx' (did you mean 'index'?); valid: ['amplitude', "),
+    ("value: 2.0\n", "valu: 2.0\n", 8, "unknown key 'valu' (did you mean 'value'?); valid: ["),
+    ("            max: 4.0", "            max: x", 10, "parameters[0].max: expected a number, found str 'x'"),
+    ("unit: cm-2 s-1 TeV-1\n            link", "unit: cm-2 s-1 Tev-1\n            link", 14, "Did you mean"),
+    ("unit: TeV\n", "unit: s\n", 18, "parameter 'reference' needs a unit that converts to 'TeV', found 's'"),
+    ("mu: 2.0, sigma: 0.3", "mu: 2.0, sgma: 0.3", 11, "no argument 'sgma' (did you mean 'sigma'?)"),
+    ("sigma: 0.3", "sigma: -0.3", 11, "parameters[0].prior: "),
+    ("mu: 2.0", "mu: {hyper: m}", 11, "parameters[0].prior: "),
+    ("frame: galactic", "frame: galatic", 19, "frame must be one of ['icrs', 'galactic'], got 'galatic' (did"),
+    ("value: 1.0e-12\n", "value: 2.0e-12\n", 30, "spectral.parameters[0].link: linked parameters must be equal, "),
+    ("name: b", "name: a", 25, "components[1]: there is already a component called 'a'"),
+    ("spectral:\n        type: pl\n", "spectral: &s\n        type: CompoundSpectralModel\n        operator: add\n"
+    "        model1: *s\n        model2: *s\nmetadata:\n    -\n", 30, "spectral.model1: circular: an alias makes"),
+    ("type: PointSpatialModel", "type: template\n        filename: gone.fits", 19, "spatial: no such file: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "line", "message"), LINES, ids=[case[1][:40] for case in LINES])
+def test_damaged_files_are_located(old, new, line, message, tmp_path):
+    assert old in VALID
+    (tmp_path / "bad.yaml").write_text(VALID.lstrip().replace(old, new, 1))
+    with pytest.raises(ModelFileError) as info:
+        Models.read(tmp_path / "bad.yaml")
+    assert str(info.value).startswith(f"{tmp_path / 'bad.yaml'}, line {line}: components[")
+    assert message in str(info.value)
+
+
+HEAD = "components:\n- name: a\n  type: SkyModel\n  spectral:\n"
+TEMPLATES = [
+    ("    type: pl\n  spatial: {type: template, filename: kg.fits, normalize: false}", 6, "spatial: unit 'kg' has no"),
+    ("    type: pl\n  spatial: {type: templateND, filename: nan.fits}", 6,
+     "spatial: TemplateNDSpatialModel of nan.fits: the map has 1 NaN"),
+    ("    type: templateND\n    filename: gone.fits", 4, "spectral: "),
+    ("    type: pl\n  temporal: {type: template, filename: gone.fits}", 6, "temporal: light curve "),
+    ("    type: template\n    energy: {data: [1, 2], unit: TeV}\n    values: {data: [1, .nan], unit: cm-2 s-1}",
+     4, "spectral: TemplateSpectralModel: 'values' must be finite; element 1 is nan"),
+    ("    type: template\n    energy: {data: [1, 2], unit: TeV}\n    values: {data: [1, 1], unit: TeV}", 4,
+     "spectral: TemplateSpectralModel: values must be a differential flux such as 'cm-2 s-1 TeV-1'"),
+]  # fmt: skip
+
+
+def test_templates_that_are_missing_or_wrong(tmp_path):
+    flat = Map.read(shared_path("data", "models", "template_2d.fits.gz"))
+    flat.copy(unit="kg").write(tmp_path / "kg.fits")
+    cube = Map.read(shared_path("data", "models", "template_nd_spatial.fits.gz"))
+    cube.data.flat[7] = math.nan
+    cube.write(tmp_path / "nan.fits")
+    path = tmp_path / "bad.yaml"
+    for text, line, message in TEMPLATES:
+        path.write_text(HEAD + text)
+        with pytest.raises(ModelFileError) as info:
+            Models.read(path)
+        assert str(info.value).startswith(f"{path}, line {line}: components[0].{message}")
 
 
 def test_template_beside_the_model_file(tmp_path, monkeypatch):
