@@ -1,5 +1,7 @@
 """Models that hold arrays, and all model files of Gammapy: what is right, and what bad input says."""
 
+from pathlib import Path
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from bayesmap.modeling import (
     TemplateNDSpectralModel,
     TemplateSpectralModel,
 )
+from bayesmap.modeling.spectral.ebl import EBL_DATA_BUILTIN
 from tests.golden import golden, shared_path
 from tests.modeling.spectral_zoo import template_map
 
@@ -159,8 +162,12 @@ def test_template_nd_parameters_and_files(tmp_path):
 # -- absorption -----------------------------------------------------------------------------------------------------
 def test_missing_and_wrong_tables(tmp_path, monkeypatch):
     monkeypatch.delenv("GAMMAPY_DATA", raising=False)
-    with pytest.raises(FileNotFoundError, match="an environment variable in it is not set"):
+    with pytest.raises(FileNotFoundError, match=r"'finke' is the file \$GAMMAPY_DATA/ebl/frd_abs.* is not set"):
         EBLAbsorptionNormSpectralModel.read_builtin("finke")
+    monkeypatch.setenv("GAMMAPY_DATA", str(tmp_path))
+    for reference, filename in EBL_DATA_BUILTIN.items():
+        with pytest.raises(FileNotFoundError, match=f"'{reference}' is the .*{Path(filename).name} .*does not hold it"):
+            EBLAbsorptionNormSpectralModel.read_builtin(reference)
     with pytest.raises(ValueError, match="did you mean 'dominguez'"):
         EBLAbsorptionNormSpectralModel.read_builtin("dominges")
     with pytest.raises(FileNotFoundError, match="table model .*none.fits not found$"):
@@ -174,6 +181,67 @@ def test_missing_and_wrong_tables(tmp_path, monkeypatch):
     text = shared_path("data", "models", "yaml", "spectral", "EBLAbsorptionNormSpectralModel.yaml").read_text()
     with pytest.raises(ModelFileError, match=r"spectral.model1: table model .*gone.fits not found"):
         Models.from_yaml(text.replace("ebl_dominguez11.fits.gz", "gone.fits"))
+
+
+# Numbers of the rows below from Gammapy 2.1, `EBLAbsorptionNormSpectralModel.read`, for the files that
+# `write_table_model` writes.
+TABLE_REDSHIFTS, TABLE_ENERGIES = [0.01, 0.05, 0.1, 0.5, 1.0], np.geomspace(1e7, 1e11, 9)  # in keV
+TABLE_NODES = ([0.02, 0.07, 0.3], [0.05, 0.4, 3.0] * u.TeV)
+GAMMAPY_TABLE = [
+    [0.9981246074715188, 0.9896817545454111, 0.9479374204995877],
+    [0.9934515301820444, 0.9643495666269642, 0.8293328034304637],
+    [0.9722355966629703, 0.8559207679453231, 0.4484304012024488],
+]
+
+
+def write_table_model(path, redshifts=None, unit=None, padding=0, parameters=1):
+    """Write a table in the layout of Gammapy's absorption files, with an optical depth z (E / 1 TeV)**0.8."""
+    redshifts = np.asarray(TABLE_REDSHIFTS if redshifts is None else redshifts, dtype="float32")
+    scale = 1.0 if unit is None else u.keV.to(unit)
+    low, high = TABLE_ENERGIES[:-1] * scale, TABLE_ENERGIES[1:] * scale
+    depth = redshifts[:, None] * (np.sqrt(low * high) / scale / 1e9) ** 0.8
+    value = np.concatenate([redshifts, np.zeros(padding)])[None]
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("NAME", "12A", array=["REDSHIFT", "OTHER"][:parameters]),
+            fits.Column("NUMBVALS", "J", array=[len(redshifts)] * parameters),
+            fits.Column("VALUE", f"{value.size}E", array=np.repeat(value, parameters, axis=0)),
+        ],
+        name="PARAMETERS",
+    )
+    energies = [fits.Column(key, "E", unit=unit, array=x) for key, x in (("ENERG_LO", low), ("ENERG_HI", high))]
+    spectra = [
+        fits.Column("PARAMVAL", "1E", array=redshifts),
+        fits.Column("INTPSPEC", f"{len(low)}E", array=np.exp(-depth)),
+    ]
+    others = {"ENERGIES": energies, "SPECTRA": spectra}
+    hdus = [fits.BinTableHDU.from_columns(columns, name=name) for name, columns in others.items()]
+    fits.HDUList([fits.PrimaryHDU(), table, *hdus]).writeto(path, overwrite=True)
+    return path
+
+
+def test_layouts_of_the_absorption_files_of_gammapy(tmp_path, monkeypatch):
+    """Energies in keV without a unit, redshifts that stand twice; by name from the folder of Gammapy's data."""
+    (tmp_path / "ebl").mkdir()
+    monkeypatch.setenv("GAMMAPY_DATA", str(tmp_path))
+    redshifts, energies = TABLE_NODES
+
+    def rows(model):
+        values = []
+        for redshift in redshifts:
+            model.redshift.value = redshift
+            values.append(model(energies).value)
+        return values
+
+    for reference in ("franceschini", "finke", "franceschini17", "saldana-lopez21"):
+        write_table_model(tmp_path / Path(EBL_DATA_BUILTIN[reference]).relative_to("$GAMMAPY_DATA"))
+        model = EBLAbsorptionNormSpectralModel.read_builtin(reference)
+        np.testing.assert_allclose(rows(model), GAMMAPY_TABLE, rtol=1e-6)
+    for variant in ({"redshifts": [*TABLE_REDSHIFTS, 1.0]}, {"unit": "MeV"}, {"padding": 3}):
+        model = EBLAbsorptionNormSpectralModel.read(write_table_model(tmp_path / "variant.fits", **variant))
+        np.testing.assert_allclose(rows(model), GAMMAPY_TABLE, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"of one parameter is needed, this one has 2: \['REDSHIFT', 'OTHER'\]"):
+        EBLAbsorptionNormSpectralModel.read(write_table_model(tmp_path / "two.fits", parameters=2))
 
 
 def test_table_is_found_in_the_data_of_gammapy(tmp_path, monkeypatch):

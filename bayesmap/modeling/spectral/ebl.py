@@ -1,5 +1,6 @@
 """Absorption by the extragalactic background light."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -152,9 +153,25 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
             Name of the table.
         redshift, alpha_norm : float, `~astropy.units.Quantity` or Parameter
             Values of the parameters.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name.
+        FileNotFoundError
+            If the folder does not hold the table; the message names the file.
         """
         check_option("reference", reference, EBL_DATA_BUILTIN)
-        return cls.read(EBL_DATA_BUILTIN[reference], redshift, alpha_norm)
+        name = EBL_DATA_BUILTIN[reference]
+        try:
+            return cls.read(name, redshift, alpha_norm)
+        except FileNotFoundError:
+            folder = os.environ.get("GAMMAPY_DATA")
+            where = f"is {folder}, which does not hold it" if folder else "is not set"
+            raise FileNotFoundError(
+                f"the absorption table {reference!r} is the file {name} of Gammapy's data; GAMMAPY_DATA {where}. "
+                f"{cls.__name__}.read reads a table from any file"
+            ) from None
 
     def file_data(self) -> dict[str, Any]:
         """Return what a model file holds besides parameters."""

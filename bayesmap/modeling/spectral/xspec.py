@@ -44,7 +44,7 @@ def read_table_model(filename: Any) -> tuple[np.ndarray, u.Quantity, np.ndarray]
             missing = [name for name in _HDUS if name not in hdus]
             if missing:
                 raise ValueError(f"{path}: not an XSPEC table model, HDUs {missing} are missing")
-            values = np.asarray(hdus["PARAMETERS"].data["VALUE"][0]).ravel()
+            values = _values(hdus["PARAMETERS"].data, path)
             energies, spectra = hdus["ENERGIES"], np.asarray(hdus["SPECTRA"].data["INTPSPEC"])
             low, high = (np.asarray(energies.data[key], dtype="float32") for key in ("ENERG_LO", "ENERG_HI"))
             unit = energies.columns["ENERG_LO"].unit or "keV"
@@ -54,3 +54,13 @@ def read_table_model(filename: Any) -> tuple[np.ndarray, u.Quantity, np.ndarray]
     if spectra.ndim != 2 or spectra.shape[1] != len(low) or len(index) > len(spectra):
         raise ValueError(f"{path}: {spectra.shape} spectra for {len(values)} parameter values, {len(low)} energies")
     return values, np.sqrt(low * high) * u.Unit(unit), spectra[index]
+
+
+def _values(parameters: Any, path: Any) -> np.ndarray:
+    """Values of the only parameter; a column of fixed length may be longer than their number (OGIP memo 92-009)."""
+    if len(parameters) != 1:
+        names = [str(name).strip() for name in parameters["NAME"]]
+        raise ValueError(f"{path}: a table model of one parameter is needed, this one has {len(parameters)}: {names}")
+    values = np.asarray(parameters["VALUE"][0]).ravel()
+    number = int(parameters["NUMBVALS"][0]) if "NUMBVALS" in parameters.names else 0
+    return values[:number] if 0 < number < len(values) else values
