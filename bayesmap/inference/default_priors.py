@@ -47,7 +47,7 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
                                 least twice the pixel; times 1 / cos(lat) in longitude
     amplitude                   log-normal, factor 4.5, around a rough non-negative fit of all sources together to the
                                 counts (of flux points: the median ratio to unit amplitude), at least its noise
-    index, alpha                normal 2.3 +- 0.5
+    index, alpha                normal 2.3 +- 0.5; of a factor to another spectrum or a background normal 0 +- 0.2
     beta                        normal 0 +- 0.3
     lambda_                     half-normal, width one over the geometric mean energy
     norm                        log-normal around 1, factor 1.35
@@ -119,6 +119,9 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
         return temporal_prior(parameter, temporal, datasets)
     if name in ("lon_0", "lat_0"):
         return _position(parameter, model, datasets)
+    part = _spectral_part(parameter, getattr(model, "spectral_model", None))
+    if name in ("index", "alpha") and part is not None and part.is_norm_spectral_model:
+        return Prior("LogNormal", mu=0.0, sigma=0.3) if _is_exponent(name, part) else Prior("Normal", mu=0.0, sigma=0.2)
     angle = parameter.unit.is_equivalent("deg") and not _has_bounds(parameter)
     if name in ("sigma", "r_0", "radius", "width") and angle:
         return _extension(parameter, datasets)
@@ -133,14 +136,13 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
             "Uniform", lower=parameter.value - _half_circle(parameter), upper=parameter.value + _half_circle(parameter)
         ),
     }
-    is_ecpl = hasattr(getattr(model, "spectral_model", None), "lambda_")
-    if name == "alpha" and is_ecpl:
+    if _is_exponent(name, part):
         return Prior("LogNormal", mu=0.0, sigma=0.3)
     if name.startswith("norm_"):
         return simple["norm"]
     if name in ("index1", "index2", "index_1"):
         return simple["index"]
-    positive = _positive_width(parameter, model)
+    positive = _positive_width(parameter, part)
     if positive is not None and parameter.value > 0:
         return Prior("LogNormal", mu=float(np.log(parameter.value)), sigma=positive)
     if name in simple and (name == "phi" or parameter.unit == u.dimensionless_unscaled):
@@ -153,11 +155,24 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
     return Prior("Normal", mu=parameter.value, sigma=abs(parameter.value) or 1.0)
 
 
-def _positive_width(parameter: Parameter, model: Any) -> float | None:
+def _spectral_part(parameter: Parameter, spectrum: Any) -> Any:
+    """The innermost spectral model with a parameter; None if it is not one of the spectrum's."""
+    if spectrum is None or not any(p is parameter for p in spectrum.parameters):
+        return None
+    parts = (_spectral_part(parameter, getattr(spectrum, key)) for key in spectrum.file_parts)
+    return next((part for part in parts if part is not None), spectrum)
+
+
+def _is_exponent(name: str, part: Any) -> bool:
+    """Whether a parameter is the exponent of an exponential cut-off."""
+    return name == "alpha" and hasattr(part, "lambda_")
+
+
+def _positive_width(parameter: Parameter, part: Any) -> float | None:
     """Width in ln of the prior of a spectral parameter that only positive values make sense for."""
     if parameter.unit.is_equivalent("TeV") or parameter.name in ("expfactor", "L"):
         return 1.0
-    is_bend = parameter.name == "beta" and hasattr(model.spectral_model, "ebreak")
+    is_bend = parameter.name == "beta" and hasattr(part, "ebreak")
     return 0.3 if is_bend or parameter.name in ("index_2", "redshift", "alpha_norm", "w") else None
 
 

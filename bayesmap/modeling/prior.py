@@ -104,7 +104,7 @@ class Prior(PriorNumbers):
 
     @property
     def summary(self) -> str:
-        """Distribution and arguments, numbers with four digits: ``"Normal(mu=2.3, sigma=0.2)"``."""
+        """Distribution and arguments, numbers rounded: ``"Normal(mu=2.3, sigma=0.2)"``."""
         return f"{self._dist}({', '.join(f'{key}={_short(value)}' for key, value in self._kwargs.items())})"
 
     @property
@@ -308,11 +308,13 @@ def _shown(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    """An argument with four digits; of a hyperparameter its name."""
+    """An argument with four digits, seven for what may be a position or a date; of a hyperparameter its name."""
     if isinstance(value, Prior):
         return value.summary
     if isinstance(value, HyperParameter):
         return value.name
     if isinstance(value, np.ndarray) and value.ndim:
         return _shown(value)
-    return f"{value.value:.4g} {value.unit}" if isinstance(value, u.Quantity) else f"{value:.4g}"
+    number = float(value.value if isinstance(value, u.Quantity) else value)
+    text = f"{number:.{7 if 10 <= abs(number) < 1e6 else 4}g}"
+    return f"{text} {value.unit}" if isinstance(value, u.Quantity) else text

@@ -70,7 +70,9 @@ def phase_curve():
 
 
 EXAMPLES = {
-    "CompoundSpectralModel": lambda: m.PowerLawSpectralModel() * m.PiecewiseNormSpectralModel([0.1, 3, 100] * u.TeV),
+    "CompoundSpectralModel": lambda: (
+        m.PowerLawSpectralModel() * m.PiecewiseNormSpectralModel([0.1, 3, 100] * u.TeV, norms=[0.7, 1.3, 0.6])
+    ),
     "EBLAbsorptionNormSpectralModel": ebl,
     "PiecewiseNormSpectralModel": lambda: m.PiecewiseNormSpectralModel(
         [0.1, 1, 10, 100] * u.TeV, norms=[0.8, 1.2, 1.0, 0.6]
@@ -98,6 +100,13 @@ EXAMPLES = {
     "PowerLaw2SpectralModel": lambda: m.PowerLaw2SpectralModel(index=2.3),
     "PowerLawNormSpectralModel": lambda: m.PowerLawNormSpectralModel(tilt=0.1),
     "LogParabolaNormSpectralModel": lambda: m.LogParabolaNormSpectralModel(alpha=0.1, beta=0.05),
+    "ExpDecayTemporalModel": lambda: m.ExpDecayTemporalModel(t0="2 d", t_ref="59000 d"),
+    "GaussianTemporalModel": lambda: m.GaussianTemporalModel(t_ref="59004 d", sigma="1 d"),
+    "GeneralizedGaussianTemporalModel": lambda: m.GeneralizedGaussianTemporalModel(
+        t_ref="59004 d", t_rise="1 d", t_decay="2 d"
+    ),
+    "PowerLawTemporalModel": lambda: m.PowerLawTemporalModel(alpha=-0.8, t_ref="58999 d"),
+    "SineTemporalModel": lambda: m.SineTemporalModel(amp=0.5, omega="2 rad/d", t_ref="59000 d"),
     "LinearTemporalModel": lambda: m.LinearTemporalModel(alpha=1, beta="0.05 d-1", t_ref="59000 d"),
 }
 

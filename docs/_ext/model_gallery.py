@@ -1,5 +1,6 @@
 """One page per registered model: picture, docstring, default priors. Written before Sphinx reads the sources."""
 
+import copy
 import functools
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ from astropy.time import Time
 
 from bayesmap.datasets import simulate_cta_like
 from bayesmap.inference import default_priors
+from bayesmap.irf import GTI
 from bayesmap.maps import MapAxis, WcsGeom
 from bayesmap.modeling import FoVBackgroundModel, SkyModel, model_classes
 from bayesmap.modeling.models import ConstantTemporalModel, PointSpatialModel, PowerLawSpectralModel
@@ -23,6 +25,11 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 KINDS = {"spectral": "Spectral models", "spatial": "Spatial models", "temporal": "Temporal models"}
 SIZE = (4.5, 3.0)
+FIELD = "a field of 2 deg x 2 deg, from 1 TeV to 10 TeV"
+#: Modified Julian Dates of the pictures of temporal models, and of the data that their priors are of
+DAYS = (59000, 59010)
+#: parameters that are never free: they have no default prior
+FIXED = {"reference", "emin", "emax", "escale", "value"}
 
 
 def write(path, text):
@@ -48,7 +55,8 @@ def picture(model, path):
 
 
 def _draw_spectrum(model, ax):
-    model.plot(("0.1 TeV", "100 TeV"), ax, energy_power=0 if model.is_norm_spectral_model else 2)
+    flat = model.is_norm_spectral_model or model.parameter_names == ("const",)
+    model.plot(("0.1 TeV", "100 TeV"), ax, energy_power=0 if flat else 2)
     lines = ax.get_lines()[0].get_ydata()
     top = np.nanmax(lines)
     ax.set_ylim(max(np.nanmin(lines), 1e-5 * top) / 2, 2 * top)
@@ -77,8 +85,7 @@ def _width(model):
 
 
 def _draw_time(model, ax):
-    start = float(model.t_ref.value) if "t_ref" in model.parameter_names else 59000.0
-    model.plot(Time([start, start + 10], format="mjd", scale=model.scale), ax)
+    model.plot(Time(DAYS, format="mjd", scale=model.scale), ax, n_points=500)
     ax.ticklabel_format(useOffset=False, axis="x")
     ax.locator_params(axis="x", nbins=5)
 
@@ -109,25 +116,43 @@ def component(model):
 
 
 def priors_of(model):
-    """Default prior of each parameter, as text."""
-    dataset = field().copy(name="d")
+    """Default prior of each parameter by its name, as text, and the central 95 % of its draws."""
+    model, dataset = copy.deepcopy(model), field().copy(name="d")
+    frozen = [name for name in model.parameter_names if getattr(model, name).frozen]
+    if model.kind == "temporal":
+        dataset.gti = GTI.create(*(Time(day, format="mjd") for day in DAYS))
+    stays = {"lon_0", "lat_0"} if getattr(model, "fixed_positions", False) else set()
+    for name in set(frozen) - FIXED - stays:
+        getattr(model, name).frozen = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset.models = [component(model)]
         found = default_priors(dataset)
-    names = dataset.models.parameter_names
-    texts = {}
-    for parameter in model.parameters:
+    names, texts = dataset.models.parameter_names, {}
+    for name in model.parameter_names:
+        parameter = getattr(model, name)
         prior = found.get(names[parameter])
-        amplitude = parameter.name == "amplitude" and prior is not None
-        texts[parameter] = (
-            ""
-            if prior is None
-            else "log-normal, a factor 4.5, around a fit to the counts"
-            if amplitude
-            else prior.summary
-        )
+        text = _prior_text(parameter, prior)
+        if name in frozen:
+            text = f"frozen; when it is freed, {text}" if text else "frozen"
+        texts[name] = text, "" if prior is None or name == "amplitude" else _interval_text(prior, parameter)
     return texts
+
+
+def _prior_text(parameter, prior):
+    if prior is None:
+        return ""
+    return "log-normal, a factor 4.5, around a fit to the counts" if parameter.name == "amplitude" else prior.summary
+
+
+def _interval_text(prior, parameter):
+    low, high = prior.interval(0.95, parameter.unit)
+    return f"{number_text(low)} to {number_text(high)} {parameter.unit}".strip()
+
+
+def number_text(value):
+    """A number with four digits, dates and positions with six."""
+    return f"{value:.6g}" if 10 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
 def page(cls, model, stem):
@@ -143,15 +168,21 @@ def page(cls, model, stem):
     priors = priors_of(model)
     if model.parameters:
         lines += ["Default priors", "--------------", ""]
-        lines += ["Of a field of 2 deg x 2 deg, from 1 TeV to 10 TeV; the present values are those of the picture.", ""]
+        data = f"data from MJD {DAYS[0]} to {DAYS[1]}" if model.kind == "temporal" else FIELD
+        lines += [f"Of {data}; the present values are those of the picture.", ""]
         lines += [".. list-table::", "   :header-rows: 1", "", "   * - parameter", "     - value", "     - bounds"]
-        lines += ["     - prior"]
+        lines += ["     - prior", "     - central 95 %"]
+        many = [name for name in model.parameter_names if name.startswith("norm_")]
+        left_out = many[2:-1] if len(many) > 12 else []
         for name, parameter in zip(model.parameter_names, model.parameters, strict=True):
+            if name in left_out:
+                lines += ["   * - ...", *["     -"] * 4] if name == left_out[0] else []
+                continue
             low, high = ("" if np.isnan(bound) else f"{bound:g}" for bound in (parameter.min, parameter.max))
             bounds = f"{low or '-'} to {high or '-'}" if low or high else ""
-            value = f"{parameter.value:.4g} {parameter.unit}".strip()
+            value = f"{number_text(parameter.value)} {parameter.unit}".strip()
             lines += [f"   * - ``{name}``", f"     - {value}", f"     - {bounds}".rstrip()]
-            lines += [f"     - {'frozen' if parameter.frozen else priors[parameter]}"]
+            lines += [f"     - {text}".rstrip() for text in priors[name]]
         lines += [""]
     if not model.file_keys and not model.file_parts or model.file_keys == ("frame",):
         data = {"spectral": "spectral", "spatial": "spatial", "temporal": "temporal"}[model.kind]

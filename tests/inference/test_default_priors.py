@@ -11,8 +11,12 @@ from bayesmap.datasets import MapDataset, demo_dataset
 from bayesmap.inference import assign_default_priors, default_priors
 from bayesmap.modeling import (
     DiskSpatialModel,
+    ExpCutoffPowerLawNormSpectralModel,
     ExpCutoffPowerLawSpectralModel,
+    FoVBackgroundModel,
     GaussianSpatialModel,
+    LogParabolaNormSpectralModel,
+    PowerLawSpectralModel,
     Prior,
     SkyModel,
 )
@@ -66,6 +70,21 @@ def test_cta_file():
     assert low < 0.1
     assert 0.3 < high < 30
     assert priors["cta-bkg.norm"].median() == pytest.approx(1)
+
+
+def test_slopes_of_factors_are_around_zero():
+    """A factor to a background or to another spectrum is flat a priori, a spectrum is not."""
+    factor, cutoff = LogParabolaNormSpectralModel(), ExpCutoffPowerLawNormSpectralModel()
+    cutoff.alpha.frozen = False
+    source = point()
+    source.spectral_model = PowerLawSpectralModel(amplitude="1e-11 cm-2 s-1 TeV-1") * cutoff
+    data = make_dataset(models=[point(), background()])
+    data.models = [source, FoVBackgroundModel(factor, dataset_name=data.name, name="bkg")]
+    priors, names = default_priors(data), data.models.parameter_names
+    assert priors[names[factor.alpha]].summary == "Normal(mu=0, sigma=0.2)"
+    assert priors[names[cutoff.index]].summary == "Normal(mu=0, sigma=0.2)"
+    assert priors[names[cutoff.alpha]].median() == 1
+    assert priors[names[source.spectral_model.model1.index]].median() == 2.3
 
 
 def test_amplitude_estimate_follows_the_data_not_the_model(rng):
