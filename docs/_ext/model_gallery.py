@@ -184,7 +184,7 @@ def page(cls, model, stem):
             lines += [f"   * - ``{name}``", f"     - {value}", f"     - {bounds}".rstrip()]
             lines += [f"     - {text}".rstrip() for text in priors[name]]
         lines += [""]
-    if not model.file_keys and not model.file_parts or model.file_keys == ("frame",):
+    if not model.file_keys and not model.file_parts or model.file_keys in (("frame",), ("scale",)):
         data = {"spectral": "spectral", "spatial": "spatial", "temporal": "temporal"}[model.kind]
         text = yaml.safe_dump({data: model.to_dict()[data]}, sort_keys=False, indent=4)
         lines += ["In a file", "---------", "", ".. code-block:: yaml", ""]

@@ -5,6 +5,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 from scipy.integrate import quad, simpson
@@ -314,6 +315,55 @@ def test_times_where_a_model_is_not_defined():
 def test_light_curves_that_make_no_sense(table, message):
     with pytest.raises((ValueError, u.UnitConversionError), match=message):
         LightCurveTemplateTemporalModel(Table(table), t_ref=TREF * u.d)
+
+
+def write_map(path, axes, columns, norms, interp="lin"):
+    """Write a light curve in the layout of Gammapy's maps (`LightCurveTemplateTemporalModel.write(format="map")`)."""
+    size = len(norms)
+    data = fits.BinTableHDU.from_columns(
+        [fits.Column("CHANNEL", "I", array=np.arange(size)), fits.Column("DATA", "D", array=norms)], name="SKYMAP"
+    )
+    bands = [fits.Column(name, "D", unit=unit, array=values) for name, (values, unit) in columns.items()]
+    table = fits.BinTableHDU.from_columns(bands, name="SKYMAP_BANDS")
+    table.header.update({f"AXCOLS{i + 1}": name for i, name in enumerate(axes)})
+    table.header.update({"INTERP1": interp, "MJDREFI": 59000, "MJDREFF": 0.5, "TIMESYS": "utc"})
+    fits.HDUList([fits.PrimaryHDU(), data, table]).writeto(path, overwrite=True)
+    return path
+
+
+def test_light_curves_of_the_map_format_of_gammapy(tmp_path):
+    """Values from Gammapy 2.1, for files of this layout with nodes and with bins."""
+    start = Time(59000.5, format="mjd")
+    nodes = write_map(tmp_path / "nodes.fits", ["TIME"], {"TIME": ([0, 1, 3, 6], "d")}, [1, 2, 0.5, 1])
+    model = LightCurveTemplateTemporalModel.read(nodes, format="map")
+    np.testing.assert_allclose(model(start + [0.6, 1.2, 3.5] * u.d).value, [1.6, 1.85, 0.58333333], rtol=1e-7)
+    times = {"TIME": ([0.5, 2, 4.5], "h"), "TIME_MIN": ([0, 1, 3], "h"), "TIME_MAX": ([1, 3, 6], "h")}
+    bins = write_map(tmp_path / "bins.fits", ["TIME_MIN,TIME_MAX"], times, [1, 2, 0.5])
+    model = LightCurveTemplateTemporalModel.read(bins, format="map")
+    np.testing.assert_allclose(model(start + [0.6, 1.2, 3.5] * u.h).value, [1.1, 1.6, 1.0], rtol=1e-7)
+    models = Models([SkyModel.create("pl", "point", model, name="a")])
+    again = Models.from_yaml(models.to_yaml())
+    assert again.to_yaml() == models.to_yaml()
+    assert "format: map" in models.to_yaml()
+    model.write(tmp_path / "table.fits")
+    assert "format: table" in models.to_yaml()
+    np.testing.assert_allclose(
+        Models.from_yaml(models.to_yaml())[0].temporal_model.integral(start + 1 * u.h, start + 2 * u.h), 1.75
+    )
+
+
+def test_light_curves_that_depend_on_energy_are_refused(tmp_path):
+    columns = {"TIME": ([0, 1, 0, 1], "d"), "ENERGY": ([1, 1, 10, 10], "TeV")}
+    path = write_map(tmp_path / "energy.fits", ["TIME", "ENERGY"], columns, [1, 2, 1, 2])
+    with pytest.raises(
+        ValueError, match=r"energy.fits: the light curve has the axes \['time', 'energy'\], only 'time'"
+    ):
+        LightCurveTemplateTemporalModel.read(path, format="map")
+    write_map(path, ["TIME"], {"TIME": ([1, 2], "d")}, [1, 2], interp="log")
+    with pytest.raises(ValueError, match="the time axis is interpolated 'log', only 'lin'"):
+        LightCurveTemplateTemporalModel.read(path, format="map")
+    with pytest.raises(ValueError, match="no light curve of format 'map': HDUs .* are missing; try format 'table'"):
+        LightCurveTemplateTemporalModel.read(shared_path("data", "models", "lightcrv_PKSB1222+216.fits"), format="map")
 
 
 def test_more_tables_that_make_no_sense(tmp_path):

@@ -24,8 +24,12 @@ __all__ = ["TemplateSpatialModel"]
 
 
 class TemplateSpatialModel(SpatialModel):
-    """A map as a spatial model.
+    r"""A map as a spatial model.
 
+    .. math::
+        \phi(l, b, E) = \frac{M(l, b, E)}{\int M(l', b', E) \, \mathrm{d}\Omega'}
+
+    with the surface brightness :math:`M` of the map; without ``normalize`` it is the model as it is.
     The logarithm of the map is interpolated linearly in pixels and in the logarithm of the energy, and extrapolated
     within the outermost pixels; outside the pixels and the energy range of the map the model is zero.
 

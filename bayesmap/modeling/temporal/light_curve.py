@@ -3,6 +3,7 @@
 import copy
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import astropy.units as u
@@ -22,7 +23,7 @@ from bayesmap.units import strip
 
 __all__ = ["LightCurveTemplateTemporalModel"]
 
-FORMATS = ("table",)
+FORMATS = ("table", "map")
 
 
 class LightCurveTemplateTemporalModel(TemporalModel):
@@ -51,6 +52,10 @@ class LightCurveTemplateTemporalModel(TemporalModel):
     Notes
     -----
     A time outside of the table is an error in calls and integrals. (Gammapy extrapolates the outermost lines.)
+
+    Light curves that depend on energy, which Gammapy stores as maps with an energy axis, are refused: a temporal model
+    is one factor to all energies here. (Gammapy 2.1 can draw events from them, but has no integral of them, and so does
+    not fit them.) Give a model with a light curve of its own for each band of energy.
     """
 
     tag = "template"
@@ -110,22 +115,31 @@ class LightCurveTemplateTemporalModel(TemporalModel):
 
     @classmethod
     def read(cls, filename: Any, format: str = "table", **values: Any) -> Self:
-        """Read the light curve from a FITS table.
+        """Read the light curve from a FITS file.
 
         Parameters
         ----------
         filename : path
             File; environment variables are expanded.
-        format : {"table"}
-            Layout of the file.
+        format : {"table", "map"}
+            Layout of the file: a table, or a map of Gammapy with a time axis (HDUs SKYMAP and SKYMAP_BANDS).
         **values : Parameter or object
             As for the class.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file has another layout, or the light curve depends on energy.
         """
         check_option("format of a light curve", format, FORMATS)
         path = make_path(filename)
         if not path.exists():
             raise FileNotFoundError(f"light curve {path} does not exist")
-        return cls(Table.read(path), filename=filename, **values)
+        model = cls(Table.read(path) if format == "table" else _table_of_map(path), filename=filename, **values)
+        model.format = format
+        return model
 
     def to_table(self) -> Table:
         """Return the table, with the reference time in its header."""
@@ -136,7 +150,8 @@ class LightCurveTemplateTemporalModel(TemporalModel):
 
     def write(self, filename: Any = None, format: str = "table", overwrite: bool = False) -> None:
         """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
-        check_option("format of a light curve", format, FORMATS)
+        check_option("format of a light curve", format, FORMATS[:1])
+        self.format = format
         if filename is not None:
             self.filename = str(filename)
         if self.filename is None:
@@ -169,6 +184,38 @@ class LightCurveTemplateTemporalModel(TemporalModel):
         for name in self.parameter_names:
             new.__dict__[name] = copy.deepcopy(getattr(self, name), memo)
         return new
+
+
+def _table_of_map(path: Path) -> Table:
+    """Return the table that is in a map of Gammapy, whose only axis must be one of times."""
+    with fits.open(path, memmap=False) as hdus:
+        missing = [name for name in ("SKYMAP", "SKYMAP_BANDS") if name not in hdus]
+        if missing:
+            raise ValueError(
+                f"{path} is no light curve of format 'map': HDUs {missing} are missing; try format 'table'"
+            )
+        header, nodes = hdus["SKYMAP_BANDS"].header, Table.read(hdus["SKYMAP_BANDS"])
+        norm = np.asarray(Table.read(hdus["SKYMAP"])["DATA"], dtype="float64")
+    columns = [str(value).lower() for value in header["AXCOLS*"].values()]
+    axes = [name.split(",")[0].removesuffix("_min") for name in columns]
+    if axes != ["time"]:
+        raise ValueError(
+            f"{path}: the light curve has the axes {axes}, only 'time' can be read: a factor that depends on energy is "
+            "no temporal model here; give one model with its own light curve for each band of energy"
+        )
+    if header.get("INTERP1", "lin") != "lin":
+        raise ValueError(f"{path}: the time axis is interpolated {header['INTERP1']!r}, only 'lin' can be read")
+    time, norm = u.Quantity(nodes["TIME"]), norm.ravel()
+    if "," in columns[0]:  # bins: Gammapy interpolates in pixels, which puts means of neighbours at their edges
+        edges, means = u.Quantity(nodes["TIME_MAX"])[:-1], 0.5 * (norm[1:] + norm[:-1])
+        time, norm = _alternate(time.value, edges.value) * time.unit, _alternate(norm, means)
+    meta = {key: header[key] for key in ("MJDREFI", "MJDREFF", "TIMESYS") if key in header}
+    return Table({"TIME": time, "NORM": norm}, meta=meta)
+
+
+def _alternate(values: np.ndarray, between: np.ndarray) -> np.ndarray:
+    """Put the second numbers between the first."""
+    return np.insert(values, np.arange(1, len(values)), between)
 
 
 def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, Any]) -> u.Quantity:
