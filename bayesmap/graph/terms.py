@@ -161,8 +161,8 @@ def build_terms(
             stamp = fit_stamp(plan.profile, arrays.pixel_scale, max_half=max(arrays.mask.shape[1:]))
             terms.routes[plan.model.name] = ("stamp", stamp.error)
             distance = (reach or {}).get(plan.model.name, 0.0)
-            source = SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp, arrays.reco_psf, distance)
-            terms.points.append(source)
+            spline = SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp, arrays.reco_psf, distance)
+            terms.points.append(spline)
         elif plan.route == "mixture" and irf_position == "source" and plan.moves:
             source = _following(arrays, plan, (reach or {}).get(plan.model.name, 0.0), tolerance)
             terms.routes[plan.model.name] = ("mixture", source.error)

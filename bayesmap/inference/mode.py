@@ -98,8 +98,15 @@ def _climb(density: LogDensity, start: np.ndarray, jacobian: bool) -> Laplace | 
         return None
     # Far out, where a bounded parameter saturates, only the Jacobian leads back; and long steps must not lead there.
     mode = _approach(_counted(density, jacobian=True)[0], start)
-    mode = _descend(function, mode)
-    # BFGS may stop early on rounding; Newton steps with the curvature of the end point finish the work.
+    found = _finish(density, _descend(function, mode), jacobian, counter)
+    if found is not None:
+        return found
+    # A line search may end where a wide flat prior saturates. Slower, but it does not leave the hill it is on:
+    return _finish(density, _newton(density, function, start, jacobian), jacobian, counter)
+
+
+def _finish(density: LogDensity, mode: np.ndarray, jacobian: bool, counter: list[int]) -> Laplace | None:
+    """Newton steps with the curvature of the end point: a search may stop early on rounding."""
     for _ in range(4):
         laplace = laplace_at(density, mode, jacobian, counter[0])
         if laplace is None:
@@ -125,6 +132,18 @@ def _approach(function: Callable[[np.ndarray], tuple[float, np.ndarray]], start:
 def _descend(function: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray) -> np.ndarray:
     """End point of a quasi-Newton search for a minimum."""
     found: np.ndarray = minimize(function, start, jac=True, method="BFGS", options={"gtol": 1e-3, "maxiter": 500}).x
+    return found
+
+
+def _newton(density: LogDensity, function: Any, start: np.ndarray, jacobian: bool) -> np.ndarray:
+    """End point of Newton steps in a region of trust, with differences of the gradient as curvature."""
+
+    def curvature(theta: np.ndarray) -> np.ndarray:
+        hessian = _differences(density, theta, np.full(len(theta), 1e-4), jacobian)
+        return np.eye(len(theta)) if hessian is None else hessian
+
+    options = {"initial_trust_radius": 0.5, "max_trust_radius": REACH, "gtol": 1e-3, "maxiter": 100}
+    found: np.ndarray = minimize(function, start, jac=True, hess=curvature, method="trust-exact", options=options).x
     return found
 
 

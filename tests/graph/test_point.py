@@ -6,10 +6,16 @@ import pytensor.tensor as pt
 import pytest
 from scipy.ndimage import map_coordinates
 
+from bayesmap.graph import fold_arrays
+from bayesmap.graph.arrays import Selection
+from bayesmap.graph.fold import Fold, current_values, signal_counts
 from bayesmap.graph.ops.merge import merge_bins
 from bayesmap.graph.ops.point import PointCounts, PointTotal
 from bayesmap.graph.psf.profile import PSFProfile
 from bayesmap.graph.psf.stamp import SplineStamp, fit_stamp, total_table
+from bayesmap.graph.terms import build_terms
+from bayesmap.maps import Map
+from tests.inference.tiny import LAT, LON, make_dataset, point
 
 MODES = ["FAST_COMPILE", "NUMBA"]
 HALF, OVER, N_ENERGY, N_RECO, N_Y, N_X = 3, 2, 4, 3, 12, 15
@@ -147,3 +153,29 @@ def test_merge_adds_up_what_is_in_the_same_bin(mode):
     np.testing.assert_array_equal(counts, [6, 1, 5, 3])
     np.testing.assert_array_equal(gradients[0], [10, 1, 1000])
     np.testing.assert_array_equal(gradients[1], [1, 100])
+
+
+@pytest.mark.parametrize("reco", [False, True])
+def test_sources_of_all_kernels_in_the_same_bins(reco):
+    """The sum over counted bins and the total of two tabulated points and a mixture, against their full cubes."""
+    models = [point("a"), point("b", LON - 0.04), point("c", LON + 0.1, LAT + 0.05)]
+    dataset = make_dataset(models=models, reco=reco)
+    mask = np.random.default_rng(1).random(dataset.counts.data.shape) < 0.8
+    dataset.mask_safe = Map.from_geom(dataset.counts.geom, data=mask)
+    arrays, routes = fold_arrays(dataset), {"a": "stamp", "b": "stamp", "c": "mixture"}
+    terms = build_terms(arrays, models, route=routes, reach={"a": 0.1})
+    assert {name: route for name, (route, _) in terms.routes.items()} == routes
+    fold = Fold(terms)
+    selection = Selection.from_mask((arrays.counts > 0) & mask)
+    fold.select(selection)
+    counts, values = arrays.counts[(arrays.counts > 0) & mask], current_values(models)
+    nothing = pt.as_tensor_variable(np.zeros(len(arrays.counts)))
+    log_sum, total = fold.log_sum(values, pt.as_tensor_variable(counts), nothing, pt.as_tensor_variable(0.0))
+    log_sum, total, npred = pytensor.function([], [log_sum, total, fold.at(values)], mode="FAST_COMPILE")()
+    cubes = [signal_counts(dataset, [m], route=routes[m.name])[m.name] for m in models]
+    wanted = sum(cubes) + arrays.background
+    seen = wanted[(arrays.counts > 0) & mask]
+    np.testing.assert_allclose(npred, seen, rtol=1e-10)
+    assert total == pytest.approx(wanted[mask].sum(), rel=1e-4)
+    background = arrays.background[(arrays.counts > 0) & mask]
+    assert log_sum == pytest.approx((counts * np.log(seen / background)).sum(), rel=1e-9)
