@@ -39,11 +39,14 @@ class Fold:
         self.terms = terms
         self.arrays = terms.arrays
         self.weights = np.asarray(terms.arrays.mask if weights is None else weights, dtype="float64")
+        self.unexposed = None if terms.unexposed is None else Fold(terms.unexposed, self.weights)
         self.bins: dict[str, Any] = {}
         self._constants: dict[str, Any] = {}
 
     def select(self, selection: Selection) -> None:
         """Look at these bins from now on; compiled functions follow."""
+        if self.unexposed is not None:
+            self.unexposed.select(selection)
         for key, value in selection_data(self.terms, selection).items():
             if key in self.bins:
                 self.bins[key].set_value(value)
@@ -123,7 +126,8 @@ class Fold:
 
     def at(self, values: Values) -> Any:
         """Predicted counts in the selected bins, shape ``(n_bin,)``."""
-        return self._at(values, self.project(values, with_total=False))
+        counts = self._at(values, self.project(values, with_total=False))
+        return counts if self.unexposed is None else counts + self.unexposed.at(values)
 
     def _at(self, values: Values, projected: Any) -> Any:
         counts = pt.zeros(self.bins["columns"].shape)
@@ -141,7 +145,11 @@ class Fold:
         """Predicted counts in the selected bins, and the weighted sum over all bins."""
         projected = self.project(values)  # once: two nodes would have two adjoints
         total = 0.0 if projected is None else projected[2]
-        return self._at(values, projected), total + self._static_total(values)
+        counts, total = self._at(values, projected), total + self._static_total(values)
+        if self.unexposed is None:
+            return counts, total
+        more, more_total = self.unexposed.at_and_total(values)
+        return counts + more, total + more_total
 
     def _static_total(self, values: Values) -> Any:
         total: Any = 0.0
@@ -163,7 +171,12 @@ class Fold:
     def collapses(self) -> bool:
         """Whether outside of the sources' windows one background cube times a factor per energy is all there is."""
         terms = self.terms
-        return len(terms.backgrounds) == 1 and terms.backgrounds[0].separable and not terms.fixed
+        return (
+            len(terms.backgrounds) == 1
+            and terms.backgrounds[0].separable
+            and not terms.fixed
+            and terms.unexposed is None
+        )
 
     def log_sum(self, values: Values, counts: Any, counts_per_energy: Any, static: Any) -> tuple[Any, Any]:
         """``sum(counts * log(npred))`` over the selected bins, and the weighted total.

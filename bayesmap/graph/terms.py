@@ -1,7 +1,8 @@
 """From models and arrays to terms: which PSF route each source takes, and what does not change is computed once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,8 @@ class Terms:
         ``{model name: (route, error)}``: the PSF route taken and its error, half the L1 distance from the exact
         pixel-integrated PSF. Of "fft" that is what the few basis kernels leave out (the whole, pixels included, is up
         to 6e-3, see docs/decisions); "fixed" and "region" are not measured and say zero.
+    unexposed : Terms or None
+        Sources whose ``apply_irf["exposure"]`` is false: their spectra are counts per energy.
     """
 
     arrays: FoldArrays
@@ -99,6 +102,7 @@ class Terms:
     fixed: list[FixedSource] = field(default_factory=list)
     backgrounds: list[BackgroundTerm] = field(default_factory=list)
     routes: dict[str, tuple[str, float]] = field(default_factory=dict)
+    unexposed: "Terms | None" = None
 
 
 def build_terms(
@@ -148,10 +152,33 @@ def build_terms(
         raise ValueError(f"model {scaled[0].name!r} scales the background of dataset {arrays.name!r}, which has none")
     terms.backgrounds += [_template(arrays, m) for m in models if isinstance(m, TemplateNPredModel)]
     sky_models = [m for m in models if not isinstance(m, FoVBackgroundModel | TemplateNPredModel)]
+    add = partial(_add_sources, route=route, tolerance=tolerance, reach=reach or {}, irf_position=irf_position)
+    exposed = [m for m in sky_models if _uses_exposure(arrays, m)]
+    add(terms, exposed)
+    unexposed = [m for m in sky_models if m not in exposed]
+    if unexposed:
+        shape = (len(arrays.energy_true), *arrays.mask.shape[1:])
+        alone = replace(arrays, background=None, exposure=np.ones(shape), cache={})
+        terms.unexposed = Terms(alone)
+        add(terms.unexposed, unexposed)
+        terms.routes |= terms.unexposed.routes
+    return terms
+
+
+def _add_sources(
+    terms: Terms,
+    sky_models: Sequence[Any],
+    *,
+    route: str | Mapping[str, str] | None,
+    tolerance: float,
+    reach: Mapping[str, float],
+    irf_position: str,
+) -> None:
+    arrays = terms.arrays
     if arrays.is_region:
-        terms.fixed = [region_source(arrays, m) for m in sky_models if _has_exposure(arrays, m)]
+        terms.fixed = [region_source(arrays, m) for m in sky_models]
         terms.routes = {m.name: ("region", 0.0) for m in sky_models}
-        return terms
+        return
     plans = [_plan(arrays, m, _forced(route, m.name), tolerance) for m in sky_models]
     for plan in plans:
         terms.routes[plan.model.name] = (plan.route, plan.error)
@@ -160,11 +187,11 @@ def build_terms(
         elif plan.route == "stamp" and not (irf_position == "source" and plan.moves):
             stamp = fit_stamp(plan.profile, arrays.pixel_scale, max_half=max(arrays.mask.shape[1:]))
             terms.routes[plan.model.name] = ("stamp", stamp.error)
-            distance = (reach or {}).get(plan.model.name, 0.0)
+            distance = reach.get(plan.model.name, 0.0)
             spline = SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp, arrays.reco_psf, distance)
             terms.points.append(spline)
         elif plan.route == "mixture" and irf_position == "source" and plan.moves:
-            source = _following(arrays, plan, (reach or {}).get(plan.model.name, 0.0), tolerance)
+            source = _following(arrays, plan, reach.get(plan.model.name, 0.0), tolerance)
             terms.routes[plan.model.name] = ("mixture", source.error)
             terms.groups.append(source)
         elif irf_position == "source" and plan.moves:
@@ -174,12 +201,11 @@ def build_terms(
                 "irf_position='prior'"
             )
         elif plan.route == "fft":
-            fft_source = _fft_source(arrays, plan, (reach or {}).get(plan.model.name, 0.0))
+            fft_source = _fft_source(arrays, plan, reach.get(plan.model.name, 0.0))
             terms.routes[plan.model.name] = ("fft", fft_source.error)
             terms.groups.append(fft_source)
     together = [p for p in plans if p.route == "mixture" and not (irf_position == "source" and p.moves)]
     terms.groups += _gaussian_groups(arrays, together)
-    return terms
 
 
 def _forced(route: str | Mapping[str, str] | None, name: str) -> str | None:
@@ -219,7 +245,6 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
     spatial = model.spatial_model
     if spatial is None:
         raise ValueError(f"model {model.name!r} has no spatial model, dataset {arrays.name!r} is a map and needs one")
-    _has_exposure(arrays, model)
     use = {"psf": True, "edisp": True, **(getattr(model, "apply_irf", None) or {})}
     position = getattr(spatial, "position", None) or arrays.geom.center_skydir
     energy = arrays.energy if arrays.reco_psf else arrays.energy_true
@@ -252,17 +277,18 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
     return plan
 
 
-def _has_exposure(arrays: FoldArrays, model: Any) -> bool:
-    """True, or a ValueError that says why a source cannot be folded."""
-    if arrays.exposure is None:
+def _uses_exposure(arrays: FoldArrays, model: Any) -> bool:
+    """Whether the exposure is applied to a source, or a ValueError that says why it cannot be folded."""
+    apply = bool((getattr(model, "apply_irf", None) or {}).get("exposure", True))
+    unit = model.spectral_model.output_unit
+    if apply and arrays.exposure is None:
         raise ValueError(f"dataset {arrays.name!r} has no exposure: model {model.name!r} cannot be folded")
-    use = getattr(model, "apply_irf", None) or {}
-    if not use.get("exposure", True):
+    if unit.is_equivalent("TeV-1") is apply:
         raise ValueError(
-            f"model {model.name!r}: apply_irf={use} without exposure is not possible on dataset {arrays.name!r}; "
-            "use a TemplateNPredModel for predictions in counts"
+            f"model {model.name!r} on dataset {arrays.name!r}: its spectrum is in '{unit}', but with "
+            f"apply_irf['exposure'] {apply} a spectrum {'of flux' if apply else 'of counts, in TeV-1,'} is folded"
         )
-    return True
+    return apply
 
 
 def _positioned(spatial: Any) -> bool:

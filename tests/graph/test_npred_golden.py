@@ -17,14 +17,15 @@ import functools
 
 import astropy.units as u
 import numpy as np
+import pytensor
 import pytest
 from astropy.coordinates import SkyCoord
 
 from bayesmap.datasets import MapDataset
 from bayesmap.graph import build_terms, fold_arrays, signal_counts
-from bayesmap.graph.fold import background_counts, current_values, evaluate_cube
+from bayesmap.graph.fold import Fold, all_bins, background_counts, current_values, evaluate_cube
 from bayesmap.modeling import ConstantTemporalModel, Models
-from tests.golden import golden, shared_path
+from tests.golden import GoldenArray, golden, shared_path
 
 FILES = {
     "cta": ("cta-1dc-gc", "cta-1dc-gc.fits.gz"),
@@ -40,7 +41,8 @@ CASES = [
     "cta/disk_elongated_pl", "cta/shell_pl", "cta/shell2_pl",
     "cta/gengauss_pl", "cta/constant_pl", "cta/template2d_pl", "cta/template3d",
     "cta_position/gal_0_0", "cta_position/icrs_gc", "cta_position/far_0p6", "cta_position/far_outside",
-    "cta_apply_irf/no_psf", "cta_apply_irf/no_edisp", "cta_multi/gauss_point_bkg",
+    "cta_apply_irf/no_psf", "cta_apply_irf/no_edisp", "cta_apply_irf/no_exposure",
+    "cta_multi/gauss_point_bkg",
     "crabk/point_lp", "crabk/gauss_pl", "crabk/disk_far", "crabk/point_galframe",
     "crabm/point_lp", "crabm/gauss_pl", "crabm/disk_far", "crabm/point_galframe",
     "crab1/point_lp", "crab1/gauss_pl", "crab1/disk_far", "crab1/point_galframe",
@@ -56,9 +58,37 @@ def dataset(key):
     return data
 
 
+def plain(data):
+    """Model data as a file has them: tables are lists."""
+    if isinstance(data, dict):
+        return {key: plain(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [plain(value) for value in data]
+    return data.data.tolist() if isinstance(data, GoldenArray) else data
+
+
 def models_of(case):
-    models = Models.from_dict({"components": [d for d in case["model_dicts"] if d["type"] == "SkyModel"]})
+    models = Models.from_dict({"components": [plain(d) for d in case["model_dicts"] if d["type"] == "SkyModel"]})
     return list(models)
+
+
+def test_what_exposure_does_not_apply_to_is_in_counts():
+    """Counts per energy with the exposure, and a flux without it, mean nothing."""
+    [counts] = models_of(golden("npred")["cta_apply_irf/no_exposure"])
+    [flux] = models_of(golden("npred")["cta_apply_irf/no_psf"])
+    flux = flux.copy(name="flux")
+    fold = Fold(build_terms(fold_arrays(dataset("cta")), [counts, flux]), weights=np.ones(dataset("cta").data_shape))
+    fold.terms.backgrounds = []
+    fold.select(all_bins(fold.arrays))
+    bins, total = pytensor.function([], fold.at_and_total(current_values([counts, flux])), mode="FAST_COMPILE")()
+    cubes = signal_counts(dataset("cta"), [counts, flux])
+    np.testing.assert_allclose(bins, (cubes[counts.name] + cubes["flux"]).ravel(), rtol=1e-10)
+    assert total == pytest.approx(bins.sum(), rel=1e-10)
+    counts.apply_irf["exposure"], flux.apply_irf["exposure"] = True, False
+    with pytest.raises(ValueError, match="its spectrum is in '1 / TeV', but with apply_irf.* True a spectrum of flux"):
+        signal_counts(dataset("cta"), [counts])
+    with pytest.raises(ValueError, match="apply_irf.* False a spectrum of counts"):
+        signal_counts(dataset("cta"), [flux])
 
 
 def bilinear_average(data, model):

@@ -59,7 +59,8 @@ class TemplateSpectralModel(SpectralModel):
     ValueError
         If energies do not ascend, values are not finite or negative, or the two have different lengths.
     astropy.units.UnitConversionError
-        If the values are neither a differential flux nor dimensionless.
+        If the values are neither a differential flux, counts per energy (for a `~bayesmap.modeling.SkyModel` to which
+        no exposure applies), nor dimensionless.
     """
 
     tag = "template"
@@ -156,9 +157,10 @@ def _values_scale(label: str, interp_kwargs: Any) -> str:
 
 def _checked_unit(label: str, unit: u.UnitBase) -> str:
     """Unit of a table, one of those that spectra have."""
-    for known in (SpectralModel.unit, ""):
+    for known in (SpectralModel.unit, "TeV-1", ""):
         if unit.is_equivalent(known):
             return known
     raise u.UnitConversionError(
-        f"{label}: values must be a differential flux such as 'cm-2 s-1 TeV-1' or dimensionless, got '{unit}'"
+        f"{label}: values must be a differential flux such as 'cm-2 s-1 TeV-1', counts per energy such as 'TeV-1', or "
+        f"dimensionless, got '{unit}'"
     )
