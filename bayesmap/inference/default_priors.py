@@ -47,7 +47,7 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
                                 least twice the pixel; times 1 / cos(lat) in longitude
     amplitude                   log-normal, factor 4.5, around a rough non-negative fit of all sources together to the
                                 counts (of flux points: the median ratio to unit amplitude), at least its noise
-    index, alpha                normal 2.3 +- 0.5
+    index, alpha                normal 2.3 +- 0.5; of a factor without dimension normal 0 +- 0.2
     beta                        normal 0 +- 0.3
     lambda_                     half-normal, width one over the geometric mean energy
     norm                        log-normal around 1, factor 1.35
@@ -57,12 +57,15 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
     e                           Beta(1, 2); bounded away from one
     phi                         uniform over the half circle around the present value
     norm_0, norm_1, ...         as norm
-    index1, index2, index_1     normal 2.3 +- 0.5
-    energies, expfactor, L      log-normal, factor 2.7, around the present value
+    index_1                     normal 2.3 +- 0.5
+    index1, index2              normal, width 0.5, around the present values if these differ, else around 2.05 and 2.55
+    energies, expfactor, L,
+    const, value                log-normal, factor 2.7, around the present value
     index_2, redshift, w        log-normal, factor 1.35, around the present value; ``alpha_norm`` and the ``beta`` of a
                                 smooth break likewise
     temporal: times             log-normal, factor 4.5, around a quarter of the time from the first start to the last
-                                stop of the good time intervals; t_ref normal around its value, width half that time
+                                stop of the good time intervals; t_ref normal around its value, width half that time;
+                                of a sine of a shorter period uniform over one period around its value
     temporal: alpha, amp, eta   of a line: log-normal around 1, factor 1.35; of a power law: normal around its value,
                                 width 1; amp uniform from 0 to 1; eta log-normal around its value, factor 1.35
     temporal: rates             normal around the present value, width one over that time (to the second and third
@@ -133,14 +136,18 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
             "Uniform", lower=parameter.value - _half_circle(parameter), upper=parameter.value + _half_circle(parameter)
         ),
     }
-    is_ecpl = hasattr(getattr(model, "spectral_model", None), "lambda_")
-    if name == "alpha" and is_ecpl:
+    spectrum = _spectrum_of(parameter, getattr(model, "spectral_model", None))
+    if name == "alpha" and hasattr(spectrum, "lambda_"):
         return Prior("LogNormal", mu=0.0, sigma=0.3)
+    if name in ("index", "alpha") and spectrum is not None and spectrum.is_norm_spectral_model:
+        return simple["tilt"]
     if name.startswith("norm_"):
         return simple["norm"]
-    if name in ("index1", "index2", "index_1"):
+    if name in ("index1", "index2"):
+        return Prior("Normal", mu=_index_beside_break(parameter, spectrum), sigma=INDEX_WIDTH)
+    if name == "index_1":
         return simple["index"]
-    positive = _positive_width(parameter, model)
+    positive = _positive_width(parameter, spectrum)
     if positive is not None and parameter.value > 0:
         return Prior("LogNormal", mu=float(np.log(parameter.value)), sigma=positive)
     if name in simple and (name == "phi" or parameter.unit == u.dimensionless_unscaled):
@@ -153,11 +160,27 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
     return Prior("Normal", mu=parameter.value, sigma=abs(parameter.value) or 1.0)
 
 
-def _positive_width(parameter: Parameter, model: Any) -> float | None:
-    """Width in ln of the prior of a spectral parameter that only positive values make sense for."""
-    if parameter.unit.is_equivalent("TeV") or parameter.name in ("expfactor", "L"):
+def _spectrum_of(parameter: Parameter, spectrum: Any) -> Any:
+    """The spectrum that a parameter belongs to: of a compound one, the operand; None if it belongs to none."""
+    if spectrum is None or not any(p is parameter for p in spectrum.parameters):
+        return None
+    operands = (spectrum.model1, spectrum.model2) if "compound" in spectrum.tag else ()
+    return next((found for o in operands if (found := _spectrum_of(parameter, o)) is not None), spectrum)
+
+
+def _index_beside_break(parameter: Parameter, spectrum: Any) -> float:
+    """Centre of the prior of an index; where two are equal there is no break to start from."""
+    one, two = spectrum.index1, spectrum.index2
+    if one.value != two.value:
+        return float(parameter.value)
+    return INDEX + (-0.25 if parameter is one else 0.25)
+
+
+def _positive_width(parameter: Parameter, spectrum: Any) -> float | None:
+    """Width in ln of the prior of a parameter that only positive values make sense for."""
+    if parameter.unit.is_equivalent("TeV") or parameter.name in ("expfactor", "L", "const", "value"):
         return 1.0
-    is_bend = parameter.name == "beta" and hasattr(model.spectral_model, "ebreak")
+    is_bend = parameter.name == "beta" and hasattr(spectrum, "ebreak")
     return 0.3 if is_bend or parameter.name in ("index_2", "redshift", "alpha_norm", "w") else None
 
 
