@@ -5,6 +5,7 @@ defaults. Each is simulated with all its parameters that data can determine, als
 """
 
 import gc
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from astropy.time import Time
 from scipy.stats import norm
 
 from bayesmap.datasets import Datasets, MapDataset, SpectrumDataset
-from bayesmap.inference import CompiledFit, compile_fit
+from bayesmap.inference import CompiledFit, compile_fit, convergence_report
 from bayesmap.irf import GTI, EDispKernelMap, PSFMap
 from bayesmap.maps import Map, MapAxis, MapCoord, RegionGeom, RegionNDMap, WcsGeom
 from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel, TemplateNPredModel, model_classes
@@ -361,3 +362,61 @@ def fit_of(name: str, seed: int = 0) -> CompiledFit:
         fit = compile_fit(simulated(name, seed))
         assert fit._any_density.size
     return fit
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A posterior sample against the truth.
+
+    Attributes
+    ----------
+    n_parameter : int
+        Free parameters.
+    sampler : str
+        As used: "whitened", or "nutpie" where there is no single mode.
+    ess : float
+        Smallest bulk effective sample size.
+    rhat : float
+        Largest R-hat.
+    divergences : int
+        After tuning.
+    ranks : dict of float
+        By parameter, the rank of the truth among the draws as a standard normal variable.
+    compile_cpu, sample_cpu : float
+        CPU seconds; searching the mode counts as sampling.
+    """
+
+    n_parameter: int
+    sampler: str
+    ess: float
+    rhat: float
+    divergences: int
+    ranks: dict[str, float]
+    compile_cpu: float
+    sample_cpu: float
+
+
+def sampled(fit: CompiledFit, draws: int = 500, chains: int = 4, seed: int = 1) -> Sampled:
+    """Sample by NUTS on one core and compare with the values of the parameters."""
+    start = time.process_time()
+    with quick_compilation():
+        fit.density(fit.density.start)
+    compiled = time.process_time()
+    tree = fit.sample(draws, chains=chains, random_state=seed, cores=1, progress_bar=False)
+    end = time.process_time()
+    report = convergence_report(tree)
+    ranks = {}
+    for name, parameter in fit.parameters.items():
+        if name in tree["posterior"]:
+            values = tree["posterior"][name].to_numpy().ravel()
+            ranks[name] = float(norm.ppf((np.sum(values < parameter.value) + 0.5) / (values.size + 1)))
+    return Sampled(
+        fit.density.size,
+        tree.attrs["sampler"],
+        min(report.ess_bulk.values()),
+        max(report.rhat.values()),
+        report.divergences,
+        ranks,
+        compiled - start,
+        end - compiled,
+    )
