@@ -1,8 +1,8 @@
 """Simulated data of each registered type of model: the truth comes back, by mode and Laplace errors.
 
 Every free parameter must be inside the central 99.7 % of its Laplace approximation, 2.97 standard deviations. With
-other noise each of 115 parameters fails this with a probability of 0.3 %: with new seeds 0.35 failures are expected,
-and three runs in ten show at least one. The seeds here are fixed, so the tests fail only if something changes. All pulls
+other noise each of 131 parameters fails this with a probability of 0.3 %: with new seeds 0.4 failures are expected, and
+one run in three shows at least one. The seeds here are fixed, so the tests fail only if something changes. All pulls
 together, with their correlations, must be distributed as they should: that test fails with 0.3 % of new seeds.
 """
 

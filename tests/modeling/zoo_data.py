@@ -59,7 +59,7 @@ def field(models):
     return WcsGeom.create(skydir=centre, npix=NPIX, binsz=width / NPIX, frame=shapes[0].frame)
 
 
-def simulate(name, models):
+def simulate(name, models, seed=0):
     """Small datasets with counts drawn from the models at the values of the file."""
     low, high = (u.Quantity(e) for e in ENERGIES.get(name, ("0.3 TeV", "30 TeV")))
     axis = MapAxis.from_energy_bounds(low, high, nbin=N_ENERGY, name="energy")
@@ -79,7 +79,7 @@ def simulate(name, models):
         )
         for dataset_name in datasets_of(name)
     ]
-    for i, dataset in enumerate(datasets):
+    for i, dataset in enumerate(datasets, start=1000 * seed):
         dataset.models = [m for m in models if m.datasets_names in (None, [dataset.name])]
         if any(m.spatial_model is not None for m in dataset.models):
             # one prediction for the exposure that gives enough counts and for the counts
