@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from tests.recovery import CASES, FALSE_ALARM, Case, example, fit_of, recover, registered
+from bayesmap.inference import compile_fit
+from bayesmap.modeling.zoo import zoo_names
+from tests.modeling.zoo_data import link_data, models_of, simulate
+from tests.recovery import CASES, FALSE_ALARM, Case, example, fit_of, recover, registered, sampled
 
 NAMES = list(registered())
+LIMIT = chi2(1).isf(FALSE_ALARM) ** 0.5
 
 
 @functools.cache
@@ -36,9 +40,8 @@ def test_the_table_has_what_the_registry_cannot_create():
 def test_truth_is_recovered(name):
     found = recovery(name)
     assert found.names
-    limit = chi2(1).isf(FALSE_ALARM) ** 0.5
     for label, pull in zip(found.names, found.pulls, strict=True):
-        assert abs(pull) < limit, (label, pull)
+        assert abs(pull) < LIMIT, (label, pull)
     # it comes from the data: the prior alone would be one wide
     assert np.sqrt(np.diag(found.covariance)).max() < 0.7
 
@@ -51,3 +54,27 @@ def test_all_pulls_together():
     expected = chi2(weights.sum() / scale, scale=scale)
     total = sum(f.distance for f in found)
     assert expected.ppf(FALSE_ALARM / 2) < total < expected.isf(FALSE_ALARM / 2), (total, expected.mean())
+
+
+def check_sample(create):
+    """The truth is inside of the central 99.7 % of the draws, or of those from data with new noise."""
+    for seed in (0, 1):
+        sample = sampled(create(seed))
+        outside = {name: rank for name, rank in sample.ranks.items() if abs(rank) >= LIMIT}
+        if not outside:
+            return
+    raise AssertionError(f"outside of the central 99.7 % twice: {outside}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_truth_is_recovered_by_sampling(name):
+    check_sample(lambda seed: fit_of(name, seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", zoo_names())
+def test_truth_of_the_zoo_is_recovered_by_sampling(name, tmp_path, monkeypatch):
+    link_data(tmp_path)
+    monkeypatch.setenv("GAMMAPY_DATA", str(tmp_path))
+    check_sample(lambda seed: compile_fit(simulate(name, models_of(name), seed)))

@@ -18,12 +18,8 @@ def at_least(x: Any, floor: Any) -> Any:
 
 
 def at_most(x: Any, ceiling: Any) -> Any:
-    """Return the smaller of two tensors; see `at_least`.
-
-    Of two that are equal this takes the first and `at_least` the second, so that in an integral that is divided at a
-    break on the edge of a bin, what one part gains as the break moves is what the other loses.
-    """
-    return pt.switch(x <= ceiling, x, ceiling)
+    """Return the smaller of two tensors; see `at_least`."""
+    return pt.switch(x < ceiling, x, ceiling)
 
 
 def scaled(values: Any, scale: str, floor: float = TINY) -> Any:
