@@ -12,7 +12,7 @@ from bayesmap.maps import Map, MapAxis, WcsGeom
 from bayesmap.modeling import Models
 from tests.golden import shared_path
 
-NPIX, N_ENERGY, COUNTS, LEVEL = 16, 3, 4000, 0.5
+NPIX, COUNTS, LEVEL = 16, 4000, 0.5
 #: files of Gammapy's data that models need, and what the tests put in their place
 DATA = {
     "ebl/ebl_dominguez11.fits.gz": ("models", "ebl_dominguez11.fits.gz"),
@@ -20,11 +20,15 @@ DATA = {
 }
 #: energies of the simulated data, where they are not 0.3 to 30 TeV
 ENERGIES = {
+    "dark-matter-annihilation": ("0.03 TeV", "1 TeV"),
+    "dark-matter-line": ("0.4 TeV", "2.5 TeV"),
     "fermi-diffuse": ("15 GeV", "500 GeV"),
     "fermi-isotropic": ("0.1 GeV", "500 GeV"),
     "geminga-halo": ("5 TeV", "60 TeV"),
     "vela-pulsar": ("0.1 GeV", "50 GeV"),
 }
+#: numbers of reconstructed and true energies, where they are not 3 and 6: a line needs bins below the resolution
+BINS = {"dark-matter-line": (8, 36)}
 
 
 def link_data(folder):
@@ -62,18 +66,19 @@ def field(models):
 def simulate(name, models, seed=0):
     """Small datasets with counts drawn from the models at the values of the file."""
     low, high = (u.Quantity(e) for e in ENERGIES.get(name, ("0.3 TeV", "30 TeV")))
-    axis = MapAxis.from_energy_bounds(low, high, nbin=N_ENERGY, name="energy")
-    true = MapAxis.from_energy_bounds(low, high, nbin=2 * N_ENERGY, name="energy_true")
+    n_energy, n_true = BINS.get(name, (3, 6))
+    axis = MapAxis.from_energy_bounds(low, high, nbin=n_energy, name="energy")
+    true = MapAxis.from_energy_bounds(low, high, nbin=n_true, name="energy_true")
     image = field(models)
     geom, geom_true = image.to_cube([axis]), image.to_cube([true])
-    level = LEVEL * 0.6 ** np.arange(N_ENERGY)[:, None, None] * np.ones(geom.data_shape)
+    level = LEVEL * 0.6 ** np.arange(n_energy)[:, None, None] * np.ones(geom.data_shape)
     pixel = image.pixel_scales.max()
     datasets = [
         MapDataset(
             counts=Map.from_geom(geom, data=np.zeros(geom.data_shape), unit=""),
             background=Map.from_geom(geom, data=level, unit=""),
             exposure=Map.from_geom(geom_true, data=np.ones(geom_true.data_shape), unit="m2 s"),
-            psf=PSFMap.from_gauss(true, sigma=np.ones(2 * N_ENERGY) * pixel),
+            psf=PSFMap.from_gauss(true, sigma=np.ones(n_true) * pixel),
             edisp=EDispKernelMap.from_gauss(axis, true, sigma=0.1, bias=0.0),
             name=dataset_name,
         )
