@@ -13,6 +13,7 @@ from bayesmap.graph.ops.banded import banded
 from bayesmap.graph.ops.merge import merge_bins
 from bayesmap.graph.ops.project import project
 from bayesmap.graph.pixel import bilinear
+from bayesmap.graph.quick import QUICK
 from bayesmap.graph.sources import data
 from bayesmap.graph.terms import Terms, build_terms, selection_data
 from bayesmap.modeling import FoVBackgroundModel
@@ -236,7 +237,7 @@ def evaluate_cube(terms: Terms, values: Mapping[Any, float]) -> np.ndarray:
     """Predicted counts of all bins as numbers, shape ``(n_reco, n_lat, n_lon)``."""
     fold = Fold(terms)
     fold.select(all_bins(terms.arrays))
-    counts = pytensor.function([], fold.at(values), mode="FAST_COMPILE")()
+    counts = pytensor.function([], fold.at(values), mode=QUICK)()
     return np.asarray(counts).reshape(terms.arrays.mask.shape)
 
 

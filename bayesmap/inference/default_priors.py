@@ -57,12 +57,15 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
     e                           Beta(1, 2); bounded away from one
     phi                         uniform over the half circle around the present value
     norm_0, norm_1, ...         as norm
-    index1, index2, index_1     normal 2.3 +- 0.5
-    energies, expfactor, L      log-normal, factor 2.7, around the present value
+    index_1                     normal 2.3 +- 0.5
+    index1, index2              normal, width 0.5, around the present values if these differ, else around 2.05 and 2.55
+    energies, expfactor, L,
+    const, value                log-normal, factor 2.7, around the present value
     index_2, redshift, w        log-normal, factor 1.35, around the present value; ``alpha_norm`` and the ``beta`` of a
                                 smooth break likewise
     temporal: times             log-normal, factor 4.5, around a quarter of the time from the first start to the last
-                                stop of the good time intervals; t_ref normal around its value, width half that time
+                                stop of the good time intervals; t_ref normal around its value, width half that time;
+                                of a sine of a shorter period uniform over one period around its value
     temporal: alpha, amp, eta   of a line: log-normal around 1, factor 1.35; of a power law: normal around its value,
                                 width 1; amp uniform from 0 to 1; eta log-normal around its value, factor 1.35
     temporal: rates             normal around the present value, width one over that time (to the second and third
@@ -120,8 +123,6 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
     if name in ("lon_0", "lat_0"):
         return _position(parameter, model, datasets)
     part = _spectral_part(parameter, getattr(model, "spectral_model", None))
-    if name in ("index", "alpha") and part is not None and part.is_norm_spectral_model:
-        return Prior("LogNormal", mu=0.0, sigma=0.3) if _is_exponent(name, part) else Prior("Normal", mu=0.0, sigma=0.2)
     angle = parameter.unit.is_equivalent("deg") and not _has_bounds(parameter)
     if name in ("sigma", "r_0", "radius", "width") and angle:
         return _extension(parameter, datasets)
@@ -136,11 +137,15 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
             "Uniform", lower=parameter.value - _half_circle(parameter), upper=parameter.value + _half_circle(parameter)
         ),
     }
-    if _is_exponent(name, part):
+    if name == "alpha" and hasattr(part, "lambda_"):
         return Prior("LogNormal", mu=0.0, sigma=0.3)
+    if name in ("index", "alpha") and part is not None and part.is_norm_spectral_model:
+        return simple["tilt"]
     if name.startswith("norm_"):
         return simple["norm"]
-    if name in ("index1", "index2", "index_1"):
+    if name in ("index1", "index2"):
+        return Prior("Normal", mu=_index_beside_break(parameter, part), sigma=INDEX_WIDTH)
+    if name == "index_1":
         return simple["index"]
     positive = _positive_width(parameter, part)
     if positive is not None and parameter.value > 0:
@@ -163,14 +168,17 @@ def _spectral_part(parameter: Parameter, spectrum: Any) -> Any:
     return next((part for part in parts if part is not None), spectrum)
 
 
-def _is_exponent(name: str, part: Any) -> bool:
-    """Whether a parameter is the exponent of an exponential cut-off."""
-    return name == "alpha" and hasattr(part, "lambda_")
+def _index_beside_break(parameter: Parameter, part: Any) -> float:
+    """Centre of the prior of an index; where two are equal there is no break to start from."""
+    one, two = part.index1, part.index2
+    if one.value != two.value:
+        return float(parameter.value)
+    return INDEX + (-0.25 if parameter is one else 0.25)
 
 
 def _positive_width(parameter: Parameter, part: Any) -> float | None:
-    """Width in ln of the prior of a spectral parameter that only positive values make sense for."""
-    if parameter.unit.is_equivalent("TeV") or parameter.name in ("expfactor", "L"):
+    """Width in ln of the prior of a parameter that only positive values make sense for."""
+    if parameter.unit.is_equivalent("TeV") or parameter.name in ("expfactor", "L", "const", "value"):
         return 1.0
     is_bend = parameter.name == "beta" and hasattr(part, "ebreak")
     return 0.3 if is_bend or parameter.name in ("index_2", "redshift", "alpha_norm", "w") else None

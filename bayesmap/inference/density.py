@@ -13,6 +13,7 @@ from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.link.numba.linker import NumbaLinker
 
+from bayesmap.graph.quick import QUICK
 from bayesmap.modeling.random_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
@@ -26,7 +27,7 @@ class _ParallelLinker(NumbaLinker):
         return numba_njit(function.py_func, final_function=True, cache=cache_key is not None, nogil=True)
 
 
-def _compiled(inputs: list[Any], outputs: list[Any], mode: str) -> Callable[..., Any]:
+def _compiled(inputs: list[Any], outputs: list[Any], mode: str | Mode) -> Callable[..., Any]:
     """Compile a function that threads may call at the same time.
 
     A function of PyTensor keeps its arguments in storage of its own. The Numba function inside does not: it is called
@@ -57,8 +58,8 @@ class LogDensity:
     ----------
     model : pymc.Model
         With scalar or array free variables.
-    mode : str
-        PyTensor mode; "NUMBA" for sampling, "FAST_COMPILE" for a few evaluations.
+    mode : str or pytensor.compile.mode.Mode
+        PyTensor mode; "NUMBA" for sampling, `bayesmap.graph.quick.QUICK` for a few evaluations.
 
     Attributes
     ----------
@@ -68,7 +69,7 @@ class LogDensity:
         Variables with a meaning: without the standard variables behind hierarchical and joint priors.
     """
 
-    def __init__(self, model: pm.Model, mode: str = "NUMBA") -> None:
+    def __init__(self, model: pm.Model, mode: str | Mode = "NUMBA") -> None:
         self.model = model
         self.names = [rv.name for rv in model.free_RVs]
         values = [model.rvs_to_values[rv] for rv in model.free_RVs]
@@ -106,7 +107,7 @@ class LogDensity:
         self._expand = pytensor.function(
             [draws],
             vectorize_graph(one, {theta: draws}),
-            mode="FAST_COMPILE",
+            mode=QUICK,
             trust_input=True,
             on_unused_input="ignore",
         )

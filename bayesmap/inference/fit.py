@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmap._util import check_option, get_random_state, suggest
+from bayesmap.graph.quick import QUICK
 from bayesmap.inference import samplers
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
@@ -69,7 +70,7 @@ class CompiledFit:
         if self._density is not None:
             return self._density
         if self._quick is None:
-            self._quick = LogDensity(self.model, mode="FAST_COMPILE")
+            self._quick = LogDensity(self.model, mode=QUICK)
         return self._quick
 
     def set_counts(self, counts: Any) -> None:

@@ -9,6 +9,7 @@ import pytensor.tensor as pt
 
 from bayesmap.graph import Fold, Terms
 from bayesmap.graph.fold import all_bins
+from bayesmap.graph.quick import QUICK
 
 __all__ = ["Predictor", "internal_values"]
 
@@ -48,7 +49,7 @@ class Predictor:
             fold = Fold(self.terms)
             fold.select(all_bins(self.terms.arrays))
             cube = fold.at(self.values(inputs)).reshape(self.terms.arrays.mask.shape)
-            self._function = pytensor.function(inputs, cube, mode="FAST_COMPILE", on_unused_input="ignore")
+            self._function = pytensor.function(inputs, cube, mode=QUICK, on_unused_input="ignore")
         return self._function(*(np.asarray(a, dtype="float64") for a in arguments))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -32,6 +32,11 @@ def temporal_prior(parameter: Parameter, temporal: Any, datasets: Sequence[Any])
         See `bayesmap.inference.default_priors` for the table.
     """
     name, value, unit, span = parameter.name, parameter.value, parameter.unit, _span(datasets)
+    if name == "t_ref" and "omega" in temporal.parameter_names:
+        # further away there is a copy of each mode per period
+        half = float((np.pi * u.rad / abs(temporal.omega.quantity)).to_value(unit)) if temporal.omega.value else np.inf
+        if half < span.to_value(unit):
+            return Prior("Uniform", lower=value - half, upper=value + half)
     if name == "t_ref":
         return Prior("Normal", mu=value, sigma=0.5 * span.to_value(unit))
     if name in TIMES:

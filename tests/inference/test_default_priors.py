@@ -10,6 +10,9 @@ from astropy.coordinates import SkyCoord
 from bayesmap.datasets import MapDataset, demo_dataset
 from bayesmap.inference import assign_default_priors, default_priors
 from bayesmap.modeling import (
+    BrokenPowerLawSpectralModel,
+    ConstantSpatialModel,
+    ConstantSpectralModel,
     DiskSpatialModel,
     ExpCutoffPowerLawNormSpectralModel,
     ExpCutoffPowerLawSpectralModel,
@@ -18,7 +21,9 @@ from bayesmap.modeling import (
     LogParabolaNormSpectralModel,
     PowerLawSpectralModel,
     Prior,
+    SineTemporalModel,
     SkyModel,
+    SmoothBrokenPowerLawSpectralModel,
 )
 from tests.golden import shared_path
 from tests.inference.tiny import (
@@ -219,3 +224,42 @@ def test_amplitude_that_two_sources_share():
     medians = [prior.median("cm-2 s-1 TeV-1") for name, prior in priors.items() if name.endswith("amplitude")]
     assert len(medians) == 1
     assert 6e-13 < medians[0] < 1.6e-12
+
+
+def test_factors_are_expected_around_one():
+    """The index 2.3 is one of fluxes: a factor without dimension has no slope to begin with."""
+    for norms in (ExpCutoffPowerLawNormSpectralModel(), LogParabolaNormSpectralModel()):
+        data = make_dataset(models=[FoVBackgroundModel(norms, dataset_name="tiny")])
+        priors = default_priors(data)
+        slope = priors["tiny-bkg.index" if "index" in norms.parameter_names else "tiny-bkg.alpha"]
+        assert (slope.median(""), slope.interval(0.6827, "")[1]) == pytest.approx((0, 0.2), abs=1e-3)
+        data.models = [SkyModel(power_law() * norms, point().spatial_model, name="source")]
+        priors = default_priors(data)
+        slopes = [p.median("") for name, p in priors.items() if name.endswith(("index", ".alpha"))]
+        assert slopes == [2.3, 0.0]
+
+
+def test_indices_on_both_sides_of_a_break():
+    for values, expected in (({}, (2.05, 2.55)), ({"index1": 1.2, "index2": 3.0}, (1.2, 3.0))):
+        for cls in (BrokenPowerLawSpectralModel, SmoothBrokenPowerLawSpectralModel):
+            source = SkyModel(cls(**values), point().spatial_model, name="source")
+            priors = default_priors(make_dataset(models=[source]))
+            assert tuple(priors[f"source.index{i}"].median("") for i in (1, 2)) == expected
+
+
+def test_a_sine_is_expected_within_one_period():
+    source = point()
+    source.temporal_model = SineTemporalModel(t_ref="58849 d", omega="100 rad d-1")
+    prior = default_priors(make_dataset(models=[source]))["source.t_ref"]
+    low, high = prior.support("d")
+    assert high - low == pytest.approx(2 * np.pi / 100)
+    source.temporal_model.omega.value = 0.1  # the data cover a part of one
+    assert default_priors(make_dataset(models=[source]))["source.t_ref"].dist == "Normal"
+
+
+def test_scales_are_positive():
+    flat = SkyModel(ConstantSpectralModel(), point().spatial_model, name="flat")
+    glow = SkyModel(power_law(), ConstantSpatialModel(), name="glow")
+    glow.spatial_model.value.frozen = False
+    priors = default_priors(make_dataset(models=[flat, glow]))
+    assert {priors[name].dist for name in ("flat.const", "glow.value")} == {"LogNormal"}

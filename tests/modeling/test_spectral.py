@@ -2,6 +2,7 @@
 
 import astropy.units as u
 import numpy as np
+import pytensor.tensor as pt
 import pytest
 
 from bayesmap.modeling import Models, PowerLawNormSpectralModel, PowerLawSpectralModel, get_model_class, model_classes
@@ -117,3 +118,16 @@ def test_cutoff_with_negative_rate_and_at_rate_zero():
     values = model.values | {model.lambda_: 0.0}
     exact, differences = gradients(lambda x: model.evaluate_graph(energy.value, values | {model.lambda_: x}), [0.0])
     np.testing.assert_allclose(exact, differences, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["BrokenPowerLawSpectralModel", "CompoundSpectralModel-broken"])
+def test_gradient_of_a_break_on_the_edge_of_a_bin(name):
+    """Both bins next to the break change as it moves: one must lose what the other gains."""
+    model, edges = examples()[name](), np.array([0.3, 1.0, 3.0, 10.0])
+    low, high = pt.as_tensor_variable(edges[:-1]), pt.as_tensor_variable(edges[1:])
+    for value in edges[1:3]:
+        point = [value if p.name == "ebreak" else p.internal for p in model.parameters]
+        exact, differences = gradients(
+            lambda *x: model.integral_graph(low, high, dict(zip(model.parameters, x, strict=True))), point
+        )
+        np.testing.assert_allclose(exact, differences, rtol=1e-4, atol=1e-6 * np.abs(differences).max())

@@ -211,6 +211,19 @@ def test_pulse_tails_and_limits():
     assert box.integral(*whole).value[0] * 100 == pytest.approx(2 * 2**0.1 * gamma(1.1), rel=1e-8)
 
 
+@pytest.mark.parametrize("eta", [0.4, 0.7])
+def test_gradient_of_a_pulse_whose_maximum_ends_an_interval(eta):
+    model = GeneralizedGaussianTemporalModel(t_rise="1 d", t_decay="2 d", eta=eta)
+    edges = model.strip_time(Time(TREF + np.arange(4.0), format="mjd"))
+    variables = {p: pt.dscalar() for p in model.parameters}
+    total = (model.integral_graph(edges[:-1], edges[1:], variables) * [1.0, 0.3, -0.5]).sum()
+    inputs = list(variables.values())
+    value = pytensor.function(inputs, [total, pytensor.grad(total, variables[model.t_ref])], mode="FAST_COMPILE")
+    others = [p.internal for p in model.parameters[1:]]
+    low, high = (value(edges[1] + step, *others)[0] for step in (-1.0, 1.0))
+    assert value(edges[1], *others)[1] == pytest.approx((high - low) / 2, rel=1e-4)
+
+
 def test_power_law_is_smooth_through_minus_one():
     means = [
         PowerLawTemporalModel(alpha=alpha, t_ref=(TREF - 1) * u.d).integral(START, STOP).sum().value

@@ -51,7 +51,9 @@ class BrokenPowerLawSpectralModel(SpectralModel):
         energy_min: Any, energy_max: Any, index1: Any, index2: Any, amplitude: Any, ebreak: Any
     ) -> Any:
         """Return the integral flux."""
-        below = moment(at_most(energy_min, ebreak), at_most(energy_max, ebreak), 1 - index1, ebreak)
+        # of two that are equal `at_most` and `at_least` take the second: with the break on the edge of a bin one part
+        # must gain, as it moves, what the other loses
+        below = moment(at_most(ebreak, energy_min), at_most(ebreak, energy_max), 1 - index1, ebreak)
         above = moment(at_least(energy_min, ebreak), at_least(energy_max, ebreak), 1 - index2, ebreak)
         return amplitude * ebreak * (below + above)
 
@@ -60,7 +62,7 @@ class BrokenPowerLawSpectralModel(SpectralModel):
         energy_min: Any, energy_max: Any, index1: Any, index2: Any, amplitude: Any, ebreak: Any
     ) -> Any:
         """Return the energy flux."""
-        below = moment(at_most(energy_min, ebreak), at_most(energy_max, ebreak), 2 - index1, ebreak)
+        below = moment(at_most(ebreak, energy_min), at_most(ebreak, energy_max), 2 - index1, ebreak)
         above = moment(at_least(energy_min, ebreak), at_least(energy_max, ebreak), 2 - index2, ebreak)
         return amplitude * ebreak**2 * (below + above)
 

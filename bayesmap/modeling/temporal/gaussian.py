@@ -107,7 +107,8 @@ def _since_maximum(offset: Any, t_rise: Any, t_decay: Any, eta: Any) -> Any:
     """Integral from the maximum to an offset, negative before it."""
     early = pt.lt(offset, 0)
     constant = pt.switch(early, t_rise, t_decay)
-    end = pt.minimum(pt.abs(offset) / constant, _GONE**eta)
+    # not abs(), whose gradient is zero where an interval ends at the maximum
+    end = pt.minimum(pt.switch(early, -offset, offset) / constant, _GONE**eta)
     root = 0.5 * (1 + _NODES)  # the substitution x = end * root**2 takes the cusp of large eta away
     values = _pulse(end[..., None] * root**2, eta)
     return pt.switch(early, -1.0, 1.0) * constant * end * (_WEIGHTS * root * values).sum(axis=-1)
