@@ -14,6 +14,13 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 
 __all__ = ["compile_numbers"]
 
+#: NumPy functions for element-wise Ops that PyTensor evaluates number by number in Python, by the name of the scalar Op.
+_VECTORIZED: dict[str, Callable[..., Any]] = {
+    "Second": lambda x, y: np.broadcast_to(y, np.broadcast_shapes(x.shape, y.shape)),
+    "Clip": np.clip,
+    "Softplus": lambda x: np.logaddexp(0.0, x),
+}
+
 
 def compile_numbers(inputs: Sequence[Variable], output: Variable) -> Callable[..., np.ndarray]:
     """Return a function that computes one symbolic output from numerical inputs.
@@ -38,7 +45,7 @@ def compile_numbers(inputs: Sequence[Variable], output: Variable) -> Callable[..
     Notes
     -----
     Each Op is evaluated as PyTensor does in Python, element-wise ones by their NumPy or SciPy function. A graph with
-    an Op that has no such function (loops, functions inside) is compiled by PyTensor.
+    loops, branches or functions inside is compiled by PyTensor.
     """
     nodes = list(io_toposort(inputs, [output]))
     if all(_is_plain(node.op) for node in nodes):
@@ -143,12 +150,15 @@ def _step(node: Apply) -> Callable[..., Any]:
 
 
 def _elementwise(node: Apply) -> Callable[..., Any]:
-    """The NumPy function that PyTensor chooses for an element-wise Op; results have the type of the output."""
+    """The NumPy function of an element-wise Op; results have the type of the output."""
     op: Any = node.op
+    dtype = np.dtype(node.outputs[0].dtype)
+    own = _VECTORIZED.get(type(op.scalar_op).__name__)
+    if own is not None:
+        return lambda *inputs: np.asarray(own(*inputs), dtype=dtype)
     op.prepare_node(node, None, None, "py")
     ufunc = op.nfunc if op.nfunc is not None and len(node.inputs) == op.nfunc_spec[1] else op.ufunc
     ufunc = ufunc or node.tag.ufunc
-    dtype = np.dtype(node.outputs[0].dtype)
     if hasattr(node.tag, "sig"):
         return lambda *inputs: np.asarray(ufunc(*inputs, sig=node.tag.sig), dtype=dtype)
     if dtype == "float64" and all(x.dtype == "float64" for x in node.inputs) and isinstance(op.nfunc, np.ufunc):

@@ -1,5 +1,6 @@
 """Spectra made of spectra."""
 
+import functools
 import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -136,11 +137,11 @@ class CompoundSpectralModel(SpectralModel):
     @property
     def output_unit(self) -> u.UnitBase:
         """Unit of what a call returns."""
-        one, two = self.model1.output_unit, self.model2.output_unit
         if self.operator in ("add", "sub"):
-            return one
-        unit = u.Unit(OPERATORS[self.operator](one, two))
-        return u.dimensionless_unscaled if self.is_norm_spectral_model else unit
+            return self.model1.output_unit
+        if self.is_norm_spectral_model:
+            return u.dimensionless_unscaled
+        return _output_unit(self.operator, self.model1.output_unit, self.model2.output_unit)
 
     @property
     def _formula(self) -> Callable[..., Any]:
@@ -189,6 +190,12 @@ class CompoundSpectralModel(SpectralModel):
 
     def __repr__(self) -> str:
         return f"CompoundSpectralModel({self.model1!r}, {self.model2!r}, {self.operator!r})"
+
+
+@functools.cache
+def _output_unit(operator: str, one: u.UnitBase, two: u.UnitBase) -> u.UnitBase:
+    """Unit of a product or ratio."""
+    return u.Unit(OPERATORS[operator](one, two))
 
 
 def _joined_unit(model1: SpectralModel, model2: SpectralModel, operator: str) -> str:
