@@ -49,8 +49,8 @@ def _internal_unit(unit: u.UnitBase | str) -> tuple[u.UnitBase, float]:
     for candidate in [c for c in alike if c.physical_type == unit.physical_type] + alike:
         return candidate, float(unit.to(candidate))
     raise u.UnitConversionError(
-        f"unit {unit.to_string()!r} has no internal unit; bayesmap knows {[str(c) for c in INTERNAL]} and what converts to them. "
-        "Add a line to bayesmap.units.INTERNAL to extend the table."
+        f"unit {unit.to_string()!r} has no internal unit; bayesmap knows {[str(c) for c in INTERNAL]} and what "
+        "converts to them. Add a line to bayesmap.units.INTERNAL to extend the table."
     )
 
 

@@ -22,6 +22,8 @@ from bayesmap.modeling import sphere
 
 __all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "SourceGroup", "SplineSource", "data"]
 
+_TAIL = 1.2  # of the radius of a smooth shape: six standard deviations of a Gaussian
+
 
 def data(array: Any) -> Any:
     """Data as a shared variable of unknown shape, so that compiled code serves other datasets too."""
@@ -247,7 +249,7 @@ class FFTSource(_Positions):
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         """Convolved image of the shape; see :class:`SourceGroup`."""
-        rows, columns = self._window(values, self.margin)
+        rows, columns = self._window(values, whole=True)
         height, width = rows[1] - rows[0], columns[1] - columns[0]
         image = self._image(values, (rows, columns))
         stamps = convolve_graph(image, self.mixing, self.kernels)
@@ -257,7 +259,7 @@ class FFTSource(_Positions):
     def _image(self, values: Values, window: Any) -> Any:
         """Probability per pixel of a window; the shape is evaluated where it is, not where only the PSF reaches."""
         spatial = self.models[0].spatial_model
-        (top, bottom), (left, right) = rows, columns = self._window(values, 0)
+        (top, bottom), (left, right) = rows, columns = self._window(values, whole=False)
         inner = slice(top, bottom), slice(left, right)
         lon, lat, solid_angle = (c[inner] for c in (self.lon, self.lat, self.solid_angle))
         if self.vectors is not None:
@@ -277,13 +279,18 @@ class FFTSource(_Positions):
         y0, x0, height, width = self.area
         return pt.as_tensor_variable([x0 + 0.5 * width]), pt.as_tensor_variable([y0 + 0.5 * height])
 
-    def _window(self, values: Values, margin: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-        """First and last row and column of the window inside the area; ``margin`` in pixels around the shape."""
+    def _window(self, values: Values, whole: bool) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """First and last row and column inside the area of the whole window, or of the part that the shape fills."""
         spatial = self.models[0].spatial_model
         radius = spatial.radius_graph(spatial.at_resolution(values, self.step))
         if radius is None:
             return (0, self.area[2]), (0, self.area[3])
-        half = pt.cast(pt.ceil(radius * self.pixels_per_deg), "int64") + margin + 1
+        half = reach = pt.ceil(radius * self.pixels_per_deg)
+        if whole:
+            half = reach + self.margin
+        elif spatial.is_smooth:  # it fades away, and is cut where the steps of the window do not show
+            half = pt.minimum(reach + self.margin, pt.ceil(_TAIL * radius * self.pixels_per_deg))
+        half = pt.cast(half, "int64") + 1
         edges = []
         for position, start, size in zip(self.pixels(values)[::-1], self.area[:2], self.area[2:], strict=True):
             middle = pt.cast(pt.floor(position[0] + 0.5), "int64") - start

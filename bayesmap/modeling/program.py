@@ -14,7 +14,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 
 __all__ = ["compile_numbers"]
 
-#: NumPy functions for element-wise Ops that PyTensor evaluates number by number in Python, by the name of the scalar Op.
+#: NumPy functions for what PyTensor evaluates number by number in Python, by the name of the scalar Op.
 _VECTORIZED: dict[str, Callable[..., Any]] = {
     "Second": lambda x, y: np.broadcast_to(y, np.broadcast_shapes(x.shape, y.shape)),
     "Clip": np.clip,

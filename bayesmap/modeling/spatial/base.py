@@ -41,6 +41,7 @@ class SpatialModel(ModelBase):
     unit: ClassVar[str] = "sr-1"
     file_keys: ClassVar[tuple[str, ...]] = ("frame",)
     is_energy_dependent: bool = False
+    is_smooth: ClassVar[bool] = False  # no edges: sums over samples at centres are accurate to fourth order
     fixed_positions: ClassVar[bool] = False
     evaluate: ClassVar[Callable[..., Any]]
     lon_0: Parameter

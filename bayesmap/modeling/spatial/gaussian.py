@@ -54,6 +54,7 @@ class GaussianSpatialModel(SpatialModel):
     """
 
     tag = "gauss"
+    is_smooth = True
     lon_0 = Parameter("lon_0", "0 deg")
     lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
     sigma = Parameter("sigma", "1 deg", min=0)

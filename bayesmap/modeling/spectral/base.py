@@ -81,6 +81,16 @@ class SpectralModel(ModelBase):
         """
         return ()
 
+    def may_be_negative(self, supports: Mapping[str, tuple[float, float]]) -> bool:
+        """Return whether the model can be negative although its flux parameter and its norms are not.
+
+        Parameters
+        ----------
+        supports : Mapping of str to tuple of float
+            Lowest and highest value of each parameter, by name, in its declared unit.
+        """
+        return False
+
     # -- symbolic ---------------------------------------------------------------------------------------------------
     def evaluate_graph(self, energy: Any, values: Mapping[Parameter, Any]) -> Any:
         """Return the symbolic differential flux.

@@ -159,6 +159,10 @@ class CompoundSpectralModel(SpectralModel):
         """Return the energies where one of the operands breaks; see `SpectralModel.breaks`."""
         return (*self.model1.breaks(values), *self.model2.breaks(values))
 
+    def may_be_negative(self, supports: Mapping[str, tuple[float, float]]) -> bool:
+        """Return whether this is a difference; the operands answer for themselves."""
+        return self.operator == "sub"
+
     def integral_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
         """Return the symbolic integral over each energy bin; see `SpectralModel.integral_graph`."""
         if self.operator not in ("add", "sub"):
