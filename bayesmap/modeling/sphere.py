@@ -90,7 +90,7 @@ def separation(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> Any:
     return pt.switch(inside, 2 * pt.arcsin(pt.sqrt(safe)) / RADIANS, pt.switch(w < 0.5, 0.0, 180.0))
 
 
-def direction_cosines(lon: Any, lat: Any, lon_0: Any, lat_0: Any, phi: Any) -> tuple[Any, Any]:
+def direction_cosines(lon: Any, lat: Any, lon_0: Any, lat_0: Any, phi: Any, e: Any = None) -> tuple[Any, Any]:
     """Return the squared cosine and sine of the angle between an axis and the direction to a position.
 
     Parameters
@@ -99,12 +99,16 @@ def direction_cosines(lon: Any, lat: Any, lon_0: Any, lat_0: Any, phi: Any) -> t
         Position and origin in deg.
     phi : tensor
         Position angle of the axis in deg, from North to East.
+    e : tensor or float, optional
+        Eccentricity of what the axis belongs to. For the number 0 directions do not matter and are not computed.
 
     Returns
     -------
     tuple of tensor
-        They add up to one; at the origin itself they are 1 and 0.
+        They add up to one; at the origin itself, and for a round shape, they are 1 and 0.
     """
+    if isinstance(e, int | float) and e == 0:
+        return 1.0, 0.0
     east, north = offsets(lon, lat, lon_0, lat_0)
     sin_phi, cos_phi = pt.sin(RADIANS * phi), pt.cos(RADIANS * phi)
     across = east * cos_phi - north * sin_phi

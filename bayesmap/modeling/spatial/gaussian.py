@@ -51,6 +51,12 @@ class GaussianSpatialModel(SpatialModel):
         Position angle of the major axis, from North to East in the frame of the model, frozen. Default 0 deg.
     frame : {"icrs", "galactic"}
         Frame of the position.
+
+    Notes
+    -----
+    A round Gaussian blurred by a point spread function that is a sum of Gaussians has pixel integrals in closed form.
+    An elongated one takes Fourier transforms and an evaluation per pixel: a gradient of the log-posterior costs 5 times
+    as much (``benchmarks/model_types.py``).
     """
 
     tag = "gauss"
@@ -66,7 +72,7 @@ class GaussianSpatialModel(SpatialModel):
         """Return the surface brightness in sr-1."""
         w = sphere.one_minus_cos(lon, lat, lon_0, lat_0)
         major = sphere.RADIANS * sigma
-        cos_square, sin_square = sphere.direction_cosines(lon, lat, lon_0, lat_0, phi)
+        cos_square, sin_square = sphere.direction_cosines(lon, lat, lon_0, lat_0, phi, e)
         ratio_square = 1 - e**2
         sigma_eff = major * pt.sqrt(ratio_square / (ratio_square * cos_square + sin_square))
         round_a = _one_minus_cos(major)
