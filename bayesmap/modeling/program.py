@@ -11,6 +11,7 @@ from pytensor.graph.op import Op
 from pytensor.graph.traversal import io_toposort
 from pytensor.link.c.op import COp
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.subtensor import Subtensor, unflatten_index_variables
 
 __all__ = ["compile_numbers"]
 
@@ -139,6 +140,8 @@ def _step(node: Apply) -> Callable[..., Any]:
         return _elementwise(node)
     if isinstance(node.op, DimShuffle):
         return _shuffle(node.op)
+    if type(node.op) is Subtensor and all(isinstance(index, Constant) for index in node.inputs[1:]):
+        return _pick(node)
     n_output = len(node.outputs)
 
     def perform(*inputs: Any) -> Any:
@@ -164,6 +167,14 @@ def _elementwise(node: Apply) -> Callable[..., Any]:
     if dtype == "float64" and all(x.dtype == "float64" for x in node.inputs) and isinstance(op.nfunc, np.ufunc):
         return ufunc
     return lambda *inputs: np.asarray(ufunc(*inputs), dtype=dtype)
+
+
+def _pick(node: Apply) -> Callable[..., Any]:
+    """Elements at fixed places."""
+    op: Any = node.op
+    numbers = [index.data for index in node.inputs[1:] if isinstance(index, Constant)]
+    place = unflatten_index_variables(numbers, op.idx_list)
+    return lambda x, *_: np.asarray(x[place])
 
 
 def _shuffle(op: DimShuffle) -> Callable[..., Any]:

@@ -13,6 +13,8 @@ from bayesmap.modeling.spatial.base import SpatialModel
 
 __all__ = ["GaussianSpatialModel"]
 
+_NARROWEST = 0.64  # of the grid's step: a standard deviation below which sums over the grid jump from point to point
+
 
 def _one_minus_cos(angle: Any) -> Any:
     """1 - cos of an angle in rad, without cancellation."""
@@ -98,6 +100,11 @@ class GaussianSpatialModel(SpatialModel):
     def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
         """Five widths of the major axis."""
         return 5 * values[self.sigma]
+
+    def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
+        """Return values with a minor axis that a grid can see; see `SpatialModel.at_resolution`."""
+        ratio = pt.sqrt(1 - pt.as_tensor_variable(values[self.e]) ** 2)
+        return {**values, self.sigma: pt.maximum(values[self.sigma], _NARROWEST * step / ratio)}
 
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
         """Return the widths and the angle; see `SpatialModel.gaussian_graph`."""

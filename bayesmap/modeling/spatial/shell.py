@@ -118,7 +118,7 @@ class ShellSpatialModel(_Shell):
 
     Notes
     -----
-    A gradient of the log-posterior costs 3 to 4 times that of a round Gaussian of the same footprint
+    A gradient of the log-posterior costs 3 times that of a round Gaussian of the same footprint
     (``benchmarks/model_types.py``): a shell blurred by the point spread function has no closed form, and its Fourier
     transforms alone cost twice the Gaussian.
     """
@@ -177,7 +177,7 @@ class Shell2SpatialModel(_Shell):
 
     Notes
     -----
-    A gradient of the log-posterior costs 3 to 4 times that of a round Gaussian of the same footprint
+    A gradient of the log-posterior costs 3 times that of a round Gaussian of the same footprint
     (``benchmarks/model_types.py``): a shell blurred by the point spread function has no closed form, and its Fourier
     transforms alone cost twice the Gaussian.
     """

@@ -44,17 +44,12 @@ class SpectralModel(ModelBase):
     @property
     def is_norm_spectral_model(self) -> bool:
         """True for a dimensionless model that multiplies another."""
-        return bool(internal_unit(self.unit) == u.dimensionless_unscaled)
+        return _is_number(self.unit)
 
     @property
     def output_unit(self) -> u.UnitBase:
         """Unit of what a call returns: the declared unit of the flux parameter."""
         return getattr(self, self.flux_parameter).unit
-
-    @property
-    def _energy_unit(self) -> u.UnitBase:
-        """The energy unit inside the output unit, so that integrals come without a left-over factor."""
-        return _energy_base(self.output_unit)
 
     # -- the formula and its inputs ---------------------------------------------------------------------------------
     @property
@@ -160,8 +155,9 @@ class SpectralModel(ModelBase):
 
     def _as_flux(self, numbers: np.ndarray, power: int) -> u.Quantity:
         """Numbers in internal units of flux times energy to a power, as a quantity."""
-        output = self.output_unit, self._energy_unit
-        factor, unit = _conversion((internal_unit(self.unit), internal_unit("TeV")), output, power)
+        output = self.output_unit
+        internal = internal_unit(self.unit), internal_unit("TeV")
+        factor, unit = _conversion(internal, (output, _energy_base(output)), power)
         return u.Quantity(np.asarray(numbers) * factor, unit)
 
     def __call__(self, energy: Any) -> u.Quantity:
@@ -359,8 +355,13 @@ class SpectralModel(ModelBase):
 
 
 @functools.cache
+def _is_number(unit: str) -> bool:
+    return bool(u.Unit(unit) == u.dimensionless_unscaled)
+
+
+@functools.cache
 def _energy_base(unit: u.UnitBase) -> u.UnitBase:
-    """The energy unit inside a unit, or TeV."""
+    """The energy unit inside an output unit, so that integrals come without a left-over factor; else TeV."""
     return next((base for base in unit.bases if base.physical_type == "energy"), u.TeV)
 
 
