@@ -42,9 +42,10 @@ def on_grid(lon: Any, lat: Any, vectors: tuple[Any, Any, Any]) -> tuple[Any, Any
 
 def _from_center(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> list[Any] | None:
     """Differences of the unit vectors of a grid from that of a position; None where they are not known."""
-    known, vectors = getattr(getattr(lon, "tag", None), "unit_vectors", (None, None))
-    if known is None or known is not lat:
+    known = getattr(getattr(lon, "tag", None), "unit_vectors", None)
+    if known is None or known[0] is not lat:
         return None
+    vectors = known[1]
     lon_0, lat_0 = RADIANS * pt.as_tensor_variable(lon_0), RADIANS * pt.as_tensor_variable(lat_0)
     center = pt.cos(lat_0) * pt.cos(lon_0), pt.cos(lat_0) * pt.sin(lon_0), pt.sin(lat_0)
     return [x - x_0 for x, x_0 in zip(vectors, center, strict=True)]

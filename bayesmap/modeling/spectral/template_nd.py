@@ -129,7 +129,8 @@ class TemplateNDSpectralModel(SpectralModel):
         names = list(self._map.geom.axes.names)[::-1]
         order = [names.index(name) for name in (*self.parameter_names, self._energy_name)]
         values = self._map.quantity[..., 0, 0].transpose(order).to_value(internal_unit(self.unit))
-        return scaled(np.asarray(values, dtype="float64"), self.values_scale)  # type: ignore[no-any-return]
+        table: np.ndarray = scaled(np.asarray(values, dtype="float64"), self.values_scale)
+        return table
 
     @functools.cached_property
     def _nodes(self) -> tuple[np.ndarray, ...]:
