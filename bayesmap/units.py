@@ -10,7 +10,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
-__all__ = ["INTERNAL", "internal_unit", "scale_to_internal", "strip"]
+__all__ = ["INTERNAL", "attach", "internal_unit", "scale_to_internal", "strip"]
 
 INTERNAL = tuple(
     u.Unit(s)
@@ -42,17 +42,15 @@ INTERNAL = tuple(
 
 
 @functools.cache
-def _internal_unit(text: str) -> u.UnitBase:
-    unit = u.Unit(text)
-    for candidate in INTERNAL:
-        if unit.physical_type == candidate.physical_type and unit.is_equivalent(candidate):
-            return candidate
-    for candidate in INTERNAL:
-        if unit.is_equivalent(candidate):
-            return candidate
+def _internal_unit(unit: u.UnitBase | str) -> tuple[u.UnitBase, float]:
+    """Return the internal unit and the factor to it."""
+    unit = u.Unit(unit)
+    alike = [c for c in INTERNAL if unit.is_equivalent(c)]
+    for candidate in [c for c in alike if c.physical_type == unit.physical_type] + alike:
+        return candidate, float(unit.to(candidate))
     raise u.UnitConversionError(
-        f"unit {text!r} has no internal unit; bayesmap knows {[str(c) for c in INTERNAL]} and what converts to them. "
-        "Add a line to bayesmap.units.INTERNAL to extend the table."
+        f"unit {unit.to_string()!r} has no internal unit; bayesmap knows {[str(c) for c in INTERNAL]} and what "
+        "converts to them. Add a line to bayesmap.units.INTERNAL to extend the table."
     )
 
 
@@ -74,12 +72,23 @@ def internal_unit(unit: u.UnitBase | str) -> u.UnitBase:
     astropy.units.UnitConversionError
         If the table has no row for this kind of quantity.
     """
-    return _internal_unit(u.Unit(unit).to_string())
+    return _internal_unit(unit)[0]
 
 
 def scale_to_internal(unit: u.UnitBase | str) -> float:
     """Return the factor that takes a number in ``unit`` to its internal unit."""
-    return float(u.Unit(unit).to(internal_unit(unit)))
+    return _internal_unit(unit)[1]
+
+
+@functools.cache
+def _from_internal(unit: str, internal: u.UnitBase) -> tuple[float, u.UnitBase]:
+    return float(internal.to(unit)), u.Unit(unit)
+
+
+def attach(numbers: Any, unit: str) -> u.Quantity:
+    """Return numbers in the internal unit of ``unit`` as a quantity in ``unit``, given as text."""
+    factor, parsed = _from_internal(unit, internal_unit(unit))
+    return u.Quantity(np.asarray(numbers) * factor, parsed)
 
 
 def strip(quantity: Any) -> np.ndarray:

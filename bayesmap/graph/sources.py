@@ -20,8 +20,11 @@ from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import KernelBasis, convolve_graph
 from bayesmap.graph.psf.mixture import LOST, Mixture, mixture_stamps
 from bayesmap.graph.psf.stamp import SplineStamp, total_table
+from bayesmap.modeling import sphere
 
 __all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "SourceGroup", "SplineSource", "data"]
+
+_TAIL = 1.2  # of the radius of a smooth shape: six standard deviations of a Gaussian
 
 
 def data(array: Any) -> Any:
@@ -289,18 +292,33 @@ class FFTSource(_Positions):
         lon, lat, solid_angle = coords
         fixed = model.spatial_model.fixed_positions  # a table is looked up here, once
         self.lon, self.lat = (lon, lat) if fixed else (data(lon), data(lat))
+        self.vectors = None if fixed else tuple(data(x) for x in sphere.unit_vectors(lon, lat))
         self.solid_angle = data(solid_angle)
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         """Convolved image of the shape; see :class:`SourceGroup`."""
-        spatial = self.models[0].spatial_model
-        rows, columns = self._window(values)
-        lon, lat, solid_angle = (c[slice(*rows), slice(*columns)] for c in (self.lon, self.lat, self.solid_angle))
-        image = (spatial.resolved_graph(lon, lat, values, self.step) * solid_angle).sum(axis=-1)
-        stamps = convolve_graph(image, self.mixing, self.kernels)
+        rows, columns = self._window(values, whole=True)
         height, width = rows[1] - rows[0], columns[1] - columns[0]
+        image = self._image(values, (rows, columns))
+        stamps = convolve_graph(image, self.mixing, self.kernels)
         window = pt.stack([rows[0] + self.area[0], columns[0] + self.area[1], height, width])[None].astype("int64")
         return stamps.ravel(), window, pt.maximum(height, width) * np.ones((1, self.n_energy), dtype="int64")
+
+    def _image(self, values: Values, window: Any) -> Any:
+        """Probability per pixel of a window; the shape is evaluated where it is, not where only the PSF reaches."""
+        spatial = self.models[0].spatial_model
+        (top, bottom), (left, right) = rows, columns = self._window(values, whole=False)
+        inner = slice(top, bottom), slice(left, right)
+        lon, lat, solid_angle = (c[inner] for c in (self.lon, self.lat, self.solid_angle))
+        if self.vectors is not None:
+            lon, lat = sphere.on_grid(lon, lat, tuple(x[inner] for x in self.vectors))
+        image = (spatial.resolved_graph(lon, lat, values, self.step) * solid_angle).sum(axis=-1)
+        if (rows, columns) == window:  # a shape without an edge
+            return image
+        (first_row, last_row), (first_column, last_column) = window
+        frame = pt.zeros((last_row - first_row, last_column - first_column))
+        place = slice(top - first_row, bottom - first_row), slice(left - first_column, right - first_column)
+        return pt.set_subtensor(frame[place], image)
 
     def pixels(self, values: Values) -> tuple[Any, Any]:
         """Position in pixels; the middle of the area for a shape without one."""
@@ -309,12 +327,18 @@ class FFTSource(_Positions):
         y0, x0, height, width = self.area
         return pt.as_tensor_variable([x0 + 0.5 * width]), pt.as_tensor_variable([y0 + 0.5 * height])
 
-    def _window(self, values: Values) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-        """First and last row and column of the window inside the area."""
-        radius = self.models[0].spatial_model.radius_graph(values)
+    def _window(self, values: Values, whole: bool) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """First and last row and column inside the area of the whole window, or of the part that the shape fills."""
+        spatial = self.models[0].spatial_model
+        radius = spatial.radius_graph(spatial.at_resolution(values, self.step))
         if radius is None:
             return (0, self.area[2]), (0, self.area[3])
-        half = pt.cast(pt.ceil(radius * self.pixels_per_deg), "int64") + self.margin + 1
+        half = reach = pt.ceil(radius * self.pixels_per_deg)
+        if whole:
+            half = reach + self.margin
+        elif spatial.is_smooth:  # it fades away, and is cut where the steps of the window do not show
+            half = pt.minimum(reach + self.margin, pt.ceil(_TAIL * radius * self.pixels_per_deg))
+        half = pt.cast(half, "int64") + 1
         edges = []
         for position, start, size in zip(self.pixels(values)[::-1], self.area[:2], self.area[2:], strict=True):
             middle = pt.cast(pt.floor(position[0] + 0.5), "int64") - start

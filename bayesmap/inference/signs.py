@@ -1,9 +1,11 @@
 """Which terms of a prediction may become negative: the fast form of the likelihood holds only where none can."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from bayesmap.modeling import CompoundSpectralModel
 
 __all__ = ["negative_terms"]
 
@@ -30,14 +32,46 @@ def negative_terms(models: Sequence[Any], arrays: Any) -> list[str]:
         template = getattr(model, "map", None) or getattr(getattr(model, "spatial_model", None), "map", None)
         if template is not None and np.nanmin(template.data) < 0:
             reasons.append(f"the template of model {model.name!r} has negative values")
-        reasons += _spatial_norms(model, arrays) + _time_dependence(model)
+        reasons += _spatial_norms(model, arrays) + _time_dependence(model) + _spectrum(model)
+        spectra = _parts(getattr(model, "spectral_model", None))
+        fluxes = [p for part, fixed in spectra if not fixed for p in _flux_parameters(part)]
         for p in model.parameters:
-            if not (p.name in ("amplitude", "const", "value") or p.name.startswith("norm")):
+            if not (p in fluxes or p.name == "value" or p.name.startswith("norm")):
                 continue
             if p.frozen and p.value < 0:
                 reasons.append(f"{model.name}.{p.name} is frozen at a negative value")
-            elif not p.frozen and max(p.bounds[0], p.prior.support(p.unit)[0]) < 0:
+            elif not p.frozen and _support(p)[0] < 0:
                 reasons.append(f"the prior of {model.name}.{p.name} reaches below zero (set its min = 0)")
+    return reasons
+
+
+def _parts(spectrum: Any, fixed: bool = False) -> Iterator[tuple[Any, bool]]:
+    """A spectrum and those that it is made of, and whether their parameters are fixed by one above them."""
+    if spectrum is None:
+        return
+    yield spectrum, fixed
+    own = set(spectrum.parameters)
+    for key in spectrum.file_parts:
+        part = getattr(spectrum, key)
+        yield from _parts(part, fixed or not own.issuperset(part.parameters))
+
+
+def _flux_parameters(spectrum: Any) -> list[Any]:
+    """The parameters to which a spectrum is proportional, and norms."""
+    if isinstance(spectrum, CompoundSpectralModel):
+        return []
+    names = [n for n in spectrum.parameter_names if n == spectrum.flux_parameter or n.startswith("norm")]
+    return [getattr(spectrum, name) for name in names]
+
+
+def _spectrum(model: Any) -> list[str]:
+    """Differences can be negative whatever they are made of, and so can formulas that say so."""
+    reasons = []
+    for part, fixed in _parts(getattr(model, "spectral_model", None)):
+        supports = {p.name: (p.value, p.value) if fixed else _support(p) for p in part.parameters}
+        if part.may_be_negative(supports) or (fixed and any(p.value < 0 for p in _flux_parameters(part))):
+            what = "difference of spectra" if isinstance(part, CompoundSpectralModel) else type(part).__name__
+            reasons.append(f"the {what} in model {model.name!r} can fall below zero")
     return reasons
 
 

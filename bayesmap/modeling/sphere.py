@@ -14,14 +14,49 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 
-__all__ = ["direction_cosines", "offsets", "one_minus_cos", "separation"]
+__all__ = ["direction_cosines", "offsets", "on_grid", "one_minus_cos", "separation", "unit_vectors"]
 
 RADIANS = np.pi / 180.0
 _TINY = 1e-28  # squared sine of a separation below which a direction has no meaning (2e-9 arcsec)
 
 
+def unit_vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """Return the unit vectors of positions in deg, as numbers: one more axis, the first, of length three."""
+    lon, lat = np.deg2rad(lon), np.deg2rad(lat)
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+
+
+def on_grid(lon: Any, lat: Any, vectors: tuple[Any, Any, Any]) -> tuple[Any, Any]:
+    """Return symbolic positions whose unit vectors are known, so that nothing here needs their sines and cosines.
+
+    Parameters
+    ----------
+    lon, lat : TensorVariable
+        Positions in deg; a formula may use them as any others.
+    vectors : tuple of TensorVariable
+        The components of `unit_vectors` of these positions, of the same shape.
+    """
+    lon.tag.unit_vectors = (lat, vectors)
+    return lon, lat
+
+
+def _from_center(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> list[Any] | None:
+    """Differences of the unit vectors of a grid from that of a position; None where they are not known."""
+    known = getattr(getattr(lon, "tag", None), "unit_vectors", None)
+    if known is None or known[0] is not lat:
+        return None
+    vectors = known[1]
+    lon_0, lat_0 = RADIANS * pt.as_tensor_variable(lon_0), RADIANS * pt.as_tensor_variable(lat_0)
+    center = pt.cos(lat_0) * pt.cos(lon_0), pt.cos(lat_0) * pt.sin(lon_0), pt.sin(lat_0)
+    return [x - x_0 for x, x_0 in zip(vectors, center, strict=True)]
+
+
 def one_minus_cos(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> Any:
     """Return one minus the cosine of the angular separation of two positions in deg."""
+    difference = _from_center(lon, lat, lon_0, lat_0)
+    if difference is not None:
+        x, y, z = difference
+        return 0.5 * (x * x + y * y + z * z)
     half_lon = 0.5 * RADIANS * (lon - lon_0)
     half_lat = 0.5 * RADIANS * (lat - lat_0)
     cosines = pt.cos(RADIANS * lat) * pt.cos(RADIANS * lat_0)
@@ -33,6 +68,12 @@ def offsets(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> tuple[Any, Any]:
 
     They are sin(s) sin(p) and sin(s) cos(p) with separation s and position angle p (from North to East).
     """
+    difference = _from_center(lon, lat, lon_0, lat_0)
+    if difference is not None:
+        # the local axes are orthogonal to the centre, which may be subtracted first: nothing cancels
+        (x, y, z), lon_0, lat_0 = difference, RADIANS * lon_0, RADIANS * lat_0
+        outwards = pt.cos(lon_0) * x + pt.sin(lon_0) * y
+        return pt.cos(lon_0) * y - pt.sin(lon_0) * x, pt.cos(lat_0) * z - pt.sin(lat_0) * outwards
     dlon = RADIANS * (lon - lon_0)
     dlat = RADIANS * (lat - lat_0)
     cos_lat, sin_lat_0 = pt.cos(RADIANS * lat), pt.sin(RADIANS * lat_0)
@@ -50,7 +91,7 @@ def separation(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> Any:
     return pt.switch(inside, 2 * pt.arcsin(pt.sqrt(safe)) / RADIANS, pt.switch(w < 0.5, 0.0, 180.0))
 
 
-def direction_cosines(lon: Any, lat: Any, lon_0: Any, lat_0: Any, phi: Any) -> tuple[Any, Any]:
+def direction_cosines(lon: Any, lat: Any, lon_0: Any, lat_0: Any, phi: Any, e: Any = None) -> tuple[Any, Any]:
     """Return the squared cosine and sine of the angle between an axis and the direction to a position.
 
     Parameters
@@ -59,12 +100,16 @@ def direction_cosines(lon: Any, lat: Any, lon_0: Any, lat_0: Any, phi: Any) -> t
         Position and origin in deg.
     phi : tensor
         Position angle of the axis in deg, from North to East.
+    e : tensor or float, optional
+        Eccentricity of what the axis belongs to. For the number 0 directions do not matter and are not computed.
 
     Returns
     -------
     tuple of tensor
-        They add up to one; at the origin itself they are 1 and 0.
+        They add up to one; at the origin itself, and for a round shape, they are 1 and 0.
     """
+    if isinstance(e, int | float) and e == 0:
+        return 1.0, 0.0
     east, north = offsets(lon, lat, lon_0, lat_0)
     sin_phi, cos_phi = pt.sin(RADIANS * phi), pt.cos(RADIANS * phi)
     across = east * cos_phi - north * sin_phi

@@ -1,5 +1,6 @@
 """The three PSF routes against high-resolution integrals over pixels."""
 
+import astropy.units as u
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
@@ -8,12 +9,16 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap.datasets import MapDataset
 from bayesmap.graph import fold_arrays
+from bayesmap.graph.fold import signal_counts
 from bayesmap.graph.irf_nodes import irf_nodes
 from bayesmap.graph.psf.fft import convolve_graph, kernel_basis
 from bayesmap.graph.psf.mixture import fit_mixture, mixture_stamps
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, pixel_integrals
 from bayesmap.graph.psf.stamp import fit_stamp
+from bayesmap.graph.terms import build_terms
+from bayesmap.modeling import GaussianSpatialModel, SkyModel
 from tests.golden import shared_path
+from tests.inference.tiny import make_dataset, power_law
 
 SCALE = (0.04, 0.05)
 RAD = np.linspace(0, 0.8, 161)
@@ -121,3 +126,16 @@ def test_responses_that_follow_a_source_on_the_cta_file(place):
     dataset = MapDataset.read(shared_path("data", "cta-1dc-gc", "cta-1dc-gc.fits.gz"), name="cta")
     nodes = irf_nodes(fold_arrays(dataset), SkyCoord(*place, unit="deg", frame="galactic"), reach=0.4)
     assert nodes.error < 1e-3
+
+
+@pytest.mark.parametrize(("sigma", "samples"), [("0.2 deg", 1), ("0.11 deg", 1), ("0.09 deg", 2)])
+def test_few_samples_of_a_smooth_shape_are_enough(sigma, samples):
+    """A Gaussian of two or more pixels by FFT against its closed form."""
+    shape = GaussianSpatialModel(lon_0=25.033 * u.deg, lat_0=0.979 * u.deg, sigma=sigma, frame="galactic")
+    model = SkyModel(spectral_model=power_law(), spatial_model=shape, name="source")
+    dataset = make_dataset(models=[model])
+    exact, found = (signal_counts(dataset, [model], route=route)["source"] for route in ("mixture", "fft"))
+    (source,) = build_terms(fold_arrays(dataset), [model], route="fft").groups
+    assert source.solid_angle.get_value().shape[-1] == samples**2
+    # where pixels are divided, the average over a pixel is taken out of the kernel, which is exact to fourth order only
+    assert 0.5 * np.abs(found - exact).sum() < (1e-5 if samples == 1 else 3e-4) * exact.sum()

@@ -226,19 +226,6 @@ def test_amplitude_that_two_sources_share():
     assert 6e-13 < medians[0] < 1.6e-12
 
 
-def test_factors_are_expected_around_one():
-    """The index 2.3 is one of fluxes: a factor without dimension has no slope to begin with."""
-    for norms in (ExpCutoffPowerLawNormSpectralModel(), LogParabolaNormSpectralModel()):
-        data = make_dataset(models=[FoVBackgroundModel(norms, dataset_name="tiny")])
-        priors = default_priors(data)
-        slope = priors["tiny-bkg.index" if "index" in norms.parameter_names else "tiny-bkg.alpha"]
-        assert (slope.median(""), slope.interval(0.6827, "")[1]) == pytest.approx((0, 0.2), abs=1e-3)
-        data.models = [SkyModel(power_law() * norms, point().spatial_model, name="source")]
-        priors = default_priors(data)
-        slopes = [p.median("") for name, p in priors.items() if name.endswith(("index", ".alpha"))]
-        assert slopes == [2.3, 0.0]
-
-
 def test_indices_on_both_sides_of_a_break():
     for values, expected in (({}, (2.05, 2.55)), ({"index1": 1.2, "index2": 3.0}, (1.2, 3.0))):
         for cls in (BrokenPowerLawSpectralModel, SmoothBrokenPowerLawSpectralModel):

@@ -30,6 +30,27 @@ def test_separation_and_direction(rng):
     np.testing.assert_allclose(north, scale * np.cos(angle), atol=1e-7 * scale.max() * 1e-3, rtol=1e-5)
 
 
+def test_known_unit_vectors_change_nothing(rng):
+    lon_0, lat_0, lon, lat = random_positions(rng)
+
+    def on_grid(function):
+        def formula(lon, lat, lon_0, lat_0, *vectors):
+            return function(*sphere.on_grid(lon, lat, vectors), lon_0, lat_0)
+
+        return evaluate(formula, lon, lat, lon_0, lat_0, *sphere.unit_vectors(lon, lat))
+
+    def plain(function):
+        return evaluate(function, lon, lat, lon_0, lat_0)
+
+    w = plain(sphere.one_minus_cos)
+    # what is left of unit vectors with errors of 1e-16 that differ by as little as 2e-9
+    np.testing.assert_allclose(on_grid(sphere.one_minus_cos), w, rtol=1e-12, atol=1e-15 * np.sqrt(w).max())
+    far = w > 1e-8
+    np.testing.assert_allclose(on_grid(sphere.separation)[far], plain(sphere.separation)[far], rtol=1e-11)
+    for part in (_east, _north):
+        np.testing.assert_allclose(on_grid(part), plain(part), rtol=1e-9, atol=3e-15)
+
+
 def test_direction_cosines_add_up(rng):
     lon_0, lat_0, lon, lat = random_positions(rng)
     phi = rng.uniform(-180, 180, len(lon))

@@ -4,6 +4,7 @@ import inspect
 import math
 import sys
 
+import astropy.units as u
 import pytest
 
 from bayesmap.errors import ModelFileError
@@ -142,6 +143,82 @@ def test_link_to_a_parameter_of_another_name():
 def test_numbers_without_point_are_numbers():
     text = VALID.replace("1.0e-12", "3e-12")
     assert Models.from_yaml(text).parameters["amplitude"].value == 3e-12
+
+
+COMPOUND = """
+components:
+-   name: s
+    type: SkyModel
+    spectral:
+        type: CompoundSpectralModel
+        model1:
+            type: PowerLawSpectralModel
+            parameters:
+            -   name: index
+                value: 2.0
+            -   name: amplitude
+                value: 1.0e-12
+                unit: TeV-1 s-1 cm-2
+            -   name: reference
+                value: 1.0
+                unit: TeV
+        model2:
+            type: {type}
+            parameters:{parameters}
+        operator: {operator}
+metadata:
+    creator: Gammapy 2.1
+"""
+SECOND_POWER_LAW = """
+            -   name: index
+                value: 3.0
+            -   name: amplitude
+                value: 5.0e-13
+                unit: TeV-1 s-1 cm-2
+            -   name: reference
+                value: 1.0
+                unit: TeV"""
+CONSTANT = """
+            -   name: const
+                value: 2.0
+                unit: TeV-1 s-1 cm-2"""
+NORM = """
+            -   name: tilt
+                value: 0.0
+            -   name: norm
+                value: 2.0
+            -   name: reference
+                value: 1.0
+                unit: TeV"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "operator", "ours", "at_two_tev"),
+    [
+        ("PowerLawSpectralModel", SECOND_POWER_LAW, "add", lambda a, b: a + b, 0.25e-12 + 0.0625e-12),
+        ("PowerLawSpectralModel", SECOND_POWER_LAW, "sub", lambda a, b: a - b, 0.25e-12 - 0.0625e-12),
+        ("ConstantSpectralModel", CONSTANT, "add", lambda a, b: a + 2 * u.Unit("cm-2 s-1 TeV-1"), 2 + 0.25e-12),
+        ("PowerLawNormSpectralModel", NORM, "mul", lambda a, b: 2 * a, 0.5e-12),
+        ("PowerLawNormSpectralModel", NORM, "mul", lambda a, b: a * 2, 0.5e-12),
+    ],
+    ids=["pl + pl", "pl - pl", "pl + flux", "2 * pl", "pl * 2"],
+)
+def test_compounds_as_gammapy_writes_them(kind, parameters, operator, ours, at_two_tev):
+    """Gammapy refuses numbers as factors and constants without a unit; ours are norm models, which it reads."""
+    spectrum = Models.from_yaml(COMPOUND.format(type=kind, parameters=parameters, operator=operator))[0].spectral_model
+    assert spectrum(2 * u.TeV).to_value("cm-2 s-1 TeV-1") == pytest.approx(at_two_tev, rel=1e-12)
+    power_law = PowerLawSpectralModel(amplitude="5e-13 cm-2 s-1 TeV-1", index=3)
+    same = SkyModel(spectral_model=ours(PowerLawSpectralModel(), power_law), name="s")
+    new = Models.from_yaml(Models([same]).to_yaml())[0].spectral_model
+    assert new(2 * u.TeV).to_value("cm-2 s-1 TeV-1") == pytest.approx(at_two_tev, rel=1e-12)
+    assert {new.model1.tag[0], new.model2.tag[0]} == {"PowerLawSpectralModel", kind}
+    assert new.operator == operator
+
+
+def test_a_constant_without_a_unit_is_named():
+    text = COMPOUND.format(type="const", parameters=CONSTANT.replace("TeV-1 s-1 cm-2", "''"), operator="mul")
+    with pytest.raises(ModelFileError, match=r"model2.parameters\[0\].unit: parameter 'const' needs a unit"):
+        Models.from_yaml(text)
 
 
 def test_part_from_dict():

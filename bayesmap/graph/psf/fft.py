@@ -41,6 +41,7 @@ def kernel_basis(
     profile: PSFProfile | None,
     n_energy: int,
     scale: tuple[float, float],
+    missing: float = 0.0,
     tolerance: float = 1e-4,
 ) -> KernelBasis:
     """Decompose the kernels of one position.
@@ -55,6 +56,8 @@ def kernel_basis(
         Number of energies.
     scale : tuple of float
         Width of a pixel in x and y, in deg.
+    missing : float
+        What the image lacks of the average over pixels, see :func:`~bayesmap.graph.psf.profile.convolution_kernels`.
     tolerance : float
         Largest error of the truncated decomposition.
     """
@@ -62,7 +65,7 @@ def kernel_basis(
         kernels = np.zeros((n_energy, 3, 3))
         kernels[:, 1, 1] = 1
     else:
-        kernels = convolution_kernels(profile, kernel_half_width(profile, scale), scale)
+        kernels = convolution_kernels(profile, kernel_half_width(profile, scale), scale, missing)
     left, strength, right = np.linalg.svd(kernels.reshape(len(kernels), -1), full_matrices=False)
     for rank in range(1, len(strength) + 1):
         mixing = left[:, :rank] * strength[:rank]

@@ -117,14 +117,26 @@ def pixel_integrals(
     return integrals
 
 
-def convolution_kernels(profile: PSFProfile, half: int, scale: tuple[float, float]) -> np.ndarray:
+def convolution_kernels(profile: PSFProfile, half: int, scale: tuple[float, float], missing: float = 0.0) -> np.ndarray:
     """Kernels for images that are already integrals over pixels: shape ``(n_energy, 2 * half + 1, 2 * half + 1)``.
 
     Such an image and the integral of the PSF over pixels would each average over a pixel; once is right. So the average
     is taken out of the kernel again, to fourth order, and the kernel is normalised.
+
+    Parameters
+    ----------
+    profile : PSFProfile
+        The PSF.
+    half : int
+        Half width in pixels.
+    scale : tuple of float
+        Width of a pixel in x and y, in deg.
+    missing : float
+        Share of the variance within a pixel that the image does not have: 1 for samples at the centres of pixels,
+        ``1 / n**2`` for sums over samples at the centres of n x n sub-pixels. So much of the average stays.
     """
     integrals = pixel_integrals(profile, half, scale)
-    kernels = np.array([image - _curvature(image) / 24 for image in integrals])
+    kernels = np.array([image - (1 - missing) * _curvature(image) / 24 for image in integrals])
     norm = kernels.sum(axis=(1, 2), keepdims=True)
     return kernels / np.where(norm > 0, norm, 1)
 

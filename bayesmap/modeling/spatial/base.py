@@ -12,7 +12,7 @@ from bayesmap._util import check_option
 from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.units import internal_unit
+from bayesmap.units import attach
 
 if TYPE_CHECKING:
     from bayesmap.maps import Map, WcsGeom
@@ -41,6 +41,7 @@ class SpatialModel(ModelBase):
     unit: ClassVar[str] = "sr-1"
     file_keys: ClassVar[tuple[str, ...]] = ("frame",)
     is_energy_dependent: bool = False
+    is_smooth: ClassVar[bool] = False  # no edges: sums over samples at centres are accurate to fourth order
     fixed_positions: ClassVar[bool] = False
     evaluate: ClassVar[Callable[..., Any]]
     lon_0: Parameter
@@ -213,7 +214,7 @@ class SpatialModel(ModelBase):
             In sr-1.
         """
         lon, lat = u.Quantity(lon).to_value("deg"), u.Quantity(lat).to_value("deg")
-        return u.Quantity(self._evaluate_numbers(lon, lat, energy), internal_unit(self.unit)).to(self.unit)
+        return attach(self._evaluate_numbers(lon, lat, energy), self.unit)
 
     def _lonlat(self, coords: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
         """Positions in the frame of the model, in deg."""

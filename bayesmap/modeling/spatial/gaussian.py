@@ -13,6 +13,8 @@ from bayesmap.modeling.spatial.base import SpatialModel
 
 __all__ = ["GaussianSpatialModel"]
 
+_NARROWEST = 0.64  # of the grid's step: a standard deviation below which sums over the grid jump from point to point
+
 
 def _one_minus_cos(angle: Any) -> Any:
     """1 - cos of an angle in rad, without cancellation."""
@@ -51,9 +53,16 @@ class GaussianSpatialModel(SpatialModel):
         Position angle of the major axis, from North to East in the frame of the model, frozen. Default 0 deg.
     frame : {"icrs", "galactic"}
         Frame of the position.
+
+    Notes
+    -----
+    A round Gaussian blurred by a point spread function that is a sum of Gaussians has pixel integrals in closed form.
+    An elongated one takes Fourier transforms and an evaluation per pixel: a gradient of the log-posterior costs 5 times
+    as much (``benchmarks/model_types.py``).
     """
 
     tag = "gauss"
+    is_smooth = True
     lon_0 = Parameter("lon_0", "0 deg")
     lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
     sigma = Parameter("sigma", "1 deg", min=0)
@@ -65,7 +74,7 @@ class GaussianSpatialModel(SpatialModel):
         """Return the surface brightness in sr-1."""
         w = sphere.one_minus_cos(lon, lat, lon_0, lat_0)
         major = sphere.RADIANS * sigma
-        cos_square, sin_square = sphere.direction_cosines(lon, lat, lon_0, lat_0, phi)
+        cos_square, sin_square = sphere.direction_cosines(lon, lat, lon_0, lat_0, phi, e)
         ratio_square = 1 - e**2
         sigma_eff = major * pt.sqrt(ratio_square / (ratio_square * cos_square + sin_square))
         round_a = _one_minus_cos(major)
@@ -91,6 +100,11 @@ class GaussianSpatialModel(SpatialModel):
     def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
         """Five widths of the major axis."""
         return 5 * values[self.sigma]
+
+    def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
+        """Return values with a minor axis that a grid can see; see `SpatialModel.at_resolution`."""
+        ratio = pt.sqrt(1 - pt.as_tensor_variable(values[self.e]) ** 2)
+        return {**values, self.sigma: pt.maximum(values[self.sigma], _NARROWEST * step / ratio)}
 
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
         """Return the widths and the angle; see `SpatialModel.gaussian_graph`."""

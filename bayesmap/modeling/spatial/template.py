@@ -100,17 +100,23 @@ class TemplateSpatialModel(SpatialModel):
     def _structure(self) -> u.Quantity:
         return self._map.geom.pixel_scales.max()
 
-    def _unmoved(self, lon: np.ndarray, lat: np.ndarray) -> SkyCoord:
-        """Positions on the map as it was given."""
-        coords = SkyCoord(lon, lat, unit="deg", frame=self.frame)
-        center, position = self.map_center, self.position
-        if position.separation(center).deg < 1e-9:
-            return coords
-        return center.directional_offset_by(position.position_angle(coords), position.separation(coords))
+    def _on_map(self, lon: np.ndarray, lat: np.ndarray) -> dict[str, Any]:
+        """Coordinates on the map as it was given, in the frame of the model."""
+        center = self.map_center.data
+        if self.frame == self._map.geom.frame and (self.lon_0.internal, self.lat_0.internal) == (
+            center.lon.deg,
+            center.lat.deg,
+        ):
+            return {"lon": lon, "lat": lat}
+        coords, position = SkyCoord(lon, lat, unit="deg", frame=self.frame), self.position
+        if position.separation(self.map_center).deg >= 1e-9:
+            apart, angle = position.separation(coords), position.position_angle(coords)
+            coords = self.map_center.directional_offset_by(angle, apart)
+        return {"skycoord": coords}
 
     def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: Any = None) -> np.ndarray:
         geom = self._map.geom
-        coords = {"skycoord": self._unmoved(np.asarray(lon), np.asarray(lat))}
+        coords = self._on_map(np.asarray(lon), np.asarray(lat))
         if self.is_energy_dependent:
             if energy is None:
                 raise ValueError("TemplateSpatialModel with an energy axis needs energies")

@@ -8,9 +8,9 @@ import astropy.units as u
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from astropy.coordinates import SkyCoord
 
 from bayesmap._util import make_path
+from bayesmap.maps import MapCoord
 from bayesmap.maps.access import interpolate as interpolate_map
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial.base import SpatialModel
@@ -51,6 +51,12 @@ class TemplateNDSpatialModel(SpatialModel):
     ------
     ValueError
         If the map has no axis that could be a parameter, one with a single node, or negative or non-finite values.
+
+    Notes
+    -----
+    With free parameters a gradient of the log-posterior costs 6 times that of a Gaussian as wide as the field
+    (``benchmarks/model_types.py``): the whole map is interpolated in each sub-pixel and blurred by Fourier transforms.
+    With all parameters frozen it is folded once.
     """
 
     tag = "templateND"
@@ -83,7 +89,7 @@ class TemplateNDSpatialModel(SpatialModel):
     def _sky_pixels(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixel positions on the map, and where they are between pixel centres."""
         geom = self._map.geom.to_image()
-        x, y = geom.coord_to_pix(SkyCoord(lon, lat, unit="deg", frame=self.frame))
+        x, y = geom.coord_to_pix(MapCoord({"lon": lon, "lat": lat}, frame=self.frame))
         n_y, n_x = geom.data_shape
         inside = (np.abs(2 * x - (n_x - 1)) <= n_x - 1 + _ROUNDING) & (np.abs(2 * y - (n_y - 1)) <= n_y - 1 + _ROUNDING)
         return x, y, inside

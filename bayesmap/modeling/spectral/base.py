@@ -1,5 +1,6 @@
 """The interface of spectral models."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,18 +44,12 @@ class SpectralModel(ModelBase):
     @property
     def is_norm_spectral_model(self) -> bool:
         """True for a dimensionless model that multiplies another."""
-        return u.Unit(self.unit) == u.dimensionless_unscaled
+        return _is_number(self.unit)
 
     @property
     def output_unit(self) -> u.UnitBase:
         """Unit of what a call returns: the declared unit of the flux parameter."""
         return getattr(self, self.flux_parameter).unit
-
-    @property
-    def _energy_unit(self) -> u.UnitBase:
-        """The energy unit inside the output unit, so that integrals come without a left-over factor."""
-        bases = [base for base in self.output_unit.bases if base.physical_type == "energy"]
-        return bases[0] if bases else u.TeV
 
     # -- the formula and its inputs ---------------------------------------------------------------------------------
     @property
@@ -80,6 +75,16 @@ class SpectralModel(ModelBase):
             One entry per parameter, in internal units.
         """
         return ()
+
+    def may_be_negative(self, supports: Mapping[str, tuple[float, float]]) -> bool:
+        """Return whether the model can be negative although its flux parameter and its norms are not.
+
+        Parameters
+        ----------
+        supports : Mapping of str to tuple of float
+            Lowest and highest value of each parameter, by name, in its declared unit.
+        """
+        return False
 
     # -- symbolic ---------------------------------------------------------------------------------------------------
     def evaluate_graph(self, energy: Any, values: Mapping[Parameter, Any]) -> Any:
@@ -139,7 +144,8 @@ class SpectralModel(ModelBase):
         formula = type(self).evaluate_energy_flux if power else type(self).evaluate_integral
         if formula is not None:
             return evaluate(formula, low, high, *self._inputs(values))
-        return integrate_numbers(lambda e: self._flux(e, values), low, high, self.breaks(self.values), power)
+        flux, inputs = self._formula, self._inputs(values)
+        return integrate_numbers(lambda e: evaluate(flux, e, *inputs), low, high, self.breaks(self.values), power)
 
     def _bands(self, energy_min: Any, energy_max: Any, power: int) -> u.Quantity:
         low, high = bands(energy_min, energy_max)
@@ -149,8 +155,10 @@ class SpectralModel(ModelBase):
 
     def _as_flux(self, numbers: np.ndarray, power: int) -> u.Quantity:
         """Numbers in internal units of flux times energy to a power, as a quantity."""
-        quantity = u.Quantity(numbers, internal_unit(self.unit) * internal_unit("TeV") ** power)
-        return quantity.to(self.output_unit * self._energy_unit**power)
+        output = self.output_unit
+        internal = internal_unit(self.unit), internal_unit("TeV")
+        factor, unit = _conversion(internal, (output, _energy_base(output)), power)
+        return u.Quantity(np.asarray(numbers) * factor, unit)
 
     def __call__(self, energy: Any) -> u.Quantity:
         """Return the differential flux.
@@ -344,6 +352,24 @@ class SpectralModel(ModelBase):
         from bayesmap.plot.spectrum import plot_spectrum_error
 
         return plot_spectrum_error(self, energy_bounds, ax, **kwargs)
+
+
+@functools.cache
+def _is_number(unit: str) -> bool:
+    return bool(u.Unit(unit) == u.dimensionless_unscaled)
+
+
+@functools.cache
+def _energy_base(unit: u.UnitBase) -> u.UnitBase:
+    """The energy unit inside an output unit, so that integrals come without a left-over factor; else TeV."""
+    return next((base for base in unit.bases if base.physical_type == "energy"), u.TeV)
+
+
+@functools.cache
+def _conversion(internal: tuple[Any, Any], output: tuple[Any, Any], power: int) -> tuple[float, u.UnitBase]:
+    """Factor and unit that take internal units of flux and energy to others, for flux times energy to a power."""
+    unit = output[0] * output[1] ** power
+    return float((internal[0] * internal[1] ** power).to(unit)), unit
 
 
 def strip_energy(energy: Any) -> np.ndarray:

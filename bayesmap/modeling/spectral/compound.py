@@ -1,5 +1,6 @@
 """Spectra made of spectra."""
 
+import functools
 import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -136,11 +137,11 @@ class CompoundSpectralModel(SpectralModel):
     @property
     def output_unit(self) -> u.UnitBase:
         """Unit of what a call returns."""
-        one, two = self.model1.output_unit, self.model2.output_unit
         if self.operator in ("add", "sub"):
-            return one
-        unit = u.Unit(OPERATORS[self.operator](one, two))
-        return u.dimensionless_unscaled if self.is_norm_spectral_model else unit
+            return self.model1.output_unit
+        if self.is_norm_spectral_model:
+            return u.dimensionless_unscaled
+        return _output_unit(self.operator, self.model1.output_unit, self.model2.output_unit)
 
     @property
     def _formula(self) -> Callable[..., Any]:
@@ -157,6 +158,10 @@ class CompoundSpectralModel(SpectralModel):
     def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
         """Return the energies where one of the operands breaks; see `SpectralModel.breaks`."""
         return (*self.model1.breaks(values), *self.model2.breaks(values))
+
+    def may_be_negative(self, supports: Mapping[str, tuple[float, float]]) -> bool:
+        """Return whether this is a difference; the operands answer for themselves."""
+        return self.operator == "sub"
 
     def integral_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
         """Return the symbolic integral over each energy bin; see `SpectralModel.integral_graph`."""
@@ -189,6 +194,12 @@ class CompoundSpectralModel(SpectralModel):
 
     def __repr__(self) -> str:
         return f"CompoundSpectralModel({self.model1!r}, {self.model2!r}, {self.operator!r})"
+
+
+@functools.cache
+def _output_unit(operator: str, one: u.UnitBase, two: u.UnitBase) -> u.UnitBase:
+    """Unit of a product or ratio."""
+    return u.Unit(OPERATORS[operator](one, two))
 
 
 def _joined_unit(model1: SpectralModel, model2: SpectralModel, operator: str) -> str:

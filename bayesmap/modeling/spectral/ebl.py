@@ -89,6 +89,7 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
         if np.any(self.data < 0):
             raise ValueError(f"{label}: data must not be negative, the least is {self.data.min()}")
         self.filename = None if filename is None else str(filename)
+        self._nodes = strip(self.energy)
         self._log_data = np.log(np.maximum(self.data, _FLOOR))
         super().__init__(**values)
 
@@ -99,7 +100,7 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
-        return strip(self.energy), self.param, self._log_data
+        return self._nodes, self.param, self._log_data
 
     def _inputs(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
         """The row of the table, where the redshift is a number, else all rows."""
@@ -120,7 +121,7 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
 
     def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
         """Return the energies of the table; see `SpectralModel.breaks`."""
-        return tuple(strip(self.energy).tolist())
+        return tuple(self._nodes.tolist())
 
     @classmethod
     def read(cls, filename: Any, redshift: Any = 0.1, alpha_norm: Any = 1, **kwargs: Any) -> Self:

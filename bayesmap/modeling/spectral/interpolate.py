@@ -59,18 +59,16 @@ def interpolate(nodes: Any, values: Any, x: Any, extrapolate: bool = True) -> An
         Values at the coordinates; gradients reach both the values and the coordinates.
     """
     nodes, values, x = (pt.as_tensor_variable(t) for t in (nodes, values, x))
-    left = (x[..., None] >= nodes[1:-1]).sum(axis=-1)
-    share = (x - _take(nodes, left)) / (_take(nodes, left + 1) - _take(nodes, left))
+    flat = x.flatten()
+    left = pt.searchsorted(nodes[1:-1], flat, side="right")
+    share = (flat - nodes[left]) / (nodes[left + 1] - nodes[left])
     share = share if extrapolate else at_most(at_least(share, 0.0), 1.0)
     if values.ndim == 1:
-        low, high = _take(values, left), _take(values, left + 1)
-    else:
-        inside = pt.eq(pt.arange(nodes.shape[0]), left[..., None]).astype("float64")
-        low = (values * inside).sum(axis=-1)
-        high = (values[..., 1:] * inside[..., :-1]).sum(axis=-1)
-    return low + share * (high - low)
-
-
-def _take(vector: Any, index: Any) -> Any:
-    """Elements of a vector at indices of any shape."""
-    return vector[index.flatten()].reshape(index.shape)
+        return (values[left] + share * (values[left + 1] - values[left])).reshape(x.shape, ndim=x.ndim)
+    if all(x.type.broadcastable):  # one coordinate for all
+        low, high = values[..., left[0]], values[..., left[0] + 1]
+        return low + share[0] * (high - low)
+    inside = pt.eq(pt.arange(nodes.shape[0]), left.reshape(x.shape, ndim=x.ndim)[..., None]).astype("float64")
+    low = (values * inside).sum(axis=-1)
+    high = (values[..., 1:] * inside[..., :-1]).sum(axis=-1)
+    return low + share.reshape(x.shape, ndim=x.ndim) * (high - low)

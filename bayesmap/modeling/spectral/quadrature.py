@@ -53,16 +53,25 @@ def panels(energy_min: np.ndarray, energy_max: np.ndarray, breaks: Sequence[floa
         Lower and upper edges of the panels, and the bin that each belongs to, shape ``(n_panels,)``, by bin.
     """
     inner = np.unique(np.asarray(breaks, dtype="float64"))
-    edges, owner = [], []
-    for number, (low, high) in enumerate(zip(energy_min, energy_max, strict=True)):
-        ends = np.array([low, *inner[(inner > low) & (inner < high)], high])
-        for start, stop in zip(ends[:-1], ends[1:], strict=True):
-            n = max(1, int(np.ceil((np.log(stop) - np.log(start)) / _PANEL)))
-            piece = np.geomspace(start, stop, n + 1)
-            edges.append(np.stack([piece[:-1], piece[1:]]))
-            owner += [number] * n
-    joined = np.concatenate(edges, axis=1) if edges else np.zeros((2, 0))
-    return joined[0], joined[1], np.array(owner, dtype="int64")
+    first = np.searchsorted(inner, energy_min, side="right")
+    n_piece = 1 + np.maximum(np.searchsorted(inner, energy_max, side="left") - first, 0)
+    owner, k = _repeated(n_piece)
+    padded = np.append(inner, np.nan)  # so that an index past the last break can be read, though it is not used
+    start = np.where(k == 0, energy_min[owner], padded[np.maximum(first[owner] + k - 1, 0)])
+    stop = np.where(k == n_piece[owner] - 1, energy_max[owner], padded[np.minimum(first[owner] + k, len(inner))])
+    width = np.log(stop) - np.log(start)
+    n_panel = np.maximum(np.ceil(width / _PANEL), 1).astype("int64")
+    piece, k = _repeated(n_panel)
+    step = width[piece] / n_panel[piece]
+    low = start[piece] * np.exp(step * k)
+    high = np.where(k == n_panel[piece] - 1, stop[piece], start[piece] * np.exp(step * (k + 1)))
+    return low, high, owner[piece]
+
+
+def _repeated(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index of each of n things as often as it occurs, and which occurrence it is."""
+    owner = np.repeat(np.arange(len(numbers)), numbers)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
 
 
 def integrate_numbers(
@@ -91,23 +100,31 @@ def integrate_numbers(
         Shape ``(..., n)``.
     """
     low, high, owner = panels(energy_min, energy_max, breaks)
-    sums = _sum_numbers(function, low, high, power)
+    # One call for the panels and for their halves: most spectra need no more.
+    n, halves = len(low), _halves(low, high)
+    both = _sum_numbers(function, np.append(low, halves[0]), np.append(high, halves[1]), power)
+    sums, parts = both[..., :n], both[..., n:]
     total = np.zeros((*sums.shape[:-1], len(energy_min)))
     np.add.at(total.T, owner, sums.T)
     tolerance = _ACCURACY * np.abs(total)
     for _ in range(_MAX_DIVISIONS):
-        middle = np.sqrt(low * high)
-        low, high = np.stack([low, middle], axis=1).ravel(), np.stack([middle, high], axis=1).ravel()
-        halves = _sum_numbers(function, low, high, power)
         with np.errstate(invalid="ignore"):  # an infinite flux gives NaN, as it must
-            change = halves[..., 0::2] + halves[..., 1::2] - sums
+            change = parts[..., 0::2] + parts[..., 1::2] - sums
         np.add.at(total.T, owner, change.T)
         open_ = np.any(np.abs(change) > tolerance[..., owner], axis=tuple(range(change.ndim - 1)))
         if not np.any(open_):
             break
         keep = np.repeat(open_, 2)
-        low, high, sums, owner = low[keep], high[keep], halves[..., keep], np.repeat(owner[open_], 2)
+        low, high = halves[0][keep], halves[1][keep]
+        sums, owner, halves = parts[..., keep], np.repeat(owner[open_], 2), _halves(low, high)
+        parts = _sum_numbers(function, *halves, power)
     return total
+
+
+def _halves(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of the halves of panels, those of one panel after another."""
+    middle = np.sqrt(low * high)
+    return np.stack([low, middle], axis=1).ravel(), np.stack([middle, high], axis=1).ravel()
 
 
 def _sum_numbers(

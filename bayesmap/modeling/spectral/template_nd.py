@@ -29,7 +29,7 @@ _ENERGIES = ("energy_true", "energy")
 
 @dataclass(frozen=True)
 class _TemplateND:
-    """The formula; its inputs are the nodes of the axes, energy first, the table, and the parameters."""
+    """The formula; its inputs are the nodes of the axes, energy first, the table on its scale, and the parameters."""
 
     scales: tuple[str, ...]
     values_scale: str
@@ -38,7 +38,7 @@ class _TemplateND:
         """Return the differential flux."""
         n = len(self.scales)
         nodes, table, parameters = inputs[:n], inputs[n], inputs[n + 1 :]
-        table = scaled(pt.as_tensor_variable(table), self.values_scale)
+        table = pt.as_tensor_variable(table)
         points = [scaled(pt.as_tensor_variable(x), s) for x, s in zip(nodes, self.scales, strict=True)]
         for k, value in enumerate(parameters, start=1):
             x = scaled(pt.as_tensor_variable(value), self.scales[k])
@@ -125,14 +125,31 @@ class TemplateNDSpectralModel(SpectralModel):
 
     @functools.cached_property
     def _table(self) -> np.ndarray:
-        """Values in the internal unit; parameters first, in their order, energy last."""
+        """Values in the internal unit, on their scale; parameters first, in their order, energy last."""
         names = list(self._map.geom.axes.names)[::-1]
         order = [names.index(name) for name in (*self.parameter_names, self._energy_name)]
-        return self._map.quantity[..., 0, 0].transpose(order).to_value(internal_unit(self.unit))
+        values = self._map.quantity[..., 0, 0].transpose(order).to_value(internal_unit(self.unit))
+        table: np.ndarray = scaled(np.asarray(values, dtype="float64"), self.values_scale)
+        return table
+
+    @functools.cached_property
+    def _nodes(self) -> tuple[np.ndarray, ...]:
+        """Nodes of the axes in internal units, energy first."""
+        return tuple(strip(axis.center) for axis in self._axes)
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
-        return (*(strip(axis.center) for axis in self._axes), self._table)
+        return (*self._nodes, self._table)
+
+    def _inputs(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
+        """Nodes, table and parameters; of axes whose parameter is a number the two nodes around it."""
+        (energies, *nodes), table = self._nodes, self._table
+        for k, parameter in enumerate(self.parameters):
+            if isinstance(values[parameter], int | float):
+                row = int(np.clip(np.searchsorted(nodes[k], values[parameter], side="right") - 1, 0, len(nodes[k]) - 2))
+                nodes[k] = nodes[k][row : row + 2]
+                table = table[(*(slice(None),) * k, slice(row, row + 2))]
+        return (energies, *nodes, table, *self._arguments(values))
 
     def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
         """Return the energies of the table; see `SpectralModel.breaks`."""
@@ -180,7 +197,7 @@ class TemplateNDSpectralModel(SpectralModel):
         new = type(self).__new__(type(self))
         memo[id(self)] = new
         for key, value in self.__dict__.items():
-            new.__dict__[key] = value if key in ("_map", "_table") else copy.deepcopy(value, memo)
+            new.__dict__[key] = value if key in ("_map", "_table", "_nodes") else copy.deepcopy(value, memo)
         return new
 
 

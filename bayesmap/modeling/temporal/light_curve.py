@@ -17,7 +17,7 @@ from bayesmap.maps.fits import write_hdulist
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.interpolate import interpolate
 from bayesmap.modeling.temporal.base import TemporalModel
-from bayesmap.modeling.temporal.piecewise import cumulative
+from bayesmap.modeling.temporal.piecewise import between
 from bayesmap.modeling.temporal.tables import checked_columns
 from bayesmap.units import strip
 
@@ -89,7 +89,7 @@ class LightCurveTemplateTemporalModel(TemporalModel):
     @staticmethod
     def evaluate_integral(t_min: Any, t_max: Any, nodes: Any, norms: Any, t_ref: Any) -> Any:
         """Return the exact integral in the internal unit of time."""
-        return cumulative(t_max - t_ref, nodes, norms) - cumulative(t_min - t_ref, nodes, norms)
+        return between(t_min - t_ref, t_max - t_ref, nodes, norms, t_max - t_min)
 
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
         """Raise a ValueError outside of the table."""

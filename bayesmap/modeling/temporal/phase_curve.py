@@ -14,7 +14,7 @@ from bayesmap.maps.fits import write_hdulist
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.interpolate import interpolate
 from bayesmap.modeling.temporal.base import TemporalModel
-from bayesmap.modeling.temporal.piecewise import cumulative
+from bayesmap.modeling.temporal.piecewise import between
 from bayesmap.modeling.temporal.tables import checked_columns
 
 __all__ = ["TemplatePhaseCurveTemporalModel"]
@@ -104,13 +104,13 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
     ) -> Any:
         """Return the integral in the internal unit of time."""
         low, high = (cls._cycles(t, t_ref, phi_ref, f0, f1, f2) for t in (t_min, t_max))
-        whole = cumulative(pt.ones(1), phase, norm)[0]
-
-        def area(cycles: Any) -> Any:
-            return cumulative(cycles - pt.floor(cycles), phase, norm)
-
-        curve = whole * (pt.floor(high) - pt.floor(low)) + area(high) - area(low)
-        return curve * (t_max - t_min) / pt.switch(pt.eq(high, low), 1.0, high - low)
+        phase, norm = pt.as_tensor_variable(phase), pt.as_tensor_variable(norm)
+        period = (0.5 * (norm[1:] + norm[:-1]) * (phase[1:] - phase[:-1])).sum()
+        start, stop, periods = low - pt.floor(low), high - pt.floor(high), pt.floor(high) - pt.floor(low)
+        time = t_max - t_min
+        stretch = time / pt.switch(pt.eq(high, low), 1.0, high - low)  # time per cycle
+        whole = periods * stretch
+        return period * whole + between(start, stop, phase, norm, time - whole, stretch)
 
     # -- files ------------------------------------------------------------------------------------------------------
     @classmethod
