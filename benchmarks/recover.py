@@ -24,6 +24,13 @@ from typing import Any
 
 from benchmarks.clock import one_thread
 
+#: how files are sampled that say so in their section ``adapt``
+OPTIONS = {
+    "fov-background-runs": {"target_accept": 0.95},
+    "mrk-501": {"target_accept": 0.95},
+    "pks-2155-304-ebl": {"target_accept": 0.95},
+    "point-sources": {"target_accept": 0.95},
+}
 LIMIT = 2.968  # of a standard normal variable: the central 99.7 %
 HEAD = ("parameters", "effective draws", "per CPU s", "R-hat", "divergences", "worst rank", "CPU s")
 TITLES = {"types": "type", "zoo": "file"}
@@ -71,7 +78,7 @@ def row_of(kind: str, name: str, seed: int, fit_of: Callable[[str, int], Any]) -
     start = time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = asdict(sampled(fit_of(name, seed)))
+        result = asdict(sampled(fit_of(name, seed), **OPTIONS.get(name, {})))
     result["cpu"] = time.process_time() - start
     return {"kind": kind, "name": name, "seed": seed, **result, "warnings": sorted({str(w.message) for w in caught})}
 
@@ -84,6 +91,7 @@ def outside(row: dict[str, Any]) -> int:
 def notes(row: dict[str, Any]) -> str:
     """What is special about a row."""
     found = [] if row["sampler"] == "whitened" else ["not whitened"]
+    found += [f"{key}={value}" for key, value in OPTIONS.get(row["name"], {}).items()]
     found += ["new noise"] if row.get("again") else []
     return f" ({', '.join(found)})" if found else ""
 
@@ -110,6 +118,8 @@ def table(rows: list[dict[str, Any]], kind: str) -> str:
         f"{sum(map(outside, first))} of {total} true values are outside of the central 99.7 %; {0.003 * total:.1f} are"
     )
     text += f" expected. With new noise: {sum(map(outside, again))}." if again else " expected."
+    squares = sum(rank**2 for row in first for rank in row["ranks"].values())
+    text += f" The squares of all ranks sum to {squares:.0f}; {total} are expected."
     return "\n".join([*lines, "", f"{text} {sum(row['cpu'] for row in rows):.0f} CPU s in all."]) + "\n"
 
 

@@ -395,13 +395,13 @@ class Sampled:
     sample_cpu: float
 
 
-def sampled(fit: CompiledFit, draws: int = 500, chains: int = 4, seed: int = 1) -> Sampled:
+def sampled(fit: CompiledFit, draws: int = 500, chains: int = 4, seed: int = 1, **options: Any) -> Sampled:
     """Sample by NUTS on one core and compare with the values of the parameters."""
     start = time.process_time()
     with quick_compilation():
         fit.density(fit.density.start)
     compiled = time.process_time()
-    tree = fit.sample(draws, chains=chains, random_state=seed, cores=1, progress_bar=False)
+    tree = fit.sample(draws, chains=chains, random_state=seed, cores=1, progress_bar=False, **options)
     end = time.process_time()
     report = convergence_report(tree)
     ranks = {}

@@ -43,7 +43,7 @@ def test_truth_is_recovered(name):
     for label, pull in zip(found.names, found.pulls, strict=True):
         assert abs(pull) < LIMIT, (label, pull)
     # it comes from the data: the prior alone would be one wide
-    assert np.sqrt(np.diag(found.covariance)).max() < 0.7
+    assert np.sqrt(np.diag(found.covariance)).max() < 0.5
 
 
 def test_all_pulls_together():
