@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("operations", "memory", "lazy", "crab", "joint")
 FILES = {"cta": "cta-1dc-gc/cta-1dc-gc.fits.gz", "hess": "hess-dl3-dr1-reduced/crab-23523.fits.gz"}
 #: of four chains each; those of the runs are enough for an R-hat below 1.01
-DRAWS: dict[str, dict[str, int | None]] = {"crab": {"draws": 250, "tune": 100}, "joint": {"draws": 1000, "tune": None}}
+DRAWS: dict[str, dict[str, int | None]] = {"crab": {"draws": 400, "tune": 100}, "joint": {"draws": 1000, "tune": None}}
 OPERATIONS = (
     "read",
     "write",

@@ -84,7 +84,7 @@ def fit(datasets: Any) -> dict[str, Any]:
 
 
 def sample(datasets: Any, draws: int, tune: int | None = None, chains: int = 4) -> dict[str, Any]:
-    """Compile, then sample with the default sampler on one core: mode search and whitening count as sampling."""
+    """Compile, then sample with the default sampler, chains at the same time: mode search and whitening count as sampling."""
     from bayesmap.inference import compile_fit, convergence_report
     from bayesmap.modeling import Prior
 
@@ -95,7 +95,7 @@ def sample(datasets: Any, draws: int, tune: int | None = None, chains: int = 4) 
     compiled = compile_fit(datasets)
     compiled.density(compiled.density.start)
     compiling = clock.lap()
-    tree = compiled.sample(draws=draws, tune=tune, chains=chains, random_state=SEED, cores=1, progress_bar=False)
+    tree = compiled.sample(draws=draws, tune=tune, chains=chains, random_state=SEED, progress_bar=False)
     seconds = clock.lap()
     report = convergence_report(tree)
     return {
