@@ -84,7 +84,7 @@ def fit(datasets: Any) -> dict[str, Any]:
 
 
 def sample(datasets: Any, draws: int, tune: int | None = None, chains: int = 4) -> dict[str, Any]:
-    """Compile, then sample with the default sampler, chains at the same time: mode search and whitening count as sampling."""
+    """Compile, then sample by default, chains at the same time: mode search and whitening count as sampling."""
     from bayesmap.inference import compile_fit, convergence_report
     from bayesmap.modeling import Prior
 
