@@ -30,6 +30,7 @@ OPTIONS = {
     "mrk-501": {"target_accept": 0.95},
     "pks-2155-304-ebl": {"target_accept": 0.95},
     "point-sources": {"target_accept": 0.95},
+    "vela-pulsar": {"target_accept": 0.95},
 }
 LIMIT = 2.968  # of a standard normal variable: the central 99.7 %
 HEAD = ("parameters", "effective draws", "per CPU s", "R-hat", "divergences", "worst rank", "CPU s")
