@@ -148,9 +148,6 @@ class GaussianGroup(_Positions):
         """Weights of the mixtures, ``(n_source, n_energy, n_component)``."""
         return self.weight
 
-    def _point_halves(self) -> np.ndarray:
-        return np.minimum(np.ceil(self.radii * self.pixels_per_deg).astype("int64") + 1, self.max_half)
-
 
 class FollowingGaussian(GaussianGroup):
     """A point or round Gaussian whose PSF and energy dispersion follow its position.

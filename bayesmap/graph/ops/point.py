@@ -15,7 +15,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._numba import inner_kernel, kernel, register_kernel
-from bayesmap.graph.ops.project import row_range
+from bayesmap.graph.ops.project import energy_bands, row_range
 
 __all__ = ["PointCounts", "PointTotal"]
 
@@ -73,19 +73,6 @@ def _window(place, nodes):
 
 
 @inner_kernel
-def _bands(edisp):
-    """First and one-past-last true energy that reach each reconstructed energy."""
-    n_reco, n_true = edisp.shape
-    bands = np.zeros((n_reco, 2), dtype=np.int64)
-    for e in range(n_reco):
-        bands[e, 0] = n_true
-        for k in range(n_true):
-            if edisp[e, k] != 0.0:
-                bands[e, 0], bands[e, 1] = min(bands[e, 0], k), k + 1
-    return bands
-
-
-@inner_kernel
 def _reached_bins(y0, x0, size, n_y, n_x, bands, columns, rows):
     """Selected bins of a window with their pixel and energy, and the pixels: y, x and range of true energies."""
     y_min, y_max, x_min, x_max = max(y0, 0), min(y0 + size, n_y), max(x0, 0), min(x0 + size, n_x)
@@ -122,7 +109,7 @@ def _point_counts(place, flux, nodes, edisp, exposure, columns, rows):
         return bins, np.full(bins.size, np.nan), np.full((3, 1, n_energy), np.nan), places
     side, over = nodes.shape[0], nodes.shape[1]
     y0, x0, row, column, wy, wx = _window(place, nodes)
-    bands, size = _bands(edisp), 2 * (side - 3) + 1
+    bands, size = energy_bands(edisp), 2 * (side - 3) + 1
     bins, places, pixels = _reached_bins(y0, x0, size, exposure.shape[0], exposure.shape[1], bands, columns, rows)
     quadrant = nodes.reshape((side * over, side * over, n_energy))
     seen = np.zeros((3, len(pixels), n_energy))
@@ -150,7 +137,7 @@ def _point_counts(place, flux, nodes, edisp, exposure, columns, rows):
 @kernel
 def _point_counts_adjoint(flux, edisp, seen, places, g_counts):
     n_pixel, n_energy = seen.shape[1], seen.shape[2]
-    bands = _bands(edisp)
+    bands = energy_bands(edisp)
     weights = np.zeros((n_pixel, n_energy))
     for b in range(len(g_counts)):
         e = places[1, b]

@@ -16,23 +16,31 @@ from pytensor.graph.op import Op
 
 from bayesmap._numba import inner_kernel, kernel, register_kernel
 
-__all__ = ["Project", "ProjectAdjoint", "project", "row_range"]
+__all__ = ["Project", "ProjectAdjoint", "energy_bands", "project", "row_range"]
+
+
+@inner_kernel
+def energy_bands(edisp):
+    """First and one-past-last true energy that reach each reconstructed energy, from ``(n_reco, n_true)``."""
+    n_reco, n_true = edisp.shape
+    bands = np.zeros((n_reco, 2), dtype=np.int64)
+    for e in range(n_reco):
+        first, last = n_true, 0
+        for j in range(n_true):
+            if edisp[e, j] != 0.0:
+                if first == n_true:
+                    first = j
+                last = j + 1
+        bands[e, 0], bands[e, 1] = first, last
+    return bands
 
 
 @inner_kernel
 def _bands(edisp):
-    """First and one-past-last true energy that reach each reconstructed energy of each source."""
-    n_source, n_reco, n_true = edisp.shape
-    bands = np.zeros((n_source, n_reco, 2), dtype=np.int64)
-    for s in range(n_source):
-        for e in range(n_reco):
-            first, last = n_true, 0
-            for j in range(n_true):
-                if edisp[s, e, j] != 0.0:
-                    if first == n_true:
-                        first = j
-                    last = j + 1
-            bands[s, e, 0], bands[s, e, 1] = first, last
+    """The same for each source: ``(n_source, n_reco, 2)``."""
+    bands = np.empty((edisp.shape[0], edisp.shape[1], 2), dtype=np.int64)
+    for s in range(edisp.shape[0]):
+        bands[s] = energy_bands(edisp[s])
     return bands
 
 

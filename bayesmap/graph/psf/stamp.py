@@ -2,10 +2,10 @@
 
 import functools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
+from scipy.interpolate import BSpline
 from scipy.ndimage import spline_filter1d
 
 from bayesmap.graph.psf.profile import PSFProfile, cell_averages, pixel_integrals
@@ -13,6 +13,7 @@ from bayesmap.graph.psf.profile import PSFProfile, cell_averages, pixel_integral
 __all__ = ["SplineStamp", "TotalTable", "fit_stamp", "total_table"]
 
 PER_PIXEL = 12  # samples of the profile per pixel
+_CUBIC = BSpline.basis_element([-2, -1, 0, 1, 2])
 EDGE = 2  # pixels at the ends of a table in which its splines feel that it ends
 
 
@@ -99,25 +100,14 @@ def _tabulate(profile: PSFProfile, scale: tuple[float, float], half: int, oversa
     return replace(stamp, error=error)
 
 
-def _cubic(fraction: Any) -> list[Any]:
-    """The four cubic B-spline weights of the nodes around a fraction in [0, 1)."""
-    rest = 1 - fraction
-    return [
-        rest**3 / 6,
-        (4 - 6 * fraction**2 + 3 * fraction**3) / 6,
-        (4 - 6 * rest**2 + 3 * rest**3) / 6,
-        fraction**3 / 6,
-    ]
-
-
 def _weights_at(half: int, oversampling: int, shift: float) -> np.ndarray:
     """Weights of the nodes on one side, for pixels at distance k + shift from the source: one row per pixel."""
     size = 2 * half + 1
     node = (np.arange(-half, half + 1) + shift) * oversampling
     first = np.floor(node).astype(int)
     matrix = np.zeros((size, (half + 3) * oversampling))
-    for k, weight in enumerate(_cubic(node - first)):
-        np.add.at(matrix, (np.arange(size), np.abs(first - 1 + k)), weight)
+    for near in (first - 1, first, first + 1, first + 2):
+        np.add.at(matrix, (np.arange(size), np.abs(near)), _CUBIC(node - near))
     return matrix
 
 

@@ -1,6 +1,5 @@
 """Light curves from tables."""
 
-import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +15,8 @@ from bayesmap._util import check_option, make_path
 from bayesmap.maps.fits import write_hdulist
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.interpolate import interpolate
-from bayesmap.modeling.temporal.base import TemporalModel
 from bayesmap.modeling.temporal.piecewise import between
-from bayesmap.modeling.temporal.tables import checked_columns
+from bayesmap.modeling.temporal.tables import TableTemporalModel, checked_columns
 from bayesmap.units import strip
 
 __all__ = ["LightCurveTemplateTemporalModel"]
@@ -26,7 +24,7 @@ __all__ = ["LightCurveTemplateTemporalModel"]
 FORMATS = ("table", "map")
 
 
-class LightCurveTemplateTemporalModel(TemporalModel):
+class LightCurveTemplateTemporalModel(TableTemporalModel):
     r"""Light curve from a table, straight lines between its rows.
 
     .. math::
@@ -159,12 +157,6 @@ class LightCurveTemplateTemporalModel(TemporalModel):
         hdu = fits.table_to_hdu(self.to_table())
         write_hdulist(fits.HDUList([fits.PrimaryHDU(), hdu]), make_path(self.filename), overwrite=overwrite)
 
-    def file_data(self) -> dict[str, Any]:
-        """Return what a model file holds besides parameters."""
-        if self.filename is None:
-            raise ValueError(f"{type(self).__name__} has no filename; set it before writing a model file")
-        return super().file_data()
-
     @classmethod
     def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
@@ -177,13 +169,6 @@ class LightCurveTemplateTemporalModel(TemporalModel):
         model = cls.read(path, data.get("format", "table"), **arguments)
         model.filename = data["filename"]
         return model
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy the parameters; the table, which nobody changes, is shared."""
-        new = copy.copy(self)
-        for name in self.parameter_names:
-            new.__dict__[name] = copy.deepcopy(getattr(self, name), memo)
-        return new
 
 
 def _table_of_map(path: Path) -> Table:

@@ -1,6 +1,5 @@
 """Periodic light curves from tables of phases."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -13,14 +12,13 @@ from bayesmap._util import make_path
 from bayesmap.maps.fits import write_hdulist
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.interpolate import interpolate
-from bayesmap.modeling.temporal.base import TemporalModel
 from bayesmap.modeling.temporal.piecewise import between
-from bayesmap.modeling.temporal.tables import checked_columns
+from bayesmap.modeling.temporal.tables import TableTemporalModel, checked_columns
 
 __all__ = ["TemplatePhaseCurveTemporalModel"]
 
 
-class TemplatePhaseCurveTemporalModel(TemporalModel):
+class TemplatePhaseCurveTemporalModel(TableTemporalModel):
     r"""Light curve that repeats with the phase of a timing solution, straight lines between the rows of a table.
 
     .. math::
@@ -140,12 +138,6 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
         hdulist = fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(self.table)])
         write_hdulist(hdulist, make_path(self.filename), overwrite=overwrite)
 
-    def file_data(self) -> dict[str, Any]:
-        """Return what a model file holds besides parameters."""
-        if self.filename is None:
-            raise ValueError(f"{type(self).__name__} has no filename; set it before writing a model file")
-        return super().file_data()
-
     @classmethod
     def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
@@ -157,13 +149,6 @@ class TemplatePhaseCurveTemporalModel(TemporalModel):
         model = cls.read(find_file(data["filename"], folder), data.get("normalize", True), **arguments)
         model.filename = data["filename"]
         return model
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy the parameters; the table, which nobody changes, is shared."""
-        new = copy.copy(self)
-        for name in self.parameter_names:
-            new.__dict__[name] = copy.deepcopy(getattr(self, name), memo)
-        return new
 
 
 def _whole_period(label: str, phase: Any, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

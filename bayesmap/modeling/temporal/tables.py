@@ -1,11 +1,45 @@
-"""Tables of temporal templates: checks and units."""
+"""Temporal models that are tables in files of their own."""
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
 
-__all__ = ["checked_columns"]
+from bayesmap.modeling.temporal.base import TemporalModel
+
+__all__ = ["TableTemporalModel", "checked_columns"]
+
+
+class TableTemporalModel(TemporalModel):
+    """A temporal model whose table is in a file.
+
+    Attributes
+    ----------
+    filename : str or None
+        The file, as a model file names it.
+    """
+
+    filename: str | None
+
+    def file_data(self) -> dict[str, Any]:
+        """Return what a model file holds besides parameters.
+
+        Raises
+        ------
+        ValueError
+            If the model has no file name.
+        """
+        if self.filename is None:
+            raise ValueError(f"{type(self).__name__} has no filename; set it before writing a model file")
+        return super().file_data()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the parameters; the table, which nobody changes, is shared."""
+        new = copy.copy(self)
+        for name in self.parameter_names:
+            new.__dict__[name] = copy.deepcopy(getattr(self, name), memo)
+        return new
 
 
 def checked_columns(label: str, table: Any, first: str, second: str) -> tuple[u.Quantity, np.ndarray]:
