@@ -1,5 +1,6 @@
 """Events with time, direction and energy, and their files."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any, Self
@@ -14,7 +15,10 @@ from astropy.time import Time
 from bayesmap.errors import FormatError
 from bayesmap.irf.gti import GTI
 from bayesmap.maps import Geom, MapCoord
-from bayesmap.maps.fits import open_fits, write_hdulist
+from bayesmap.maps.files import named_errors, open_fits
+from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.tables import read_fits_table
+from bayesmap.units import parse_unit
 
 __all__ = ["EventList"]
 
@@ -48,7 +52,7 @@ class EventList:
         if missing:
             raise ValueError(f"an event list needs the columns {list(COLUMNS)}, {missing} are missing")
         for name, unit in COLUMNS.items():
-            if unit and not u.Unit(table[name].unit or "").is_equivalent(unit):
+            if unit and not _is_equivalent(table[name].unit, unit):
                 raise ValueError(f"the column {name} of an event list needs a unit like {unit}, got {table[name].unit}")
         self.table, self.gti = table, gti
 
@@ -141,18 +145,32 @@ class EventList:
         Raises
         ------
         FormatError
-            If an HDU or a column is missing.
+            If an HDU or a column is missing, or a unit is wrong; the message names file and HDU.
         """
         with open_fits(filename, checksum=checksum) as hdulist:
             for name in ("EVENTS", "GTI"):
                 if name not in hdulist:
                     raise FormatError(f"{filename} has no HDU {name!r}, its HDUs are {[h.name for h in hdulist]}")
             gti = GTI.from_table_hdu(hdulist["GTI"])
-            table = Table.read(hdulist["EVENTS"])
-        try:
-            return cls(table, gti)
-        except ValueError as error:
-            raise FormatError(f"HDU 'EVENTS' of {filename}: {error}") from error
+            table = read_fits_table(hdulist["EVENTS"])
+            with named_errors(filename, "EVENTS"):
+                return cls(_with_units(table), gti)
+
+
+def _with_units(table: Table) -> Table:
+    """The table with units as `~bayesmap.units.parse_unit` reads them; unknown ones of further columns stay."""
+    for name in table.colnames:
+        with contextlib.suppress(ValueError):
+            table[name].unit = parse_unit(table[name].unit) if table[name].unit else None
+    return table
+
+
+def _is_equivalent(given: Any, unit: str) -> bool:
+    """Whether a unit, perhaps an unknown one, is of a kind."""
+    try:
+        return bool(parse_unit(given).is_equivalent(unit))
+    except ValueError:
+        return False
 
 
 def time_header(gti: GTI) -> Mapping[str, Any]:

@@ -11,9 +11,11 @@ from bayesmap.datasets.base import Dataset
 from bayesmap.datasets.flux_points_stat import NEEDS, flux_points_likelihood, stat_array, valid_points
 from bayesmap.datasets.info import models_text
 from bayesmap.estimators import FluxPoints
+from bayesmap.estimators.sed_types import flags
 from bayesmap.graph.arrays import time_intervals
 from bayesmap.io import read_flux_table, write_flux_table
 from bayesmap.likelihoods import FluxPointsLikelihood
+from bayesmap.maps.files import named_errors
 from bayesmap.modeling import SkyModel
 
 __all__ = ["FluxPointsDataset"]
@@ -287,12 +289,13 @@ class FluxPointsDataset(Dataset):
         """
         data = FluxPoints.read(filename, checksum=checksum)
         table, _ = read_flux_table(filename)
-        masks = {key: np.asarray(table[key], dtype=bool) for key in ("mask_fit", "mask_safe") if key in table.colnames}
-        if not table.meta.get("MASKFIT", True):
-            masks.pop("mask_fit", None)
-        stored = {key: data.meta.pop(key, None) for key in ("NAME", "STATTYPE", "MASKFIT")}
-        stat_type = stored["STATTYPE"] or "chi2"
-        return cls(data=data, name=name or stored["NAME"], stat_type=stat_type, **masks)
+        with named_errors(filename):
+            masks = {key: flags(table, key) for key in ("mask_fit", "mask_safe") if key in table.colnames}
+            if not table.meta.get("MASKFIT", True):
+                masks.pop("mask_fit", None)
+            stored = {key: data.meta.pop(key, None) for key in ("NAME", "STATTYPE", "MASKFIT")}
+            stat_type = stored["STATTYPE"] or "chi2"
+            return cls(data=data, name=name or stored["NAME"], stat_type=stat_type, **masks)
 
     def write(self, filename: Any, overwrite: bool = False, checksum: bool = False) -> None:
         """Write the flux points and masks to a FITS file (``.fits``), or as text in the ECSV format.

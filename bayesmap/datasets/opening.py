@@ -9,7 +9,7 @@ from bayesmap.datasets.flux_points import FluxPointsDataset
 from bayesmap.datasets.map import MapDataset
 from bayesmap.datasets.onoff import MapDatasetOnOff
 from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
-from bayesmap.maps.files import open_fits
+from bayesmap.maps.files import open_fits, open_regular
 
 __all__ = ["open_datasets"]
 
@@ -45,8 +45,7 @@ def open_datasets(filename: Any, name: str | None = None) -> Datasets:
         If a name is given for a list.
     """
     path = make_path(filename)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
+    open_regular(path).close()
     if path.suffix in LISTS:
         if name is not None:
             raise ValueError(f"{path} lists datasets with names of their own; the name {name!r} has no place")

@@ -15,6 +15,7 @@ from typing import Any
 from bayesmap._util import make_path
 from bayesmap.datasets.registry import DATASET_REGISTRY
 from bayesmap.errors import FormatError
+from bayesmap.maps.files import read_text
 from bayesmap.modeling import Models
 from bayesmap.modeling.node import Node
 from bayesmap.modeling.yaml import dump
@@ -65,10 +66,7 @@ def read_datasets(
         gives file, line and place in the file.
     """
     path = make_path(filename)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path} is no YAML file: {error}") from None
+    text = read_text(path)
     source = YamlSource(text, str(path), FormatError)
     top = Node(source.load(), source).mapping()
     top.check_keys(TOP_KEYS)

@@ -10,13 +10,13 @@ import numpy as np
 from astropy.table import Table
 
 from bayesmap._util import check_option
-from bayesmap.errors import FormatError
 from bayesmap.estimators.quantities import FLUXES, FluxQuantities
 from bayesmap.estimators.sed_types import COMMON, SED_UNITS, SUFFIXES, EnergyBins
 from bayesmap.estimators.tables import as_sky_model, read_table, reference_flux, to_table
 from bayesmap.io import read_flux_table, write_flux_table
 from bayesmap.irf import GTI
 from bayesmap.maps import Map, RegionGeom
+from bayesmap.maps.files import named_errors
 from bayesmap.modeling import SkyModel
 from bayesmap.modeling.spectral import PowerLawSpectralModel
 
@@ -114,10 +114,8 @@ class FluxPoints(FluxQuantities):
             If columns are missing or units wrong; the message names the file.
         """
         table, gti = read_flux_table(filename, checksum=checksum, table_format=table_format)
-        try:
+        with named_errors(filename):
             return cls.from_table(table, sed_type=sed_type, format=format, reference_model=reference_model, gti=gti)
-        except FormatError as error:
-            raise FormatError(f"{filename}: {error}") from error
 
     @classmethod
     def from_table(

@@ -15,8 +15,9 @@ from astropy.table import Table
 from bayesmap._util import check_option
 from bayesmap.errors import FormatError
 from bayesmap.maps import MapAxis
+from bayesmap.units import parse_unit
 
-__all__ = ["COMMON", "SED_UNITS", "SUFFIXES", "EnergyBins", "column", "guess_sed_type"]
+__all__ = ["COMMON", "SED_UNITS", "SUFFIXES", "EnergyBins", "column", "flags", "guess_sed_type"]
 
 #: unit of each way to state a flux; "likelihood" is in units of a reference flux
 SED_UNITS: dict[str, u.UnitBase] = {
@@ -107,9 +108,12 @@ def column(table: Table, name: str, unit: u.UnitBase | str | None = None) -> u.Q
     """
     data = table[name]
     given = getattr(data, "unit", None)
-    values = np.ma.filled(np.ma.asarray(data, dtype="float64"), np.nan)
     try:
-        parsed = _without_events(u.Unit(given or ""))
+        values = np.ma.filled(np.ma.asarray(data, dtype="float64"), np.nan)
+    except (ValueError, TypeError) as error:
+        raise FormatError(f"column {name!r} holds {data.dtype.name}, not numbers: {error}") from error
+    try:
+        parsed = parse_unit(given)
         quantity = u.Quantity(np.asarray(values, dtype="float64"), parsed)
         return quantity if unit is None else quantity.to(unit)
     except (ValueError, TypeError) as error:
@@ -118,12 +122,44 @@ def column(table: Table, name: str, unit: u.UnitBase | str | None = None) -> u.Q
         ) from error
 
 
-def _without_events(unit: u.UnitBase) -> u.UnitBase:
-    """The unit without photons or counts."""
-    kept = [
-        base**power for base, power in zip(unit.bases, unit.powers, strict=True) if base not in (u.ph, u.ct, u.count)
-    ]
-    return u.Unit(np.prod(kept) * unit.scale if kept else u.dimensionless_unscaled)
+#: what stands for true and false in columns of text
+WORDS = {"true": True, "t": True, "yes": True, "y": True, "1": True}
+WORDS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "": False}
+
+
+def flags(table: Table, name: str) -> np.ndarray:
+    """Column of truth values: booleans, the numbers 0 and 1, or words such as "True" and "no".
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table.
+    name : str
+        Name of the column. Masked entries are false.
+
+    Returns
+    -------
+    numpy.ndarray
+        Booleans.
+
+    Raises
+    ------
+    FormatError
+        If there is anything else.
+    """
+    data = np.ma.asarray(table[name])
+    if data.dtype.kind in "SU":
+        words = np.char.asarray(data.filled("")).ravel().astype(str).tolist()
+        values = [WORDS.get(text.strip().lower()) for text in words]
+        if None in values:
+            raise FormatError(
+                f"column {name!r} must say true or false for each point, found {words[values.index(None)]!r}"
+            )
+        return np.array(values, dtype=bool).reshape(data.shape)
+    numbers = data.filled(0) if data.dtype.kind in "biuf" else None
+    if numbers is None or not np.all((numbers == 0) | (numbers == 1)):
+        raise FormatError(f"column {name!r} must say true or false for each point, found {list(data[:3])}")
+    return np.asarray(numbers, dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -154,10 +190,10 @@ class EnergyBins:
         low: Any = None
         high: Any = None
         if {"e_min", "e_max"} <= set(table.colnames):
-            low = column(table, "e_min", "TeV").to(_without_events(u.Unit(table["e_min"].unit)))
+            low = column(table, "e_min", "TeV").to(parse_unit(table["e_min"].unit))
             high = column(table, "e_max", "TeV").to(low.unit)
         if "e_ref" in table.colnames:
-            ref = column(table, "e_ref", "TeV").to(_without_events(u.Unit(table["e_ref"].unit)))
+            ref = column(table, "e_ref", "TeV").to(parse_unit(table["e_ref"].unit))
         else:
             ref = np.sqrt(low * high)
         if not np.all(np.isfinite(ref.value)) or np.any(ref.value <= 0) or np.any(np.diff(ref.value) <= 0):

@@ -10,7 +10,7 @@ from astropy.table import Table
 from scipy.stats import norm as normal
 
 from bayesmap._util import check_option
-from bayesmap.estimators.sed_types import COMMON, SED_UNITS, SUFFIXES, EnergyBins, column, guess_sed_type
+from bayesmap.estimators.sed_types import COMMON, SED_UNITS, SUFFIXES, EnergyBins, column, flags, guess_sed_type
 from bayesmap.maps import Map, RegionGeom
 from bayesmap.modeling import SkyModel
 from bayesmap.modeling.spectral import PowerLawSpectralModel, SpectralModel
@@ -22,6 +22,10 @@ REFERENCES = {"dnde": "ref_dnde", "flux": "ref_flux", "eflux": "ref_eflux"}
 
 #: quantities with one value per dataset, so that their columns have two dimensions
 PER_DATASET = ("counts", "npred", "npred_excess")
+
+
+#: columns of truth values, and what early files call the first
+FLAGS, EARLY_IS_UL = ("is_ul", "success"), "ul"
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ def read_table(table: Table, sed_type: str | None, reference_model: Any) -> Tabl
             values = column(table, name + suffix, SED_UNITS[sed_type]) / factor
             data[f"norm{suffix}"] = _as_map(geom, values.to_value(""))
     data |= {key: _common(geom, table, key) for key in COMMON if key in table.colnames}
+    if "is_ul" not in table.colnames and EARLY_IS_UL in table.colnames:
+        data["is_ul"] = _as_map(geom, flags(table, EARLY_IS_UL))
     return TableParts(data, bins, model, references, _meta(table, sed_type))
 
 
@@ -130,8 +136,8 @@ def _as_map(geom: RegionGeom, values: np.ndarray) -> Map:
 
 def _common(geom: RegionGeom, table: Table, key: str) -> Any:
     """One of the further columns: a map, or an array if there are several values per energy."""
-    if table[key].dtype.kind == "b":
-        return _as_map(geom, np.asarray(table[key], dtype=bool))
+    if key in FLAGS or table[key].dtype.kind == "b":
+        return _as_map(geom, flags(table, key))
     values = column(table, key, "").value
     if len(values) == 1 and len(table) != 1 or key in ("norm_scan", "stat_scan"):
         return np.broadcast_to(values.reshape(len(values), -1), (len(table), values.size // len(values))).copy()

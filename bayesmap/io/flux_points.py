@@ -7,25 +7,21 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_points/in
 
 import os
 import tempfile
-import warnings
-from pathlib import Path
 
-import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
-from astropy.utils.exceptions import AstropyWarning
 
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
 from bayesmap.irf import GTI
-from bayesmap.maps.files import GZIP_MAGIC, named_errors, open_fits
+from bayesmap.maps.files import named_errors, open_fits
 from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.tables import is_fits, read_fits_table, read_text_table
 
 __all__ = ["FLUX_POINTS_HDU", "read_flux_table", "write_flux_table"]
 
 #: name of the table in files that we write
 FLUX_POINTS_HDU = "FLUXPOINTS"
-FITS_MAGIC = b"SIMPLE"
 
 
 def read_flux_table(
@@ -55,12 +51,8 @@ def read_flux_table(
         If it holds no table of flux points; the message names the file.
     """
     path = make_path(filename)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    with path.open("rb") as handle:
-        start = handle.read(len(FITS_MAGIC))
-    if start != FITS_MAGIC and not start.startswith(GZIP_MAGIC):
-        return _read_text(path, table_format), None
+    if not is_fits(path):
+        return read_text_table(path, table_format), None
     with open_fits(path, checksum=checksum) as hdulist:
         with named_errors(path, FLUX_POINTS_HDU):
             hdu = _find(hdulist)
@@ -71,18 +63,6 @@ def read_flux_table(
             with named_errors(path, "GTI"):
                 gti = GTI.from_table_hdu(hdulist["GTI"])
     return table, gti
-
-
-def _read_text(path: Path, table_format: str) -> Table:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", AstropyWarning)
-            warnings.simplefilter("ignore", u.UnitsWarning)
-            return Table.read(path, format=table_format)
-    except (ValueError, KeyError, TypeError, OSError, AstropyWarning) as error:
-        raise FormatError(
-            f"{path} is neither a FITS file nor a table in the format {table_format!r}: {error}"
-        ) from error
 
 
 def _find(hdulist: fits.HDUList) -> fits.BinTableHDU:
@@ -99,12 +79,7 @@ def _find(hdulist: fits.HDUList) -> fits.BinTableHDU:
 
 
 def _read_hdu(hdu: fits.BinTableHDU) -> Table:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", u.UnitsWarning)
-        try:
-            table = Table.read(hdu, format="fits")
-        except (NameError, AttributeError) as error:  # astropy meets a damaged header
-            raise FormatError(f"the table cannot be read: {error}") from error
+    table = read_fits_table(hdu)
     table.meta.pop("EXTNAME", None)
     return table
 

@@ -11,13 +11,11 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/skymaps/wcs/index.html
 import contextlib
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import astropy.units as u
+import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 
 from bayesmap._util import check_option
 from bayesmap.errors import FormatError
@@ -27,6 +25,8 @@ from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map
 from bayesmap.maps.files import named_errors, open_fits
 from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.tables import read_fits_table
+from bayesmap.units import as_quantity
 
 __all__ = ["FORMAT_VERSION", "components_to_hdulist", "read_components", "write_components"]
 
@@ -38,7 +38,7 @@ def _read_map(key: str) -> Callable[[fits.HDUList, str], Map]:
     def read(hdulist: fits.HDUList, hdu: str) -> Map:
         m = check_unit(key, Map.from_hdulist(hdulist, hdu=hdu))
         if key == "exposure" and "livetime" in m.meta:
-            m.meta["livetime"] = u.Quantity(m.meta["livetime"])
+            m.meta["livetime"] = as_quantity(m.meta["livetime"])
         return m
 
     return read
@@ -47,6 +47,10 @@ def _read_map(key: str) -> Callable[[fits.HDUList, str], Map]:
 def _read_mask(hdulist: fits.HDUList, hdu: str) -> Map:
     """Masks are stored as integers, 0 or 1."""
     m = Map.from_hdulist(hdulist, hdu=hdu)
+    if bad := int(np.count_nonzero(~np.isfinite(m.data))):
+        raise FormatError(
+            f"HDU {hdu!r}: {bad} of {m.data.size} values are NaN or infinite; those of a mask are 0 and 1"
+        )
     return Map.from_geom(m.geom, data=m.data.astype(bool), unit="", meta=m.meta)
 
 
@@ -68,7 +72,7 @@ def _bands_columns(hdulist: fits.HDUList, hdu: str) -> set[str]:
     if bands not in hdulist:
         raise FormatError(f"the table {bands!r} of its axes is missing")
     header = hdulist[bands].header
-    return {name.strip() for key in header if key.startswith("AXCOLS") for name in header[key].split(",")}
+    return {name.strip() for key in header if key.startswith("AXCOLS") for name in str(header[key]).split(",")}
 
 
 #: name of the component, in the order in which they are written, and its reader
@@ -197,9 +201,8 @@ def _side_components(hdulist: fits.HDUList, where: object) -> dict[str, Any]:
         with named_errors(where, "GTI"):
             components["gti"] = GTI.from_table_hdu(hdulist["GTI"])
     if "META_TABLE" in hdulist:
-        with named_errors(where, "META_TABLE"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", u.UnitsWarning)
-            components["meta_table"] = Table.read(hdulist["META_TABLE"], format="fits")
+        with named_errors(where, "META_TABLE"):
+            components["meta_table"] = read_fits_table(hdulist["META_TABLE"])
     return components
 
 

@@ -6,7 +6,6 @@ OGIP/92-007 (spectra) and CAL/GEN/92-002 (responses), https://heasarc.gsfc.nasa.
 https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/ogip/index.html
 """
 
-import warnings
 from dataclasses import dataclass
 
 import astropy.units as u
@@ -14,6 +13,8 @@ import numpy as np
 from astropy.io import fits
 
 from bayesmap.errors import FormatError
+from bayesmap.maps.fits_layout import MEMORY_LIMIT
+from bayesmap.units import parse_unit
 
 __all__ = ["Matrix", "Spectrum", "column_unit", "energy_edges", "read_ebounds", "read_matrix", "read_spectrum"]
 
@@ -82,9 +83,7 @@ def column_unit(hdu: fits.BinTableHDU, name: str, kind: str) -> u.UnitBase:
     """
     text = hdu.columns[name].unit
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", u.UnitsWarning)
-            unit = u.Unit(text or "")
+        unit = parse_unit(text)
     except ValueError:
         unit = None
     if unit is None or not unit.is_equivalent(kind):
@@ -209,6 +208,11 @@ def read_matrix(hdu: fits.BinTableHDU, channel: np.ndarray) -> Matrix:
         raise FormatError(f"HDU {hdu.name!r} includes the effective area (HDUCLAS3 = FULL); a pure RMF is needed")
     edges = energy_edges(hdu, "ENERG_LO", "ENERG_HI")
     first = _first_channel(hdu, channel)
+    if len(hdu.data) * len(channel) * 8 > MEMORY_LIMIT:
+        raise FormatError(
+            f"HDU {hdu.name!r}: a matrix of {len(hdu.data)} true energies and {len(channel)} channels needs more than "
+            f"{MEMORY_LIMIT >> 20} MiB"
+        )
     data = np.zeros((len(hdu.data), len(channel)))
     columns = [hdu.data[name] for name in ("N_GRP", "F_CHAN", "N_CHAN", "MATRIX")]
     for row, (n_groups, starts, sizes, values) in enumerate(zip(*columns, strict=True)):

@@ -12,7 +12,8 @@ from astropy.io import fits
 from bayesmap._util import check_option
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps import Geom, Map, WcsGeom
-from bayesmap.maps.fits import open_fits, write_hdulist
+from bayesmap.maps.files import named_errors, open_fits
+from bayesmap.maps.fits import write_hdulist
 from bayesmap.maps.reduce import stack_slices
 
 __all__ = ["IRFMap", "all_sky_geom", "with_axes_of"]
@@ -112,11 +113,12 @@ class IRFMap:
         """
         check_option("format", format, ("gadf",))
         hdu = cls.tag.upper() if hdu is None else hdu
-        irf_map = Map.from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands)
+        irf_map, exposure_map = Map.from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands), None
         exposure_hdu = f"{hdu}_EXPOSURE" if exposure_hdu is None else exposure_hdu
-        if exposure_hdu not in hdulist:
-            return cls(irf_map)
-        return cls(irf_map, Map.from_hdulist(hdulist, hdu=exposure_hdu, hdu_bands=exposure_hdu_bands))
+        if exposure_hdu in hdulist:
+            exposure_map = Map.from_hdulist(hdulist, hdu=exposure_hdu, hdu_bands=exposure_hdu_bands)
+        with named_errors("", hdu):
+            return cls(irf_map, exposure_map)
 
     @classmethod
     def read(

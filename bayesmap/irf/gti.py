@@ -13,7 +13,10 @@ from astropy.time import Time, TimeDelta
 
 from bayesmap._util import check_option
 from bayesmap.errors import FormatError
-from bayesmap.maps.fits import open_fits, write_hdulist
+from bayesmap.maps.files import named_errors, open_fits
+from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.fits_time import reference_time
+from bayesmap.units import parse_unit
 
 __all__ = ["GTI"]
 
@@ -83,15 +86,12 @@ class GTI:
             If columns or the reference time are missing or wrong.
         """
         check_option("format", format, ("gadf",))
-        names = [] if table_hdu.columns is None else table_hdu.columns.names
+        names = getattr(getattr(table_hdu, "columns", None), "names", [])
         if not {"START", "STOP"} <= set(names):
             raise FormatError(f"HDU {table_hdu.name!r} needs the columns START and STOP, it has {names}")
-        try:
-            reference_time = _reference_time(table_hdu.header)
+        with named_errors("", table_hdu.name):
             columns = {name: _seconds(table_hdu, name) for name in ("START", "STOP")}
-            return cls(Table(columns), reference_time)
-        except (ValueError, KeyError, TypeError) as error:
-            raise FormatError(f"HDU {table_hdu.name!r} is not a table of good time intervals: {error}") from error
+            return cls(Table(columns), reference_time(table_hdu.header, "tt"))
 
     @classmethod
     def read(cls, filename: str | os.PathLike, hdu: str = "GTI", format: str = "gadf", checksum: bool = False) -> Self:
@@ -269,15 +269,13 @@ def _as_time(value: object, reference_time: Time) -> Time:
     return reference_time + np.atleast_1d(duration.to("s"))
 
 
-def _reference_time(header: fits.Header) -> Time:
-    """Reference time of a GADF table."""
-    if "MJDREFI" not in header:
-        raise KeyError("the keyword MJDREFI is missing")
-    scale = str(header.get("TIMESYS", "tt")).lower()
-    return Time(float(header["MJDREFI"]), float(header.get("MJDREFF", 0.0)), format="mjd", scale=scale)
-
-
 def _seconds(hdu: fits.BinTableHDU, name: str) -> u.Quantity:
     """A column of durations."""
     unit = hdu.columns[name].unit or hdu.header.get("TIMEUNIT", "s")
-    return u.Quantity(np.asarray(hdu.data[name], dtype="float64"), unit)
+    values = np.asarray(hdu.data[name], dtype="float64")
+    if not np.all(np.isfinite(values)):
+        raise FormatError(f"the column {name} has {int((~np.isfinite(values)).sum())} NaN or infinite values")
+    try:
+        return u.Quantity(values, parse_unit(unit)).to("s")
+    except ValueError as error:
+        raise FormatError(f"the column {name} has the unit {unit!r}; right is a unit of time") from error

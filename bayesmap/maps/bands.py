@@ -1,6 +1,5 @@
 """The table of axis bins that goes with a map image in FITS files (``_BANDS``)."""
 
-import warnings
 from collections.abc import Sequence
 
 import astropy.units as u
@@ -11,6 +10,7 @@ from bayesmap.errors import FormatError
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.label_axis import LabelMapAxis
 from bayesmap.maps.map_axes import MapAxes
+from bayesmap.units import parse_unit
 
 __all__ = ["axes_from_bands", "bands_columns", "bands_hdu", "bands_keywords"]
 
@@ -83,7 +83,7 @@ def axes_from_bands(hdu: fits.BinTableHDU) -> list[MapAxis]:
 
 
 def _axis(hdu: fits.BinTableHDU, number: int) -> MapAxis:
-    columns = [name.strip() for name in hdu.header[f"AXCOLS{number}"].split(",")]
+    columns = [name.strip() for name in str(hdu.header[f"AXCOLS{number}"]).split(",")]
     interp = str(hdu.header.get(f"INTERP{number}", "lin")).strip()
     missing = [name for name in columns if name not in hdu.columns.names]
     if missing or len(columns) not in (1, 2):
@@ -122,9 +122,7 @@ def _axis_name(column: str) -> str:
 def _unit(hdu: fits.BinTableHDU, column: str) -> u.UnitBase:
     text = hdu.columns[column].unit or ""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", u.UnitsWarning)
-            return u.Unit(text)
+        return parse_unit(text)
     except ValueError as error:
         raise FormatError(f"table {hdu.name!r}: column {column!r} has the unknown unit {text!r}") from error
 

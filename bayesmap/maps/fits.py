@@ -8,21 +8,20 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/skymaps/wcs/index.html
 import json
 import os
 import tempfile
-import warnings
 
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from bayesmap._util import check_option, make_path, suggest
 from bayesmap.errors import FormatError
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.bands import axes_from_bands, bands_hdu, bands_keywords
-from bayesmap.maps.files import DAMAGE, damage_is_an_error, open_fits
+from bayesmap.maps.files import damage_is_an_error, named_errors, open_fits
 from bayesmap.maps.map import Map
 from bayesmap.maps.region_fits import read_region_geom
 from bayesmap.maps.wcs import WcsGeom
+from bayesmap.units import parse_unit
 
 __all__ = ["map_from_hdulist", "map_to_hdulist", "open_fits", "read_map", "write_hdulist"]
 
@@ -36,6 +35,7 @@ def read_map(
     checksum: bool = False,
 ) -> Map:
     """Return the map of `Map.read`."""
+    _check_options(format, map_type)
     with open_fits(filename, checksum=checksum) as hdulist:
         return map_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format, map_type=map_type)
 
@@ -48,23 +48,28 @@ def map_from_hdulist(
     map_type: str = "auto",
 ) -> Map:
     """Return the map of `Map.from_hdulist`."""
+    _check_options(format, map_type)
+    image = _find_hdu(hdulist, hdu) if hdu is not None else _first_map(hdulist, map_type)
+    with named_errors("", image.name):
+        if map_type != "auto" and image.is_image != (map_type == "wcs"):
+            kind = "an image" if image.is_image else "a table"
+            raise FormatError(f"HDU {image.name!r} is {kind}, not a map of type {map_type!r}")
+        return (_image_map if image.is_image else _region_map)(hdulist, image, hdu_bands)
+
+
+def _check_options(format: str, map_type: str) -> None:
     check_option("format", format, ("gadf",))
     check_option("map_type", map_type, ("auto", "wcs", "region"))
-    image = _find_hdu(hdulist, hdu) if hdu is not None else _first_map(hdulist, map_type)
-    name = f"HDU {image.name!r}"
-    if map_type != "auto" and image.is_image != (map_type == "wcs"):
-        raise FormatError(f"{name} is {'an image' if image.is_image else 'a table'}, not a map of type {map_type!r}")
-    if not image.is_image:
-        return _region_map(hdulist, image, hdu_bands)
+
+
+def _image_map(hdulist: fits.HDUList, image: object, hdu_bands: str | None) -> Map:
+    """The map in an image."""
     data = _read_data(image)
     axes = _read_axes(hdulist, image, hdu_bands)
     expected = tuple(axis.nbin for axis in axes[::-1])
     if data.ndim < 2 or data.shape[:-2] != expected:
-        raise FormatError(f"{name} has an image of shape {data.shape}, its axes have {expected} bins")
-    try:
-        geom = WcsGeom.from_header(image.header, npix=data.shape[:-3:-1], axes=axes)
-    except ValueError as error:
-        raise FormatError(f"{name}: {error}") from error
+        raise FormatError(f"HDU {image.name!r} has an image of shape {data.shape}, its axes have {expected} bins")
+    geom = WcsGeom.from_header(image.header, npix=data.shape[:-3:-1], axes=axes)
     return Map.from_geom(geom, data=data, unit=_read_unit(image), meta=_read_meta(image))
 
 
@@ -97,17 +102,14 @@ def _first_map(hdulist: fits.HDUList, map_type: str) -> object:
         if map_type != "region" and hdu.is_image and hdu.header.get("NAXIS", 0) > 0:
             return hdu
     for hdu in hdulist:
-        if map_type != "wcs" and not hdu.is_image and "DATA" in hdu.columns.names:
+        if map_type != "wcs" and isinstance(hdu, fits.BinTableHDU) and "DATA" in hdu.columns.names:
             return hdu
     raise FormatError(f"there is no map in the file, its HDUs are {[hdu.name for hdu in hdulist]}")
 
 
 def _read_data(image: object) -> np.ndarray:
-    try:
-        with damage_is_an_error():
-            data = image.data
-    except (*DAMAGE, AstropyUserWarning) as error:
-        raise FormatError(f"HDU {image.name!r} cannot be read: {error}") from error
+    with damage_is_an_error():
+        data = image.data
     if data is None:
         raise FormatError(f"HDU {image.name!r} holds no data")
     return data if data.dtype.isnative or not image.is_image else data.astype(data.dtype.newbyteorder("="))
@@ -131,9 +133,7 @@ def _read_unit(image: object) -> u.UnitBase:
 
 def _parse_unit(hdu: object, text: str) -> u.UnitBase:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", u.UnitsWarning)
-            return u.Unit(text)
+        return parse_unit(text)
     except ValueError as error:
         raise FormatError(f"HDU {hdu.name!r} has the unknown unit {text!r}: {error}") from error
 

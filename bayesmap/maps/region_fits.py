@@ -18,13 +18,16 @@ from astropy.table import QTable, Table
 from bayesmap._util import check_option
 from bayesmap.errors import FormatError
 from bayesmap.maps.bands import axes_from_bands, bands_hdu, bands_keywords
-from bayesmap.maps.files import DAMAGE
+from bayesmap.maps.files import named_errors
 from bayesmap.maps.map import Map
 from bayesmap.maps.region import RegionGeom
 from bayesmap.maps.region_tools import simple_regions, union_of
 from bayesmap.maps.wcs_tools import read_wcs
 
 __all__ = ["read_region_geom", "region_geom_from_hdulist", "region_geom_to_hdulist", "region_map_to_hdulist"]
+
+#: parts of a union in a file, which is nested as deeply
+MOST_REGIONS = 300
 
 
 def region_map_to_hdulist(
@@ -101,19 +104,16 @@ def read_region_geom(hdulist: fits.HDUList, hdu_region: str, axes: list[object])
     if hdu_region not in hdulist:
         return RegionGeom(None, axes=axes)
     from regions import Regions
-    from regions.io.fits.core import FITSParserError
 
     hdu = hdulist[hdu_region]
-    try:
+    with named_errors("", hdu.name):
         parts = Regions.parse(_region_table(hdu), format="fits")
         wcs = read_wcs(hdu.header)
-        if not len(parts):
-            raise FormatError("it holds no region")
+        if not 0 < len(parts) <= MOST_REGIONS:
+            raise FormatError(f"it holds {len(parts)} regions; right are one to {MOST_REGIONS}")
         for part in parts:
             part.meta["include"] = True
         return RegionGeom(union_of([part.to_sky(wcs) for part in parts]), axes=axes, wcs=wcs)
-    except (*DAMAGE, FITSParserError) as error:
-        raise FormatError(f"HDU {hdu.name!r} holds no valid region: {error}") from error
 
 
 def _region_table(hdu: fits.BinTableHDU) -> Table:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from bayesmap._util import make_path
+from bayesmap.maps.files import named_errors
 from bayesmap.modeling.sky import Component, _check_part
 from bayesmap.modeling.spatial import SpatialModel
 from bayesmap.modeling.spectral import PowerLawNormSpectralModel, SpectralModel
@@ -137,7 +139,9 @@ class TemplateNPredModel(Component):
         """Read the map from a file; ``kwargs`` as for the class."""
         from bayesmap.maps import Map
 
-        return cls(Map.read(filename), filename=filename, **kwargs)
+        map = Map.read(filename)
+        with named_errors(make_path(filename)):
+            return cls(map, filename=filename, **kwargs)
 
     def write(self, overwrite: bool = False) -> None:
         """Write the map to ``filename``."""

@@ -9,6 +9,7 @@ import numpy as np
 from bayesmap._util import suggest
 from bayesmap.modeling.prior import Prior
 from bayesmap.modeling.prior_arguments import unit_text
+from bayesmap.units import as_quantity, parse_unit
 
 __all__ = ["JointMember", "MultivariateNormalPrior"]
 
@@ -61,7 +62,7 @@ class MultivariateNormalPrior:
         self.log = frozenset([log] if isinstance(log, str) else log)
         for name in sorted(self.log - set(self.names)):
             raise ValueError(f"log: {name!r} is not among the parameters{suggest(name, self.names)}")
-        given = [u.Quantity(value) for value in mean]
+        given = [as_quantity(value) for value in mean]
         if len(given) != len(self.names) or not all(value.isscalar for value in given):
             raise ValueError(f"mean must hold one number per parameter, {len(self.names)}, got {len(given)}")
         self.units = self._merge_units(given, units)
@@ -78,7 +79,7 @@ class MultivariateNormalPrior:
                 raise ValueError(f"mean of {name!r} is that of a logarithm and has no unit, got {unit}")
         if units is None:
             return tuple(own) if any(unit is not None for unit in own) else None
-        listed = [None if unit is None else u.Unit(unit) for unit in units]
+        listed = [None if unit is None else parse_unit(unit) for unit in units]
         if len(listed) != len(self.names):
             raise ValueError(f"units must hold one unit per parameter, {len(self.names)}, got {len(listed)}")
         for name, unit, other in zip(self.names, listed, own, strict=True):

@@ -13,6 +13,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from bayesmap.modeling.prior import Prior
+from bayesmap.units import as_quantity
 
 __all__ = [
     "beta",
@@ -42,7 +43,7 @@ def _interval(low: Any, high: Any, mass: Any, positive: bool = False) -> tuple[f
     ends = []
     for what, value in (("low", low), ("high", high)):
         try:
-            end = u.Quantity(value)
+            end = as_quantity(value)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{what} must be a number or a quantity, got {value!r}: {error}") from None
         if not end.isscalar or not np.isfinite(end.value):
@@ -63,7 +64,7 @@ def _end(high: Any, mass: Any) -> tuple[float, u.UnitBase, float]:
     """The upper end of an interval that begins at zero, its unit, and the probability below."""
     mass = _check_mass(mass)
     try:
-        quantity = u.Quantity(high)
+        quantity = as_quantity(high)
     except (TypeError, ValueError) as error:
         raise ValueError(f"high must be a number or a quantity, got {high!r}: {error}") from None
     if not quantity.isscalar or not 0 < quantity.value < np.inf:

@@ -8,6 +8,7 @@ import astropy.units as u
 from bayesmap._util import make_name
 from bayesmap.modeling.distributions import LOG, POSITIVE
 from bayesmap.modeling.prior_arguments import argument_unit, unit_text
+from bayesmap.units import parse_unit
 
 if TYPE_CHECKING:
     from bayesmap.modeling.parameter import Parameter
@@ -58,7 +59,7 @@ class HyperParameter:
             raise TypeError("a hyperparameter needs a name")
         if not isinstance(prior, Prior):
             raise TypeError(f"hyperparameter {name!r} needs a Prior of its own, got {prior!r}")
-        self._name, self._prior, self._unit = make_name(name), prior, u.Unit(unit)
+        self._name, self._prior, self._unit = make_name(name), prior, parse_unit(unit)
         try:
             prior.numbers(self._unit)
         except (ValueError, u.UnitsError) as error:

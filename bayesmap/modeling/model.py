@@ -10,6 +10,7 @@ import astropy.units as u
 from bayesmap._util import check_option, suggest
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.prior import Prior
+from bayesmap.units import as_quantity
 
 __all__ = ["KINDS", "ModelBase", "get_model_class", "model_classes"]
 
@@ -125,7 +126,7 @@ class ModelBase:
     def _set_quantity(self, name: str, given: Any) -> None:
         """Set value and unit from what the user gave."""
         try:
-            getattr(self, name).quantity = u.Quantity(given)
+            getattr(self, name).quantity = as_quantity(given)
         except u.UnitConversionError as error:
             raise u.UnitConversionError(f"{type(self).__name__}: {error}") from None
         except (TypeError, ValueError) as error:

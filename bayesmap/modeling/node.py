@@ -7,7 +7,9 @@ import astropy.units as u
 
 from bayesmap._util import suggest
 from bayesmap.errors import ModelFileError
+from bayesmap.maps.files import DAMAGE
 from bayesmap.modeling.yaml_source import YamlSource
+from bayesmap.units import parse_unit
 
 __all__ = ["Node"]
 
@@ -100,13 +102,13 @@ class Node:
             raise self.error(f"expected a number, found {self._describe()}")
         try:
             return float(self.data)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise self.error(f"expected a number, found {self._describe()}") from None
 
     def unit(self) -> u.UnitBase:
         """Return a unit."""
         try:
-            return u.Unit("" if self.data is None else self.text())
+            return parse_unit("" if self.data is None else self.text())
         except ValueError as error:
             raise self.error(f"unknown unit {self.data!r}: {error}") from None
 
@@ -116,7 +118,7 @@ class Node:
             return function(*args, **kwargs)
         except (ModelFileError, self.source.error_class):
             raise
-        except (ValueError, TypeError, KeyError, OSError, u.UnitsError) as error:
+        except DAMAGE as error:
             message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
             place = self.key(at) if at else self
             raise place.error(message) from error

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesmap._util import suggest
 from bayesmap.modeling.prior import Prior
-from bayesmap.units import internal_unit, scale_to_internal
+from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
 
 __all__ = ["Parameter", "Parameters"]
 
@@ -62,9 +62,9 @@ class Parameter:
             raise TypeError(f"the name of a parameter must be a non-empty string, got {name!r}")
         self._name = name
         if isinstance(value, str | u.Quantity):
-            quantity = u.Quantity(value)
+            quantity = as_quantity(value)
             value, unit = quantity.value, quantity.unit if quantity.unit != "" else unit
-        self._unit = u.Unit(unit)
+        self._unit = parse_unit(unit)
         internal_unit(self._unit)
         self._min = self._max = np.nan
         self._prior: Prior | None = None
@@ -124,8 +124,9 @@ class Parameter:
 
     @unit.setter
     def unit(self, unit: u.UnitBase | str) -> None:
-        self._check_unit(u.Unit(unit))
-        self._unit = u.Unit(unit)
+        unit = parse_unit(unit)
+        self._check_unit(unit)
+        self._unit = unit
 
     @property
     def quantity(self) -> u.Quantity:
@@ -134,7 +135,7 @@ class Parameter:
 
     @quantity.setter
     def quantity(self, quantity: Any) -> None:
-        quantity = u.Quantity(quantity)
+        quantity = as_quantity(quantity)
         self._check_unit(quantity.unit)
         factor = float(self._unit.to(quantity.unit))
         number = self._number(quantity.value, "value")

@@ -20,6 +20,7 @@ from bayesmap.modeling.prior_arguments import (
     rescale,
 )
 from bayesmap.modeling.prior_numbers import PriorNumbers
+from bayesmap.units import as_quantity, parse_unit
 
 if TYPE_CHECKING:
     from bayesmap.modeling.parameter import Parameter
@@ -140,7 +141,7 @@ class Prior(PriorNumbers):
         if self._dist == "Triangular" and not (self._kwargs["lower"] <= self._kwargs["c"] <= self._kwargs["upper"]):
             raise ValueError(f"prior {self._dist}: c must be between lower and upper, got {dict(self._kwargs)}")
         edge = {"LogUniform": "lower", "Pareto": "m"}.get(self._dist)
-        if edge is not None and not u.Quantity(self._kwargs[edge]).value > 0:
+        if edge is not None and not as_quantity(self._kwargs[edge]).value > 0:
             raise ValueError(f"prior {self._dist}: the lower edge must be positive, got {dict(self._kwargs)}")
         if self._dist == "SamplesKDE":
             KernelDensity(**{k: getattr(v, "value", v) for k, v in self._kwargs.items()})
@@ -188,7 +189,7 @@ class Prior(PriorNumbers):
             elif isinstance(value, Prior):
                 kwargs[key] = value.rescaled(rescale(1.0, role, factor), self.argument_unit(key, unit))
             else:
-                kwargs[key] = rescale(convert(value, role, u.Unit(unit)), role, factor)
+                kwargs[key] = rescale(convert(value, role, parse_unit(unit)), role, factor)
         return type(self)(self._dist, is_default=self._is_default, **kwargs)
 
     def to_rv(self, name: str, parameter: "Parameter") -> Any:

@@ -7,6 +7,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.modeling.distributions import ARRAYS, LOG, POSITIVE, RATE, SAMPLES, SHAPE, WEIGHTS
+from bayesmap.units import as_quantity, parse_unit
 
 __all__ = ["argument_data", "argument_unit", "as_argument", "check_finite", "convert", "rescale", "unit_text"]
 
@@ -23,7 +24,8 @@ def argument_unit(role: str, unit: u.UnitBase | str) -> u.UnitBase:
     """Return the unit of an argument when the parameter is in ``unit``."""
     if role in (SHAPE, LOG, WEIGHTS):
         return u.dimensionless_unscaled
-    return u.Unit(unit) ** -1 if role == RATE else u.Unit(unit)
+    unit = parse_unit(unit)
+    return unit**-1 if role == RATE else unit
 
 
 def as_argument(value: Any, role: str) -> Any:
@@ -32,7 +34,7 @@ def as_argument(value: Any, role: str) -> Any:
         raise TypeError(f"expected a number, a quantity or a Prior, got {value!r}")
     if role in ARRAYS:
         return _as_array(value)
-    quantity = u.Quantity(value)
+    quantity = as_quantity(value)
     if not quantity.isscalar:
         raise ValueError(f"expected one number, got an array of shape {quantity.shape}")
     if isinstance(value, u.Quantity) and quantity.unit.is_equivalent(u.dimensionless_unscaled):
@@ -47,7 +49,7 @@ def _as_array(value: Any) -> Any:
     if isinstance(value, Mapping):
         if value.keys() != {"values", "unit"}:
             raise ValueError(f"expected a list, or the keys 'values' and 'unit', got {sorted(map(str, value))}")
-        value, unit = value["values"], u.Unit(value["unit"])
+        value, unit = value["values"], parse_unit(value["unit"])
     quantity = u.Quantity(np.array(getattr(value, "value", value), dtype="float64"), getattr(value, "unit", unit))
     if quantity.ndim != 1 or not np.isfinite(quantity.value).all():
         raise ValueError(f"expected a list of finite numbers, got shape {quantity.shape}")

@@ -10,6 +10,7 @@ from bayesmap._util import get_random_state
 from bayesmap.modeling.distributions import LOG, POSITIVE, Distribution
 from bayesmap.modeling.hyper import HyperParameter
 from bayesmap.modeling.prior_arguments import argument_unit, convert
+from bayesmap.units import parse_unit
 
 __all__ = ["PriorNumbers"]
 
@@ -44,7 +45,7 @@ class PriorNumbers:
         astropy.units.UnitConversionError
             If a quantity does not convert to the unit.
         """
-        return self._arguments(u.Unit(unit), lambda prior, unit: prior.median(unit))
+        return self._arguments(parse_unit(unit), lambda prior, unit: prior.median(unit))
 
     def _arguments(self, unit: u.UnitBase, hyper: Any) -> dict[str, Any]:
         """The arguments for a parameter in ``unit``, with ``hyper(prior, unit)`` in place of hyperpriors."""
@@ -104,7 +105,7 @@ class PriorNumbers:
         if build is None:
             raise ValueError(f"prior {self.dist} is improper: it has no draws")
         rng = get_random_state(random_state)
-        dist = build(scipy.stats, **self._arguments(u.Unit(unit), lambda prior, unit: prior.draws(size, unit, rng)))
+        dist = build(scipy.stats, **self._arguments(parse_unit(unit), lambda prior, unit: prior.draws(size, unit, rng)))
         low, high = dist.cdf(lower), dist.cdf(upper)
         values: np.ndarray = np.clip(dist.ppf(low + rng.uniform(size=size) * (high - low)), lower, upper)
         return values

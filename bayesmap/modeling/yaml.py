@@ -14,6 +14,7 @@ import yaml
 
 from bayesmap._util import check_option, make_path
 from bayesmap.errors import ModelFileError
+from bayesmap.maps.files import named_errors, read_text
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import parameter_names
 from bayesmap.modeling.file_parameter import CollectedPriors, Links, parameter_from_node, parameter_to_dict
@@ -217,8 +218,6 @@ def find_file(name: str, folder: Path | None) -> Path:
 def read(filename: str | os.PathLike[str]) -> list[Component]:
     """Read the components of a model file."""
     path = make_path(filename)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ModelFileError(f"{path}: not a text file") from None
-    return models_from_text(text, str(path), path.parent)
+    text = read_text(path, ModelFileError)
+    with named_errors(path, error=ModelFileError):
+        return models_from_text(text, str(path), path.parent)

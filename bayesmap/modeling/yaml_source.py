@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from bayesmap._yaml_limits import check_nodes
 from bayesmap.errors import ModelFileError
 
 __all__ = ["YamlSource"]
@@ -28,7 +29,7 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:  # a date that is none, a number of too many digits
+        except (ValueError, OverflowError) as error:  # a date that is none, a number of too many digits
             message = f"{node.value!r:.60} cannot be read: {error}"
             raise yaml.constructor.ConstructorError(None, None, message, node.start_mark) from None
 
@@ -56,11 +57,17 @@ class YamlSource:
         Raises
         ------
         ModelFileError
-            Or the class of this source, if the text is not valid YAML, or a mapping has a key twice; the message
-            gives the line.
+            Or the class of this source, if the text is not valid YAML, a mapping has a key twice, or lists and
+            mappings are nested too deeply or grow too large by aliases; the message gives the line.
         """
         try:
-            return yaml.load(self.text or "", _Loader)
+            loader = _Loader(self.text or "")
+            try:
+                self._tree = loader.get_single_node()
+                check_nodes(self._tree)
+                return None if self._tree is None else loader.construct_document(self._tree)
+            finally:
+                loader.dispose()
         except yaml.YAMLError as error:
             line, message = self._complaint(error)
             raise self.error(f"not valid YAML: {message}", line=line) from None

@@ -15,6 +15,7 @@ from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial.base import SpatialModel
 from bayesmap.modeling.spectral.interpolate import scaled, unscaled
+from bayesmap.units import parse_unit
 
 __all__ = ["PiecewiseNormSpatialModel"]
 
@@ -219,6 +220,6 @@ def _angles(data: Mapping[str, Any], key: str) -> u.Quantity:
     if not isinstance(entry, Mapping) or not {"data", "unit"} <= entry.keys():
         raise ValueError(f"piecewise norms need {key}: {{data: [...], unit: deg}}, found {entry!r}")
     try:
-        return u.Quantity(np.asarray(entry["data"], dtype="float64"), entry["unit"]).to("deg")
+        return u.Quantity(np.asarray(entry["data"], dtype="float64"), parse_unit(entry["unit"])).to("deg")
     except (TypeError, ValueError, u.UnitsError) as error:
         raise ValueError(f"{key} of the nodes must be angles: {error}") from None

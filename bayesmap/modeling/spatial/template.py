@@ -13,9 +13,10 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap._util import make_path
 from bayesmap.maps.access import interpolate
+from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel
-from bayesmap.units import internal_unit, scale_to_internal
+from bayesmap.units import internal_unit, plain_unit, scale_to_internal
 
 if TYPE_CHECKING:
     from bayesmap.maps import Map
@@ -163,7 +164,9 @@ class TemplateSpatialModel(SpatialModel):
         """
         from bayesmap.maps import Map
 
-        return cls(Map.read(make_path(filename)), normalize=normalize, filename=filename, **values)
+        map = Map.read(make_path(filename))
+        with named_errors(make_path(filename)):
+            return cls(map, normalize=normalize, filename=filename, **values)
 
     @classmethod
     def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
@@ -207,7 +210,7 @@ class TemplateSpatialModel(SpatialModel):
 def _checked(map: "Map", normalize: bool) -> "Map":
     """Return the map in float64, without NaN, in a unit per sr, normalised if asked for."""
     data = np.asarray(map.data, dtype="float64")
-    unit = map.unit
+    unit = plain_unit(map.unit)
     if unit == u.dimensionless_unscaled:
         warnings.warn("TemplateSpatialModel: the map has no unit, taken as sr-1", UserWarning, stacklevel=4)
         unit = u.Unit("sr-1")

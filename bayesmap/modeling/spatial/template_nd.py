@@ -12,10 +12,11 @@ import pytensor.tensor as pt
 from bayesmap._util import make_path
 from bayesmap.maps import MapCoord
 from bayesmap.maps.access import interpolate as interpolate_map
+from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial.base import SpatialModel
 from bayesmap.modeling.spectral.interpolate import interpolate, scaled, unscaled
-from bayesmap.units import internal_unit, scale_to_internal
+from bayesmap.units import internal_unit, plain_unit, scale_to_internal
 
 if TYPE_CHECKING:
     from bayesmap.maps import Map
@@ -150,7 +151,9 @@ class TemplateNDSpatialModel(SpatialModel):
         **values : str, `~astropy.units.Quantity` or Parameter
             As for the class.
         """
-        return cls(_read(make_path(filename)), filename=filename, **values)
+        map = _read(make_path(filename))
+        with named_errors(make_path(filename)):
+            return cls(map, filename=filename, **values)
 
     def write(self, overwrite: bool = False, filename: Any = None) -> None:
         """Write the map to a FITS file; by default to ``filename`` of the model."""
@@ -208,7 +211,7 @@ def _checked(label: str, map: "Map") -> "Map":
     if np.any(data < 0):
         raise ValueError(f"{label}: the map has negative values, down to {data.min()} {map.unit}")
     internal_unit(map.unit)
-    return map.copy(data=data)
+    return map.copy(data=data, unit=plain_unit(map.unit))
 
 
 def _read(path: Any) -> "Map":

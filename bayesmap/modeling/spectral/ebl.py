@@ -10,6 +10,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from bayesmap._util import check_option, make_path
+from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import at_most, interpolate
@@ -142,7 +143,8 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
             If the file is no table model.
         """
         param, energy, data = read_table_model(filename)
-        return cls(energy, param, data, filename=filename, redshift=redshift, alpha_norm=alpha_norm, **kwargs)
+        with named_errors(make_path(filename), "SPECTRA"):
+            return cls(energy, param, data, filename=filename, redshift=redshift, alpha_norm=alpha_norm, **kwargs)
 
     @classmethod
     def read_builtin(cls, reference: str = "dominguez", redshift: Any = 0.1, alpha_norm: Any = 1) -> Self:

@@ -6,6 +6,8 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from bayesmap.units import as_quantity, parse_unit
+
 __all__ = ["array_to_file", "check_energies", "check_finite", "quantity_from_file"]
 
 
@@ -40,7 +42,7 @@ def check_energies(label: str, energy: Any, minimum: int = 2) -> u.Quantity:
     ValueError
         If they are too few, not finite, not positive or not ascending.
     """
-    energy = u.Quantity(energy)
+    energy = as_quantity(energy)
     if not energy.unit.is_equivalent("TeV"):
         raise u.UnitConversionError(f"{label}: energy must be an energy, got unit '{energy.unit}'")
     if energy.ndim != 1 or len(energy) < minimum:
@@ -73,7 +75,7 @@ def quantity_from_file(label: str, data: Mapping[str, Any], key: str) -> u.Quant
     if not isinstance(entry, Mapping) or "data" not in entry:
         raise ValueError(f"{label}: '{key}' must be a mapping with 'data' and 'unit', found {entry!r:.60}")
     try:
-        unit = u.Unit(entry.get("unit") or "")
+        unit = parse_unit(entry.get("unit"))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{label}: unit of '{key}': {error}") from None
     return check_finite(label, f"'{key}'", entry["data"]) * unit

@@ -8,13 +8,14 @@ import astropy.units as u
 import numpy as np
 import pytensor.tensor as pt
 
-from bayesmap._util import check_option
+from bayesmap._util import check_option, make_path
+from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import SCALES, at_least, interpolate, scaled, unscaled
 from bayesmap.modeling.spectral.tables import array_to_file, check_energies, check_finite, quantity_from_file
 from bayesmap.modeling.spectral.xspec import read_table_model
-from bayesmap.units import internal_unit, strip
+from bayesmap.units import as_quantity, internal_unit, strip
 
 __all__ = ["TemplateSpectralModel"]
 
@@ -70,7 +71,7 @@ class TemplateSpectralModel(SpectralModel):
         label = type(self).__name__
         self.energy = check_energies(label, energy)
         self.values_scale = _values_scale(label, interp_kwargs)
-        quantity = u.Quantity(values)
+        quantity = as_quantity(values)
         self.unit = _checked_unit(label, quantity.unit)
         data = check_finite(label, "values", quantity.value)
         if data.shape != self.energy.shape:
@@ -143,7 +144,8 @@ class TemplateSpectralModel(SpectralModel):
         if not values[0] <= param <= values[-1]:
             raise ValueError(f"{filename}: parameter {param} is outside of the table, {values[0]} to {values[-1]}")
         kwargs.setdefault("interp_kwargs", {"values_scale": "lin"})
-        return cls(energy=energy, values=table[np.abs(values - param).argmin()].astype("float64"), **kwargs)
+        with named_errors(make_path(filename), "SPECTRA"):
+            return cls(energy=energy, values=table[np.abs(values - param).argmin()].astype("float64"), **kwargs)
 
 
 def _values_scale(label: str, interp_kwargs: Any) -> str:

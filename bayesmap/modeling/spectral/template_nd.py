@@ -12,12 +12,13 @@ import numpy as np
 import pytensor.tensor as pt
 
 from bayesmap._util import make_path
+from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import at_least, interpolate, scaled, unscaled
 from bayesmap.modeling.spectral.tables import check_finite
 from bayesmap.modeling.spectral.template import _checked_unit, _values_scale
-from bayesmap.units import internal_unit, strip
+from bayesmap.units import internal_unit, plain_unit, strip
 
 if TYPE_CHECKING:
     from bayesmap.maps import Map
@@ -87,7 +88,7 @@ class TemplateNDSpectralModel(SpectralModel):
         self, map: "Map", interp_kwargs: Any = None, meta: Any = None, filename: Any = None, **values: Any
     ) -> None:
         label = type(self).__name__
-        self._map: Any = map
+        self._map: Any = map if plain_unit(map.unit) is map.unit else map.copy(unit=plain_unit(map.unit))
         self.meta = {} if meta is None else dict(meta)
         self.filename = None if filename is None else str(filename)
         self.values_scale = _values_scale(label, interp_kwargs)
@@ -96,7 +97,7 @@ class TemplateNDSpectralModel(SpectralModel):
             raise ValueError(f"{label}: the map needs an axis 'energy_true', it has {map.geom.axes.names}")
         if map.data.shape[-2:] != (1, 1):
             raise ValueError(f"{label}: the map must be a region map, one pixel wide, got shape {map.data.shape}")
-        self.unit = _checked_unit(label, map.unit)
+        self.unit = _checked_unit(label, self._map.unit)
         data = check_finite(label, "the map", map.data)
         if np.any(data < 0):
             raise ValueError(f"{label}: the map must not be negative, the least is {data.min()} {map.unit}")
@@ -164,7 +165,9 @@ class TemplateNDSpectralModel(SpectralModel):
         FileNotFoundError
             If there is no such file.
         """
-        return cls(_read(make_path(filename)), filename=filename, **values)
+        map = _read(make_path(filename))
+        with named_errors(make_path(filename)):
+            return cls(map, filename=filename, **values)
 
     def write(self, overwrite: bool = False, filename: Any = None) -> None:
         """Write the map to ``filename``."""

@@ -12,12 +12,16 @@ from astropy.table import Table
 from astropy.time import Time
 
 from bayesmap._util import check_option, make_path
+from bayesmap.errors import FormatError
+from bayesmap.maps.files import named_errors, open_fits
 from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.fits_time import reference_time
+from bayesmap.maps.tables import read_fits_table, read_table
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.interpolate import interpolate
 from bayesmap.modeling.temporal.piecewise import between
 from bayesmap.modeling.temporal.tables import TableTemporalModel, checked_columns
-from bayesmap.units import strip
+from bayesmap.units import parse_unit, strip
 
 __all__ = ["LightCurveTemplateTemporalModel"]
 
@@ -135,7 +139,9 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         path = make_path(filename)
         if not path.exists():
             raise FileNotFoundError(f"light curve {path} does not exist")
-        model = cls(Table.read(path) if format == "table" else _table_of_map(path), filename=filename, **values)
+        table = read_table(path) if format == "table" else _table_of_map(path)
+        with named_errors(path):
+            model = cls(table, filename=filename, **values)
         model.format = format
         return model
 
@@ -173,23 +179,28 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
 
 def _table_of_map(path: Path) -> Table:
     """Return the table that is in a map of Gammapy, whose only axis must be one of times."""
-    with fits.open(path, memmap=False) as hdus:
+    with open_fits(path) as hdus:
         missing = [name for name in ("SKYMAP", "SKYMAP_BANDS") if name not in hdus]
         if missing:
-            raise ValueError(
+            raise FormatError(
                 f"{path} is no light curve of format 'map': HDUs {missing} are missing; try format 'table'"
             )
-        header, nodes = hdus["SKYMAP_BANDS"].header, Table.read(hdus["SKYMAP_BANDS"])
-        norm = np.asarray(Table.read(hdus["SKYMAP"])["DATA"], dtype="float64")
+        header, nodes = hdus["SKYMAP_BANDS"].header, read_fits_table(hdus["SKYMAP_BANDS"])
+        norm = np.asarray(read_fits_table(hdus["SKYMAP"])["DATA"], dtype="float64")
+        return _light_curve(path, header, nodes, norm)
+
+
+def _light_curve(path: Path, header: fits.Header, nodes: Table, norm: np.ndarray) -> Table:
+    """Return the table of the values in a map."""
     columns = [str(value).lower() for value in header["AXCOLS*"].values()]
     axes = [name.split(",")[0].removesuffix("_min") for name in columns]
     if axes != ["time"]:
-        raise ValueError(
+        raise FormatError(
             f"{path}: the light curve has the axes {axes}, only 'time' can be read: a factor that depends on energy is "
             "no temporal model here; give one model with its own light curve for each band of energy"
         )
     if header.get("INTERP1", "lin") != "lin":
-        raise ValueError(f"{path}: the time axis is interpolated {header['INTERP1']!r}, only 'lin' can be read")
+        raise FormatError(f"{path}: the time axis is interpolated {header['INTERP1']!r}, only 'lin' can be read")
     time, norm = u.Quantity(nodes["TIME"]), norm.ravel()
     if "," in columns[0]:  # bins: Gammapy interpolates in pixels, which puts means of neighbours at their edges
         edges, means = u.Quantity(nodes["TIME_MAX"])[:-1], 0.5 * (norm[1:] + norm[:-1])
@@ -208,7 +219,7 @@ def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, Any]) -> u.Quant
     if time.unit == u.dimensionless_unscaled:
         if "TIMEUNIT" not in meta:
             raise ValueError(f"{label}: column TIME has no unit, and the table no keyword TIMEUNIT")
-        time = u.Quantity(time.value, str(meta["TIMEUNIT"]).strip())
+        time = u.Quantity(time.value, parse_unit(str(meta["TIMEUNIT"])))
     if not time.unit.is_equivalent("s"):
         raise u.UnitConversionError(f"{label}: column TIME must be in a unit of time, found '{time.unit}'")
     return time
@@ -217,5 +228,5 @@ def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, Any]) -> u.Quant
 def _reference(label: str, meta: Mapping[str, Any]) -> Time:
     if "MJDREFI" not in meta:
         raise ValueError(f"{label}: the table has no keyword MJDREFI; give the reference time as t_ref")
-    scale = str(meta.get("TIMESYS", "utc")).lower()
-    return Time(float(meta["MJDREFI"]), float(meta.get("MJDREFF", 0.0)), format="mjd", scale=scale)
+    with named_errors(label):
+        return reference_time(meta, "utc")

@@ -9,7 +9,9 @@ from astropy.io import fits
 from astropy.table import Table
 
 from bayesmap._util import make_path
+from bayesmap.maps.files import named_errors
 from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.tables import read_table
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.interpolate import interpolate
 from bayesmap.modeling.temporal.piecewise import between
@@ -127,7 +129,9 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
         full = make_path(path)
         if not full.exists():
             raise FileNotFoundError(f"phase curve {full} does not exist")
-        return cls(Table.read(full), filename=path, normalize=normalize, **values)
+        table = read_table(full)
+        with named_errors(full):
+            return cls(table, filename=path, normalize=normalize, **values)
 
     def write(self, path: Any = None, overwrite: bool = False) -> None:
         """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""

@@ -7,6 +7,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.modeling.temporal.base import TemporalModel
+from bayesmap.units import parse_unit
 
 __all__ = ["TableTemporalModel", "checked_columns"]
 
@@ -63,7 +64,7 @@ def checked_columns(label: str, table: Any, first: str, second: str) -> tuple[u.
     missing = [name for name in (first, second) if name not in names]
     if missing:
         raise ValueError(f"{label}: column(s) {missing} are missing, the table has {table.colnames}")
-    positions = u.Quantity(np.asarray(table[names[first]], dtype="float64"), table[names[first]].unit or "")
+    positions = u.Quantity(np.asarray(table[names[first]], dtype="float64"), parse_unit(table[names[first]].unit))
     values = np.asarray(u.Quantity(table[names[second]], dtype="float64").value)
     if len(positions) < 2:
         raise ValueError(f"{label}: a template needs at least two rows, found {len(positions)}")
