@@ -60,10 +60,10 @@ EVENTS = ("ct", "cts", "count", "counts", "ph", "phot", "photon", "photons", "ev
 #: spellings in files that astropy does not know, beside `EVENTS` in any mixture of capitals
 SPELLINGS = {
     **dict.fromkeys(("dimensionless", "unitless", "none", "None", "NONE"), ""),
-    **dict.fromkeys(("KEV", "Kev", "kev"), "keV"),
-    **dict.fromkeys(("MEV", "Mev"), "MeV"),
-    **dict.fromkeys(("GEV", "Gev", "gev"), "GeV"),
-    **dict.fromkeys(("TEV", "Tev", "tev"), "TeV"),
+    **dict.fromkeys(("KEV", "kev"), "keV"),
+    **dict.fromkeys(("MEV",), "MeV"),
+    **dict.fromkeys(("GEV", "gev"), "GeV"),
+    **dict.fromkeys(("TEV", "tev"), "TeV"),
     **dict.fromkeys(("ERG", "Erg", "ergs", "Ergs", "ERGS"), "erg"),
     **dict.fromkeys(("sec", "secs", "seconds", "Sec", "SEC", "Second", "Seconds", "SECONDS"), "s"),
     **dict.fromkeys(("mins", "minutes", "Minutes"), "min"),

@@ -154,7 +154,10 @@ class EventList:
             gti = GTI.from_table_hdu(hdulist["GTI"])
             table = read_fits_table(hdulist["EVENTS"])
             with named_errors(filename, "EVENTS"):
-                return cls(_with_units(table), gti)
+                events = cls(_with_units(table), gti)
+                if np.any(np.abs(events.table["DEC"].quantity) > 90 * u.deg):
+                    raise FormatError("column 'DEC' has directions beyond the poles")
+                return events
 
 
 def _with_units(table: Table) -> Table:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from bayesmap.maps.files import named_errors
+
 __all__ = ["Component", "is_lazy"]
 
 
@@ -44,7 +46,8 @@ class Component:
             return value
         loaded = value.load()
         if loaded is not None:
-            loaded = self.role.check(dataset, self.name, loaded)
+            with named_errors(getattr(value, "path", ""), getattr(value, "hdu", "")):
+                loaded = self.role.check(dataset, self.name, loaded)
         if getattr(value, "cache", True):
             dataset.__dict__[self.name] = loaded
             dataset.__dict__.setdefault("_locations", {})[self.name] = value

@@ -17,6 +17,7 @@ from bayesmap.io import read_components, write_components
 from bayesmap.io.gadf import components_to_hdulist
 from bayesmap.irf import GTI
 from bayesmap.maps import Map
+from bayesmap.maps.files import named_errors
 from bayesmap.modeling import BackgroundModel, Models
 
 __all__ = ["MapDatasetBase"]
@@ -300,11 +301,13 @@ class MapDatasetBase(DatasetOperations, Dataset):
                 "file of another type of dataset"
             )
         stored = parts.pop("name", None)
-        parts["meta"] = meta_from_file(parts.get("meta"))
-        try:
-            return cls(**parts, name=make_name(name if name is not None else stored))
-        except GeometryMismatchError as error:
-            raise FormatError(f"{source}: {error}") from error
+        label = make_name(name) if name is not None else None
+        with named_errors(source):
+            parts["meta"] = meta_from_file(parts.get("meta"))
+            try:
+                return cls(**parts, name=make_name(stored) if label is None else label)
+            except GeometryMismatchError as error:
+                raise FormatError(str(error)) from error
 
     def _parts(self) -> dict[str, Any]:
         """Components and side information, as a writer takes them."""

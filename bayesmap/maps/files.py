@@ -31,8 +31,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 #: a compressed file may grow to this multiple of its size, or to `MEMORY_LIMIT` if that is more
 UNPACKED_RATIO = 20
 CHUNK = 2**20
-#: bytes of a text file
-TEXT_LIMIT = 2**24
+#: bytes of a text file: what is made of a character takes up to 300 bytes
+TEXT_LIMIT = 2**22
 #: what reading a damaged file raises, in whichever package
 DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, Warning)
 DAMAGE += (fits.VerifyError, zlib.error, struct.error)
@@ -186,7 +186,7 @@ def read_text(filename: str | os.PathLike, error: type[ValueError] = FormatError
     Parameters
     ----------
     filename : path
-        File in UTF-8, of at most 16 MiB.
+        File in UTF-8, of at most 4 MiB.
     error : type
         Class of errors about what is in the file.
 

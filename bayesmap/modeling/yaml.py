@@ -160,7 +160,7 @@ def _component_from_node(node: Node, links: Links, folder: Path | None) -> Compo
             raise node.key(kind).error(f"{cls.__name__} has no {kind} model")
         arguments[f"{kind}_model"] = _part_from_node(node.key(kind), kind, links, folder)
     if cls is SkyModel:
-        node.key("spectral")
+        node.key("spectral").mapping()
         if node.data.get("apply_irf") is not None:
             arguments["apply_irf"] = _apply_irf(node.key("apply_irf"))
     if issubclass(cls, TemplateNPredModel):

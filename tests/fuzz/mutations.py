@@ -2,10 +2,12 @@
 
 import gzip
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import yaml
 
 __all__ = ["mutated"]
 
@@ -62,6 +64,41 @@ TOKENS = (
         "|",
     ),
     *("-", ":", "?", "{", "}", "[", "]", "#", "%", "@", "`", "m^(9^9^9)", "TeV**", "foo", "ph", "'", '"', "\U0001f600"),
+)
+
+
+NUMERALS = (
+    "nan",
+    ".inf",
+    "-1",
+    "0",
+    "1",
+    "1e400",
+    "1e-400",
+    "1.0e+300",
+    "-0.0",
+    "2",
+    "7" * 5000,
+    "0x7f",
+    "1:30",
+    "1e3",
+)
+#: what a part of a YAML file may become
+PARTS = (
+    *(None, True, 0, -1, 1, 2.5, float("nan"), float("inf"), -1e308, 10**400, "", "text", "TeV", "m^(9^9^9)", "1e400"),
+    *(
+        [],
+        {},
+        [[]],
+        {"a": 1},
+        [1, 2, 3],
+        ["a"],
+        [None],
+        {1: 2},
+        "2020-01-01",
+        b"bytes",
+        {"data": [1, 2], "unit": "TeV"},
+    ),
 )
 
 
@@ -270,6 +307,40 @@ def change_value(content: bytes, rng: np.random.Generator) -> bytes:
     return "".join(tokens).encode()
 
 
+def change_number(content: bytes, rng: np.random.Generator) -> bytes:
+    """Replace a number by another."""
+    tokens = _tokens(content)
+    words = [index for index, token in enumerate(tokens) if re.fullmatch(r"[-+]?\d[\d.e+-]*", token)]
+    if words:
+        tokens[words[rng.integers(len(words))]] = NUMERALS[rng.integers(len(NUMERALS))]
+    return "".join(tokens).encode()
+
+
+def change_node(content: bytes, rng: np.random.Generator) -> bytes:
+    """Replace, drop or exchange parts of a YAML file, so that it stays one."""
+    data = yaml.safe_load(content)
+    places = list(_places(data))
+    (owner, key), (other, other_key) = (places[rng.integers(len(places))] for _ in range(2))
+    way = rng.integers(4)
+    if way == 0:
+        del owner[key]
+    elif way == 1:
+        owner[key] = other[other_key]  # may become a part of itself, which YAML can say
+    elif way == 2:
+        owner[key], other[other_key] = other[other_key], owner[key]
+    else:
+        owner[key] = PARTS[rng.integers(len(PARTS))]
+    return yaml.safe_dump(data, sort_keys=False).encode()
+
+
+def _places(data: Any) -> Iterator[tuple[Any, Any]]:
+    """Owner and key or index of everything in nested mappings and lists."""
+    for key in list(data) if isinstance(data, dict) else range(len(data)):
+        yield data, key
+        if isinstance(data[key], dict | list):
+            yield from _places(data[key])
+
+
 def change_lines(content: bytes, rng: np.random.Generator) -> bytes:
     """Drop, double, move or indent a line."""
     lines = content.decode().splitlines(keepends=True)
@@ -286,13 +357,14 @@ def change_lines(content: bytes, rng: np.random.Generator) -> bytes:
 ANY = (flip, cut, splice)
 EDITS = (move_hdus, lie, lie, lie_about_sizes, shuffle_cards, swap_values, change_unit, change_numbers, change_numbers)
 FITS = (*ANY, *(_edited(edit) for edit in EDITS), pack)
-TEXT = (*ANY, change_token, change_value, change_value, change_lines)
+TEXT = (*ANY, change_token, change_value, change_number, change_number, change_lines)
+YAML = (*TEXT, *(change_node,) * 5)
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
     """Return the name of a way to damage a file and the damaged file, once in five times damaged twice."""
     is_packed = content.startswith(b"\x1f\x8b")
-    ways = FITS if is_packed or content.startswith(b"SIMPLE") else TEXT
+    ways = FITS if is_packed or content.startswith(b"SIMPLE") else TEXT if content.startswith(b"# %ECSV") else YAML
     names = []
     plain = gzip.decompress(content) if is_packed else content
     way = ways[rng.integers(len(ways))]

@@ -428,7 +428,7 @@ def test_damaged_files_are_located(old, new, line, message, tmp_path):
 
 HEAD = "components:\n- name: a\n  type: SkyModel\n  spectral:\n"
 TEMPLATES = [
-    ("    type: pl\n  spatial: {type: template, filename: kg.fits, normalize: false}", 6, "spatial: unit 'kg' has no"),
+    ("    type: pl\n  spatial: {type: template, filename: kg.fits, normalize: false}", 6, "spatial: FOLDER/kg.fits: unit 'kg' has no"),
     ("    type: pl\n  spatial: {type: templateND, filename: nan.fits}", 6,
      "spatial: TemplateNDSpatialModel of nan.fits: the map has 1 NaN"),
     ("    type: templateND\n    filename: gone.fits", 4, "spectral: "),
@@ -451,7 +451,9 @@ def test_templates_that_are_missing_or_wrong(tmp_path):
         path.write_text(HEAD + text)
         with pytest.raises(ModelFileError) as info:
             Models.read(path)
-        assert str(info.value).startswith(f"{path}, line {line}: components[0].{message}")
+        assert str(info.value).startswith(
+            f"{path}, line {line}: components[0].{message.replace('FOLDER', str(tmp_path))}"
+        )
 
 
 def test_template_beside_the_model_file(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import functools
 import numbers
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -90,13 +91,21 @@ class CompoundSpectralModel(SpectralModel):
 
     def _named(self) -> Iterator[tuple[str, SpectralModel, str]]:
         """Name of each parameter, the operand that has it, and its name there."""
-        parts = (("model1", self.model1), ("model2", self.model2))
-        local = [name for _, model in parts for name in model.parameter_names]
-        for key, model in parts:
-            for name in model.parameter_names:
-                shared = getattr(self.model1, name, None) is getattr(self.model2, name, False)
-                unique = local.count(name) == 1 or shared
-                yield (name if unique else f"{key}.{name}"), model, name
+        for name, model, local, _ in self._entries():
+            yield name, model, local
+
+    def _entries(self) -> list[tuple[str, SpectralModel, str, Parameter]]:
+        """What `_named` yields, and the parameter: each operand is asked once, however deep it is."""
+        parts = [
+            (key, model, _own_parameters(model)) for key, model in (("model1", self.model1), ("model2", self.model2))
+        ]
+        (one, two), count = (dict(own) for _, _, own in parts), Counter(name for _, _, own in parts for name, _ in own)
+        shared = {name for name, parameter in one.items() if two.get(name) is parameter}
+        return [
+            (name if count[name] == 1 or name in shared else f"{key}.{name}", model, name, parameter)
+            for key, model, own in parts
+            for name, parameter in own
+        ]
 
     @property
     def parameter_names(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -194,6 +203,13 @@ class CompoundSpectralModel(SpectralModel):
 
     def __repr__(self) -> str:
         return f"CompoundSpectralModel({self.model1!r}, {self.model2!r}, {self.operator!r})"
+
+
+def _own_parameters(model: SpectralModel) -> list[tuple[str, Parameter]]:
+    """Parameters with the names that a model gives them."""
+    if isinstance(model, CompoundSpectralModel):
+        return [(name, parameter) for name, _, _, parameter in model._entries()]
+    return [(name, getattr(model, name)) for name in model.parameter_names]
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from astropy.io import fits
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
 from bayesmap.maps.files import named_errors, open_fits
+from bayesmap.maps.tables import is_fits
 from bayesmap.modeling.spectral.tables import check_energies
 from bayesmap.units import parse_unit
 
@@ -43,6 +44,8 @@ def read_table_model(filename: Any) -> tuple[np.ndarray, u.Quantity, np.ndarray]
     if not path.exists():
         hint = "; an environment variable in it is not set" if "$" in str(path) else ""
         raise FileNotFoundError(f"table model {path} not found{hint}")
+    if not is_fits(path):
+        raise FormatError(f"{path}: not an XSPEC table model: it is no FITS file")
     with open_fits(path) as hdus:
         missing = [name for name in _HDUS if name not in hdus or not isinstance(hdus[name], fits.BinTableHDU)]
         if missing:
