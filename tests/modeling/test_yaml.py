@@ -428,7 +428,8 @@ def test_damaged_files_are_located(old, new, line, message, tmp_path):
 
 HEAD = "components:\n- name: a\n  type: SkyModel\n  spectral:\n"
 TEMPLATES = [
-    ("    type: pl\n  spatial: {type: template, filename: kg.fits, normalize: false}", 6, "spatial: FOLDER/kg.fits: unit 'kg' has no"),
+    ("    type: pl\n  spatial: {type: template, filename: kg.fits, normalize: false}", 6,
+     "spatial: FOLDER/kg.fits: unit 'kg' has no"),
     ("    type: pl\n  spatial: {type: templateND, filename: nan.fits}", 6,
      "spatial: TemplateNDSpatialModel of nan.fits: the map has 1 NaN"),
     ("    type: templateND\n    filename: gone.fits", 4, "spectral: "),
