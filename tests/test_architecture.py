@@ -15,6 +15,7 @@ BASE = {"units", "errors", "_files", "_util", "_numba"}
 ALLOWED = {
     "units": set(),
     "errors": set(),
+    "_cache": set(),
     "_files": set(),
     "_util": set(),
     "_numba": set(),
