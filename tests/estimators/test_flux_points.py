@@ -187,6 +187,41 @@ def test_upper_limits():
         points.sqrt_ts_threshold_ul = 4
 
 
+@pytest.mark.parametrize("suffix", ["fits", "ecsv"])
+@pytest.mark.parametrize(
+    "flags",
+    [["False", "false", "no", "True"], ["n", "0", "F", "y"], [0, 0, 0, 1], [0.0, 0.0, 0.0, 1.0], [False] * 3 + [True]],
+)
+@pytest.mark.parametrize("name", ["is_ul", "ul"])
+def test_flags_of_upper_limits(tmp_path, suffix, flags, name):
+    """As words, numbers or booleans; early files call the column "ul"."""
+    t = table()
+    del t["is_ul"], t["ts"]
+    t[name] = flags
+    t["dnde"][-1] = 1e-12  # so that nothing else says that it is a limit
+    t.write(tmp_path / f"points.{suffix}")
+    assert FluxPoints.read(tmp_path / f"points.{suffix}").is_ul.data.ravel().tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("name", ["is_ul", "success", "ul"])
+@pytest.mark.parametrize("flags", [["no", "maybe", "", "yes"], [0, 1, 2, 0], [0.0, 0.5, 1.0, 1.0]])
+def test_flags_that_are_none(tmp_path, name, flags):
+    t = table()
+    del t["is_ul"]
+    t[name] = flags
+    t.write(tmp_path / "points.ecsv")
+    with pytest.raises(FormatError, match=rf"points\.ecsv: column '{name}' must say true or false for each point"):
+        FluxPoints.read(tmp_path / "points.ecsv")
+
+
+def test_numbers_that_are_words(tmp_path):
+    t = table()
+    t["ts"] = ["1", "2", "many", "4"]
+    t.write(tmp_path / "points.ecsv")
+    with pytest.raises(FormatError, match=r"points\.ecsv: column 'ts' holds str\d+, not numbers: .*'many'"):
+        FluxPoints.read(tmp_path / "points.ecsv")
+
+
 def test_failed_fits_read_nan():
     t = table()
     t["success"] = [True, False, True, True]

@@ -1,5 +1,6 @@
 """Map datasets in FITS files: round trips, laziness, layout, bad files."""
 
+import functools
 import gzip
 import shutil
 from pathlib import Path
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from bayesmap.errors import FormatError
+from bayesmap.datasets import MapDataset
+from bayesmap.errors import FormatError, GeometryMismatchError
 from bayesmap.io import HDULocation, read_components, write_components
 from bayesmap.irf import EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map, MapAxis
@@ -246,6 +248,29 @@ def test_impossible_values_outside_of_the_safe_range_are_kept(path):
     parts = read_components(path)
     assert np.isnan(parts["background"].data[0, 0, 0])
     assert np.isnan(parts["exposure"].data[:, 1, 1]).all()
+
+
+@pytest.mark.parametrize("hdu", ["MASK_SAFE", "MASK_FIT"])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_nan_is_no_mask(path, hdu, lazy):
+    def spoil(hdulist):
+        hdulist[hdu].data = hdulist[hdu].data.astype("float32")
+        hdulist[hdu].data[1, 2, 3] = np.nan
+
+    change(path, spoil)
+    read = functools.partial(read_components, path)
+    if lazy:
+        read = read_components(path, lazy=True)[hdu.lower()].load
+    with pytest.raises(FormatError, match=rf"bad\.fits: HDU '{hdu}': 1 of 60 values are NaN or infinite"):
+        read()
+
+
+def test_lazy_components_that_do_not_fit_name_the_file(path):
+    change(path, lambda hdulist: hdulist["COUNTS"].header.__setitem__("CRVAL1", 80.0))
+    dataset = MapDataset.read(path, lazy=True)
+    assert dataset.background is not None
+    with pytest.raises(GeometryMismatchError, match=r"bad\.fits: HDU 'COUNTS': dataset 'tiny': counts has the sky"):
+        dataset.counts  # noqa: B018
 
 
 def test_other_damage(path):

@@ -91,3 +91,52 @@ def test_bad_tables_are_refused(gti, tmp_path):
     fits.HDUList([fits.PrimaryHDU()]).writeto(tmp_path / "none.fits")
     with pytest.raises(FormatError, match="no HDU 'GTI'"):
         GTI.read(tmp_path / "none.fits")
+
+
+@pytest.mark.parametrize(
+    ("stated", "scale"),
+    [
+        ("TT", "tt"),
+        ("utc", "utc"),
+        ("UTC     ", "utc"),
+        ("", "tt"),
+        (" ", "tt"),
+        (None, "tt"),
+        ("TDT", "tt"),
+        ("GMT", "utc"),
+    ],
+)
+def test_time_scales_of_files(gti, tmp_path, stated, scale):
+    """A blank TIMESYS says as much as none; the FITS standard has other names for some."""
+    hdu = gti.to_table_hdu()
+    hdu.header["TIMESYS"] = stated
+    hdu.writeto(tmp_path / "gti.fits")
+    assert GTI.read(tmp_path / "gti.fits").time_ref.scale == scale
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "message"),
+    [
+        ("TIMESYS", "mars", "TIMESYS is 'mars'; known time scales are .*'utc'"),
+        ("TIMESYS", "local", "TIMESYS is 'local'"),
+        ("TIMESYS", 3, "TIMESYS is 3"),
+        ("MJDREFI", "today", "MJDREFI is 'today'; right is a Modified Julian Date"),
+        ("MJDREFF", "x", "MJDREFF is 'x'"),
+        ("TUNIT1", "m", "column START has the unit 'm'; right is a unit of time"),
+        ("TUNIT2", "foo", "column STOP has the unit 'foo'"),
+    ],
+)
+def test_times_that_are_none(gti, tmp_path, keyword, value, message):
+    hdu = gti.to_table_hdu()
+    hdu.header[keyword] = value
+    hdu.writeto(tmp_path / "gti.fits")
+    with pytest.raises(FormatError, match=rf"gti\.fits: HDU 'GTI': .*{message}"):
+        GTI.read(tmp_path / "gti.fits")
+
+
+def test_nan_is_no_time(gti, tmp_path):
+    hdu = gti.to_table_hdu()
+    hdu.data["STOP"][0] = np.nan
+    hdu.writeto(tmp_path / "gti.fits")
+    with pytest.raises(FormatError, match=r"gti\.fits: HDU 'GTI': the column STOP has 1 NaN"):
+        GTI.read(tmp_path / "gti.fits")

@@ -10,7 +10,7 @@ from astropy.table import Table
 from astropy.time import Time
 from scipy.integrate import quad, simpson
 
-from bayesmap.errors import ModelFileError
+from bayesmap.errors import FormatError, ModelFileError
 from bayesmap.irf import GTI
 from bayesmap.maps import MapAxis, WcsGeom
 from bayesmap.modeling import (
@@ -415,6 +415,31 @@ def test_damaged_files(entry, message):
         Models.from_yaml(text)
     assert "components[0].temporal" in str(info.value)
     assert message in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ({"TIMESYS": "mars"}, "the keyword TIMESYS is 'mars'; known time scales are"),
+        ({"MJDREFF": "x"}, "the keyword MJDREFF is 'x'"),
+        ({"TIMEUNIT": "furlong"}, "'furlong' is no unit"),
+    ],
+)
+def test_times_of_light_curves_that_are_none(tmp_path, meta, message):
+    """The message names the file and the keyword."""
+    table = Table({"TIME": [0.0, 1.0], "NORM": [1.0, 1.0]}, meta={"MJDREFI": 55555, "TIMEUNIT": "s"} | meta)
+    table.write(tmp_path / "curve.fits")
+    with pytest.raises(FormatError, match=rf"curve\.fits: .*{message}"):
+        LightCurveTemplateTemporalModel.read(tmp_path / "curve.fits")
+
+
+@pytest.mark.parametrize("stated", ["", "UTC", "GMT"])
+def test_time_scales_of_light_curves(tmp_path, stated):
+    table = Table({"TIME": [0.0, 1.0], "NORM": [1.0, 1.0]})
+    table.meta |= {"MJDREFI": 55555, "TIMEUNIT": "s", "TIMESYS": stated}
+    for suffix in ("fits", "ecsv"):
+        table.write(tmp_path / f"curve.{suffix}")
+        assert LightCurveTemplateTemporalModel.read(tmp_path / f"curve.{suffix}").reference_time.scale == "utc"
 
 
 def test_signs():
