@@ -17,6 +17,7 @@ from bayesmap.irf.gti import GTI
 from bayesmap.maps import Geom, MapCoord
 from bayesmap.maps.files import named_errors, open_fits
 from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.fits_time import LONGEST
 from bayesmap.maps.tables import read_fits_table
 from bayesmap.units import parse_unit
 
@@ -157,6 +158,8 @@ class EventList:
                 events = cls(_with_units(table), gti)
                 if np.any(np.abs(events.table["DEC"].quantity) > 90 * u.deg):
                     raise FormatError("column 'DEC' has directions beyond the poles")
+                if np.any(np.abs(events.table["TIME"].quantity) > LONGEST * u.d):
+                    raise FormatError(f"column 'TIME' has times more than {LONGEST:g} d from the reference time")
                 return events
 
 

@@ -149,7 +149,8 @@ def flags(table: Table, name: str) -> np.ndarray:
     """
     data = np.ma.asarray(table[name])
     if data.dtype.kind in "SU":
-        words = np.char.asarray(data.filled("")).ravel().astype(str).tolist()
+        texts = data.filled("").ravel().tolist()
+        words = [text.decode("latin-1") if isinstance(text, bytes) else text for text in texts]
         values = [WORDS.get(text.strip().lower()) for text in words]
         if None in values:
             raise FormatError(

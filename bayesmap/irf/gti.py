@@ -15,7 +15,7 @@ from bayesmap._util import check_option
 from bayesmap.errors import FormatError
 from bayesmap.maps.files import named_errors, open_fits
 from bayesmap.maps.fits import write_hdulist
-from bayesmap.maps.fits_time import reference_time
+from bayesmap.maps.fits_time import LONGEST, reference_time
 from bayesmap.units import parse_unit
 
 __all__ = ["GTI"]
@@ -276,6 +276,9 @@ def _seconds(hdu: fits.BinTableHDU, name: str) -> u.Quantity:
     if not np.all(np.isfinite(values)):
         raise FormatError(f"the column {name} has {int((~np.isfinite(values)).sum())} NaN or infinite values")
     try:
-        return u.Quantity(values, parse_unit(unit)).to("s")
+        times = u.Quantity(values, parse_unit(unit)).to("s")
     except ValueError as error:
         raise FormatError(f"the column {name} has the unit {unit!r}; right is a unit of time") from error
+    if np.any(np.abs(times) > LONGEST * u.d):
+        raise FormatError(f"the column {name} has times up to {np.abs(times).max():.3g} from the reference time")
+    return times

@@ -114,14 +114,19 @@ def _placed(text: str, source: object, hdu: str) -> str:
     """A message with the file and the HDU in front, unless it has them."""
     if hdu and repr(hdu) not in text:
         text = f"HDU {hdu!r}: {text}"
-    return f"{source}: {text}" if str(source) not in text else text
+    return text if str(source) in text else f"{source}: {text}"
 
 
 @contextlib.contextmanager
-def damage_is_an_error() -> Iterator[None]:
+def damage_is_an_error(source: object = "") -> Iterator[None]:
     """Turn those of astropy's warnings into errors that mean a damaged file; repeat the others afterwards.
 
     Warnings about what is understood all the same are left out.
+
+    Parameters
+    ----------
+    source : path or str
+        The file, put in front of the warnings that are repeated.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -131,7 +136,8 @@ def damage_is_an_error() -> Iterator[None]:
             warnings.filterwarnings("error", message=message)
         yield
     for warning in caught:
-        warnings.warn_explicit(warning.message, None, warning.filename, warning.lineno)
+        text = _placed(str(warning.message), source, "")
+        warnings.warn_explicit(text, warning.category, warning.filename, warning.lineno)
 
 
 def open_regular(filename: str | os.PathLike) -> BinaryIO:
@@ -237,13 +243,13 @@ def open_fits(filename: str | os.PathLike, checksum: bool = False) -> Iterator[f
     path = make_path(filename)
     with contextlib.ExitStack() as stack:
         try:
-            hdulist = stack.enter_context(_hdus(stack.enter_context(_content(path)), checksum))
+            hdulist = stack.enter_context(_hdus(stack.enter_context(_content(path)), path, checksum))
         except Exception as error:
             if not _is_damage(error):
                 raise
             reason = str(error) if str(path) in str(error) else f"{path} is not a valid FITS file: {_text(error)}"
             raise FormatError(reason) from error
-        with named_errors(path), damage_is_an_error():
+        with named_errors(path), damage_is_an_error(path):
             yield hdulist
 
 
@@ -275,10 +281,10 @@ def _unpacked(handle: BinaryIO) -> io.BytesIO:
     return content
 
 
-def _hdus(content: BinaryIO, checksum: bool) -> fits.HDUList:
+def _hdus(content: BinaryIO, path: Path, checksum: bool) -> fits.HDUList:
     """All HDUs of an open file."""
     check_layout(content)
-    with damage_is_an_error():
+    with damage_is_an_error(path):
         hdulist = fits.open(content, memmap=False, checksum=checksum)
         len(hdulist)  # finds all HDUs, so that a truncated file is noticed here
     return hdulist

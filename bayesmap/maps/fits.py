@@ -110,7 +110,7 @@ def _first_map(hdulist: fits.HDUList, map_type: str) -> object:
 
 def _read_data(image: object) -> np.ndarray:
     with damage_is_an_error():
-        data = image.data
+        data = getattr(image, "data", None)  # an HDU of an unknown kind has none
     if data is None:
         raise FormatError(f"HDU {image.name!r} holds no data")
     return data if data.dtype.isnative or not image.is_image else data.astype(data.dtype.newbyteorder("="))

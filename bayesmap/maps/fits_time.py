@@ -14,7 +14,10 @@ from astropy.time import Time
 
 from bayesmap.errors import FormatError
 
-__all__ = ["reference_time"]
+__all__ = ["LONGEST", "reference_time"]
+
+#: days, positive or negative, of a reference time in MJD, and of a time since it; Earth's rotation is known for less
+LONGEST = 1e6
 
 #: time scales, and names that the FITS standard has for some of them
 SCALES = {scale: scale for scale in ("tai", "tcb", "tcg", "tdb", "tt", "ut1", "utc")}
@@ -44,7 +47,7 @@ def reference_time(header: Mapping[str, Any], default_scale: str) -> Time:
             numbers.append(float(header.get(key, default)))
         except (TypeError, ValueError):
             numbers.append(np.nan)
-        if not np.isfinite(numbers[-1]):
+        if not abs(numbers[-1]) <= LONGEST:
             raise FormatError(f"the keyword {key} is {header[key]!r}; right is a Modified Julian Date")
     stated = header.get("TIMESYS")
     text = stated.strip().lower() if isinstance(stated, str) else ""

@@ -23,6 +23,7 @@ from bayesmap.datasets import (
 )
 from bayesmap.estimators import FluxPoints
 from bayesmap.io import write_components, write_ogip
+from bayesmap.io.ogip_tables import CHECKSUMS
 from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map, MapAxis, RegionGeom, WcsGeom
 from bayesmap.modeling import Models
@@ -170,6 +171,9 @@ def write_ogip_set(folder: Path) -> None:
     parts |= {"counts_off": _ones(geom, value=7), "acceptance": _ones(geom), "acceptance_off": _ones(geom, value=5)}
     parts["edisp"] = EDispKernelMap.from_gauss(ENERGY, TRUE, sigma=0.1, bias=0, geom=parts["exposure"].geom)
     write_ogip(parts | {"gti": _side()["gti"]}, folder / "run.fits")
+    with fits.open(folder / "run.fits", mode="update") as hdulist:
+        for keyword in CHECKSUMS.values():  # which would refuse every other companion
+            del hdulist["SPECTRUM"].header[keyword]
 
 
 def write_events(folder: Path) -> None:
@@ -253,7 +257,8 @@ def write_xspec(folder: Path) -> None:
 
 
 def read_xspec(path: Path) -> Any:
-    return EBLAbsorptionNormSpectralModel.read(path), TemplateSpectralModel.read_xspec_model(path, 0.2)
+    model = EBLAbsorptionNormSpectralModel.read(path)
+    return TemplateSpectralModel.read_xspec_model(path, model.param[0])
 
 
 MODELS = """\

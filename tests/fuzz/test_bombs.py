@@ -39,7 +39,7 @@ BOMBS = {
         f"b{i}: &b{i} {{<<: [{', '.join(['*a' if i == 0 else f'*b{i - 1}'] * 9)}]}}\n" for i in range(9)
     ), "aliases make"),
     "deep": ("[" * 200 + "]" * 200, "nested deeper than 50 levels"),
-    "deepest": ("[" * 100_000, "nested too deeply"),
+    "deepest": ("[" * 5000, "nested too deeply"),
     "deep compound": (f"{HEAD}        {nested(200)}", "nested deeper than 50 levels|nested too deeply"),
     "digits": (f"a: {'9' * 100_000}", "a number of 100000 characters: 99999999999999999999..."),
     "hexadecimal": (f"a: 0x{'f' * 100_000}", "a number of 100002 characters"),

@@ -226,6 +226,18 @@ def test_operating_system_errors_pass(tmp_path):
     assert read_text(path) == ""
 
 
+def test_warnings_are_repeated(tmp_path):
+    """What astropy mends is said, with the file, and is no error; spellings of units are no news."""
+    write_map_dataset(tmp_path)
+    path = tmp_path / "maps.fits"
+    lying(path, 1, "BLANK", "5")  # of no meaning for floating-point numbers
+    lying(path, 1, "BUNIT", "'ph'")
+    with pytest.warns(UserWarning, match=r"maps\.fits: Invalid 'BLANK' keyword") as caught:
+        dataset = MapDataset.read(path)
+    assert len(caught) == 1
+    assert dataset.counts.unit == ""
+
+
 # --- whose fault it is
 
 

@@ -122,13 +122,17 @@ def test_time_scales_of_files(gti, tmp_path, stated, scale):
         ("TIMESYS", 3, "TIMESYS is 3"),
         ("MJDREFI", "today", "MJDREFI is 'today'; right is a Modified Julian Date"),
         ("MJDREFF", "x", "MJDREFF is 'x'"),
+        ("MJDREFI", 10**9, "MJDREFI is 1000000000"),
         ("TUNIT1", "m", "column START has the unit 'm'; right is a unit of time"),
         ("TUNIT2", "foo", "column STOP has the unit 'foo'"),
     ],
 )
 def test_times_that_are_none(gti, tmp_path, keyword, value, message):
     hdu = gti.to_table_hdu()
-    hdu.header[keyword] = value
+    if keyword.startswith("TUNIT"):
+        hdu.columns[int(keyword[-1]) - 1].unit = value
+    else:
+        hdu.header[keyword] = value
     hdu.writeto(tmp_path / "gti.fits")
     with pytest.raises(FormatError, match=rf"gti\.fits: HDU 'GTI': .*{message}"):
         GTI.read(tmp_path / "gti.fits")
