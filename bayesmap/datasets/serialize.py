@@ -16,7 +16,7 @@ from bayesmap._util import make_path
 from bayesmap.datasets.components import renew_locations
 from bayesmap.datasets.registry import DATASET_REGISTRY
 from bayesmap.errors import FormatError
-from bayesmap.maps.files import read_text
+from bayesmap.maps.files import named_errors, read_text
 from bayesmap.modeling import Models
 from bayesmap.modeling.node import Node
 from bayesmap.modeling.yaml import dump
@@ -80,7 +80,8 @@ def read_datasets(
         if any(entry["name"] == other["name"] for other in entries):
             raise node.key("name").error(f"there is already a dataset {entry['name']!r}; names are unique")
         entries.append(entry)
-    return [entry.pop("class").from_dict(entry, lazy=lazy, cache=cache) for entry in entries]
+    with named_errors(path):
+        return [entry.pop("class").from_dict(entry, lazy=lazy, cache=cache) for entry in entries]
 
 
 def _entry(node: Node, folder: Path, checksum: bool) -> dict[str, Any]:

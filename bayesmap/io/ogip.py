@@ -93,6 +93,12 @@ def read_ogip(filename: str | os.PathLike, checksum: bool = False) -> dict[str, 
     and BKG, their ratio goes into ``acceptance_off``.
     """
     path = make_path(filename)
+    with named_errors(path):
+        return _read_components(path, checksum)
+
+
+def _read_components(path: Path, checksum: bool) -> dict[str, Any]:
+    """What `read_ogip` returns."""
     with open_fits(path, checksum=checksum) as hdulist:
         header = _hdu(hdulist, "SPECTRUM", path).header
         files = {key: _companion(header, key, path) for key in COMPANIONS}

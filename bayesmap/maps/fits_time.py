@@ -9,10 +9,12 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/general/time.html
 from collections.abc import Mapping
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 from astropy.time import Time
 
 from bayesmap.errors import FormatError
+from bayesmap.units import parse_unit
 
 __all__ = ["LONGEST", "reference_time"]
 
@@ -25,7 +27,7 @@ SCALES |= {"tdt": "tt", "et": "tt", "iat": "tai", "gmt": "utc"}
 
 
 def reference_time(header: Mapping[str, Any], default_scale: str) -> Time:
-    """Return the reference time of the keywords MJDREFI, MJDREFF and TIMESYS.
+    """Return the reference time of the keywords MJDREFI, MJDREFF, TIMESYS and TIMEZERO, which FITS adds to all times.
 
     Parameters
     ----------
@@ -41,17 +43,26 @@ def reference_time(header: Mapping[str, Any], default_scale: str) -> Time:
     """
     if "MJDREFI" not in header:
         raise FormatError("the keyword MJDREFI is missing")
-    numbers = []
-    for key, default in (("MJDREFI", 0.0), ("MJDREFF", 0.0)):
-        try:
-            numbers.append(float(header.get(key, default)))
-        except (TypeError, ValueError):
-            numbers.append(np.nan)
-        if not abs(numbers[-1]) <= LONGEST:
-            raise FormatError(f"the keyword {key} is {header[key]!r}; right is a Modified Julian Date")
+    day, fraction = (_number(header, key, LONGEST) for key in ("MJDREFI", "MJDREFF"))
     stated = header.get("TIMESYS")
     text = stated.strip().lower() if isinstance(stated, str) else ""
     scale = SCALES.get(text or default_scale)
     if scale is None or stated is not None and not isinstance(stated, str) and str(stated).strip():
         raise FormatError(f"the keyword TIMESYS is {stated!r}; known time scales are {sorted(SCALES)}")
-    return Time(*numbers, format="mjd", scale=scale)
+    time = Time(day, fraction, format="mjd", scale=scale)
+    if not header.get("TIMEZERO"):
+        return time
+    unit = parse_unit(header.get("TIMEUNIT") or "s")
+    return time + _number(header, "TIMEZERO", LONGEST * u.d.to(unit)) * unit
+
+
+def _number(header: Mapping[str, Any], key: str, largest: float) -> float:
+    """A number of days, or of another unit for TIMEZERO; 0 if it is missing."""
+    try:
+        number = float(header.get(key, 0.0))
+    except (TypeError, ValueError):
+        number = np.nan
+    if not abs(number) <= largest:
+        kind = "a duration" if key == "TIMEZERO" else "a Modified Julian Date"
+        raise FormatError(f"the keyword {key} is {header[key]!r}; right is {kind}")
+    return number

@@ -17,7 +17,7 @@ def failures(count, seed, samples=SAMPLES):
 @pytest.mark.parametrize("index", range(len(SAMPLES)), ids=lambda index: f"{index}-{SAMPLES[index].format}")
 def test_damaged_files(index):
     """A fixed set of a few thousand."""
-    assert not failures(100, 9, (SAMPLES[index],))
+    assert not failures(80, 9, (SAMPLES[index],))
 
 
 @pytest.mark.slow

@@ -269,9 +269,7 @@ def test_lazy_components_that_do_not_fit_name_the_file(path):
     change(path, lambda hdulist: hdulist["COUNTS"].header.__setitem__("CRVAL1", 80.0))
     dataset = MapDataset.read(path, lazy=True)
     assert dataset.background is not None
-    with pytest.raises(
-        GeometryMismatchError, match=r"bad\.fits: HDU 'COUNTS': dataset 'tiny': counts has the "
-    ):
+    with pytest.raises(GeometryMismatchError, match=r"bad\.fits: HDU 'COUNTS': dataset 'tiny': counts has the "):
         dataset.counts  # noqa: B018
 
 

@@ -122,6 +122,7 @@ def test_time_scales_of_files(gti, tmp_path, stated, scale):
         ("TIMESYS", 3, "TIMESYS is 3"),
         ("MJDREFI", "today", "MJDREFI is 'today'; right is a Modified Julian Date"),
         ("MJDREFF", "x", "MJDREFF is 'x'"),
+        ("TIMEZERO", "x", "TIMEZERO is 'x'; right is a duration"),
         ("MJDREFI", 10**9, "MJDREFI is 1000000000"),
         ("TUNIT1", "m", "column START has the unit 'm'; right is a unit of time"),
         ("TUNIT2", "foo", "column STOP has the unit 'foo'"),
@@ -136,6 +137,15 @@ def test_times_that_are_none(gti, tmp_path, keyword, value, message):
     hdu.writeto(tmp_path / "gti.fits")
     with pytest.raises(FormatError, match=rf"gti\.fits: HDU 'GTI': .*{message}"):
         GTI.read(tmp_path / "gti.fits")
+
+
+def test_time_zero(gti, tmp_path):
+    """TIMEZERO is added to all times, in the unit of TIMEUNIT."""
+    hdu = gti.to_table_hdu()
+    hdu.header["TIMEZERO"] = 40.0
+    hdu.writeto(tmp_path / "gti.fits")
+    again = GTI.read(tmp_path / "gti.fits")
+    np.testing.assert_allclose((again.time_start - gti.time_start).to_value("s"), 40)
 
 
 def test_nan_is_no_time(gti, tmp_path):

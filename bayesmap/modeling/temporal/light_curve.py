@@ -205,7 +205,8 @@ def _light_curve(path: Path, header: fits.Header, nodes: Table, norm: np.ndarray
     if "," in columns[0]:  # bins: Gammapy interpolates in pixels, which puts means of neighbours at their edges
         edges, means = u.Quantity(nodes["TIME_MAX"])[:-1], 0.5 * (norm[1:] + norm[:-1])
         time, norm = _alternate(time.value, edges.value) * time.unit, _alternate(norm, means)
-    meta = {key: header[key] for key in ("MJDREFI", "MJDREFF", "TIMESYS") if key in header}
+    keys = ("MJDREFI", "MJDREFF", "TIMESYS", "TIMEZERO", "TIMEUNIT")
+    meta = {key: header[key] for key in keys if key in header}
     return Table({"TIME": time, "NORM": norm}, meta=meta)
 
 
