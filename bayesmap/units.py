@@ -78,7 +78,8 @@ SPELLINGS = {
 #: longest text, largest power and largest exponent that a unit may have
 LONGEST, LARGEST_POWER, LARGEST_EXPONENT = 200, 20, 99
 _WORD = re.compile(r"(?<![A-Za-z0-9.])(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|([A-Za-z]+)")
-_EXPONENT = re.compile(r"(?:\*\*|\^)\s*(?:\(\s*([-+]?[\d.]+)\s*(?:/\s*\d+\s*)?\)|([-+]?[\d.]+))(?!\s*(?:\*\*|\^))")
+_POWER = r"([-+]?(?:\d+\.?\d*|\.\d+))"
+_EXPONENT = re.compile(rf"(?:\*\*|\^)\s*(?:\(\s*{_POWER}\s*(?:/\s*\d+\s*)?\)|{_POWER})(?!\s*(?:\*\*|\^)|[\d.])")
 #: signs of typeset text, and what stands for them
 _TYPESET = str.maketrans({"$": "", "{": "", "}": "", "\u2212": "-", "\u00b7": " ", "\u22c5": " ", "\u03bc": "\u00b5"})
 
@@ -163,8 +164,8 @@ def _spelled(match: re.Match[str]) -> str:
 def _check_exponents(text: str, given: str) -> None:
     """Raise unless every exponent is one small number: astropy would calculate 9**9**9."""
     signs = len(re.findall(r"\*\*|\^", text))
-    exponents = [float(one or other) for one, other in _EXPONENT.findall(text) if (one or other).count(".") < 2]
-    if len(exponents) < signs or any(abs(exponent) > LARGEST_EXPONENT for exponent in exponents):
+    exponents = [one or other for one, other in _EXPONENT.findall(text)]
+    if len(exponents) < signs or any(abs(float(exponent)) > LARGEST_EXPONENT for exponent in exponents):
         raise ValueError(f"{given!r} is no unit: an exponent is one number up to {LARGEST_EXPONENT}")
 
 

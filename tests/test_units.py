@@ -58,7 +58,8 @@ def test_every_spelling_is_right():
 @pytest.mark.parametrize(
     "text",
     ["foo", "mev", "Tev", "m^(9^9^9)", "m^9^9^9", "9**9**9 m", "10**99999999999", "m99999999999", "km^99", "(((", "m**",
-     "^2", "1//s", "s/", "m^1.2.3", "1e400 m", "0 m", "-1 m", "mag(AB)", "(m, s)", "m" * 300, "\0", "é", 3, 2.5, ["m"]],
+     "^2", "1//s", "s/", "m^1.2.3", "m^.", "m^-", "1e400 m", "0 m", "-1 m", "mag(AB)", "(m, s)", "m" * 300,
+     "\0", "é", 3, 2.5, ["m"]],
 )  # fmt: skip
 def test_what_is_no_unit(text):
     with pytest.raises(ValueError, match=r"unit"):

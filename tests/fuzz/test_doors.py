@@ -2,12 +2,15 @@
 
 import gzip
 import os
+import re
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
+import bayesmap
 from bayesmap.data import EventList
 from bayesmap.datasets import Datasets, FluxPointsDataset, MapDataset, SpectrumDatasetOnOff
 from bayesmap.datasets.opening import open_datasets
@@ -90,6 +93,31 @@ def test_data_files_of_models_and_datasets_are_regular(tmp_path):
     os.mkfifo(tmp_path / "run_rmf.fits")
     with bounded(), pytest.raises(FormatError, match=r"run\.fits.*RESPFILE names the RMF file 'run_rmf\.fits'"):
         SpectrumDatasetOnOff.read(tmp_path / "run.fits")
+
+
+#: calls that open or parse a file, and the places in the package that may make them
+OPENING = re.compile(r"\bopen\(|\.read_text\(|\.read_bytes\(|fromfile\(|np\.load|yaml\.(safe_)?load\(")
+PLACES = {
+    "maps/files.py": "the door",
+    "maps/fits.py": "writes compressed files",
+    "_files.py": "writes files, and takes checksums of files that are regular",
+    "_cache.py": "the cache of compiled code",
+    "_numba.py": "the cache of compiled code",
+    "report/page.py": "a template of the package",
+    "modeling/zoo.py": "model files of the package",
+    "cli/models.py": "model files of the package",
+}
+
+
+def test_files_are_opened_in_one_place():
+    package = Path(bayesmap.__file__).parent
+    places = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if OPENING.search(line.partition("#")[0]) and '"""' not in line
+    }
+    assert places <= set(PLACES)
 
 
 # --- headers that lie about sizes
