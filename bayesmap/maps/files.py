@@ -32,7 +32,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 UNPACKED_RATIO = 20
 CHUNK = 2**20
 #: bytes of a text file: what is made of a character takes up to 300 bytes
-TEXT_LIMIT = 2**22
+TEXT_LIMIT = 2**23
 #: what reading a damaged file raises, in whichever package
 DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, Warning)
 DAMAGE += (fits.VerifyError, zlib.error, struct.error)
@@ -192,7 +192,7 @@ def read_text(filename: str | os.PathLike, error: type[ValueError] = FormatError
     Parameters
     ----------
     filename : path
-        File in UTF-8, of at most 4 MiB.
+        File in UTF-8, of at most 8 MiB.
     error : type
         Class of errors about what is in the file.
 
