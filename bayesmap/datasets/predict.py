@@ -70,7 +70,9 @@ def npred_background(dataset: Any) -> Map | None:
     """Predicted background counts, or None without a background; see `MapDataset.npred_background`."""
     if dataset.background is None:
         return None
-    counts = graph.background_counts(dataset, dataset.models or ())
+    models = dataset.models or ()
+    plain = not any(isinstance(model, FoVBackgroundModel) for model in models)
+    counts = dataset.background.data if plain else graph.background_counts(dataset, models)
     return Map.from_geom(dataset._geom, data=np.asarray(counts, dtype="float64"), unit="")
 
 
