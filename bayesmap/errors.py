@@ -2,6 +2,9 @@
 
 __all__ = ["FormatError", "GeometryMismatchError", "ModelFileError"]
 
+#: what wrong data raise in a line that is right; another exception of a line of this package is a mistake in it
+WRONG_DATA = (ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, Warning)
+
 
 class GeometryMismatchError(ValueError):
     """Two maps that must share a geometry do not."""

@@ -22,7 +22,7 @@ from astropy.io import fits
 from astropy.wcs import FITSFixedWarning
 
 from bayesmap._util import make_path
-from bayesmap.errors import FormatError, GeometryMismatchError, ModelFileError
+from bayesmap.errors import WRONG_DATA, FormatError, GeometryMismatchError, ModelFileError
 from bayesmap.maps.fits_layout import MEMORY_LIMIT, check_layout
 
 __all__ = ["DAMAGE", "GZIP_MAGIC", "damage_is_an_error", "named_errors", "open_fits", "open_regular", "read_text"]
@@ -34,8 +34,7 @@ CHUNK = 2**20
 #: bytes of a text file: what is made of a character takes up to 300 bytes
 TEXT_LIMIT = 2**23
 #: what reading a damaged file raises, in whichever package
-DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, Warning)
-DAMAGE += (fits.VerifyError, zlib.error, struct.error)
+DAMAGE = (*WRONG_DATA, fits.VerifyError, zlib.error, struct.error)
 #: errors that say enough about a file
 DOCUMENTED = (FormatError, ModelFileError, GeometryMismatchError)
 #: warnings of astropy that mean that a file is damaged

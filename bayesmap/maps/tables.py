@@ -11,7 +11,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
 from bayesmap._util import make_path
-from bayesmap._yaml_limits import check_yaml
+from bayesmap._yaml.limits import check_yaml
 from bayesmap.errors import FormatError
 from bayesmap.maps.files import GZIP_MAGIC, named_errors, open_fits, open_regular, read_text
 

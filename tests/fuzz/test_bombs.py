@@ -2,10 +2,10 @@
 
 import pytest
 
+from bayesmap._yaml.source import YamlSource
 from bayesmap.errors import FormatError, ModelFileError
 from bayesmap.estimators import FluxPoints
 from bayesmap.modeling import Models
-from bayesmap.modeling.yaml_source import YamlSource
 from tests.fuzz.run import bounded
 from tests.fuzz.samples import write_points
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from bayesmap._yaml_limits import check_nodes
+from bayesmap._yaml.limits import check_nodes
 from bayesmap.errors import ModelFileError
 
 __all__ = ["YamlSource"]

@@ -6,9 +6,8 @@ from typing import Any, Self
 import astropy.units as u
 
 from bayesmap._util import suggest
-from bayesmap.errors import ModelFileError
-from bayesmap.maps.files import DAMAGE
-from bayesmap.modeling.yaml_source import YamlSource
+from bayesmap._yaml.source import YamlSource
+from bayesmap.errors import WRONG_DATA, ModelFileError
 from bayesmap.units import parse_unit
 
 __all__ = ["Node"]
@@ -118,7 +117,7 @@ class Node:
             return function(*args, **kwargs)
         except (ModelFileError, self.source.error_class):
             raise
-        except DAMAGE as error:
+        except WRONG_DATA as error:
             message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
             place = self.key(at) if at else self
             raise place.error(message) from error
