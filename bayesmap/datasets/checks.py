@@ -1,11 +1,14 @@
 """Checks of a whole dataset: what a single component cannot know."""
 
 import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["check_for_inference", "distance_outside", "warn_outside_field"]
+from bayesmap._util import suggest
+
+__all__ = ["check_for_inference", "distance_outside", "warn_outside_field", "warn_unknown_datasets"]
 
 
 def check_for_inference(dataset: Any) -> None:
@@ -106,4 +109,33 @@ def warn_outside_field(dataset: Any, model: Any) -> None:
             f"reaches {outside[1]:.2f} deg; it predicts no counts here",
             UserWarning,
             stacklevel=4,
+        )
+
+
+def warn_unknown_datasets(models: Iterable[Any], names: Sequence[str]) -> None:
+    """Warn of models that are for datasets which do not exist.
+
+    Parameters
+    ----------
+    models : iterable of models
+        Models that are assigned.
+    names : sequence of str
+        Names of the datasets that they are assigned to.
+
+    Warns
+    -----
+    UserWarning
+        Naming the models and the datasets that they are for.
+    """
+    for model in models:
+        wanted = model.datasets_names or ()
+        unknown = [name for name in wanted if name not in names]
+        if not unknown:
+            continue
+        lost = "applies nowhere and is left out" if len(unknown) == len(wanted) else "applies to the others only"
+        warnings.warn(
+            f"model {model.name!r} is for the dataset(s) {', '.join(map(repr, unknown))}, which do not exist"
+            f"{suggest(unknown[0], names)}; it {lost}",
+            UserWarning,
+            stacklevel=3,
         )

@@ -134,6 +134,8 @@ def _fit(tables: Sequence[_Table]) -> dict[Parameter, float]:
         for key, template in table.templates.items():
             expected[key] = expected.get(key, 0.0) + float(template.sum())
     keys = [key for key, total in expected.items() if total > 0]
+    if not keys:
+        return {}
     total = np.array([expected[key] for key in keys])
     norms = np.array([key.name == "norm" for key in keys])
     centre = np.array([max(prior_median(key), 0.1) if key.prior is not None else 1.0 for key in keys])
