@@ -12,6 +12,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._util import make_name
+from bayesmap.datasets.checks import warn_correlated_off
 from bayesmap.datasets.geometry import axes_of
 from bayesmap.datasets.stack import stack_dataset, stackable_copy
 from bayesmap.maps import Map
@@ -214,6 +215,8 @@ class DatasetOperations:
             )
         if axis_name is None and self._geom.is_region:
             raise ValueError(f"dataset {self.name!r} has no pixels to join, its geometry is a region: give axis_name")
+        if axis_name is None and "counts_off" in self.components:
+            warn_correlated_off(self)
         return self._apply(lambda value, role: role.downsample(self, value, factor, axis_name), name)
 
     def resample_energy_axis(self, energy_axis: Any, name: str | None = None) -> Self:

@@ -208,7 +208,8 @@ def fold_arrays(dataset: Any) -> FoldArrays:
     Parameters
     ----------
     dataset : Dataset
-        Anything with the attributes ``name, counts, background, exposure, psf, edisp, mask``.
+        Anything with the attributes ``name, counts, background, exposure, psf, edisp, mask``; those with ``counts_off``
+        also have ``acceptance`` and ``acceptance_off``.
 
     Returns
     -------
@@ -218,13 +219,15 @@ def fold_arrays(dataset: Any) -> FoldArrays:
     Raises
     ------
     ValueError
-        If the dataset has neither counts, background nor mask, or no bin is left by the masks.
+        If the dataset has nothing that is binned like the counts.
     """
     on_off = hasattr(dataset, "counts_off")
     background = None if on_off else dataset.background
-    reference = next((m for m in (dataset.counts, background, dataset.mask) if m is not None), None)
+    off = [getattr(dataset, key) for key in ("acceptance", "acceptance_off", "counts_off")] if on_off else []
+    reference = next((m for m in (dataset.counts, background, dataset.mask, *off) if m is not None), None)
     if reference is None:
-        raise ValueError(f"dataset {dataset.name!r} has neither counts nor background nor mask: no geometry to fold on")
+        what = "counts, OFF counts, acceptance or mask" if on_off else "counts, background or mask"
+        raise ValueError(f"dataset {dataset.name!r} has no {what}: no geometry to fold on")
     geom = reference.geom
     exposure = dataset.exposure
     edges = units.strip(geom.axes["energy"].edges)

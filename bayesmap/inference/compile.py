@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from bayesmap.datasets.checks import warn_correlated_off
 from bayesmap.graph import FoldArrays, fold_arrays
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import (
@@ -176,6 +177,7 @@ def _check_off(dataset: Any, mask: np.ndarray) -> None:
             f"dataset {name!r} has no {', '.join(missing)}: without them nothing is known of the background"
         )
     check_off_counts(name, np.asarray(dataset.counts_off.data, dtype="float64"), mask)
+    warn_correlated_off(dataset, mask, stacklevel=7)
     blind = mask & (dataset.acceptance.data > 0) & ~(dataset.acceptance_off.data > 0)
     if blind.any():
         first = tuple(int(i) for i in np.argwhere(blind)[0])
