@@ -15,6 +15,7 @@ from bayesmap.datasets.geometry import axes_of, check_edisp_axis, compare_axis, 
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.io.checks import impossible
 from bayesmap.irf import EDispKernel, EDispKernelMap, EDispMap, PSFKernel, PSFMap, RecoPSFMap
+from bayesmap.irf.checks import impossible_values
 from bayesmap.maps import Map
 
 __all__ = [
@@ -308,7 +309,15 @@ class MaskRole(RecoRole):
             )
 
 
-class PSFRole(Role):
+class ResponseRole(Role):
+    """A response: its values are finite and not negative."""
+
+    def check_values(self, dataset: Any, name: str, value: Any) -> None:
+        if wrong := impossible_values(value):
+            raise ValueError(f"dataset {dataset.name!r}: {name} is {wrong}")
+
+
+class PSFRole(ResponseRole):
     """Point spread function; one given as images (`PSFKernel`) becomes a map of one pixel."""
 
     kinds = (PSFMap, RecoPSFMap)
@@ -322,7 +331,7 @@ class PSFRole(Role):
         return kind.from_psf_kernel(value, axis)
 
 
-class EDispRole(Role):
+class EDispRole(ResponseRole):
     """Energy dispersion, whose true energies are those of the exposure; kernels are summed inside ``mask_safe``.
 
     One matrix (`EDispKernel`) becomes a map of one pixel.

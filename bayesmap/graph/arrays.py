@@ -9,6 +9,7 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap import units
 from bayesmap.errors import GeometryMismatchError
+from bayesmap.irf.checks import check_probabilities
 from bayesmap.maps import MapAxis
 
 __all__ = ["FoldArrays", "Selection", "fold_arrays", "off_arrays", "time_intervals"]
@@ -135,6 +136,8 @@ class FoldArrays:
         ------
         GeometryMismatchError
             If the dataset has no energy dispersion and the two energy axes differ, or its axes do not fit.
+        ValueError
+            If it holds no probabilities (after a change in place).
         """
         n_reco, n_true = len(self.energy), len(self.energy_true)
         if not apply:
@@ -153,6 +156,8 @@ class FoldArrays:
                 f"dataset {self.name!r}: energy dispersion has {matrix.shape[1]} true and {matrix.shape[0]} "
                 f"reconstructed energies, exposure and counts have {n_true} and {n_reco}"
             )
+        used = np.ones(n_true, bool) if self.exposure is None else self.exposure.reshape(n_true, -1).any(axis=1)
+        check_probabilities(matrix, used, self.name)
         return np.nan_to_num(matrix)
 
     def weight_classes(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

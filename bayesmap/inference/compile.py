@@ -21,6 +21,7 @@ from bayesmap.inference.listing import (
 from bayesmap.inference.observed import ObservedCounts, check_counts, check_off_counts
 from bayesmap.inference.observed_fluxes import ObservedFluxes
 from bayesmap.inference.signs import negative_terms
+from bayesmap.irf.checks import impossible_values
 from bayesmap.modeling.prior_variables import prior_variables
 
 __all__ = ["compile_datasets", "to_pymc"]
@@ -92,6 +93,10 @@ def compile_datasets(
 def _checked_arrays(dataset: Any) -> FoldArrays:
     arrays = fold_arrays(dataset)
     _check_data(arrays)
+    for what in ("psf", "edisp"):
+        response = getattr(arrays, what)
+        if response is not None and (wrong := impossible_values(response)):
+            raise ValueError(f"dataset {dataset.name!r}: {what} is {wrong}")
     if hasattr(dataset, "counts_off"):
         _check_off(dataset, arrays.mask)
     return arrays

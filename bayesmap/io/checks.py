@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from bayesmap.errors import FormatError
+from bayesmap.irf.base import IRFMap
+from bayesmap.irf.checks import impossible_values
 from bayesmap.maps import Map
 
 __all__ = ["check_unit", "check_values", "impossible", "unmeasured"]
@@ -74,7 +76,7 @@ def impossible(key: str, data: np.ndarray, counts_off: np.ndarray | None = None)
 
 
 def check_values(components: Mapping[str, object], source: object) -> None:
-    """Raise if counts, background, exposure or acceptances are negative or not finite where data are safe.
+    """Raise if counts, background, exposure, acceptances or responses are impossible where data are safe.
 
     Parameters
     ----------
@@ -91,6 +93,10 @@ def check_values(components: Mapping[str, object], source: object) -> None:
     """
     mask = components.get("mask_safe")
     _check_off(components, source)
+    for key in ("edisp", "psf"):
+        response = components.get(key)
+        if isinstance(response, IRFMap) and (wrong := impossible_values(response)):
+            raise FormatError(f"{source}: HDU {key.upper()!r} is {wrong}")
     for key in ("counts", "background", "exposure", "counts_off", "acceptance", "acceptance_off"):
         m = components.get(key)
         if not isinstance(m, Map):

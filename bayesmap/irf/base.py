@@ -141,6 +141,11 @@ class IRFMap:
         """Write the response to a FITS file, completely or not at all."""
         write_hdulist(self.to_hdulist(format=format), filename, overwrite=overwrite, checksum=checksum)
 
+    # -- values -------------------------------------------------------------------------------------------------------
+    def row_sums(self) -> np.ndarray | None:
+        """Return the probability of all bins of the first axis, shape ``(energy, lat, lon)``, if it must be one."""
+        return None
+
     # -- positions ----------------------------------------------------------------------------------------------------
     @property
     def has_single_spatial_bin(self) -> bool:
