@@ -364,8 +364,8 @@ class DatasetOperations:
         that only one of the two has stay as they are.
 
         In bins with OFF counts the stacked ``acceptance_off`` is
-        :math:`a \sum_j n_{\mathrm{off},j} / \sum_j \alpha_j n_{\mathrm{off},j}`; in the others the last ratio is the
-        average over the map.
+        :math:`a \sum_j n_{\mathrm{off},j} / \sum_j \alpha_j n_{\mathrm{off},j}`; in the others it is
+        :math:`\sum_j a_{\mathrm{off},jk} \epsilon_{jk}`.
         """
         stack_dataset(self, other, nan_to_num)
 

@@ -234,12 +234,13 @@ class OffAcceptanceRole(AcceptanceRole):
         plain = super().downsample(dataset, value, factor, axis_name)
         if dataset.counts_off is None or dataset.acceptance is None:
             return plain
-        counts, background = (
-            COUNTS_OFF.downsample(dataset, m, factor, axis_name) for m in (dataset.counts_off, dataset.background)
+        counts, background, on, off = (
+            COUNTS_OFF.downsample(dataset, m, factor, axis_name)
+            for m in (dataset.counts_off, dataset.background, dataset.acceptance, value)
         )
-        return off_acceptance(
-            ACCEPTANCE.downsample(dataset, dataset.acceptance, factor, axis_name), counts, background, plain
-        )
+        acceptance = ACCEPTANCE.downsample(dataset, dataset.acceptance, factor, axis_name)
+        np.divide(acceptance.data * off.data, on.data, out=plain.data, where=on.data > 0)  # of safe bins alone
+        return off_acceptance(acceptance, counts, background, plain)
 
     def resample(self, dataset: Any, value: Map, energy_axis: Any) -> Map:
         plain = super().resample(dataset, value, energy_axis)

@@ -115,9 +115,10 @@ def test_on_off_against_gammapy():
         "to_map_dataset": ring.to_map_dataset(),
         "to_image": ring.to_image(),
         "resample": ring.resample_energy_axis(axis),
-        "downsample": ring.downsample(2),
         "cutout": ring.cutout(CRAB, 1 * u.deg),
     }
+    with pytest.warns(UserWarning, match="'on1': the OFF counts of neighbouring pixels are correlated"):
+        results["downsample"] = ring.downsample(2)
     np.testing.assert_allclose(ring.alpha.data.sum(), want["alpha_sum"], rtol=1e-6)
     # ON counts over OFF counts that are negative by round-off: zero for Gammapy (a NaN), the value without OFF for us
     lost = (ring.counts.data > 0) & (ring.counts_off.data < 0)
@@ -128,7 +129,7 @@ def test_on_off_against_gammapy():
         if key in ("to_image", "resample"):
             skip.append("edisp_kernel")
         if key in ("to_image", "resample", "downsample"):
-            # Gammapy's is NaN in bins without OFF counts, ours has the average ratio there
+            # Gammapy's is NaN in bins without OFF counts
             assert np.isnan(want[key]["acceptance_off_per_energy"].data).all()
             assert np.isfinite(result.acceptance_off.data).all()
             skip.append("acceptance_off_per_energy")
