@@ -11,6 +11,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets.acceptance import off_acceptance
+from bayesmap.datasets.energies import edisp_mask, excludes_energies, with_energies
 from bayesmap.datasets.geometry import axes_of, check_edisp_axis, compare_axis, describe, same_geometry
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.io.checks import impossible
@@ -335,7 +336,8 @@ class PSFRole(ResponseRole):
 class EDispRole(ResponseRole):
     """Energy dispersion, whose true energies are those of the exposure; kernels are summed inside ``mask_safe``.
 
-    One matrix (`EDispKernel`) becomes a map of one pixel.
+    One matrix (`EDispKernel`) becomes a map of one pixel. Where energies are joined, a migration map becomes a kernel
+    map if ``mask_safe`` excludes energies, and else stays as it is.
     """
 
     kinds = (EDispKernelMap, EDispMap)
@@ -344,14 +346,27 @@ class EDispRole(ResponseRole):
         return EDispKernelMap.from_edisp_kernel(value) if isinstance(value, EDispKernel) else value
 
     def downsample(self, dataset: Any, value: Any, factor: int, axis_name: str | None) -> Any:
-        if axis_name is None or not isinstance(value, EDispKernelMap):
+        kernels = None if axis_name is None else self._kernels(dataset, value)
+        if kernels is None:
             return value.copy()
-        return value.downsample(factor, axis_name=axis_name, weights=dataset.mask_safe_edisp)
+        return kernels.downsample(factor, axis_name=axis_name, weights=self._weights(dataset, kernels))
 
     def resample(self, dataset: Any, value: Any, energy_axis: Any) -> Any:
-        if not isinstance(value, EDispKernelMap):
+        kernels = self._kernels(dataset, value)
+        if kernels is None:
             return value.copy()
-        return value.resample_energy_axis(energy_axis, weights=dataset.mask_safe_edisp)
+        return kernels.resample_energy_axis(energy_axis, weights=self._weights(dataset, kernels))
+
+    @staticmethod
+    def _kernels(dataset: Any, value: Any) -> Any:
+        """What is to be joined; None for a migration map that holds in all reconstructed energies."""
+        if isinstance(value, EDispMap) and not excludes_energies(dataset.mask_safe):
+            return None
+        return with_energies(value, dataset._geom.axes["energy"])
+
+    @staticmethod
+    def _weights(dataset: Any, kernels: Any) -> Any:
+        return None if dataset.mask_safe is None else edisp_mask(dataset.mask_safe, kernels)
 
     def check_geometry(self, dataset: Any, name: str, value: Any) -> None:
         axes = value.edisp_map.geom.axes
