@@ -1,6 +1,7 @@
 """Flux points as data: `FluxPointsDataset`."""
 
 import copy
+import warnings
 from typing import Any, Self
 
 import astropy.units as u
@@ -8,9 +9,10 @@ import numpy as np
 
 from bayesmap._util import check_option, make_name
 from bayesmap.datasets.base import Dataset
-from bayesmap.datasets.flux_points_stat import NEEDS, flux_points_likelihood, stat_array, valid_points
+from bayesmap.datasets.flux_points_stat import NEEDS, band_flux, flux_points_likelihood, stat_array, valid_points
 from bayesmap.datasets.info import models_text
 from bayesmap.estimators import FluxPoints
+from bayesmap.estimators.tables import reference_flux
 from bayesmap.graph.arrays import time_intervals
 from bayesmap.io import read_flux_table, write_flux_table
 from bayesmap.likelihoods import FluxPointsLikelihood
@@ -50,6 +52,12 @@ class FluxPointsDataset(Dataset):
         If ``data`` is no `FluxPoints`.
     ValueError
         If a mask has another number of points, the statistic is unknown, or needs numbers that are not there.
+
+    Warns
+    -----
+    UserWarning
+        If measured points inside the masks (for "distrib" upper limits too) lack numbers that the statistic needs, so
+        that they are left out.
     """
 
     tag = "FluxPointsDataset"
@@ -74,6 +82,7 @@ class FluxPointsDataset(Dataset):
         self.stat_type = stat_type  # type: ignore[assignment]
         self.mask_fit = mask_fit
         self.mask_safe = mask_safe
+        self._warn_left_out()
         self.models = models
 
     # --- statistic and masks
@@ -102,6 +111,22 @@ class FluxPointsDataset(Dataset):
     def mask_valid(self) -> np.ndarray:
         """Points with all numbers that the statistic needs, shape ``(n_energy, 1, 1)``."""
         return valid_points(self.data, self.stat_type)
+
+    def _warn_left_out(self) -> None:
+        """Warn of points that the masks keep and the statistic cannot use; "chi2" uses no upper limits."""
+        is_ul = self.data.is_ul.data.astype(bool)
+        lost = (np.isfinite(self.data.dnde.data) & ~is_ul | is_ul & (self.stat_type == "distrib")) & ~self.mask_valid
+        for mask in (self._mask_safe, self._mask_fit):
+            lost = lost if mask is None else lost & mask
+        if lost.any():
+            needs = {"chi2": "error", "distrib": "error or limit", "profile": "profile"}[self.stat_type]
+            energies = ", ".join(f"{energy:.4g}" for energy in self.data.energy_ref[lost.ravel()])
+            warnings.warn(
+                f"dataset {self.name!r}: {int(lost.sum())} of {lost.size} flux points have no valid {needs} and are left "
+                f"out of the statistic {self.stat_type!r}: those at {energies}",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _as_mask(self, what: str, value: Any) -> np.ndarray:
         """Booleans of the shape of the data."""
@@ -149,12 +174,14 @@ class FluxPointsDataset(Dataset):
     # --- predictions
 
     def flux_pred(self) -> u.Quantity:
-        """Predicted differential flux: the sum of the spectra at the reference energies.
+        """Predicted differential flux, the sum of the spectra of the models.
 
         Returns
         -------
         `~astropy.units.Quantity`
-            Shape ``(n_energy, 1, 1)``.
+            Shape ``(n_energy, 1, 1)``: the spectra at the reference energies. For points that were measured as integrals
+            over bands (``sed_type_init`` "flux" or "eflux") the integrals of the spectra, converted to differential
+            fluxes by the reference spectrum, as the points are: the ratio to ``data.dnde`` is that of the integrals.
 
         Raises
         ------
@@ -164,16 +191,29 @@ class FluxPointsDataset(Dataset):
         models = [model for model in self.models or () if isinstance(model, SkyModel)]
         if not models:
             raise ValueError(f"dataset {self.name!r} has no source models, so there is no predicted flux")
-        total = sum(self._flux_of(model).to("TeV-1 s-1 cm-2") for model in models)
-        return total[:, None, None]
+        return sum(self.flux_of(model) for model in models)[:, None, None]
 
-    def _flux_of(self, model: SkyModel) -> u.Quantity:
-        """Spectrum of one model, mean over the good time intervals."""
-        flux = model.spectral_model(self.data.energy_ref)
-        if model.temporal_model is None or model.temporal_model.is_constant:
-            return flux
-        time_intervals(self.name, self.gti, model)  # complains by the name of the dataset
-        return flux * model.temporal_model.integral(self.gti.time_start, self.gti.time_stop).sum()
+    def flux_of(self, model: SkyModel) -> u.Quantity:
+        """Return the predicted differential flux of one model, mean over the good time intervals.
+
+        Parameters
+        ----------
+        model : `~bayesmap.modeling.SkyModel`
+            The model.
+
+        Returns
+        -------
+        `~astropy.units.Quantity`
+            Shape ``(n_energy,)``, as `flux_pred`.
+        """
+        points, kind = self.data, band_flux(self.data)
+        flux = reference_flux(model, points.bins, kind or "dnde")
+        if kind is not None:
+            flux = (flux / points.reference(kind)).to("") * points.reference("dnde")
+        if model.temporal_model is not None and not model.temporal_model.is_constant:
+            time_intervals(self.name, self.gti, model)  # complains by the name of the dataset
+            flux = flux * model.temporal_model.integral(self.gti.time_start, self.gti.time_stop).sum()
+        return flux.to("TeV-1 s-1 cm-2")
 
     def stat_array(self) -> np.ndarray:
         """Fit statistic per point, also outside the mask; NaN where numbers are missing.
@@ -253,8 +293,7 @@ class FluxPointsDataset(Dataset):
         name : str, optional
             Name of the new dataset; a random one by default.
         """
-        energy = self.data.energy_ref
-        chosen = (energy >= u.Quantity(energy_min)) & (energy < u.Quantity(energy_max))
+        chosen = self.data.bins.between(energy_min, energy_max)
         masks = {"mask_fit": self._mask_fit, "mask_safe": self._mask_safe}
         return type(self)(
             data=self.data.slice_by_energy(energy_min, energy_max),

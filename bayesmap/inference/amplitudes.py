@@ -188,7 +188,7 @@ def _from_flux_points(datasets: Sequence[Any], parameter: Parameter) -> float:
         if not is_flux_points(dataset) or not _sources(dataset, parameter):
             continue
         with _at_one([parameter]):
-            unit = sum(m.spectral_model(dataset.data.energy_ref) for m in _sources(dataset, parameter))
+            unit = sum(dataset.flux_of(m) for m in _sources(dataset, parameter))
         measured = dataset.data.dnde.quantity.squeeze().to_value(unit.unit)
         chosen = np.asarray(dataset.mask).ravel() & np.isfinite(measured) & (measured > 0) & (unit.value > 0)
         share = len({_linear(m) for m in dataset.models} - {None})
