@@ -20,6 +20,8 @@ __all__ = ["EventList"]
 
 #: mandatory columns in the order of the file, with their units; formats are wider than the format asks for
 COLUMNS = {"EVENT_ID": "", "TIME": "s", "RA": "deg", "DEC": "deg", "ENERGY": "TeV"}
+#: agreement of reference times, in s
+SAME_TIME = 1e-3
 
 
 class EventList:
@@ -141,18 +143,46 @@ class EventList:
         Raises
         ------
         FormatError
-            If an HDU or a column is missing.
+            If an HDU or a column is missing, directions are in another frame than ICRS or FK5 of J2000, or the times of
+            events and intervals have different reference times.
         """
         with open_fits(filename, checksum=checksum) as hdulist:
             for name in ("EVENTS", "GTI"):
                 if name not in hdulist:
                     raise FormatError(f"{filename} has no HDU {name!r}, its HDUs are {[h.name for h in hdulist]}")
             gti = GTI.from_table_hdu(hdulist["GTI"])
+            _check_reference(hdulist, filename)
             table = Table.read(hdulist["EVENTS"])
         try:
             return cls(table, gti)
         except ValueError as error:
             raise FormatError(f"HDU 'EVENTS' of {filename}: {error}") from error
+
+
+def _check_reference(hdulist: fits.HDUList, filename: object) -> None:
+    """Raise a FormatError unless directions and times are what the columns are read as."""
+    header, other = hdulist["EVENTS"].header, hdulist["GTI"].header
+    frame = str(header.get("RADECSYS", header.get("RADESYS", ""))).strip().upper()
+    if frame not in ("", "ICRS", "FK5") or float(header.get("EQUINOX", 2000.0)) != 2000:
+        raise FormatError(
+            f"HDU 'EVENTS' of {filename}: RADECSYS is {frame!r}, EQUINOX {header.get('EQUINOX')}; directions in ICRS or in "
+            "FK5 of 2000 can be read"
+        )
+    if "MJDREFI" not in header:
+        return
+    events, intervals = (_time_keywords(one) for one in (header, other))
+    if events[0] != intervals[0] or abs(events[1] - intervals[1]) > SAME_TIME:
+        raise FormatError(
+            f"HDU 'EVENTS' of {filename}: the reference time (MJDREFI, MJDREFF, TIMEZERO, TIMESYS) differs from that of "
+            f"the HDU 'GTI' by {events[1] - intervals[1]:g} s ({events[0]}, {intervals[0]}); both must have one"
+        )
+
+
+def _time_keywords(header: fits.Header) -> tuple[str, float]:
+    """Time scale and reference time, in s since MJD 0."""
+    days = float(header.get("MJDREFI", 0)) + float(header.get("MJDREFF", 0))
+    zero = u.Quantity(float(header.get("TIMEZERO", 0)), str(header.get("TIMEUNIT", "s")).strip())
+    return str(header.get("TIMESYS", "tt")).strip().lower(), days * 86400 + zero.to_value("s")
 
 
 def time_header(gti: GTI) -> Mapping[str, Any]:

@@ -9,7 +9,13 @@ import numpy as np
 from bayesmap._util import suggest
 from bayesmap.stats.correlation import neighbours_share_counts
 
-__all__ = ["check_for_inference", "distance_outside", "warn_correlated_off", "warn_outside_field", "warn_unknown_datasets"]
+__all__ = [
+    "check_for_inference",
+    "distance_outside",
+    "warn_correlated_off",
+    "warn_outside_field",
+    "warn_unknown_datasets",
+]
 
 #: a region that holds less than this share of a source is no region for its spectrum
 CONTAINED = 0.9

@@ -60,9 +60,7 @@ def _any_around(mask: np.ndarray, own: Any, image: Any) -> np.ndarray:
     """
     ny, nx = mask.shape[-2:]
     result = False
-    y_nodes, x_nodes = (
-        _nodes(p, n) for p, n in zip(own.coord_to_pix(image.get_coord())[::-1], (ny, nx), strict=True)
-    )
+    y_nodes, x_nodes = (_nodes(p, n) for p, n in zip(own.coord_to_pix(image.get_coord())[::-1], (ny, nx), strict=True))
     for y, y_counts in y_nodes:
         for x, x_counts in x_nodes:
             result = result | (mask[..., y, x] & y_counts & x_counts)

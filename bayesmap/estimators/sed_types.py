@@ -188,7 +188,9 @@ class EnergyBins:
 
     def between(self, energy_min: Any, energy_max: Any) -> np.ndarray:
         """Return where the reference energies lie in a range, up to rounding; its lower end belongs to it."""
-        low, high = (u.Quantity(energy).to_value(self.ref.unit) * (1 - SAME_ENERGY) for energy in (energy_min, energy_max))
+        low, high = (
+            u.Quantity(energy).to_value(self.ref.unit) * (1 - SAME_ENERGY) for energy in (energy_min, energy_max)
+        )
         return (self.ref.value >= low) & (self.ref.value < high)
 
     def __getitem__(self, key: Any) -> "EnergyBins":

@@ -23,6 +23,7 @@ __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
 
 log = logging.getLogger(__name__)
 
+
 class CompiledFit:
     """Datasets, their `pymc.Model` and its compiled log-density.
 

@@ -64,7 +64,9 @@ def check_sampler_arguments(
     """
     check_option("sampler", sampler, SAMPLERS)
     counted = [("draws", draws, 1), ("chains", chains, 1), ("searches", searches, 1)]
-    counted += [(what, value, least) for what, value, least in (("tune", tune, 0), ("cores", cores, 1)) if value is not None]
+    counted += [
+        (what, value, least) for what, value, least in (("tune", tune, 0), ("cores", cores, 1)) if value is not None
+    ]
     for what, value, least in counted:
         if not isinstance(value, int | float | np.number) or value != np.floor(value) or value < least:
             raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")

@@ -40,7 +40,9 @@ def impossible_values(response: Any) -> str:
         for bad, what in ((negative, "negative"), (unknown, "not finite")):
             if bad.any():
                 first = tuple(int(i) for i in np.argwhere(bad)[0])
-                return f"{what} in {int(bad.sum())} of {bad.size} bins, first at index {first} with value {data[first]!r}"
+                return (
+                    f"{what} in {int(bad.sum())} of {bad.size} bins, first at index {first} with value {data[first]!r}"
+                )
     sums = response.row_sums()
     if sums is not None and np.nanmax(sums, initial=0.0) > 1 + EXCESS:
         return _too_large(sums)

@@ -270,11 +270,12 @@ def _as_time(value: object, reference_time: Time) -> Time:
 
 
 def _reference_time(header: fits.Header) -> Time:
-    """Reference time of a GADF table."""
+    """Reference time of a GADF table: MJDREFI + MJDREFF, and TIMEZERO, which FITS adds to all times."""
     if "MJDREFI" not in header:
         raise KeyError("the keyword MJDREFI is missing")
     scale = str(header.get("TIMESYS", "tt")).lower()
-    return Time(float(header["MJDREFI"]), float(header.get("MJDREFF", 0.0)), format="mjd", scale=scale)
+    zero = u.Quantity(float(header.get("TIMEZERO", 0.0)), str(header.get("TIMEUNIT", "s")).strip())
+    return Time(float(header["MJDREFI"]), float(header.get("MJDREFF", 0.0)), format="mjd", scale=scale) + zero
 
 
 def _seconds(hdu: fits.BinTableHDU, name: str) -> u.Quantity:

@@ -49,7 +49,9 @@ class Links:
                 f"{parameter.quantity} ({parameter.name!r})"
             )
         if "frozen" in node.data and parameter.frozen != known.frozen:
-            raise node.key("frozen").error(f"linked parameters must be equal, {known.name!r} has frozen: {known.frozen}")
+            raise node.key("frozen").error(
+                f"linked parameters must be equal, {known.name!r} has frozen: {known.frozen}"
+            )
         if parameter.prior is not None and not _same_prior(known, parameter):
             raise node.key("prior").error(
                 f"linked parameters must be equal, found the priors {known.prior!r} ({known.name!r}) and "

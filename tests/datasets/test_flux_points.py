@@ -139,7 +139,9 @@ def test_points_without_an_error_are_left_out(stat_type):
         t[name][:2] = [0.0, np.nan]
     t["dnde_ul"][3] = 0.0
     lost, what = (3, "error or limit") if stat_type == "distrib" else (2, "error")
-    with pytest.warns(UserWarning, match=f"'p': {lost} of 4 flux points have no valid {what} and are left out .* at 1.778 TeV"):
+    with pytest.warns(
+        UserWarning, match=f"'p': {lost} of 4 flux points have no valid {what} and are left out .* at 1.778 TeV"
+    ):
         dataset = FluxPointsDataset(
             SkyModel(PowerLawSpectralModel()), FluxPoints.from_table(t), stat_type=stat_type, name="p"
         )

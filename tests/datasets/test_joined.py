@@ -68,7 +68,9 @@ def on_off(on, off, acceptance_off, acceptance=1.0, safe=True):
     axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=len(on))
     geom = RegionGeom.create("icrs;circle(83.63, 22.01, 0.1)", axes=[axis])
     parts = {"counts": on, "counts_off": off, "acceptance": acceptance, "acceptance_off": acceptance_off}
-    maps = {key: Map.from_geom(geom, data=np.broadcast_to(np.ravel(v), len(on)).astype(float)) for key, v in parts.items()}
+    maps = {
+        key: Map.from_geom(geom, data=np.broadcast_to(np.ravel(v), len(on)).astype(float)) for key, v in parts.items()
+    }
     mask = Map.from_geom(geom, data=np.broadcast_to(np.ravel(safe), len(on)).copy())
     return SpectrumDatasetOnOff(**maps, mask_safe=mask)
 

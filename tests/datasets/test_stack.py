@@ -155,7 +155,10 @@ def test_info_table_of_spectra(spectra, case, cumulative):
         spectra = Datasets([SpectrumDatasetOnOff.read(file) for file in files])
     table = spectra.info_table(cumulative=cumulative)
     # where there are no OFF counts Gammapy takes the average ratio of the acceptances, ours is that of the runs
-    skip = {"name", *(("ontime", "npred", "npred_background", "stat_sum") if case.endswith("hess") and cumulative else ())}
+    skip = {
+        "name",
+        *(("ontime", "npred", "npred_background", "stat_sum") if case.endswith("hess") and cumulative else ()),
+    }
     for row, stored in info_table_rows(table, want):
         assert_info_close(row, stored, skip=skip, rtol=2e-5)
 

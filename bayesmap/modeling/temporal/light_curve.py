@@ -194,7 +194,8 @@ def _table_of_map(path: Path) -> Table:
     if "," in columns[0]:  # bins: Gammapy interpolates in pixels, which puts means of neighbours at their edges
         edges, means = u.Quantity(nodes["TIME_MAX"])[:-1], 0.5 * (norm[1:] + norm[:-1])
         time, norm = _alternate(time.value, edges.value) * time.unit, _alternate(norm, means)
-    meta = {key: header[key] for key in ("MJDREFI", "MJDREFF", "TIMESYS") if key in header}
+    keys = ("MJDREFI", "MJDREFF", "TIMESYS", "TIMEZERO", "TIMEUNIT")
+    meta = {key: header[key] for key in keys if key in header}
     return Table({"TIME": time, "NORM": norm}, meta=meta)
 
 
@@ -218,4 +219,5 @@ def _reference(label: str, meta: Mapping[str, Any]) -> Time:
     if "MJDREFI" not in meta:
         raise ValueError(f"{label}: the table has no keyword MJDREFI; give the reference time as t_ref")
     scale = str(meta.get("TIMESYS", "utc")).lower()
-    return Time(float(meta["MJDREFI"]), float(meta.get("MJDREFF", 0.0)), format="mjd", scale=scale)
+    zero = u.Quantity(float(meta.get("TIMEZERO", 0.0)), str(meta.get("TIMEUNIT", "s")).strip())
+    return Time(float(meta["MJDREFI"]), float(meta.get("MJDREFF", 0.0)), format="mjd", scale=scale) + zero
