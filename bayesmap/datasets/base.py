@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from bayesmap._util import make_name, suggest
+from bayesmap._util import KnownAttributes, make_name, suggest
 from bayesmap.datasets.checks import warn_unknown_datasets
 from bayesmap.datasets.collection import DatasetsOperations
 from bayesmap.datasets.inferable import Inferable
@@ -18,7 +18,7 @@ from bayesmap.modeling import Models, Parameters
 __all__ = ["Dataset", "Datasets"]
 
 
-class Dataset(Inferable, abc.ABC):
+class Dataset(KnownAttributes, Inferable):
     """A named piece of data with models and a fit statistic.
 
     Parameters
@@ -142,7 +142,7 @@ class Dataset(Inferable, abc.ABC):
         return f"<{type(self).__name__} {self.name!r}>"
 
 
-class Datasets(Inferable, DatasetsOperations, MutableSequence):
+class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
     """Several datasets that are fitted together.
 
     Parameters

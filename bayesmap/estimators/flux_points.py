@@ -9,7 +9,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import Table
 
-from bayesmap._util import check_option
+from bayesmap._util import KnownAttributes, check_option
 from bayesmap.errors import FormatError
 from bayesmap.estimators.quantities import FLUXES, FluxQuantities
 from bayesmap.estimators.sed_types import COMMON, SED_UNITS, SUFFIXES, EnergyBins
@@ -26,7 +26,7 @@ __all__ = ["FluxPoints"]
 FORMAT = "gadf-sed"
 
 
-class FluxPoints(FluxQuantities):
+class FluxPoints(KnownAttributes, FluxQuantities):
     """Fluxes per energy band, as norms relative to a reference spectrum.
 
     Every value is kept as the factor ``norm`` between it and the reference; ``dnde``, ``flux``, ``eflux`` and

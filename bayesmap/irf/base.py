@@ -9,7 +9,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
-from bayesmap._util import check_option
+from bayesmap._util import KnownAttributes, check_option
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps import Geom, Map, WcsGeom
 from bayesmap.maps.fits import open_fits, write_hdulist
@@ -39,7 +39,7 @@ def _nearest_pixel(geom: Geom, position: SkyCoord) -> tuple[int, int]:
     return x, y
 
 
-class IRFMap:
+class IRFMap(KnownAttributes):
     """A response as a function of position and of its own axes, with the exposure that belongs to it.
 
     Subclasses say which axes they have. The exposure is the weight when responses are averaged.
