@@ -88,12 +88,18 @@ class _Maker(abc.ABCMeta):
     """Class of classes whose objects get new attributes from their constructors only."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        made = cls.__new__(cls, *args, **kwargs)
+        made: Any = cls.__new__(cls, *args, **kwargs)  # type: ignore[arg-type]
         if isinstance(made, cls):
             made.__dict__[_MAKING] = True
-            cls.__init__(made, *args, **kwargs)
+            made.__init__(*args, **kwargs)
             made.__dict__.pop(_MAKING, None)
         return made
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of the constructor: `inspect.signature` would take the one of ``__call__``."""
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 class KnownAttributes(metaclass=_Maker):

@@ -165,16 +165,16 @@ def _check_reference(hdulist: fits.HDUList, filename: object) -> None:
     frame = str(header.get("RADECSYS", header.get("RADESYS", ""))).strip().upper()
     if frame not in ("", "ICRS", "FK5") or float(header.get("EQUINOX", 2000.0)) != 2000:
         raise FormatError(
-            f"HDU 'EVENTS' of {filename}: RADECSYS is {frame!r}, EQUINOX {header.get('EQUINOX')}; directions in ICRS or in "
-            "FK5 of 2000 can be read"
+            f"HDU 'EVENTS' of {filename}: RADECSYS is {frame!r}, EQUINOX {header.get('EQUINOX')}; directions in "
+            "ICRS or in FK5 of 2000 can be read"
         )
     if "MJDREFI" not in header:
         return
     events, intervals = (_time_keywords(one) for one in (header, other))
     if events[0] != intervals[0] or abs(events[1] - intervals[1]) > SAME_TIME:
         raise FormatError(
-            f"HDU 'EVENTS' of {filename}: the reference time (MJDREFI, MJDREFF, TIMEZERO, TIMESYS) differs from that of "
-            f"the HDU 'GTI' by {events[1] - intervals[1]:g} s ({events[0]}, {intervals[0]}); both must have one"
+            f"HDU 'EVENTS' of {filename}: the reference time (MJDREFI, MJDREFF, TIMEZERO, TIMESYS) differs from that "
+            f"of the HDU 'GTI' by {events[1] - intervals[1]:g} s ({events[0]}, {intervals[0]}); both must have one"
         )
 
 

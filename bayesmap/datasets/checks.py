@@ -102,8 +102,8 @@ def _warn_unused_shape(dataset: Any, model: Any) -> None:
     share = _share_inside(dataset._geom.to_image(), getattr(model, "spatial_model", None))
     if share < CONTAINED:
         warnings.warn(
-            f"dataset {dataset.name!r}: its region holds {100 * share:.0f} % of the source of model {model.name!r}, but "
-            "the dataset has no PSF, so the spatial model is not used and the whole flux is counted; leave out the "
+            f"dataset {dataset.name!r}: its region holds {100 * share:.0f} % of the source of model {model.name!r}, "
+            "but the dataset has no PSF, so the spatial model is not used and the whole flux is counted; leave out the "
             "model or its spatial model, or keep the PSF (to_region_map_dataset)",
             UserWarning,
             stacklevel=5,

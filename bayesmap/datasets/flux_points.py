@@ -15,6 +15,7 @@ from bayesmap.estimators import FluxPoints
 from bayesmap.estimators.tables import reference_flux
 from bayesmap.graph.arrays import time_intervals
 from bayesmap.io import read_flux_table, write_flux_table
+from bayesmap.io.ascii_text import from_ascii, to_ascii
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.modeling import SkyModel
 
@@ -122,8 +123,8 @@ class FluxPointsDataset(Dataset):
             needs = {"chi2": "error", "distrib": "error or limit", "profile": "profile"}[self.stat_type]
             energies = ", ".join(f"{energy:.4g}" for energy in self.data.energy_ref[lost.ravel()])
             warnings.warn(
-                f"dataset {self.name!r}: {int(lost.sum())} of {lost.size} flux points have no valid {needs} and are left "
-                f"out of the statistic {self.stat_type!r}: those at {energies}",
+                f"dataset {self.name!r}: {int(lost.sum())} of {lost.size} flux points have no valid {needs} and are "
+                f"left out of the statistic {self.stat_type!r}: those at {energies}",
                 UserWarning,
                 stacklevel=3,
             )
@@ -179,9 +180,10 @@ class FluxPointsDataset(Dataset):
         Returns
         -------
         `~astropy.units.Quantity`
-            Shape ``(n_energy, 1, 1)``: the spectra at the reference energies. For points that were measured as integrals
-            over bands (``sed_type_init`` "flux" or "eflux") the integrals of the spectra, converted to differential
-            fluxes by the reference spectrum, as the points are: the ratio to ``data.dnde`` is that of the integrals.
+            Shape ``(n_energy, 1, 1)``: the spectra at the reference energies. For points that were measured as
+            integrals over bands (``sed_type_init`` "flux" or "eflux") the integrals of the spectra, converted to
+            differential fluxes by the reference spectrum, as the points are: the ratio to ``data.dnde`` is that of the
+            integrals.
 
         Raises
         ------
@@ -331,7 +333,7 @@ class FluxPointsDataset(Dataset):
             masks.pop("mask_fit", None)
         stored = {key: data.meta.pop(key, None) for key in ("NAME", "STATTYPE", "MASKFIT")}
         stat_type = stored["STATTYPE"] or "chi2"
-        return cls(data=data, name=name or stored["NAME"], stat_type=stat_type, **masks)
+        return cls(data=data, name=name or from_ascii(stored["NAME"] or "") or None, stat_type=stat_type, **masks)
 
     def write(self, filename: Any, overwrite: bool = False, checksum: bool = False) -> None:
         """Write the flux points and masks to a FITS file (``.fits``), or as text in the ECSV format.
@@ -349,7 +351,7 @@ class FluxPointsDataset(Dataset):
         everything = np.ones(self.data.geom.data_shape, dtype=bool)
         table["mask_fit"] = everything if self._mask_fit is None else self._mask_fit
         table["mask_safe"] = everything if self._mask_safe is None else self._mask_safe
-        table.meta |= {"NAME": self.name, "STATTYPE": self.stat_type, "MASKFIT": self._mask_fit is not None}
+        table.meta |= {"NAME": to_ascii(self.name), "STATTYPE": self.stat_type, "MASKFIT": self._mask_fit is not None}
         write_flux_table(table, filename, gti=self.gti, overwrite=overwrite, checksum=checksum)
 
     @classmethod

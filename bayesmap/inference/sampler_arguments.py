@@ -70,8 +70,8 @@ def check_sampler_arguments(
     for what, value, least in counted:
         if not isinstance(value, int | float | np.number) or value != np.floor(value) or value < least:
             raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
-    if isinstance(random_state, str) or random_state is None:
-        check_option("random_state", random_state, ("random-seed", "global-rng", None))
+    if isinstance(random_state, str):
+        check_option("random_state", random_state, ("random-seed", "global-rng"))
     elif not isinstance(random_state, np.random.RandomState):
         get_random_state(random_state)
     known = _known(sampler)

@@ -88,8 +88,8 @@ def check_values(components: Mapping[str, object], source: object) -> None:
     Raises
     ------
     FormatError
-        Naming file, HDU, number of bins and the first of them; also where there are OFF counts and the OFF acceptance is
-        zero.
+        Naming file, HDU, number of bins and the first of them; also where there are OFF counts and the OFF acceptance
+        is zero.
     """
     mask = components.get("mask_safe")
     _check_off(components, source)

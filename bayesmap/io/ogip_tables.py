@@ -52,6 +52,8 @@ class Spectrum:
         GROUPING per channel (1 starts a group, -1 continues it), None if there is no grouping.
     exposure : float or None
         Live time in s.
+    notes : tuple of str
+        What keywords ask for and is not done: systematic errors, a correction file, errors that are not Poisson's.
     """
 
     channel: np.ndarray
@@ -61,6 +63,7 @@ class Spectrum:
     good: np.ndarray
     grouping: np.ndarray | None
     exposure: float | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,6 @@ def read_spectrum(hdu: fits.BinTableHDU) -> Spectrum:
     FormatError
         If a column is missing, COUNTS are negative, a background was subtracted from them, their errors are not
         Poisson's, or BACKSCAL is nowhere.
-
-    Warns
-    -----
-    UserWarning
-        If the keywords ask for systematic errors or a correction file, which are not used, or say that errors are not
-        Poisson's and do not state them.
     """
     _require_columns(hdu, ("CHANNEL",))
     if "COUNTS" not in hdu.columns.names:
@@ -178,11 +175,11 @@ def read_spectrum(hdu: fits.BinTableHDU) -> Spectrum:
         raise FormatError(f"HDU {hdu.name!r} holds {what}; its columns are {hdu.columns.names}")
     channel = _consecutive(hdu)
     size = len(channel)
-    _check_kind(hdu)
+    notes = _notes_on_kind(hdu)
     counts = np.asarray(hdu.data["COUNTS"], dtype="float64")
     if not np.all(np.isfinite(counts) & (counts >= 0)):
         raise FormatError(f"HDU {hdu.name!r}: COUNTS are negative or not finite")
-    _check_errors(hdu, counts)
+    notes += _notes_on_errors(hdu, counts)
     backscal = _column_or_keyword(hdu, "BACKSCAL", size)
     if backscal is None:
         raise FormatError(f"HDU {hdu.name!r} has neither a column nor a keyword BACKSCAL, so the acceptance is unknown")
@@ -198,51 +195,46 @@ def read_spectrum(hdu: fits.BinTableHDU) -> Spectrum:
         good=np.ones(size, dtype=bool) if quality is None else quality == 0,
         grouping=None if grouping is None or not np.any(grouping == -1) else grouping.astype("int64"),
         exposure=None if exposure is None else float(exposure),
+        notes=tuple(notes),
     )
 
 
-def _check_kind(hdu: fits.BinTableHDU) -> None:
-    """Raise if the counts are those of a source alone; warn if a correction is asked for."""
+def _notes_on_kind(hdu: fits.BinTableHDU) -> list[str]:
+    """What is to be said of corrections that are asked for; raise if the counts are those of a source alone."""
     if str(hdu.header.get("HDUCLAS2", "")).strip().upper() == "NET":
         raise FormatError(
             f"HDU {hdu.name!r}: HDUCLAS2 = NET: a background was subtracted from the counts, which are then no Poisson "
             "numbers; the total counts and those of the background are needed"
         )
     file, scale = str(hdu.header.get("CORRFILE", "")).strip(), hdu.header.get("CORRSCAL", 0)
-    if file.lower() not in ("", "none") and scale not in (0, ""):
-        warnings.warn(
-            f"HDU {hdu.name!r}: the correction file {file!r} (CORRFILE, CORRSCAL = {scale}) is not used",
-            UserWarning,
-            stacklevel=6,
-        )
+    if file.lower() in ("", "none") or scale in (0, ""):
+        return []
+    return [f"the correction file {file!r} (CORRFILE, CORRSCAL = {scale}) is not used"]
 
 
-def _check_errors(hdu: fits.BinTableHDU, counts: np.ndarray) -> None:
-    """Raise if the errors of the counts are not Poisson's (or the square roots of the counts); see `read_spectrum`."""
+def _notes_on_errors(hdu: fits.BinTableHDU, counts: np.ndarray) -> list[str]:
+    """What is to be said of errors; raise if they are not Poisson's (or the square roots of the counts)."""
+    notes = []
     systematic = _column_or_keyword(hdu, "SYS_ERR", len(counts))
     if systematic is not None and np.any(systematic != 0):
-        warnings.warn(
-            f"HDU {hdu.name!r}: systematic errors (SYS_ERR, up to {np.max(systematic):g}) are not used",
-            UserWarning,
-            stacklevel=6,
-        )
+        notes.append(f"systematic errors (SYS_ERR, up to {np.max(systematic):g}) are not used")
     if hdu.header.get("POISSERR", True) is not False:
-        return
+        return notes
     errors = _column_or_keyword(hdu, "STAT_ERR", len(counts))
     if errors is None or not np.any(errors):
-        warnings.warn(
-            f"HDU {hdu.name!r}: POISSERR = F says that the errors are not Poisson's, and no STAT_ERR states them; the "
-            "counts are read as Poisson numbers",
-            UserWarning,
-            stacklevel=6,
-        )
-    elif not np.allclose(errors.astype("float64") ** 2, counts, rtol=POISSON_TOLERANCE, atol=POISSON_TOLERANCE):
+        return [
+            *notes,
+            "POISSERR = F says that the errors are not Poisson's, and no STAT_ERR states them; the counts are read as "
+            "Poisson numbers",
+        ]
+    if not np.allclose(errors.astype("float64") ** 2, counts, rtol=POISSON_TOLERANCE, atol=POISSON_TOLERANCE):
         number = int(np.argmax(np.abs(errors**2 - counts)))
         raise FormatError(
             f"HDU {hdu.name!r}: POISSERR = F and STAT_ERR is not the square root of COUNTS ({counts[number]:g} +- "
             f"{errors[number]:g} in bin {number}): these are estimates with Gaussian errors, for which there is no "
             "likelihood here; give the measured counts"
         )
+    return notes
 
 
 def _first_channel(matrix: fits.BinTableHDU, channel: np.ndarray) -> int:

@@ -36,7 +36,7 @@ def impossible_values(response: Any) -> str:
     if not (low >= -ROUND_OFF * abs(high) and high < np.inf):  # rare, and NaN compares false
         with np.errstate(invalid="ignore"):
             negative = data < -ROUND_OFF * np.nanmax(data, initial=0.0, where=np.isfinite(data))
-        unknown = ~np.isfinite(data) & ~_may_be_unknown(response)
+        unknown = ~np.isfinite(data) & ~(np.isnan(data) & _may_be_unknown(response))
         for bad, what in ((negative, "negative"), (unknown, "not finite")):
             if bad.any():
                 first = tuple(int(i) for i in np.argwhere(bad)[0])

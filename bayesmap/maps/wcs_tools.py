@@ -103,8 +103,8 @@ def frame_of(wcs: WCS) -> str:
         if frame.name != "icrs" and not (frame.name == "fk5" and abs(frame.equinox.jyear - 2000) < SAME_EQUINOX):
             equinox = f" of equinox {frame.equinox.value}" if hasattr(frame, "equinox") else ""
             raise ValueError(
-                f"a WCS in the frame {frame.name.upper()}{equinox} (RADESYS, EQUINOX) would be misplaced; right are ICRS, "
-                "FK5 of J2000 and Galactic coordinates: reproject the map"
+                f"a WCS in the frame {frame.name.upper()}{equinox} (RADESYS, EQUINOX) would be misplaced; right are "
+                "ICRS, FK5 of J2000 and Galactic coordinates: reproject the map"
             )
         return "icrs"
     raise ValueError(f"a WCS in equatorial or galactic coordinates is needed, got axes {list(wcs.wcs.ctype)}")

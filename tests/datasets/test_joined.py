@@ -99,7 +99,7 @@ def test_joining_nothing_changes_nothing():
     ids=["downsample", "resample", "stack"],
 )
 def test_bins_without_off_counts_have_the_ratio_of_what_was_joined(join, alpha):
-    """Sums of acceptances there; where there are OFF counts the backgrounds add up (40 * 0.1 + 40 * 0.2 = 80 * 0.15)."""
+    """Sums of acceptances there; with OFF counts the backgrounds add up (40 * 0.1 + 40 * 0.2 = 80 * 0.15)."""
     run = on_off([5, 1, 3, 2], [40, 40, 0, 0], [10, 5, 1, 2])
     np.testing.assert_allclose(join(run).alpha.data.ravel(), alpha, rtol=1e-6)
 

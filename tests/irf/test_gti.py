@@ -91,3 +91,12 @@ def test_bad_tables_are_refused(gti, tmp_path):
     fits.HDUList([fits.PrimaryHDU()]).writeto(tmp_path / "none.fits")
     with pytest.raises(FormatError, match="no HDU 'GTI'"):
         GTI.read(tmp_path / "none.fits")
+
+
+def test_time_zero_is_added(gti):
+    """FITS adds TIMEZERO, in TIMEUNIT, to all times of a table."""
+    hdu = gti.to_table_hdu()
+    hdu.header["TIMEZERO"] = 1000.0
+    shift = GTI.from_table_hdu(hdu).time_start - gti.time_start
+    np.testing.assert_allclose(shift.to_value("s"), 1000, atol=1e-6)
+    np.testing.assert_allclose(GTI.from_table_hdu(hdu).time_sum.to_value("s"), 260)
