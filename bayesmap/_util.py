@@ -1,14 +1,17 @@
 """Small helpers that every layer may use."""
 
+import abc
 import difflib
+import inspect
 import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-__all__ = ["check_option", "get_random_state", "make_name", "make_path", "suggest"]
+__all__ = ["KnownAttributes", "check_option", "get_random_state", "make_name", "make_path", "suggest"]
 
 
 def make_name(name: str | None = None) -> str:
@@ -75,3 +78,60 @@ def get_random_state(random_state: object = "random-seed") -> np.random.Generato
     if isinstance(random_state, int | np.integer):
         return np.random.default_rng(int(random_state))
     raise ValueError(f"random_state must be an int, a generator, 'random-seed' or 'global-rng', got {random_state!r}")
+
+
+#: marks an object whose constructor is running
+_MAKING = "_making"
+
+
+class _Maker(abc.ABCMeta):
+    """Class of classes whose objects get new attributes from their constructors only."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        made: Any = cls.__new__(cls, *args, **kwargs)  # type: ignore[arg-type]
+        if isinstance(made, cls):
+            made.__dict__[_MAKING] = True
+            made.__init__(*args, **kwargs)
+            made.__dict__.pop(_MAKING, None)
+        return made
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of the constructor: `inspect.signature` would take the one of ``__call__``."""
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+class KnownAttributes(metaclass=_Maker):
+    """Base of objects whose attributes are known: to set a misspelt one is an error, not a new attribute.
+
+    What the class declares (attributes, properties, annotations) and names that begin with an underscore can be set at
+    any time; other attributes come into being in the constructor, also in that of a subclass.
+
+    Raises
+    ------
+    AttributeError
+        If another attribute is set; the message names the nearest known one.
+
+    Examples
+    --------
+    >>> from bayesmap.modeling import Parameter
+    >>> Parameter("index", 2).frozn = True
+    Traceback (most recent call last):
+    ...
+    AttributeError: Parameter has no attribute 'frozn' (did you mean 'frozen'?)
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name[0] != "_" and not hasattr(type(self), name) and name not in self.__dict__:
+            self._check_new(name)
+        object.__setattr__(self, name, value)
+
+    def _check_new(self, name: str) -> None:
+        """Raise unless an attribute that does not exist may be made."""
+        if _MAKING in self.__dict__ or any(name in inspect.get_annotations(cls) for cls in type(self).__mro__):
+            return
+        known = [key for key in (*dir(self), *getattr(self, "parameter_names", ())) if key[0] != "_"]
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else "; attributes of your own need a leading underscore"
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}", name=name, obj=self)

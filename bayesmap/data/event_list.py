@@ -17,7 +17,7 @@ from bayesmap.irf.gti import GTI
 from bayesmap.maps import Geom, MapCoord
 from bayesmap.maps.files import named_errors, open_fits
 from bayesmap.maps.fits import write_hdulist
-from bayesmap.maps.fits_time import LONGEST
+from bayesmap.maps.fits_time import LONGEST, reference_time
 from bayesmap.maps.tables import read_fits_table
 from bayesmap.units import parse_unit
 
@@ -25,6 +25,8 @@ __all__ = ["EventList"]
 
 #: mandatory columns in the order of the file, with their units; formats are wider than the format asks for
 COLUMNS = {"EVENT_ID": "", "TIME": "s", "RA": "deg", "DEC": "deg", "ENERGY": "TeV"}
+#: agreement of reference times, in s
+SAME_TIME = 1e-3
 
 
 class EventList:
@@ -146,7 +148,8 @@ class EventList:
         Raises
         ------
         FormatError
-            If an HDU or a column is missing, or a unit is wrong; the message names file and HDU.
+            If an HDU or a column is missing, a unit is wrong, directions are in another frame than ICRS or FK5 of
+            J2000, or the times of events and intervals have different reference times; the message names file and HDU.
         """
         with open_fits(filename, checksum=checksum) as hdulist:
             for name in ("EVENTS", "GTI"):
@@ -155,6 +158,7 @@ class EventList:
             gti = GTI.from_table_hdu(hdulist["GTI"])
             table = read_fits_table(hdulist["EVENTS"])
             with named_errors(filename, "EVENTS"):
+                _check_reference(hdulist["EVENTS"].header, gti)
                 events = cls(_with_units(table), gti)
                 if np.any(np.abs(events.table["DEC"].quantity) > 90 * u.deg):
                     raise FormatError("column 'DEC' has directions beyond the poles")
@@ -177,6 +181,24 @@ def _is_equivalent(given: Any, unit: str) -> bool:
         return bool(parse_unit(given).is_equivalent(unit))
     except ValueError:
         return False
+
+
+def _check_reference(header: fits.Header, gti: GTI) -> None:
+    """Raise a FormatError unless directions and times are what the columns are read as."""
+    frame = str(header.get("RADECSYS", header.get("RADESYS", ""))).strip().upper()
+    if frame not in ("", "ICRS", "FK5") or float(header.get("EQUINOX", 2000.0)) != 2000:
+        raise FormatError(
+            f"RADECSYS is {frame!r}, EQUINOX {header.get('EQUINOX')}; directions in ICRS or in FK5 of 2000 can be read"
+        )
+    if "MJDREFI" not in header:
+        return
+    events, intervals = reference_time(header, "tt"), gti.time_ref
+    difference = (events - intervals).to_value("s")
+    if events.scale != intervals.scale or abs(difference) > SAME_TIME:
+        raise FormatError(
+            "the reference time (MJDREFI, MJDREFF, TIMEZERO, TIMESYS) differs from that of the HDU 'GTI' by "
+            f"{difference:g} s ({events.scale}, {intervals.scale}); both must have one"
+        )
 
 
 def time_header(gti: GTI) -> Mapping[str, Any]:

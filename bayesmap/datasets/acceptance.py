@@ -22,19 +22,26 @@ def off_acceptance(acceptance: Map, counts_off: Map, background: Map, plain: Map
     background : Map
         Sum of alpha times the OFF counts.
     plain : Map
-        OFF acceptance to use where there are no OFF counts at all.
+        OFF acceptance of what was joined, on the scale of ``acceptance``; used in bins without OFF counts.
 
     Returns
     -------
     Map
-        On the geometry of ``acceptance``. In bins without OFF counts the ratio of the acceptances is the average of the
-        whole map, weighted with the OFF counts, as in Gammapy; if no bin has OFF counts, ``plain``.
+        On the geometry of ``acceptance``. Where ``plain`` is used and is no acceptance (OFF acceptances of a ring
+        background are undefined where its OFF counts are round-off), the ratio of the acceptances is the average of the
+        whole map, weighted with the OFF counts.
+
+    Notes
+    -----
+    Gammapy takes the average in all bins without OFF counts, which changes the ratio of a single run.
     """
-    off, expected = (m.data.astype("float64") for m in (counts_off, background))
-    keep = np.isfinite(off) & np.isfinite(expected)
-    total, total_expected = off[keep].sum(), expected[keep].sum()
-    if total_expected <= 0:
-        return plain
-    ratio = np.full(off.shape, total / total_expected)
-    np.divide(off, expected, out=ratio, where=off * expected > 0)
-    return acceptance.copy(data=(acceptance.data * ratio).astype(np.result_type(acceptance.data, "float32")))
+    on, off, expected, kept = (m.data.astype("float64") for m in (acceptance, counts_off, background, plain))
+    known = np.isfinite(off) & np.isfinite(expected)
+    total, total_expected = off[known].sum(), expected[known].sum()
+    with np.errstate(invalid="ignore"):
+        measured = off * expected > 0
+        undefined = ~measured & ~(kept >= 0)
+    result = np.divide(on * off, expected, out=kept.copy(), where=measured)
+    if total_expected > 0:
+        result[undefined] = on[undefined] * total / total_expected
+    return acceptance.copy(data=result.astype(np.result_type(acceptance.data, "float32")))

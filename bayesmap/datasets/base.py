@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from bayesmap._util import make_name, suggest
+from bayesmap._util import KnownAttributes, make_name, suggest
+from bayesmap.datasets.checks import warn_unknown_datasets
 from bayesmap.datasets.collection import DatasetsOperations
 from bayesmap.datasets.inferable import Inferable
 from bayesmap.datasets.registry import DATASET_REGISTRY
@@ -17,7 +18,7 @@ from bayesmap.modeling import Models, Parameters
 __all__ = ["Dataset", "Datasets"]
 
 
-class Dataset(Inferable, abc.ABC):
+class Dataset(KnownAttributes, Inferable):
     """A named piece of data with models and a fit statistic.
 
     Parameters
@@ -56,13 +57,16 @@ class Dataset(Inferable, abc.ABC):
         """Models that apply to this dataset, or None.
 
         On assignment takes a model, a list or a `~bayesmap.modeling.Models` and keeps those whose
-        ``datasets_names`` is None or contains the name of this dataset.
+        ``datasets_names`` is None or contains the name of this dataset; if none of them does, that gives a warning.
         """
         return self._models
 
     @models.setter
     def models(self, models: Any) -> None:
-        self._models = None if models is None else Models(models).select(datasets_names=self.name)
+        given = None if models is None else Models(models)
+        self._models = None if given is None else given.select(datasets_names=self.name)
+        if given and not self._models:
+            warn_unknown_datasets(given, [self.name])
 
     def loaded(self, name: str) -> Any:
         """The component of that name if it is in memory, else None; loads nothing."""
@@ -138,7 +142,7 @@ class Dataset(Inferable, abc.ABC):
         return f"<{type(self).__name__} {self.name!r}>"
 
 
-class Datasets(Inferable, DatasetsOperations, MutableSequence):
+class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
     """Several datasets that are fitted together.
 
     Parameters
@@ -236,7 +240,10 @@ class Datasets(Inferable, DatasetsOperations, MutableSequence):
 
     @property
     def models(self) -> Models:
-        """Models of all datasets, each once, in order of appearance; assignment gives each dataset its own."""
+        """Models of all datasets, each once, in order of appearance; assignment gives each dataset its own.
+
+        A model that names a dataset which is not here gives a warning.
+        """
         unique: dict[int, Any] = {}
         for dataset in self:
             for model in dataset.models or ():
@@ -245,8 +252,10 @@ class Datasets(Inferable, DatasetsOperations, MutableSequence):
 
     @models.setter
     def models(self, models: Any) -> None:
+        given = None if models is None else Models(models)
+        warn_unknown_datasets(given or (), self.names)
         for dataset in self:
-            dataset.models = models
+            dataset.models = None if given is None else given.select(datasets_names=dataset.name)
 
     @property
     def parameters(self) -> Parameters:

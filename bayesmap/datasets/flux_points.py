@@ -1,6 +1,7 @@
 """Flux points as data: `FluxPointsDataset`."""
 
 import copy
+import warnings
 from typing import Any, Self
 
 import astropy.units as u
@@ -8,12 +9,14 @@ import numpy as np
 
 from bayesmap._util import check_option, make_name
 from bayesmap.datasets.base import Dataset
-from bayesmap.datasets.flux_points_stat import NEEDS, flux_points_likelihood, stat_array, valid_points
+from bayesmap.datasets.flux_points_stat import NEEDS, band_flux, flux_points_likelihood, stat_array, valid_points
 from bayesmap.datasets.info import models_text
 from bayesmap.estimators import FluxPoints
 from bayesmap.estimators.sed_types import flags
+from bayesmap.estimators.tables import reference_flux
 from bayesmap.graph.arrays import time_intervals
 from bayesmap.io import read_flux_table, write_flux_table
+from bayesmap.io.ascii_text import from_ascii, to_ascii
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling import SkyModel
@@ -52,6 +55,12 @@ class FluxPointsDataset(Dataset):
         If ``data`` is no `FluxPoints`.
     ValueError
         If a mask has another number of points, the statistic is unknown, or needs numbers that are not there.
+
+    Warns
+    -----
+    UserWarning
+        If measured points inside the masks (for "distrib" upper limits too) lack numbers that the statistic needs, so
+        that they are left out.
     """
 
     tag = "FluxPointsDataset"
@@ -76,6 +85,7 @@ class FluxPointsDataset(Dataset):
         self.stat_type = stat_type  # type: ignore[assignment]
         self.mask_fit = mask_fit
         self.mask_safe = mask_safe
+        self._warn_left_out()
         self.models = models
 
     # --- statistic and masks
@@ -104,6 +114,22 @@ class FluxPointsDataset(Dataset):
     def mask_valid(self) -> np.ndarray:
         """Points with all numbers that the statistic needs, shape ``(n_energy, 1, 1)``."""
         return valid_points(self.data, self.stat_type)
+
+    def _warn_left_out(self) -> None:
+        """Warn of points that the masks keep and the statistic cannot use; "chi2" uses no upper limits."""
+        is_ul = self.data.is_ul.data.astype(bool)
+        lost = (np.isfinite(self.data.dnde.data) & ~is_ul | is_ul & (self.stat_type == "distrib")) & ~self.mask_valid
+        for mask in (self._mask_safe, self._mask_fit):
+            lost = lost if mask is None else lost & mask
+        if lost.any():
+            needs = {"chi2": "error", "distrib": "error or limit", "profile": "profile"}[self.stat_type]
+            energies = ", ".join(f"{energy:.4g}" for energy in self.data.energy_ref[lost.ravel()])
+            warnings.warn(
+                f"dataset {self.name!r}: {int(lost.sum())} of {lost.size} flux points have no valid {needs} and are "
+                f"left out of the statistic {self.stat_type!r}: those at {energies}",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _as_mask(self, what: str, value: Any) -> np.ndarray:
         """Booleans of the shape of the data."""
@@ -151,12 +177,15 @@ class FluxPointsDataset(Dataset):
     # --- predictions
 
     def flux_pred(self) -> u.Quantity:
-        """Predicted differential flux: the sum of the spectra at the reference energies.
+        """Predicted differential flux, the sum of the spectra of the models.
 
         Returns
         -------
         `~astropy.units.Quantity`
-            Shape ``(n_energy, 1, 1)``.
+            Shape ``(n_energy, 1, 1)``: the spectra at the reference energies. For points that were measured as
+            integrals over bands (``sed_type_init`` "flux" or "eflux") the integrals of the spectra, converted to
+            differential fluxes by the reference spectrum, as the points are: the ratio to ``data.dnde`` is that of the
+            integrals.
 
         Raises
         ------
@@ -166,16 +195,29 @@ class FluxPointsDataset(Dataset):
         models = [model for model in self.models or () if isinstance(model, SkyModel)]
         if not models:
             raise ValueError(f"dataset {self.name!r} has no source models, so there is no predicted flux")
-        total = sum(self._flux_of(model).to("TeV-1 s-1 cm-2") for model in models)
-        return total[:, None, None]
+        return sum(self.flux_of(model) for model in models)[:, None, None]
 
-    def _flux_of(self, model: SkyModel) -> u.Quantity:
-        """Spectrum of one model, mean over the good time intervals."""
-        flux = model.spectral_model(self.data.energy_ref)
-        if model.temporal_model is None or model.temporal_model.is_constant:
-            return flux
-        time_intervals(self.name, self.gti, model)  # complains by the name of the dataset
-        return flux * model.temporal_model.integral(self.gti.time_start, self.gti.time_stop).sum()
+    def flux_of(self, model: SkyModel) -> u.Quantity:
+        """Return the predicted differential flux of one model, mean over the good time intervals.
+
+        Parameters
+        ----------
+        model : `~bayesmap.modeling.SkyModel`
+            The model.
+
+        Returns
+        -------
+        `~astropy.units.Quantity`
+            Shape ``(n_energy,)``, as `flux_pred`.
+        """
+        points, kind = self.data, band_flux(self.data)
+        flux = reference_flux(model, points.bins, kind or "dnde")
+        if kind is not None:
+            flux = (flux / points.reference(kind)).to("") * points.reference("dnde")
+        if model.temporal_model is not None and not model.temporal_model.is_constant:
+            time_intervals(self.name, self.gti, model)  # complains by the name of the dataset
+            flux = flux * model.temporal_model.integral(self.gti.time_start, self.gti.time_stop).sum()
+        return flux.to("TeV-1 s-1 cm-2")
 
     def stat_array(self) -> np.ndarray:
         """Fit statistic per point, also outside the mask; NaN where numbers are missing.
@@ -255,8 +297,7 @@ class FluxPointsDataset(Dataset):
         name : str, optional
             Name of the new dataset; a random one by default.
         """
-        energy = self.data.energy_ref
-        chosen = (energy >= u.Quantity(energy_min)) & (energy < u.Quantity(energy_max))
+        chosen = self.data.bins.between(energy_min, energy_max)
         masks = {"mask_fit": self._mask_fit, "mask_safe": self._mask_safe}
         return type(self)(
             data=self.data.slice_by_energy(energy_min, energy_max),
@@ -295,7 +336,7 @@ class FluxPointsDataset(Dataset):
                 masks.pop("mask_fit", None)
             stored = {key: data.meta.pop(key, None) for key in ("NAME", "STATTYPE", "MASKFIT")}
             stat_type = stored["STATTYPE"] or "chi2"
-            return cls(data=data, name=name or stored["NAME"], stat_type=stat_type, **masks)
+            return cls(data=data, name=name or from_ascii(stored["NAME"] or "") or None, stat_type=stat_type, **masks)
 
     def write(self, filename: Any, overwrite: bool = False, checksum: bool = False) -> None:
         """Write the flux points and masks to a FITS file (``.fits``), or as text in the ECSV format.
@@ -313,7 +354,7 @@ class FluxPointsDataset(Dataset):
         everything = np.ones(self.data.geom.data_shape, dtype=bool)
         table["mask_fit"] = everything if self._mask_fit is None else self._mask_fit
         table["mask_safe"] = everything if self._mask_safe is None else self._mask_safe
-        table.meta |= {"NAME": self.name, "STATTYPE": self.stat_type, "MASKFIT": self._mask_fit is not None}
+        table.meta |= {"NAME": to_ascii(self.name), "STATTYPE": self.stat_type, "MASKFIT": self._mask_fit is not None}
         write_flux_table(table, filename, gti=self.gti, overwrite=overwrite, checksum=checksum)
 
     @classmethod

@@ -10,6 +10,7 @@ from bayesmap.stats.flux_points import chi2, chi2_asymmetric, chi2_upper_limit, 
 
 __all__ = [
     "NEEDS",
+    "band_flux",
     "flux_points_likelihood",
     "lower_and_upper_errors",
     "profile_stat",
@@ -22,6 +23,15 @@ __all__ = [
 NEEDS = {"chi2": ("norm_err", "norm_errn"), "distrib": ("norm_err", "norm_errn"), "profile": ("stat_scan",)}
 #: how a likelihood profile is interpolated by default
 PROFILE = {"interp_scale": "sqrt", "extrapolate": True}
+
+
+def band_flux(points: Any) -> str | None:
+    """The form of a flux, "flux" or "eflux", if the points were measured as integrals over bands.
+
+    Then the flux of a model is compared as the integral over the same bands. Points that were stated as differential
+    fluxes, or as norms of a reference spectrum, are compared at their reference energies.
+    """
+    return points.sed_type_init if points.sed_type_init in ("flux", "eflux") else None
 
 
 def valid_points(points: Any, stat_type: str) -> np.ndarray:

@@ -121,7 +121,7 @@ def info_dict(dataset: Any, in_safe_data_range: bool = True) -> dict[str, Any]:
         **_exposure_range(dataset),
         **_times(dataset, sums),
         "n_bins": int(np.prod(dataset.data_shape)),
-        "n_fit_bins": 0 if dataset.mask is None else int(np.count_nonzero(dataset.mask.data)),
+        "n_fit_bins": int(np.prod(dataset.data_shape) if dataset.mask is None else np.count_nonzero(dataset.mask.data)),
         "stat_type": dataset.stat_type,
         "stat_sum": stat_sum,
         **off,

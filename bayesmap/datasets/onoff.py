@@ -10,6 +10,7 @@ from bayesmap.datasets.conversion import OnOffConversion
 from bayesmap.datasets.map import MapDataset
 from bayesmap.datasets.roles import ACCEPTANCE, ACCEPTANCE_OFF, COUNTS_OFF
 from bayesmap.graph import off_arrays
+from bayesmap.io.checks import unmeasured
 from bayesmap.irf import GTI
 from bayesmap.likelihoods import OnOffLikelihood
 from bayesmap.maps import Map
@@ -189,6 +190,17 @@ class MapDatasetOnOff(OnOffConversion, MapDataset):
             raise ValueError(f"dataset {self.name!r} has no counts_off; the W statistic needs them")
         counts = np.asarray(self.counts.data, dtype="float64")
         return self.likelihood.stat_array(counts, self.npred_signal().data, **off_arrays(self))
+
+    def _stat_sum(self) -> float:
+        if self.counts_off is not None and self.acceptance is not None and self.acceptance_off is not None:
+            blind = unmeasured(self.counts_off.data, self.acceptance.data, self.acceptance_off.data)
+            blind = blind if self.mask is None else blind & self.mask.data
+            if blind.any():
+                raise ValueError(
+                    f"dataset {self.name!r}: acceptance_off is zero in {int(blind.sum())} bins inside the mask that "
+                    "have OFF counts: their background is unknown; give other values, or exclude them with mask_safe"
+                )
+        return super()._stat_sum()
 
     def fake(
         self,

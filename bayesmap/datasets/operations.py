@@ -12,6 +12,8 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._util import make_name
+from bayesmap.datasets.checks import warn_correlated_off
+from bayesmap.datasets.energies import edisp_mask
 from bayesmap.datasets.geometry import axes_of
 from bayesmap.datasets.stack import stack_dataset, stackable_copy
 from bayesmap.maps import Map
@@ -205,8 +207,9 @@ class DatasetOperations:
 
         Notes
         -----
-        An `~bayesmap.irf.EDispMap` has no reconstructed energies and stays as it is, so it does not know of energies
-        that ``mask_safe`` excludes; make a kernel map of it first (`EDispMap.to_edisp_kernel_map`) if they matter.
+        An `~bayesmap.irf.EDispMap` has no reconstructed energies, so it cannot leave out those that ``mask_safe``
+        excludes: where there are such, it becomes an `~bayesmap.irf.EDispKernelMap` (`EDispMap.to_edisp_kernel_map`);
+        else it stays as it is.
         """
         if axis_name not in (None, "energy"):
             raise ValueError(
@@ -214,6 +217,8 @@ class DatasetOperations:
             )
         if axis_name is None and self._geom.is_region:
             raise ValueError(f"dataset {self.name!r} has no pixels to join, its geometry is a region: give axis_name")
+        if axis_name is None and "counts_off" in self.components:
+            warn_correlated_off(self)
         return self._apply(lambda value, role: role.downsample(self, value, factor, axis_name), name)
 
     def resample_energy_axis(self, energy_axis: Any, name: str | None = None) -> Self:
@@ -285,14 +290,7 @@ class DatasetOperations:
         """
         if self.mask_safe is None or self.edisp is None:
             return None
-        geom = self.edisp.edisp_map.geom.squash("energy_true")
-        mask = self.mask_safe
-        if "migra" in geom.axes.names:
-            geom = geom.squash("migra")
-            mask = self.mask_safe_image
-        one_pixel = geom.data_shape_image == (1, 1)
-        data = mask.data.any(axis=(-2, -1)) if one_pixel else _any_around(mask, geom.to_image())
-        return Map.from_geom(geom, data=data.reshape(geom.data_shape).copy(), unit="")
+        return edisp_mask(self.mask_safe, self.edisp)
 
     def to_masked(self, name: str | None = None, nan_to_num: bool = True) -> Self:
         """Return the dataset with counts, background, exposure and responses outside ``mask_safe`` set to zero.
@@ -326,7 +324,8 @@ class DatasetOperations:
         ``background``     :math:`\sum_j b_{jk} \epsilon_{jk}`, b with the background model of the other dataset
         ``exposure``       :math:`\sum_j E_{jl} \max_k \epsilon_{jk}`; live times add up
         ``psf``            average weighted by exposure
-        ``edisp``          :math:`\sum_j R_{jkl} \epsilon_{jk} E_{jl} / \sum_j E_{jl}`
+        ``edisp``          :math:`\sum_j R_{jkl} \epsilon_{jk} E_{jl} / \sum_j E_{jl}`; a migration map, which has no k,
+                           becomes a kernel map if the other is one or the mask of the other excludes energies
         ``gti``            union
         ``acceptance``     :math:`\sum_j a_{jk} \epsilon_{jk}`
         ``acceptance_off`` such that the background is the sum of the backgrounds, see the notes
@@ -361,8 +360,8 @@ class DatasetOperations:
         that only one of the two has stay as they are.
 
         In bins with OFF counts the stacked ``acceptance_off`` is
-        :math:`a \sum_j n_{\mathrm{off},j} / \sum_j \alpha_j n_{\mathrm{off},j}`; in the others the last ratio is the
-        average over the map.
+        :math:`a \sum_j n_{\mathrm{off},j} / \sum_j \alpha_j n_{\mathrm{off},j}`; in the others it is
+        :math:`\sum_j a_{\mathrm{off},jk} \epsilon_{jk}`.
         """
         stack_dataset(self, other, nan_to_num)
 
@@ -373,29 +372,3 @@ class DatasetOperations:
         """
         for component in self.components.values():
             component.reset(self)
-
-
-def _any_around(mask: Map, image: Any) -> np.ndarray:
-    """Whether any of the up to four pixels of a mask around the pixel centres of an image is True.
-
-    Pixels of weight below 1e-6 in a bilinear interpolation do not count.
-    """
-    ny, nx = mask.data.shape[-2:]
-    result = False
-    y_nodes, x_nodes = (
-        _nodes(p, n) for p, n in zip(mask.geom.to_image().coord_to_pix(image.get_coord())[::-1], (ny, nx), strict=True)
-    )
-    for y, y_counts in y_nodes:
-        for x, x_counts in x_nodes:
-            result = result | (mask.data[..., y, x] & y_counts & x_counts)
-    return result
-
-
-def _nodes(pix: np.ndarray, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The two pixels around each position, inside the image, and whether each has weight."""
-    pix = np.where(np.isfinite(pix), pix, 0.0)
-    if size == 1:
-        return [(np.zeros(pix.shape, dtype=int), np.ones(pix.shape, dtype=bool))]
-    lower = np.clip(np.floor(pix), 0, size - 2).astype(int)
-    fraction = pix - lower
-    return [(lower, np.abs(1 - fraction) > 1e-6), (lower + 1, np.abs(fraction) > 1e-6)]

@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets.acceptance import off_acceptance
+from bayesmap.datasets.checks import warn_correlated_off
 from bayesmap.irf import PSFMap, RecoPSFMap
 from bayesmap.maps import Map, RegionGeom
 from bayesmap.maps.region_reduce import region_pixels
@@ -41,6 +42,11 @@ def to_region_map_dataset(dataset: Any, region: Any, name: str | None = None) ->
     ValueError
         If the region is not fully inside the image or holds no pixel centre, or if the mask differs between its pixels
         at some energy: the mean exposure would not be that of the summed counts.
+
+    Warns
+    -----
+    UserWarning
+        If OFF counts of neighbouring pixels are the same events, as those of a ring background.
     """
     region = RegionGeom.create(region).region
     _check_region(dataset, region)
@@ -76,6 +82,11 @@ def to_spectrum_dataset(
     ValueError
         If a containment correction is wanted and there is no point spread function in true energy; and as for
         `to_region_map_dataset`.
+
+    Warns
+    -----
+    UserWarning
+        As `to_region_map_dataset`.
     """
     from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 
@@ -137,6 +148,7 @@ def _on_region(m: Map | None, region: Any, func: Any) -> Map | None:
 
 def _off_components(dataset: Any, region: Any, summed: Any) -> dict[str, Any]:
     """OFF counts and acceptances on the region, see `off_acceptance`."""
+    warn_correlated_off(dataset, stacklevel=6)
     off, safe = summed(dataset.counts_off), dataset.mask_safe
     if dataset.acceptance is None:
         return {"counts_off": off}

@@ -11,10 +11,12 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets.acceptance import off_acceptance
+from bayesmap.datasets.energies import edisp_mask, excludes_energies, with_energies
 from bayesmap.datasets.geometry import axes_of, check_edisp_axis, compare_axis, describe, same_geometry
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.io.checks import impossible
 from bayesmap.irf import EDispKernel, EDispKernelMap, EDispMap, PSFKernel, PSFMap, RecoPSFMap
+from bayesmap.irf.checks import impossible_values
 from bayesmap.maps import Map
 
 __all__ = [
@@ -233,12 +235,13 @@ class OffAcceptanceRole(AcceptanceRole):
         plain = super().downsample(dataset, value, factor, axis_name)
         if dataset.counts_off is None or dataset.acceptance is None:
             return plain
-        counts, background = (
-            COUNTS_OFF.downsample(dataset, m, factor, axis_name) for m in (dataset.counts_off, dataset.background)
+        counts, background, on, off = (
+            COUNTS_OFF.downsample(dataset, m, factor, axis_name)
+            for m in (dataset.counts_off, dataset.background, dataset.acceptance, value)
         )
-        return off_acceptance(
-            ACCEPTANCE.downsample(dataset, dataset.acceptance, factor, axis_name), counts, background, plain
-        )
+        acceptance = ACCEPTANCE.downsample(dataset, dataset.acceptance, factor, axis_name)
+        np.divide(acceptance.data * off.data, on.data, out=plain.data, where=on.data > 0)  # of safe bins alone
+        return off_acceptance(acceptance, counts, background, plain)
 
     def resample(self, dataset: Any, value: Map, energy_axis: Any) -> Map:
         plain = super().resample(dataset, value, energy_axis)
@@ -308,7 +311,15 @@ class MaskRole(RecoRole):
             )
 
 
-class PSFRole(Role):
+class ResponseRole(Role):
+    """A response: its values are finite and not negative."""
+
+    def check_values(self, dataset: Any, name: str, value: Any) -> None:
+        if wrong := impossible_values(value):
+            raise ValueError(f"dataset {dataset.name!r}: {name} is {wrong}")
+
+
+class PSFRole(ResponseRole):
     """Point spread function; one given as images (`PSFKernel`) becomes a map of one pixel."""
 
     kinds = (PSFMap, RecoPSFMap)
@@ -322,10 +333,11 @@ class PSFRole(Role):
         return kind.from_psf_kernel(value, axis)
 
 
-class EDispRole(Role):
+class EDispRole(ResponseRole):
     """Energy dispersion, whose true energies are those of the exposure; kernels are summed inside ``mask_safe``.
 
-    One matrix (`EDispKernel`) becomes a map of one pixel.
+    One matrix (`EDispKernel`) becomes a map of one pixel. Where energies are joined, a migration map becomes a kernel
+    map if ``mask_safe`` excludes energies, and else stays as it is.
     """
 
     kinds = (EDispKernelMap, EDispMap)
@@ -334,14 +346,27 @@ class EDispRole(Role):
         return EDispKernelMap.from_edisp_kernel(value) if isinstance(value, EDispKernel) else value
 
     def downsample(self, dataset: Any, value: Any, factor: int, axis_name: str | None) -> Any:
-        if axis_name is None or not isinstance(value, EDispKernelMap):
+        kernels = None if axis_name is None else self._kernels(dataset, value)
+        if kernels is None:
             return value.copy()
-        return value.downsample(factor, axis_name=axis_name, weights=dataset.mask_safe_edisp)
+        return kernels.downsample(factor, axis_name=axis_name, weights=self._weights(dataset, kernels))
 
     def resample(self, dataset: Any, value: Any, energy_axis: Any) -> Any:
-        if not isinstance(value, EDispKernelMap):
+        kernels = self._kernels(dataset, value)
+        if kernels is None:
             return value.copy()
-        return value.resample_energy_axis(energy_axis, weights=dataset.mask_safe_edisp)
+        return kernels.resample_energy_axis(energy_axis, weights=self._weights(dataset, kernels))
+
+    @staticmethod
+    def _kernels(dataset: Any, value: Any) -> Any:
+        """What is to be joined; None for a migration map that holds in all reconstructed energies."""
+        if isinstance(value, EDispMap) and not excludes_energies(dataset.mask_safe):
+            return None
+        return with_energies(value, dataset._geom.axes["energy"])
+
+    @staticmethod
+    def _weights(dataset: Any, kernels: Any) -> Any:
+        return None if dataset.mask_safe is None else edisp_mask(dataset.mask_safe, kernels)
 
     def check_geometry(self, dataset: Any, name: str, value: Any) -> None:
         axes = value.edisp_map.geom.axes

@@ -12,6 +12,7 @@ from astropy.table import Table
 
 from bayesmap.datasets.acceptance import off_acceptance
 from bayesmap.datasets.components import is_lazy
+from bayesmap.datasets.energies import edisp_mask, edisp_pair
 from bayesmap.datasets.metadata import stack_meta
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.irf import GTI
@@ -80,6 +81,8 @@ def check_stackable(dataset: Any, other: Any) -> None:
         own, theirs = getattr(dataset, key), getattr(other, key)
         if own is None or theirs is None:
             continue
+        if key == "edisp" and type(own) is not type(theirs):
+            own, theirs = edisp_pair(dataset, other)
         try:
             _check_component(own, theirs)
         except (GeometryMismatchError, ValueError) as error:
@@ -137,8 +140,12 @@ def _stack_psf(dataset: Any, other: Any, nan_to_num: bool) -> None:
 
 
 def _stack_edisp(dataset: Any, other: Any, nan_to_num: bool) -> None:
-    if other.edisp is not None and other.edisp.exposure_map is not None:
-        dataset.edisp.stack(other.edisp, weights=other.mask_safe_edisp, nan_to_num=nan_to_num)
+    if other.edisp is None or other.edisp.exposure_map is None:
+        return
+    own, theirs = edisp_pair(dataset, other)
+    weights = None if other.mask_safe is None else edisp_mask(other.mask_safe, theirs)
+    own.stack(theirs, weights=weights, nan_to_num=nan_to_num)
+    dataset.edisp = own
 
 
 STACKERS = {

@@ -9,7 +9,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import Table
 
-from bayesmap._util import check_option
+from bayesmap._util import KnownAttributes, check_option
 from bayesmap.estimators.quantities import FLUXES, FluxQuantities
 from bayesmap.estimators.sed_types import COMMON, SED_UNITS, SUFFIXES, EnergyBins
 from bayesmap.estimators.tables import as_sky_model, read_table, reference_flux, to_table
@@ -26,7 +26,7 @@ __all__ = ["FluxPoints"]
 FORMAT = "gadf-sed"
 
 
-class FluxPoints(FluxQuantities):
+class FluxPoints(KnownAttributes, FluxQuantities):
     """Fluxes per energy band, as norms relative to a reference spectrum.
 
     Every value is kept as the factor ``norm`` between it and the reference; ``dnde``, ``flux``, ``eflux`` and
@@ -133,7 +133,9 @@ class FluxPoints(FluxQuantities):
         table : `~astropy.table.Table`
             Columns ``e_ref`` or ``e_min`` and ``e_max``, the flux under the name of its type, further columns with
             suffixes; keywords SED_TYPE and UL_CONF (confidence of upper limits). In a table of type "likelihood" the
-            columns ``ref_dnde``, ``ref_flux``, ``ref_eflux`` are the reference unless a model is given.
+            columns ``ref_dnde``, ``ref_flux``, ``ref_eflux`` are the reference unless a model is given. Log-likelihoods
+            (``loglike``, ``loglike_null``, and ``dloglike_scan`` relative to its best value) are read as the statistics
+            ``stat``, ``stat_null`` and ``stat_scan``.
         """
         check_option("format", format or FORMAT, (FORMAT,))
         parts = read_table(table, sed_type, reference_model)
@@ -262,8 +264,7 @@ class FluxPoints(FluxQuantities):
         ValueError
             If there is none.
         """
-        energy_min, energy_max = u.Quantity(energy_min), u.Quantity(energy_max)
-        chosen = np.flatnonzero((self.energy_ref >= energy_min) & (self.energy_ref < energy_max))
+        chosen = np.flatnonzero(self.bins.between(energy_min, energy_max))
         if not len(chosen):
             raise ValueError(f"no flux point between {energy_min} and {energy_max}, they are at {self.energy_ref}")
         return self._taken(chosen)

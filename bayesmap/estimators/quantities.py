@@ -42,6 +42,11 @@ class FluxQuantities:
         return self.geom.axes["energy"]
 
     @property
+    def bins(self) -> EnergyBins:
+        """Reference energies and, if they are known, edges of the bands; bands may leave gaps."""
+        return self._bins
+
+    @property
     def energy_ref(self) -> u.Quantity:
         """Reference energies."""
         return self._bins.ref

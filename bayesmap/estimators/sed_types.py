@@ -223,5 +223,12 @@ class EnergyBins:
             raise FormatError("a single flux point needs the edges of its bin, e_min and e_max")
         return MapAxis.from_nodes(self.ref, name="energy", interp="log")
 
+    def between(self, energy_min: Any, energy_max: Any) -> np.ndarray:
+        """Return where the reference energies lie in a range, up to rounding; its lower end belongs to it."""
+        low, high = (
+            u.Quantity(energy).to_value(self.ref.unit) * (1 - SAME_ENERGY) for energy in (energy_min, energy_max)
+        )
+        return (self.ref.value >= low) & (self.ref.value < high)
+
     def __getitem__(self, key: Any) -> "EnergyBins":
         return EnergyBins(*(None if values is None else values[key] for values in (self.ref, self.low, self.high)))

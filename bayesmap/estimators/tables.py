@@ -1,4 +1,10 @@
-"""Tables of flux points: from a table to norms and back."""
+"""Tables of flux points: from a table to norms and back.
+
+References
+----------
+https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_points/index.html (log-likelihood columns);
+fermipy writes ``dloglike_scan`` as the logarithm of the likelihood over its maximum.
+"""
 
 import copy
 from dataclasses import dataclass
@@ -56,6 +62,7 @@ class TableParts:
 def read_table(table: Table, sed_type: str | None, reference_model: Any) -> TableParts:
     """Norms from a table; see `FluxPoints.from_table`."""
     sed_type = guess_sed_type(table, sed_type)
+    table = _with_statistics(table)
     bins = EnergyBins.from_table(table)
     model, references = as_sky_model(reference_model), None
     factor = np.ones(len(bins.ref)) * u.one
@@ -75,6 +82,25 @@ def read_table(table: Table, sed_type: str | None, reference_model: Any) -> Tabl
     if "is_ul" not in table.colnames and EARLY_IS_UL in table.colnames:
         data["is_ul"] = _as_map(geom, flags(table, EARLY_IS_UL))
     return TableParts(data, bins, model, references, _meta(table, sed_type))
+
+
+def _with_statistics(table: Table) -> Table:
+    """The table with log-likelihoods, as fermipy writes them, as fit statistics: -2 ln L, and its scan over the norm.
+
+    The scan ``dloglike_scan`` is relative to the best norm, whatever its sign.
+    """
+    names = set(table.colnames)
+    if not names & {"loglike", "loglike_null", "dloglike_scan"}:
+        return table
+    table = table.copy(copy_data=False)
+    for key, name in (("stat", "loglike"), ("stat_null", "loglike_null")):
+        if name in names and key not in names:
+            table[key] = -2 * column(table, name, "").value
+    if "dloglike_scan" in names and "stat_scan" not in names:
+        best = column(table, "stat", "").value if "stat" in table.colnames else np.zeros(len(table))
+        table["stat"] = best
+        table["stat_scan"] = best[:, np.newaxis] + 2 * np.abs(column(table, "dloglike_scan", "").value)
+    return table
 
 
 def to_table(points: Any, sed_type: str | None, formatted: bool) -> Table:

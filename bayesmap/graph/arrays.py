@@ -9,6 +9,7 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap import units
 from bayesmap.errors import GeometryMismatchError
+from bayesmap.irf.checks import check_probabilities
 from bayesmap.maps import MapAxis
 
 __all__ = ["FoldArrays", "Selection", "fold_arrays", "off_arrays", "time_intervals"]
@@ -135,6 +136,8 @@ class FoldArrays:
         ------
         GeometryMismatchError
             If the dataset has no energy dispersion and the two energy axes differ, or its axes do not fit.
+        ValueError
+            If it holds no probabilities (after a change in place).
         """
         n_reco, n_true = len(self.energy), len(self.energy_true)
         if not apply:
@@ -153,6 +156,8 @@ class FoldArrays:
                 f"dataset {self.name!r}: energy dispersion has {matrix.shape[1]} true and {matrix.shape[0]} "
                 f"reconstructed energies, exposure and counts have {n_true} and {n_reco}"
             )
+        used = np.ones(n_true, bool) if self.exposure is None else self.exposure.reshape(n_true, -1).any(axis=1)
+        check_probabilities(matrix, used, self.name)
         return np.nan_to_num(matrix)
 
     def weight_classes(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -208,7 +213,8 @@ def fold_arrays(dataset: Any) -> FoldArrays:
     Parameters
     ----------
     dataset : Dataset
-        Anything with the attributes ``name, counts, background, exposure, psf, edisp, mask``.
+        Anything with the attributes ``name, counts, background, exposure, psf, edisp, mask``; those with ``counts_off``
+        also have ``acceptance`` and ``acceptance_off``.
 
     Returns
     -------
@@ -218,13 +224,15 @@ def fold_arrays(dataset: Any) -> FoldArrays:
     Raises
     ------
     ValueError
-        If the dataset has neither counts, background nor mask, or no bin is left by the masks.
+        If the dataset has nothing that is binned like the counts.
     """
     on_off = hasattr(dataset, "counts_off")
     background = None if on_off else dataset.background
-    reference = next((m for m in (dataset.counts, background, dataset.mask) if m is not None), None)
+    off = [getattr(dataset, key) for key in ("acceptance", "acceptance_off", "counts_off")] if on_off else []
+    reference = next((m for m in (dataset.counts, background, dataset.mask, *off) if m is not None), None)
     if reference is None:
-        raise ValueError(f"dataset {dataset.name!r} has neither counts nor background nor mask: no geometry to fold on")
+        what = "counts, OFF counts, acceptance or mask" if on_off else "counts, background or mask"
+        raise ValueError(f"dataset {dataset.name!r} has no {what}: no geometry to fold on")
     geom = reference.geom
     exposure = dataset.exposure
     edges = units.strip(geom.axes["energy"].edges)

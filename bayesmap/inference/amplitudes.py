@@ -134,6 +134,8 @@ def _fit(tables: Sequence[_Table]) -> dict[Parameter, float]:
         for key, template in table.templates.items():
             expected[key] = expected.get(key, 0.0) + float(template.sum())
     keys = [key for key, total in expected.items() if total > 0]
+    if not keys:
+        return {}
     total = np.array([expected[key] for key in keys])
     norms = np.array([key.name == "norm" for key in keys])
     centre = np.array([max(prior_median(key), 0.1) if key.prior is not None else 1.0 for key in keys])
@@ -186,7 +188,7 @@ def _from_flux_points(datasets: Sequence[Any], parameter: Parameter) -> float:
         if not is_flux_points(dataset) or not _sources(dataset, parameter):
             continue
         with _at_one([parameter]):
-            unit = sum(m.spectral_model(dataset.data.energy_ref) for m in _sources(dataset, parameter))
+            unit = sum(dataset.flux_of(m) for m in _sources(dataset, parameter))
         measured = dataset.data.dnde.quantity.squeeze().to_value(unit.unit)
         chosen = np.asarray(dataset.mask).ravel() & np.isfinite(measured) & (measured > 0) & (unit.value > 0)
         share = len({_linear(m) for m in dataset.models} - {None})

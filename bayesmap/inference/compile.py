@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from bayesmap.datasets.checks import warn_correlated_off
 from bayesmap.graph import FoldArrays, fold_arrays
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import (
@@ -20,6 +21,7 @@ from bayesmap.inference.listing import (
 from bayesmap.inference.observed import ObservedCounts, check_counts, check_off_counts
 from bayesmap.inference.observed_fluxes import ObservedFluxes
 from bayesmap.inference.signs import negative_terms
+from bayesmap.irf.checks import impossible_values
 from bayesmap.modeling.prior_variables import prior_variables
 
 __all__ = ["compile_datasets", "to_pymc"]
@@ -91,6 +93,10 @@ def compile_datasets(
 def _checked_arrays(dataset: Any) -> FoldArrays:
     arrays = fold_arrays(dataset)
     _check_data(arrays)
+    for what in ("psf", "edisp"):
+        response = getattr(arrays, what)
+        if response is not None and (wrong := impossible_values(response)):
+            raise ValueError(f"dataset {dataset.name!r}: {what} is {wrong}")
     if hasattr(dataset, "counts_off"):
         _check_off(dataset, arrays.mask)
     return arrays
@@ -176,6 +182,7 @@ def _check_off(dataset: Any, mask: np.ndarray) -> None:
             f"dataset {name!r} has no {', '.join(missing)}: without them nothing is known of the background"
         )
     check_off_counts(name, np.asarray(dataset.counts_off.data, dtype="float64"), mask)
+    warn_correlated_off(dataset, mask, stacklevel=7)
     blind = mask & (dataset.acceptance.data > 0) & ~(dataset.acceptance_off.data > 0)
     if blind.any():
         first = tuple(int(i) for i in np.argwhere(blind)[0])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmap._util import check_option, get_random_state, suggest
+from bayesmap._util import get_random_state, suggest
 from bayesmap.graph.quick import QUICK
 from bayesmap.inference import samplers
 from bayesmap.inference.compile import compile_datasets
@@ -16,13 +16,12 @@ from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
 from bayesmap.inference.result import ModeResult, build_tree
+from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.modeling.hyper import hyperparameters_of
 
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
 
 log = logging.getLogger(__name__)
-
-SAMPLERS = ("whitened", "nutpie", "pymc", "numpyro")
 
 
 class CompiledFit:
@@ -144,10 +143,8 @@ class CompiledFit:
         **kwargs: Any,
     ) -> xr.DataTree:
         """Sample the posterior; see :func:`~bayesmap.inference.sample`."""
-        check_option("sampler", sampler, SAMPLERS)
-        for what, value, least in (("draws", draws, 1), ("chains", chains, 1), ("tune", tune or 0, 0)):
-            if int(value) != value or value < least:
-                raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+        counts = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "searches": searches}
+        check_sampler_arguments(sampler, **counts, random_state=random_state, options=kwargs)
         rng = get_random_state(random_state)
         seed = int(rng.integers(2**31))
         started = time.perf_counter()
@@ -264,11 +261,22 @@ def sample(
         Groups ``posterior`` (variables ``"<model>.<parameter>"`` in declared units, ``attrs["units"]``),
         ``sample_stats`` and ``observed_data`` (counts per energy); models, priors, versions and seed in the attributes.
 
+    Raises
+    ------
+    TypeError
+        If the sampler takes no argument of a name; like the next ones this is found before anything is compiled.
+    ValueError
+        If an argument has an impossible value, or there is nothing to infer.
+    ImportError
+        If the sampler is not installed.
+
     Notes
     -----
     Ctrl-C ends sampling and returns the draws so far. The draws are always those of the original parameters; the
     whitening is an affine change of variables with a constant Jacobian.
     """
+    counts = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "searches": searches}
+    check_sampler_arguments(sampler, **counts, random_state=random_state, options=kwargs)
     fit = CompiledFit(datasets, psf_route=psf_route, psf_tolerance=psf_tolerance, irf_position=irf_position)
     return fit.sample(
         draws,

@@ -9,6 +9,7 @@ import pytensor
 import pytensor.tensor as pt
 
 from bayesmap import units
+from bayesmap.datasets.flux_points_stat import band_flux
 from bayesmap.graph.arrays import time_intervals
 from bayesmap.inference.observed import is_cast_of
 from bayesmap.inference.predictor import internal_values
@@ -19,6 +20,19 @@ __all__ = ["ObservedFluxes"]
 
 #: internal unit of differential fluxes
 UNIT = "1e-12 cm-2 s-1 TeV-1"
+
+
+def _bands(points: Any, chosen: np.ndarray) -> tuple[str, np.ndarray, np.ndarray, np.ndarray] | None:
+    """How points that were measured in bands are predicted, None for others.
+
+    The form of the flux, the edges of the bands, and the differential over the band flux of the reference spectrum.
+    """
+    kind = band_flux(points)
+    if kind is None:
+        return None
+    factor = units.strip(points.reference("dnde")) / units.strip(points.reference(kind))
+    low, high = units.strip(points.energy_min), units.strip(points.energy_max)
+    return kind, low[chosen], high[chosen], factor[chosen]
 
 
 class ObservedFluxes:
@@ -48,6 +62,7 @@ class ObservedFluxes:
         if not chosen.any():
             raise ValueError(f"dataset {self.name!r}: the masks leave no flux point; look at mask_safe and mask_fit")
         self.energy = units.strip(dataset.data.energy_ref)[chosen]
+        self.bands = _bands(dataset.data, chosen)
         self.likelihood: FluxPointsLikelihood = dataset.likelihood_of(chosen, UNIT)
         self.value = pytensor.shared(self.likelihood.flux, name=f"{self.name}.dnde_data")
         self.routes: dict[str, tuple[str, float]] = {}
@@ -60,7 +75,13 @@ class ObservedFluxes:
 
     def _of_model(self, model: Any, energy: Any, values: dict[Any, Any]) -> Any:
         """Spectrum of one model, mean over the good time intervals."""
-        flux = model.spectral_model.evaluate_graph(energy, values)
+        spectrum = model.spectral_model
+        if self.bands is None:
+            flux = spectrum.evaluate_graph(energy, values)
+        else:
+            kind, low, high, factor = self.bands
+            integral = spectrum.integral_graph if kind == "flux" else spectrum.energy_flux_graph
+            flux = integral(low, high, values) * factor
         if model.temporal_model is None or model.temporal_model.is_constant:
             return flux
         return flux * model.temporal_model.mean_graph(*time_intervals(self.name, self.gti, model), values)

@@ -185,11 +185,8 @@ def _draws_so_far(z: np.ndarray, stats: dict[str, np.ndarray]) -> tuple[np.ndarr
 def _numpyro(
     target: Whitened, draws: int, tune: int, chains: int, seed: int, cores: int, progress_bar: bool, **kwargs: Any
 ) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
-    try:
-        import jax
-        from numpyro.infer import MCMC, NUTS
-    except ImportError as error:
-        raise ImportError("sampler='numpyro' needs jax and numpyro: install bayesmap with the extra 'jax'") from error
+    import jax
+    from numpyro.infer import MCMC, NUTS
 
     jax.config.update("jax_enable_x64", True)
     size = target.density.size

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from bayesmap.errors import FormatError
+from bayesmap.irf.base import IRFMap
+from bayesmap.irf.checks import impossible_values
 from bayesmap.maps import Map
 
-__all__ = ["check_unit", "check_values", "impossible"]
+__all__ = ["check_unit", "check_values", "impossible", "unmeasured"]
 
 #: negative OFF counts up to this fraction of the largest are round-off of the convolution that made a ring background
 ROUND_OFF = 1e-6
@@ -74,7 +76,7 @@ def impossible(key: str, data: np.ndarray, counts_off: np.ndarray | None = None)
 
 
 def check_values(components: Mapping[str, object], source: object) -> None:
-    """Raise if counts, background, exposure or acceptances are negative or not finite where data are safe.
+    """Raise if counts, background, exposure, acceptances or responses are impossible where data are safe.
 
     Parameters
     ----------
@@ -86,9 +88,15 @@ def check_values(components: Mapping[str, object], source: object) -> None:
     Raises
     ------
     FormatError
-        Naming file, HDU, number of bins and the first of them.
+        Naming file, HDU, number of bins and the first of them; also where there are OFF counts and the OFF acceptance
+        is zero.
     """
     mask = components.get("mask_safe")
+    _check_off(components, source)
+    for key in ("edisp", "psf"):
+        response = components.get(key)
+        if isinstance(response, IRFMap) and (wrong := impossible_values(response)):
+            raise FormatError(f"{source}: HDU {key.upper()!r} is {wrong}")
     for key in ("counts", "background", "exposure", "counts_off", "acceptance", "acceptance_off"):
         m = components.get(key)
         if not isinstance(m, Map):
@@ -105,3 +113,40 @@ def check_values(components: Mapping[str, object], source: object) -> None:
                 f"{source}: HDU {key.upper()!r}: {int(bad.sum())} of {bad.size} bins are negative or not finite inside "
                 f"the safe range, first at index {first} with value {m.data[first]!r}"
             )
+
+
+def unmeasured(counts_off: np.ndarray, acceptance: np.ndarray | None, acceptance_off: np.ndarray) -> np.ndarray:
+    """Bins with OFF counts whose OFF acceptance is zero, so that the background is unknown.
+
+    Parameters
+    ----------
+    counts_off, acceptance_off : numpy.ndarray
+        OFF measurement.
+    acceptance : numpy.ndarray or None
+        That of the ON measurement; bins where it is zero have no background.
+
+    Returns
+    -------
+    numpy.ndarray
+        Booleans of the same shape.
+    """
+    blind = (counts_off > _round_off(counts_off)) & (acceptance_off == 0)
+    return blind if acceptance is None else blind & (acceptance > 0)
+
+
+def _check_off(components: Mapping[str, object], source: object) -> None:
+    """Raise if the background is unknown in safe bins that have OFF counts."""
+    maps = [components.get(key) for key in ("counts_off", "acceptance", "acceptance_off", "mask_safe")]
+    off, on, acceptance, mask = (m.data if isinstance(m, Map) else None for m in maps)
+    if off is None or acceptance is None or off.shape != acceptance.shape:
+        return
+    blind = unmeasured(off, on, acceptance)
+    if mask is not None and mask.shape == blind.shape:
+        blind &= mask
+    if blind.any():
+        first = tuple(int(i) for i in np.argwhere(blind)[0])
+        raise FormatError(
+            f"{source}: {int(blind.sum())} of {blind.size} bins inside the safe range have OFF counts and an OFF "
+            f"acceptance (BACKSCAL of an OGIP background) of zero, first at index {first}: the background there is "
+            "unknown; right is a positive number"
+        )

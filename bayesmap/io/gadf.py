@@ -19,6 +19,7 @@ from astropy.io import fits
 
 from bayesmap._util import check_option
 from bayesmap.errors import FormatError
+from bayesmap.io.ascii_text import from_ascii, table_from_ascii, table_to_ascii, to_ascii
 from bayesmap.io.checks import check_unit, check_values
 from bayesmap.io.location import HDULocation
 from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
@@ -193,7 +194,7 @@ def _side_components(hdulist: fits.HDUList, where: object) -> dict[str, Any]:
     header = hdulist[0].header
     components: dict[str, Any] = {}
     if header.get("NAME"):
-        components["name"] = str(header["NAME"])
+        components["name"] = from_ascii(str(header["NAME"]))
     if "META" in header:
         with named_errors(where, "PRIMARY"):
             components["meta"] = json.loads(header["META"])
@@ -202,7 +203,7 @@ def _side_components(hdulist: fits.HDUList, where: object) -> dict[str, Any]:
             components["gti"] = GTI.from_table_hdu(hdulist["GTI"])
     if "META_TABLE" in hdulist:
         with named_errors(where, "META_TABLE"):
-            components["meta_table"] = read_fits_table(hdulist["META_TABLE"])
+            components["meta_table"] = table_from_ascii(read_fits_table(hdulist["META_TABLE"]))
     return components
 
 
@@ -215,7 +216,7 @@ def components_to_hdulist(components: Mapping[str, Any]) -> fits.HDUList:
     primary.header["BMVERS"] = (FORMAT_VERSION, "version of the bayesmap file layout")
     primary.header["CREATOR"] = "bayesmap"
     if components.get("name"):
-        primary.header["NAME"] = components["name"]
+        primary.header["NAME"] = to_ascii(components["name"])
     if components.get("meta"):
         primary.header["META"] = json.dumps(components["meta"], default=str)
     hdulist = fits.HDUList([primary])
@@ -226,7 +227,7 @@ def components_to_hdulist(components: Mapping[str, Any]) -> fits.HDUList:
     if components.get("gti") is not None:
         hdulist.append(components["gti"].to_table_hdu())
     if components.get("meta_table") is not None:
-        hdulist.append(fits.BinTableHDU(components["meta_table"], name="META_TABLE"))
+        hdulist.append(fits.BinTableHDU(table_to_ascii(components["meta_table"]), name="META_TABLE"))
     primary.header["BMNHDU"] = (len(hdulist), "number of HDUs in this file")
     return hdulist
 

@@ -9,6 +9,7 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/ogip/index.htm
 """
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from astropy.io import fits
 from bayesmap._files import checksum_of
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
+from bayesmap.io.ascii_text import from_ascii
 from bayesmap.io.checks import check_values
 from bayesmap.io.ogip_tables import (
     CHECKSUMS,
@@ -85,7 +87,14 @@ def read_ogip(filename: str | os.PathLike, checksum: bool = False) -> dict[str, 
         If there is no such PHA file.
     FormatError
         If a companion is missing or was written with another PHA file, a file is damaged, a column or unit is missing
-        or wrong, channels do not correspond, or values are impossible; the message names file and HDU.
+        or wrong, channels do not correspond, values are impossible, or counts are no Poisson numbers; the message names
+        file and HDU.
+
+    Warns
+    -----
+    UserWarning
+        If the keywords ask for systematic errors or a correction file, which are not used, or say that errors are not
+        Poisson's and do not state them.
 
     Notes
     -----
@@ -109,6 +118,7 @@ def _read_components(path: Path, checksum: bool) -> dict[str, Any]:
         if "GTI" in hdulist:
             with named_errors(path, "GTI"):
                 components["gti"] = GTI.from_table_hdu(hdulist["GTI"])
+    _say(spectrum, path)
     if spectrum.exposure is None or not spectrum.exposure > 0:
         raise FormatError(f"{path}: HDU 'SPECTRUM': EXPOSURE is {spectrum.exposure}; right is a live time in s")
     kernel = None
@@ -150,7 +160,7 @@ def _hdu(hdulist: fits.HDUList, name: str, path: Path) -> fits.BinTableHDU:
 
 def _companion(header: fits.Header, key: str, path: Path) -> Path | None:
     """Path of a file that the header names: beside the PHA file, or as it stands."""
-    name = str(header.get(key, "")).strip()
+    name = from_ascii(str(header.get(key, "")).strip())
     if name.lower() in ("", "none"):
         return None
     found = next((file for file in (path.parent / name, make_path(name)) if file.is_file()), None)
@@ -174,13 +184,19 @@ def _name(header: fits.Header, path: Path) -> str:
     """OBS_ID, a list if it is given several times (stacked spectra); else the name of the file."""
     values = [card.value for card in header.cards if card.keyword == "OBS_ID"]
     text = str(values if len(values) > 1 else values[0]).strip() if values else ""
-    return (text or path.name.split(".")[0]).replace("/", "_")
+    return (from_ascii(text) or path.name.split(".")[0]).replace("/", "_")
 
 
 def _read_spectrum(hdulist: fits.HDUList, path: Path) -> Spectrum:
     hdu = _hdu(hdulist, "SPECTRUM", path)
     with named_errors(path, "SPECTRUM"):
         return read_spectrum(hdu)
+
+
+def _say(spectrum: Spectrum, path: Path) -> None:
+    """Warn of what the keywords of a spectrum ask for and is not done."""
+    for note in spectrum.notes:
+        warnings.warn(f"{path}: HDU 'SPECTRUM': {note}", UserWarning, stacklevel=4)
 
 
 def _read_ebounds(hdulist: fits.HDUList, path: Path) -> tuple[np.ndarray, u.Quantity]:
@@ -268,6 +284,7 @@ def _read_bkg(path: Path, source: Spectrum, axis: MapAxis, checksum: bool) -> di
         if "EBOUNDS" in hdulist:
             edges = _read_ebounds(hdulist, path)[1]
             _check_same(edges, axis.edges, f"{path}: HDU 'EBOUNDS'", "EBOUNDS of the PHA file")
+    _say(spectrum, path)
     _check_channels(spectrum, source.channel, path)
     ratio = 1.0 if spectrum.exposure is None else spectrum.exposure / source.exposure
     backscal = spectrum.backscal * spectrum.areascal / source.areascal * ratio

@@ -13,6 +13,7 @@ import numpy as np
 from astropy.io import fits
 
 from bayesmap.errors import FormatError
+from bayesmap.irf.checks import EXCESS
 from bayesmap.maps.fits_layout import MEMORY_LIMIT
 from bayesmap.units import parse_unit
 
@@ -32,6 +33,8 @@ CHECKSUMS = {"arf": "BMARFCRC", "rmf": "BMRMFCRC", "bkg": "BMBKGCRC"}
 
 #: relative agreement of neighbouring bin edges; many files store them in single precision
 EDGE_TOLERANCE = 1e-5
+#: agreement of the squares of errors with counts that are Poisson numbers whatever POISSERR says
+POISSON_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Spectrum:
         GROUPING per channel (1 starts a group, -1 continues it), None if there is no grouping.
     exposure : float or None
         Live time in s.
+    notes : tuple of str
+        What keywords ask for and is not done: systematic errors, a correction file, errors that are not Poisson's.
     """
 
     channel: np.ndarray
@@ -59,6 +64,7 @@ class Spectrum:
     good: np.ndarray
     grouping: np.ndarray | None
     exposure: float | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,8 @@ def read_spectrum(hdu: fits.BinTableHDU) -> Spectrum:
     Raises
     ------
     FormatError
-        If a column is missing, COUNTS are negative, or BACKSCAL is nowhere.
+        If a column is missing, COUNTS are negative, a background was subtracted from them, their errors are not
+        Poisson's, or BACKSCAL is nowhere.
     """
     _require_columns(hdu, ("CHANNEL",))
     if "COUNTS" not in hdu.columns.names:
@@ -167,9 +174,11 @@ def read_spectrum(hdu: fits.BinTableHDU) -> Spectrum:
         raise FormatError(f"HDU {hdu.name!r} holds {what}; its columns are {hdu.columns.names}")
     channel = _consecutive(hdu)
     size = len(channel)
+    notes = _notes_on_kind(hdu)
     counts = np.asarray(hdu.data["COUNTS"], dtype="float64")
     if not np.all(np.isfinite(counts) & (counts >= 0)):
         raise FormatError(f"HDU {hdu.name!r}: COUNTS are negative or not finite")
+    notes += _notes_on_errors(hdu, counts)
     backscal = _column_or_keyword(hdu, "BACKSCAL", size)
     if backscal is None:
         raise FormatError(f"HDU {hdu.name!r} has neither a column nor a keyword BACKSCAL, so the acceptance is unknown")
@@ -185,7 +194,46 @@ def read_spectrum(hdu: fits.BinTableHDU) -> Spectrum:
         good=np.ones(size, dtype=bool) if quality is None else quality == 0,
         grouping=None if grouping is None or not np.any(grouping == -1) else grouping.astype("int64"),
         exposure=None if exposure is None else float(exposure),
+        notes=tuple(notes),
     )
+
+
+def _notes_on_kind(hdu: fits.BinTableHDU) -> list[str]:
+    """What is to be said of corrections that are asked for; raise if the counts are those of a source alone."""
+    if str(hdu.header.get("HDUCLAS2", "")).strip().upper() == "NET":
+        raise FormatError(
+            f"HDU {hdu.name!r}: HDUCLAS2 = NET: a background was subtracted from the counts, which are then no Poisson "
+            "numbers; the total counts and those of the background are needed"
+        )
+    file, scale = str(hdu.header.get("CORRFILE", "")).strip(), hdu.header.get("CORRSCAL", 0)
+    if file.lower() in ("", "none") or scale in (0, ""):
+        return []
+    return [f"the correction file {file!r} (CORRFILE, CORRSCAL = {scale}) is not used"]
+
+
+def _notes_on_errors(hdu: fits.BinTableHDU, counts: np.ndarray) -> list[str]:
+    """What is to be said of errors; raise if they are not Poisson's (or the square roots of the counts)."""
+    notes = []
+    systematic = _column_or_keyword(hdu, "SYS_ERR", len(counts))
+    if systematic is not None and np.any(systematic != 0):
+        notes.append(f"systematic errors (SYS_ERR, up to {np.max(systematic):g}) are not used")
+    if hdu.header.get("POISSERR", True) is not False:
+        return notes
+    errors = _column_or_keyword(hdu, "STAT_ERR", len(counts))
+    if errors is None or not np.any(errors):
+        return [
+            *notes,
+            "POISSERR = F says that the errors are not Poisson's, and no STAT_ERR states them; the counts are read as "
+            "Poisson numbers",
+        ]
+    if not np.allclose(errors.astype("float64") ** 2, counts, rtol=POISSON_TOLERANCE, atol=POISSON_TOLERANCE):
+        number = int(np.argmax(np.abs(errors**2 - counts)))
+        raise FormatError(
+            f"HDU {hdu.name!r}: POISSERR = F and STAT_ERR is not the square root of COUNTS ({counts[number]:g} +- "
+            f"{errors[number]:g} in bin {number}): these are estimates with Gaussian errors, for which there is no "
+            "likelihood here; give the measured counts"
+        )
+    return notes
 
 
 def _first_channel(matrix: fits.BinTableHDU, channel: np.ndarray) -> int:
@@ -231,6 +279,11 @@ def read_matrix(hdu: fits.BinTableHDU, channel: np.ndarray) -> Matrix:
         _unpack(data[row], int(n_groups), np.atleast_1d(starts) - first, np.atleast_1d(sizes), np.atleast_1d(values))
     if not np.all(np.isfinite(data) & (data >= 0)):
         raise FormatError(f"HDU {hdu.name!r}: probabilities are negative or not finite")
+    if data.size and (largest := data.sum(axis=1).max()) > 1 + EXCESS:
+        raise FormatError(
+            f"HDU {hdu.name!r}: rows of the matrix sum to up to {largest:.4g}, probabilities to one at most: does it "
+            "include the effective area (an RSP file)? A pure RMF is needed beside the ARF"
+        )
     return Matrix(edges, data)
 
 

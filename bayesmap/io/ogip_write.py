@@ -18,6 +18,7 @@ from astropy.io import fits
 
 from bayesmap._files import checksum_of, write_set
 from bayesmap._util import check_option, make_path
+from bayesmap.io.ascii_text import to_ascii
 from bayesmap.io.ogip_tables import CHECKSUMS
 from bayesmap.irf import EDispKernel
 from bayesmap.maps import Map, MapAxis
@@ -177,7 +178,7 @@ def _spectrum_keywords(
         "EXPOSURE": livetime_of(components).value,
         "CORRFILE": "",
         "CORRSCAL": "",
-        "ANCRFILE": files["arf"].name,
+        "ANCRFILE": to_ascii(files["arf"].name),
         "HDUCLASS": "OGIP",
         "HDUCLAS1": "SPECTRUM",
         "HDUVERS": "1.2.1",
@@ -188,12 +189,12 @@ def _spectrum_keywords(
         "HDUCLAS2": "TOTAL" if which == "on" else "BKG",
         "HDUCLAS3": "COUNT",
         "HDUCLAS4": "TYPE:1",
-        "OBS_ID": components.get("name") or "",
+        "OBS_ID": to_ascii(components.get("name") or ""),
     }
     if components.get("counts_off") is not None:
-        keywords["BACKFILE"] = files["bkg"].name
+        keywords["BACKFILE"] = to_ascii(files["bkg"].name)
     if components.get("edisp") is not None:
-        keywords["RESPFILE"] = files["rmf"].name
+        keywords["RESPFILE"] = to_ascii(files["rmf"].name)
     return keywords
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
-from bayesmap._util import check_option
+from bayesmap._util import KnownAttributes, check_option
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps import Geom, Map, WcsGeom
 from bayesmap.maps.files import named_errors, open_fits
@@ -40,7 +40,7 @@ def _nearest_pixel(geom: Geom, position: SkyCoord) -> tuple[int, int]:
     return x, y
 
 
-class IRFMap:
+class IRFMap(KnownAttributes):
     """A response as a function of position and of its own axes, with the exposure that belongs to it.
 
     Subclasses say which axes they have. The exposure is the weight when responses are averaged.
@@ -142,6 +142,11 @@ class IRFMap:
     ) -> None:
         """Write the response to a FITS file, completely or not at all."""
         write_hdulist(self.to_hdulist(format=format), filename, overwrite=overwrite, checksum=checksum)
+
+    # -- values -------------------------------------------------------------------------------------------------------
+    def row_sums(self) -> np.ndarray | None:
+        """Return the probability of all bins of the first axis, shape ``(energy, lat, lon)``, if it must be one."""
+        return None
 
     # -- positions ----------------------------------------------------------------------------------------------------
     @property

@@ -48,6 +48,10 @@ class EDispKernelMap(IRFMap):
     def edisp_map(self, value: Map) -> None:
         self._irf_map = value
 
+    def row_sums(self) -> np.ndarray:
+        """Return the probability that an energy is reconstructed, shape ``(energy_true, lat, lon)``."""
+        return self._irf_map.data.sum(axis=-3, dtype="float64")
+
     def get_edisp_kernel(self, position: SkyCoord | None = None, energy_axis: MapAxis | None = None) -> EDispKernel:
         """Return the kernel of the pixel that holds a position.
 
@@ -150,6 +154,11 @@ class EDispMap(IRFMap):
     @edisp_map.setter
     def edisp_map(self, value: Map) -> None:
         self._irf_map = value
+
+    def row_sums(self) -> np.ndarray:
+        """Return the integral over the migration, shape ``(energy_true, lat, lon)``."""
+        width = self._irf_map.geom.axes["migra"].bin_width.to_value("")
+        return np.einsum("tmyx,m->tyx", self._irf_map.data, width, dtype="float64", casting="unsafe")
 
     def normalize(self) -> None:
         """Divide in place by the integral over the migration; empty bins stay empty."""

@@ -8,7 +8,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
-from bayesmap._util import check_option
+from bayesmap._util import KnownAttributes, check_option
 from bayesmap.maps.axis_checks import check_energy, check_factor, nodes_quantity
 from bayesmap.maps.grouping import group_table
 from bayesmap.maps.scales import check_scale, from_scale, linear, to_scale
@@ -18,7 +18,7 @@ __all__ = ["MapAxis"]
 NODE_TYPES = ("edges", "center")
 
 
-class MapAxis:
+class MapAxis(KnownAttributes):
     """A one-dimensional axis of bins or of nodes.
 
     Pixel coordinates count bins: the centre of bin ``i`` is at ``i``, its edges at ``i - 0.5`` and ``i + 0.5``. Between

@@ -1,6 +1,6 @@
 """The interface that every map geometry has, and what follows from its axes alone."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -8,6 +8,7 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 
+from bayesmap._util import KnownAttributes
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.coord import MapCoord
 from bayesmap.maps.map_axes import MapAxes
@@ -15,7 +16,7 @@ from bayesmap.maps.map_axes import MapAxes
 __all__ = ["Geom"]
 
 
-class Geom(ABC):
+class Geom(KnownAttributes):
     """Shape, coordinates and pixel sizes of a map.
 
     A subclass says what the spatial part is; non-spatial axes are common to all. Geometries are immutable.

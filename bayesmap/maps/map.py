@@ -3,7 +3,7 @@
 import copy as copy_module
 import operator
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
@@ -11,13 +11,14 @@ import astropy.units as u
 import numpy as np
 from astropy.io import fits
 
+from bayesmap._util import KnownAttributes
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps.geom import Geom
 
 __all__ = ["Map"]
 
 
-class Map(ABC):
+class Map(KnownAttributes):
     """Values on the pixels of a geometry.
 
     Parameters

@@ -20,6 +20,9 @@ __all__ = [
     "region_weights",
 ]
 
+#: relative agreement of a bound with an edge of the axis, whose numbers come from logarithms or single precision
+SAME_EDGE = 1e-6
+
 
 def region_mask(geom: object, regions: object, inside: bool = True) -> Map:
     """Return the map of `WcsGeom.region_mask`."""
@@ -57,12 +60,17 @@ def energy_mask(geom: object, energy_min: object = None, energy_max: object = No
     axis = geom.axes[names[0]]
     low = axis.edges[0] if energy_min is None else u.Quantity(energy_min)
     high = axis.edges[-1] if energy_max is None else u.Quantity(energy_max)
-    if round_to_edge:
-        low, high = axis.round(low), axis.round(high)
+    low, high = (axis.round(end) if round_to_edge else _at_edge(axis, end) for end in (low, high))
     inside = (axis.edges_min >= low) & (axis.edges_max <= high)
     shape = [1] * geom.ndim
     shape[geom.axes.index_data(axis.name)] = -1
     return Map.from_geom(geom, data=np.broadcast_to(inside.reshape(shape), geom.data_shape).copy())
+
+
+def _at_edge(axis: object, energy: u.Quantity) -> u.Quantity:
+    """The edge of the axis that an energy is up to rounding, else the energy itself."""
+    same = np.isclose(axis.edges.value, energy.to_value(axis.unit), rtol=SAME_EDGE, atol=0)
+    return axis.edges[np.argmax(same)] if same.any() else energy
 
 
 def boundary_mask(geom: object, width: object) -> Map:

@@ -7,6 +7,7 @@ import numpy as np
 from astropy.coordinates import Angle, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs.utils import wcs_to_celestial_frame
 
 from bayesmap._util import check_option
 
@@ -26,6 +27,8 @@ __all__ = [
     "shifted",
 ]
 
+#: agreement of an equinox with J2000, in years
+SAME_EQUINOX = 1e-3
 COORDINATE_TYPES = {"icrs": ("RA---", "DEC--"), "galactic": ("GLON-", "GLAT-")}
 
 
@@ -78,17 +81,41 @@ def read_wcs(header: fits.Header) -> WCS:
 def frame_of(wcs: WCS) -> str:
     """Return "icrs" or "galactic".
 
+    Equatorial coordinates of J2000 (FK5) count as ICRS; they differ by less than 0.1 arcsec.
+
     Raises
     ------
     ValueError
-        If the WCS is in another frame or not celestial.
+        If the WCS is in another frame (RADESYS FK4, or an EQUINOX other than 2000), not celestial, or distorted (SIP or
+        tables): such maps would be misplaced.
+
+    References
+    ----------
+    Calabretta & Greisen 2002, A&A 395, 1077 (RADESYS and EQUINOX); the rules for missing keywords are in
+    `astropy.wcs.utils.wcs_to_celestial_frame`.
     """
+    _check_undistorted(wcs)
     prefix = wcs.wcs.ctype[0][:4]
     if prefix == "GLON":
         return "galactic"
     if prefix.startswith("RA"):
+        frame = wcs_to_celestial_frame(wcs)
+        if frame.name != "icrs" and not (frame.name == "fk5" and abs(frame.equinox.jyear - 2000) < SAME_EQUINOX):
+            equinox = f" of equinox {frame.equinox.value}" if hasattr(frame, "equinox") else ""
+            raise ValueError(
+                f"a WCS in the frame {frame.name.upper()}{equinox} (RADESYS, EQUINOX) would be misplaced; right are "
+                "ICRS, FK5 of J2000 and Galactic coordinates: reproject the map"
+            )
         return "icrs"
     raise ValueError(f"a WCS in equatorial or galactic coordinates is needed, got axes {list(wcs.wcs.ctype)}")
+
+
+def _check_undistorted(wcs: WCS) -> None:
+    """Raise a ValueError if positions depend on more than the projection."""
+    sip = wcs.sip is not None and any(np.any(m) for m in (wcs.sip.a, wcs.sip.b) if m is not None)
+    if sip or any(table is not None for table in (wcs.cpdis1, wcs.cpdis2, wcs.det2im1, wcs.det2im2)):
+        kind = "SIP polynomials" if sip else "distortion tables"
+        raise ValueError(f"a WCS with {kind} would be misplaced: distortions are not used here; reproject the map")
 
 
 def shifted(wcs: WCS, x: float, y: float) -> WCS:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from typing import Any, Self, overload
 
-from bayesmap._util import make_path, suggest
+from bayesmap._util import KnownAttributes, make_path, suggest
 from bayesmap.modeling.collection_priors import PriorsOfModels
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.sky import Component
@@ -37,7 +37,7 @@ def parameter_names(models: Iterable[Component]) -> dict[Parameter, str]:
     return names
 
 
-class Models(PriorsOfModels, MutableSequence[Component]):
+class Models(KnownAttributes, PriorsOfModels, MutableSequence[Component]):
     """An ordered collection of models with unique names.
 
     Parameters

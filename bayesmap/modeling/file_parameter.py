@@ -21,6 +21,8 @@ IGNORED_KEYS = (
     *("interp", "scale_method", "scale_transform", "scale", "factor", "is_norm", "covariance", "type"),
     *("scan_min", "scan_max", "scan_n_values", "scan_n_sigma", "scan_values"),
 )
+# Relative agreement of linked numbers: the conversion of units costs some digits.
+SAME_NUMBER = 1e-9
 _PARAMETER_KEYS = ("name", "value", "unit", "min", "max", "frozen", "error", "link", "prior")
 
 
@@ -32,14 +34,50 @@ class Links:
         self.hyperparameters: dict[str, HyperParameter] = {}
 
     def resolve(self, node: Node, parameter: Parameter) -> Parameter:
-        """Return the parameter that already has the label of a node, or enter this one."""
-        known = self._parameters.setdefault(node.text(), parameter)
-        if (known.value, known.unit) != (parameter.value, parameter.unit):
-            raise node.error(
+        """Return the parameter that has the label in the entry of another, or enter this one.
+
+        Raises
+        ------
+        ModelFileError
+            If the two differ in value, or the entry states another prior or frozen status.
+        """
+        link = node.key("link")
+        known = self._parameters.setdefault(link.text(), parameter)
+        if not _same_value(known, parameter):
+            raise link.error(
                 f"linked parameters must be equal, found {known.quantity} ({known.name!r}) and "
                 f"{parameter.quantity} ({parameter.name!r})"
             )
+        if "frozen" in node.data and parameter.frozen != known.frozen:
+            raise node.key("frozen").error(
+                f"linked parameters must be equal, {known.name!r} has frozen: {known.frozen}"
+            )
+        if parameter.prior is not None and not _same_prior(known, parameter):
+            raise node.key("prior").error(
+                f"linked parameters must be equal, found the priors {known.prior!r} ({known.name!r}) and "
+                f"{parameter.prior!r} ({parameter.name!r})"
+            )
         return known
+
+
+def _same_value(one: Parameter, other: Parameter) -> bool:
+    """Whether two parameters have one value, perhaps in different units."""
+    if not other.unit.is_equivalent(one.unit):
+        return False
+    return bool(np.isclose(other.quantity.to_value(one.unit), one.value, rtol=SAME_NUMBER, atol=0))
+
+
+def _same_prior(one: Parameter, other: Parameter) -> bool:
+    """Whether two parameters have one prior, perhaps in different units."""
+    if one.prior is None or other.prior is None or one.prior.dist != other.prior.dist:
+        return one.prior is other.prior
+    factor = float(other.unit.to(one.unit))
+    rescaled = other.prior if factor == 1 else other.prior.rescaled(factor, other.unit)
+    first, second = (prior.numbers(one.unit) for prior in (one.prior, rescaled))
+    return first.keys() == second.keys() and all(
+        np.shape(first[key]) == np.shape(second[key]) and np.allclose(first[key], second[key], rtol=SAME_NUMBER, atol=0)
+        for key in first
+    )
 
 
 class CollectedPriors(dict[Parameter, Prior]):
@@ -79,7 +117,7 @@ def parameter_from_node(node: Node, default: Parameter, links: Links) -> Paramet
         prior = prior_from_node(node.key("prior"), links.hyperparameters)
         node.key("prior").call(setattr, parameter, "prior", prior)
     if node.data.get("link") is not None:
-        return links.resolve(node.key("link"), parameter)
+        return links.resolve(node, parameter)
     return parameter
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import astropy.units as u
 
-from bayesmap._util import check_option, suggest
+from bayesmap._util import KnownAttributes, check_option, suggest
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.prior import Prior
 from bayesmap.units import as_quantity
@@ -58,7 +58,7 @@ def model_classes(kind: str) -> list[type["ModelBase"]]:
     return sorted(set(_REGISTRY[kind].values()), key=lambda cls: cls.__name__)
 
 
-class ModelBase:
+class ModelBase(KnownAttributes):
     """Parameters and a formula.
 
     A subclass declares its parameters as class attributes, in the order in which the static method ``evaluate`` takes

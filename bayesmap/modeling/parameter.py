@@ -7,7 +7,7 @@ from typing import Any, Self, overload
 import astropy.units as u
 import numpy as np
 
-from bayesmap._util import suggest
+from bayesmap._util import KnownAttributes, suggest
 from bayesmap.modeling.prior import Prior
 from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
 
@@ -16,7 +16,7 @@ __all__ = ["Parameter", "Parameters"]
 _MIN_MASS = 1e-10
 
 
-class Parameter:
+class Parameter(KnownAttributes):
     """A named quantity with bounds and an optional prior.
 
     As a class attribute it declares a parameter of a model; each instance owns a copy. Assigning a parameter to an

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import astropy.units as u
 from astropy.coordinates import SkyCoord
 
-from bayesmap._util import check_option, make_name, suggest
+from bayesmap._util import KnownAttributes, check_option, make_name, suggest
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial import SpatialModel
@@ -32,7 +32,7 @@ def check_datasets_names(names: str | Iterable[str] | None) -> list[str] | None:
     return names
 
 
-class Component:
+class Component(KnownAttributes):
     """What the members of `Models` share: a name, parts with parameters, the datasets that they apply to."""
 
     tag: ClassVar[list[str]]

@@ -5,6 +5,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from astropy.table import Table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.special import erfc
@@ -12,6 +13,7 @@ from scipy.special import erfc
 from bayesmap.datasets import Datasets, FluxPointsDataset
 from bayesmap.datasets.flux_points_stat import profile_stat
 from bayesmap.estimators import FluxPoints
+from bayesmap.maps import MapAxis
 from bayesmap.modeling import FoVBackgroundModel, SkyModel
 from bayesmap.modeling.spectral import LogParabolaSpectralModel, PowerLawSpectralModel
 from bayesmap.stats.flux_points import chi2_asymmetric, chi2_upper_limit
@@ -33,6 +35,8 @@ MODELS = {
 def make(case, **kwargs):
     name, reference = CASES[case]
     points = FluxPoints.read(shared_path("data", *name.split("/")), reference_model=reference)
+    if case == "flux_fits":  # Gammapy compares fluxes in bands at the reference energies, see test_bands
+        points.meta["sed_type_init"] = "dnde"
     dataset = FluxPointsDataset(data=points, models=SkyModel(MODELS[case], name="m"), name="fp", **kwargs)
     if case == "hawc19_masked":
         energy = points.energy_ref
@@ -134,10 +138,53 @@ def test_points_without_an_error_are_left_out(stat_type):
     for name in ("dnde_err", "dnde_errn", "dnde_errp"):
         t[name][:2] = [0.0, np.nan]
     t["dnde_ul"][3] = 0.0
-    dataset = FluxPointsDataset(SkyModel(PowerLawSpectralModel()), FluxPoints.from_table(t), stat_type=stat_type)
+    lost, what = (3, "error or limit") if stat_type == "distrib" else (2, "error")
+    with pytest.warns(
+        UserWarning, match=f"'p': {lost} of 4 flux points have no valid {what} and are left out .* at 1.778 TeV"
+    ):
+        dataset = FluxPointsDataset(
+            SkyModel(PowerLawSpectralModel()), FluxPoints.from_table(t), stat_type=stat_type, name="p"
+        )
     assert dataset.mask.ravel().tolist() == [False, False, True, False]
     with np.errstate(divide="ignore", invalid="ignore"):
         assert np.isfinite(dataset.stat_sum())
+
+
+@pytest.mark.parametrize("sed_type", ["flux", "eflux"])
+@pytest.mark.parametrize("edges", [[0.1, 1, 10, 100], [0.1, 0.3, 1, 3, 10, 30, 100]])
+@pytest.mark.parametrize("spectrum", [PowerLawSpectralModel(index=3.5), LogParabolaSpectralModel(alpha=3, beta=0.2)])
+def test_bands(sed_type, edges, spectrum):
+    """Points that are exact integrals of a spectrum fit it exactly, whatever the width of the bands."""
+    edges = edges * u.TeV
+    flux = getattr(spectrum, "integral" if sed_type == "flux" else "energy_flux")(edges[:-1], edges[1:])
+    table = Table({"e_min": edges[:-1], "e_max": edges[1:], sed_type: flux, f"{sed_type}_err": 0.05 * flux})
+    dataset = FluxPointsDataset(data=FluxPoints.from_table(table, sed_type=sed_type), name="points")
+    model = SkyModel(spectrum.copy(), name="m")
+    dataset.models = [model]
+    np.testing.assert_allclose(dataset.stat_sum(), 0, atol=1e-9)
+    np.testing.assert_allclose((dataset.flux_pred() / dataset.data.dnde.quantity).to_value(""), 1)
+    model.spectral_model.amplitude.value *= 1.1  # 10 % of an error of 5 %
+    np.testing.assert_allclose(dataset.stat_array(), 4)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("loglike", [0.0, -1234.5])
+def test_log_likelihoods_are_profiles(sign, loglike):
+    """The columns of fermipy: the scan is relative to the maximum, and a statistic is -2 ln L."""
+    edges, grid = np.array([1, 2, 4, 8.0]) * u.TeV, np.linspace(0, 3, 31)
+    norm, err = np.array([1, 1.1, 0.9]), np.array([0.1, 0.1, 0.2])
+    pull = (grid - norm[:, None]) / err[:, None]
+    reference = PowerLawSpectralModel().reference_fluxes(MapAxis.from_energy_edges(edges))
+    columns = {f"ref_{key}": reference[f"ref_{key}"].ravel() for key in ("dnde", "flux", "eflux")}
+    columns |= {"e_min": edges[:-1], "e_max": edges[1:], "e_ref": np.sqrt(edges[:-1] * edges[1:])}
+    columns |= {"norm": norm, "norm_err": err, "loglike": np.full(3, loglike), "norm_scan": np.tile(grid, (3, 1))}
+    table = Table({**columns, "dloglike_scan": sign * 0.5 * pull**2}, meta={"SED_TYPE": "likelihood"})
+    points = FluxPoints.from_table(table)
+    np.testing.assert_allclose(points.stat.data.ravel(), -2 * loglike)
+    np.testing.assert_allclose(points.stat_scan, -2 * loglike + pull**2)
+    dataset = FluxPointsDataset(SkyModel(PowerLawSpectralModel()), points, stat_type="profile", name="p")
+    assert dataset.mask.all()
+    np.testing.assert_allclose(dataset.stat_sum(), (((1 - norm) / err) ** 2).sum(), rtol=1e-6)
 
 
 def test_masks():

@@ -77,11 +77,14 @@ def test_golden_operations(case):
 def test_golden_onoff():
     want = golden("stacking")["maponoff/ops_23523"]["to_spectrum_dataset"]
     dataset = MapDatasetOnOff.read(shared_path("data", HESS, "crab-23523-onoff-ring.fits.gz"), name="on1")
-    spectrum = dataset.to_spectrum_dataset(CircleSkyRegion(CRAB, 0.15 * u.deg), name="sp")
+    circle = CircleSkyRegion(CRAB, 0.15 * u.deg)
+    with pytest.warns(UserWarning, match="'on1': the OFF counts of neighbouring pixels are correlated"):
+        spectrum = dataset.to_spectrum_dataset(circle, name="sp")
     assert isinstance(spectrum, SpectrumDatasetOnOff)
     assert_components(spectrum, want)
     assert_allclose(spectrum.alpha.data.squeeze(), want["alpha"].data, rtol=2e-6)
-    region = dataset.to_region_map_dataset(CircleSkyRegion(CRAB, 0.15 * u.deg))
+    with pytest.warns(UserWarning, match="correlated"):
+        region = dataset.to_region_map_dataset(circle)
     assert type(region) is MapDatasetOnOff
     assert_allclose(region.background.data, spectrum.background.data)
 

@@ -265,3 +265,22 @@ def test_bad_input(tmp_path):
     events = MapDatasetEventSampler(0).run(make())
     with pytest.raises(ValueError, match="no column 'MIGRA'"):
         events.map_coord(dataset._geom.to_image().to_cube([MapAxis.from_edges([0, 1], name="migra")]))
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"RADECSYS": "FK4"}, "RADECSYS is 'FK4'"),
+        ({"EQUINOX": 1950.0}, "EQUINOX 1950"),
+        ({"MJDREFI": 50000}, "reference time .* differs"),
+        ({"TIMEZERO": 5.0}, "reference time .* differs from that of the HDU 'GTI' by 5 s"),
+        ({"TIMESYS": "utc"}, "reference time"),
+    ],
+)
+def test_events_that_would_be_misread_are_refused(tmp_path, keywords, message):
+    events = MapDatasetEventSampler(random_state=1).run(make([point()]))
+    hdus = events.to_hdulist()
+    hdus["EVENTS"].header.update(keywords)
+    hdus.writeto(tmp_path / "events.fits")
+    with pytest.raises(FormatError, match=f"HDU 'EVENTS' of .*events.fits: .*{message}"):
+        EventList.read(tmp_path / "events.fits")

@@ -154,7 +154,11 @@ def test_info_table_of_spectra(spectra, case, cumulative):
         files = sorted(shared_path("data", "joint-crab", "spectra", "hess").glob("pha_*"))
         spectra = Datasets([SpectrumDatasetOnOff.read(file) for file in files])
     table = spectra.info_table(cumulative=cumulative)
-    skip = {"name", *(("ontime",) if case.endswith("hess") and cumulative else ())}
+    # where there are no OFF counts Gammapy takes the average ratio of the acceptances, ours is that of the runs
+    skip = {
+        "name",
+        *(("ontime", "npred", "npred_background", "stat_sum") if case.endswith("hess") and cumulative else ()),
+    }
     for row, stored in info_table_rows(table, want):
         assert_info_close(row, stored, skip=skip, rtol=2e-5)
 
@@ -167,11 +171,23 @@ def test_spectra_of_the_tutorial():
         [SpectrumDatasetOnOff.read(file, name=name) for file, name in zip(files, want["names"], strict=True)]
     )
     stacked = datasets.stack_reduce(name="stacked")
-    assert_text_close(str(stacked), want["str"], rtol=1e-5)
-    assert_info_close(stacked.info_dict(), want["info_dict"], skip=("ontime",), rtol=1e-5)
-    for key in ("counts", "counts_off", "acceptance", "acceptance_off", "alpha", "background"):
+    # where there are no OFF counts Gammapy takes the average ratio of the acceptances, ours is that of the runs
+    measured = stacked.counts_off.data.squeeze() > 0
+    assert_text_close(str(stacked), want["str"], rtol=1e-5, skip=("Predicted", "Fit statistic value", "Acceptance off"))
+    skip = ("ontime", "npred", "npred_background", "stat_sum")
+    assert_info_close(stacked.info_dict(), want["info_dict"], skip=skip, rtol=1e-5)
+    for key in ("counts", "counts_off", "acceptance", "background"):
         np.testing.assert_allclose(getattr(stacked, key).data.squeeze(), want[key].data, rtol=1e-5, err_msg=key)
-    np.testing.assert_allclose(stacked.npred_background().data.squeeze(), want["npred_background"].data, rtol=1e-5)
+    for key, got in {
+        "acceptance_off": stacked.acceptance_off,
+        "alpha": stacked.alpha,
+        "npred_background": stacked.npred_background(),
+    }.items():
+        got, stored = got.data.squeeze()[measured], want[key].data[measured]
+        np.testing.assert_allclose(got, stored, rtol=1e-5, err_msg=key)
+    for key in ("acceptance", "acceptance_off"):
+        total = sum((getattr(d, key).data * d.mask_safe.data).squeeze() for d in datasets)
+        np.testing.assert_allclose(getattr(stacked, key).data.squeeze()[~measured], total[~measured], rtol=1e-6)
     np.testing.assert_array_equal(stacked.mask_safe.data.squeeze(), want["mask_safe"].data)
     np.testing.assert_allclose(stacked.edisp.get_edisp_kernel().pdf_matrix, want["edisp"].data, atol=1e-5)
     sliced, stored = datasets.slice_by_energy("1 TeV", "10 TeV"), golden("tutorial")["hess_spectra_slice_by_energy"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.table import Table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regions import CircleSkyRegion
@@ -210,7 +211,11 @@ def change(path, hdu, keywords=None, columns=None, drop=(), units=None, remove=(
                 array = (columns or {}).get(column.name, old.data[column.name])
                 unit = (units or {}).get(column.name, column.unit)
                 new.append(fits.Column(column.name, column.format, unit=unit, array=array))
-            extra = [fits.Column(k, "J", array=v) for k, v in (columns or {}).items() if k not in old.columns.names]
+            extra = [
+                fits.Column(k, "D" if np.asarray(v).dtype.kind == "f" else "J", array=v)
+                for k, v in (columns or {}).items()
+                if k not in old.columns.names
+            ]
             table = fits.BinTableHDU.from_columns(new + extra, name=hdu)
             for key, value in header.items():
                 if not key.startswith(STRUCTURE) and key not in table.header:
@@ -316,6 +321,18 @@ REFUSED = {
     "first channel": ("rmf", "MATRIX", {"columns": {"F_CHAN": "+20"}}, "the channel offset .* is wrong"),
     "no RMF table": ("rmf", "MATRIX", {"remove": ("MATRIX",)}, r"pha_rmf\.fits has no HDU 'MATRIX'"),
     "no energies of channels": ("rmf", "EBOUNDS", {"remove": ("EBOUNDS",)}, r"pha_rmf\.fits has no HDU 'EBOUNDS'"),
+    "a background was subtracted": ("pha", "SPECTRUM", {"keywords": {"HDUCLAS2": "NET"}}, "HDUCLAS2 = NET"),
+    "fitted counts": (
+        *("pha", "SPECTRUM"),
+        {"keywords": {"POISSERR": False}, "columns": {"STAT_ERR": np.full(N_RECO, 0.1)}},
+        "POISSERR = F and STAT_ERR is not the square root of COUNTS",
+    ),
+    "fitted background": ("bkg", "SPECTRUM", {"keywords": {"POISSERR": False, "STAT_ERR": 0.1}}, "POISSERR = F"),
+    "area in the rows of the RMF": (
+        *("rmf", "MATRIX"),
+        {"columns": {"MATRIX": "*1e9"}},
+        r"pha_rmf\.fits: HDU 'MATRIX': rows of the matrix sum to up to .*e\+0[89], .* RSP",
+    ),
     "area in the RMF": ("rmf", "MATRIX", {"keywords": {"HDUCLAS3": "FULL"}}, "includes the effective area"),
 }
 
@@ -325,9 +342,11 @@ def test_refused(pha, what):
     """Wrong files are refused with the name of file and HDU."""
     kind, hdu, changes, message = REFUSED[what]
     file = pha if kind == "pha" else sibling(pha, kind)
-    if what == "first channel":
-        with fits.open(file) as hdulist:
+    with fits.open(file) as hdulist:
+        if what == "first channel":
             changes = {"columns": {"F_CHAN": hdulist["MATRIX"].data["F_CHAN"] + 20}}
+        if what == "area in the rows of the RMF":
+            changes = {"columns": {"MATRIX": hdulist["MATRIX"].data["MATRIX"] * 1e9}}
     change(file, hdu, **changes)
     with pytest.raises(FormatError, match=message) as caught:
         read_ogip(pha)
@@ -412,3 +431,49 @@ def test_what_the_format_cannot_hold(tmp_path):
     with pytest.raises(ValueError, match="acceptance_off is needed"):
         write_ogip({**spectrum(), "acceptance_off": None}, tmp_path / "b.fits")
     assert not (tmp_path / "b.fits").exists()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"SYS_ERR": 0.05}, r"systematic errors \(SYS_ERR, up to 0.05\) are not used"),
+        ({"CORRFILE": "corr.pha", "CORRSCAL": 0.5}, "the correction file 'corr.pha' .* is not used"),
+        ({"POISSERR": False}, "POISSERR = F says that the errors are not Poisson's, and no STAT_ERR"),
+    ],
+)
+def test_keywords_that_are_not_obeyed_are_said(pha, keywords, message):
+    change(pha, "SPECTRUM", keywords=keywords)
+    with pytest.warns(UserWarning, match=message):
+        read_ogip(pha)
+
+
+def test_errors_that_are_square_roots_are_poisson_errors(pha):
+    want = read_ogip(pha)
+    errors = np.sqrt(want["counts"].data.ravel())
+    change(
+        pha, "SPECTRUM", keywords={"POISSERR": False, "SYS_ERR": 0, "CORRFILE": "none"}, columns={"STAT_ERR": errors}
+    )
+    assert_same(read_ogip(pha), want)
+
+
+def test_off_counts_without_acceptance(pha):
+    """A background of unknown size is not one of zero."""
+    ones = {"QUALITY": np.zeros(N_RECO)}
+    change(pha, "SPECTRUM", columns=ones)
+    change(sibling(pha, "bkg"), "SPECTRUM", columns={"COUNTS": np.arange(N_RECO), "BACKSCAL": np.zeros(N_RECO)})
+    with pytest.raises(FormatError, match="5 of 6 bins .* have OFF counts and an OFF acceptance .BACKSCAL"):
+        read_ogip(pha)
+
+
+@pytest.mark.parametrize("name", ["\u03b3-Cygni", "Saint-Jean d'\u00c9t\u00e9", "back\\slash \\x41", "Sgr A\u2605"])
+@pytest.mark.parametrize("format", ["ogip", "gadf"])
+def test_any_name_comes_back(tmp_path, name, format):
+    """FITS headers are ASCII."""
+    path = tmp_path / f"{name[0]}.fits"
+    dataset = SpectrumDatasetOnOff(**{**spectrum(), "name": name})
+    dataset.meta_table = Table({"OBJECT": [name]})
+    dataset.write(path, format=format)
+    again = SpectrumDatasetOnOff.read(path)
+    assert again.name == name
+    if format == "gadf":
+        assert again.meta_table["OBJECT"][0] == name

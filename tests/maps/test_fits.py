@@ -192,3 +192,10 @@ def test_wrong_contents(one):
         hdus["COUNTS_BANDS"].data["E_MIN"][:] = 1
 
     assert "rows" in damaged(same_edges)
+
+
+def test_a_map_of_1950_is_refused_by_name(one):
+    hdus = one.to_hdulist(hdu="TEMPLATE")
+    hdus["TEMPLATE"].header.update({"RADESYS": "FK4", "EQUINOX": 1950.0})
+    with pytest.raises(FormatError, match="HDU 'TEMPLATE': a WCS in the frame FK4"):
+        Map.from_hdulist(hdus)

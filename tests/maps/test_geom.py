@@ -4,6 +4,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -233,3 +234,42 @@ def test_bad_arguments_of_other_kinds(geom):
 def test_text(geom):
     assert repr(geom) == "<WcsGeom 10 x 8 x energy 3, CAR icrs>"
     assert "center     : 83.6 deg, 22.0 deg" in str(geom)
+
+
+@pytest.mark.parametrize("nbin", [21, 30, 39, 72])
+@pytest.mark.parametrize("unit", ["TeV", "GeV"])
+def test_energy_masks_keep_the_bin_at_an_edge(nbin, unit):
+    """A third of the bins lies in each decade, also where an edge is 9.999999999999998 TeV."""
+    axis = MapAxis.from_energy_bounds("0.1 TeV", "100 TeV", nbin=nbin, unit=unit)
+    geom = WcsGeom.create(npix=1, axes=[axis])
+    third = nbin // 3
+    assert geom.energy_mask(energy_min=10 * u.TeV).data.sum() == third
+    assert geom.energy_mask(energy_max=1 * u.TeV).data.sum() == third
+    assert geom.energy_mask(np.float32(1) * u.TeV, np.float32(10) * u.TeV).data.sum() == third
+    assert geom.energy_mask(energy_min=10.01 * u.TeV).data.sum() == third - 1
+
+
+HEADER = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 83.63, "CRVAL2": 22.01, "CRPIX1": 5, "CRPIX2": 5}
+HEADER |= {"CDELT1": -0.02, "CDELT2": 0.02, "CUNIT1": "deg", "CUNIT2": "deg"}
+SIP = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-3, "B_0_2": 1e-3}
+
+
+@pytest.mark.parametrize("keywords", [{}, {"RADESYS": "ICRS"}, {"RADESYS": "FK5"}, {"EQUINOX": 2000.0}])
+def test_equatorial_coordinates_of_j2000(keywords):
+    assert WcsGeom.from_header(fits.Header(HEADER | keywords), npix=(9, 9)).frame == "icrs"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"RADESYS": "FK4", "EQUINOX": 1950.0}, "frame FK4 of equinox"),
+        ({"EQUINOX": 1950.0}, "frame FK4 of equinox"),
+        ({"RADESYS": "FK5", "EQUINOX": 1975.0}, "frame FK5 of equinox"),
+        ({"RADESYS": "FK4-NO-E"}, "frame FK4NOETERMS"),
+        (SIP, "SIP polynomials"),
+    ],
+)
+def test_maps_that_would_be_misplaced_are_refused(keywords, message):
+    """By 0.7 deg for coordinates of 1950."""
+    with pytest.raises(ValueError, match=f"{message}.* would be misplaced"):
+        WcsGeom.from_header(fits.Header(HEADER | keywords), npix=(9, 9))

@@ -469,3 +469,45 @@ def test_template_beside_the_model_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path.parent)
     with pytest.raises(ModelFileError, match=r"components\[0\].spatial"):
         Models.from_yaml(text)
+
+
+LINKED = """
+- name: {name}
+  type: SkyModel
+  spectral:
+    type: PowerLawSpectralModel
+    parameters:
+    - {{name: index, value: 2}}
+    - {{name: amplitude, value: {value}, unit: cm-2 s-1 {unit}-1, link: shared{more}}}
+"""
+
+
+def linked(value, unit, first="", second=""):
+    parts = LINKED.format(name="a", value="1.0e-12", unit="TeV", more=first)
+    return "components:" + parts + LINKED.format(name="b", value=value, unit=unit, more=second)
+
+
+@pytest.mark.parametrize(("value", "unit", "sigma"), [("1.0e-12", "TeV", "1.0e-13"), ("1.0e-15", "GeV", "1.0e-16")])
+def test_links_are_equal_in_any_unit(value, unit, sigma):
+    """1e-15 per GeV are 1e-12 per TeV, and so are their priors."""
+    first = ", prior: {dist: Normal, mu: 1.0e-12, sigma: 1.0e-13}"
+    second = f", prior: {{dist: Normal, mu: {value}, sigma: {sigma}}}"
+    for text in (linked(value, unit), linked(value, unit, first), linked(value, unit, first, second)):
+        models = Models.from_yaml(text)
+        assert models["a"].spectral_model.amplitude is models["b"].spectral_model.amplitude
+        assert models["b"].spectral_model.amplitude.quantity == 1e-12 * u.Unit("cm-2 s-1 TeV-1")
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (", frozen: true", "frozen: linked parameters must be equal, 'amplitude' has frozen: False"),
+        (
+            ", prior: {dist: Normal, mu: 1.0e-12, sigma: 1.0e-13}",
+            "prior: linked parameters must be equal, found .* None",
+        ),
+    ],
+)
+def test_what_a_link_states_differently_is_not_dropped(second, message):
+    with pytest.raises(ModelFileError, match=message):
+        Models.from_yaml(linked("1.0e-12", "TeV", second=second))

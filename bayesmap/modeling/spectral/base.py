@@ -124,11 +124,26 @@ class SpectralModel(ModelBase):
         Closed form where the model has one, else ten Gauss-Legendre nodes in ln(energy) per panel. Bins are divided
         where the spectrum breaks.
         """
-        if self.evaluate_integral is not None:
-            return pt.as_tensor_variable(self.evaluate_integral(energy_min, energy_max, *self._inputs(values)))
+        return self._bands_graph(energy_min, energy_max, values, 0)
+
+    def energy_flux_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
+        """Return the symbolic integral of energy times flux over each bin; arguments as `integral_graph`.
+
+        Returns
+        -------
+        TensorVariable
+            Shape ``(n,)``, in the internal unit (1e-12 TeV cm-2 s-1).
+        """
+        return self._bands_graph(energy_min, energy_max, values, 1)
+
+    def _bands_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any], power: int) -> Any:
+        """Symbolic integral of the flux times energy to a power."""
+        formula = type(self).evaluate_energy_flux if power else type(self).evaluate_integral
+        if formula is not None:
+            return pt.as_tensor_variable(formula(energy_min, energy_max, *self._inputs(values)))
 
         def flux(energy: Any) -> Any:
-            return self.evaluate_graph(energy, values) * pt.ones_like(energy)
+            return self.evaluate_graph(energy, values) * energy**power * pt.ones_like(energy)
 
         return integrate_graph(flux, energy_min, energy_max, self.breaks(values))
 
