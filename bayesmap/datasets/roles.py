@@ -184,7 +184,8 @@ class ObservedRole(CountsRole):
     def check_values(self, dataset: Any, name: str, value: Map) -> None:
         if dataset.likelihood.allows_negative:
             bad = ~np.isfinite(value.data) & self.safe(dataset, value)
-            return _refuse(dataset, name, value, bad, "not finite", "finite")
+            _refuse(dataset, name, value, bad, "not finite", "finite")
+            return
         super().check_values(dataset, name, value)
         if value.data.dtype.kind in "iub":
             return

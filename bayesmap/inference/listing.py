@@ -6,7 +6,15 @@ from typing import Any
 
 from bayesmap.modeling import Models, parameter_names
 
-__all__ = ["as_datasets", "at_prior_centre", "dataset_models", "is_flux_points", "parameter_names", "prior_median"]
+__all__ = [
+    "as_datasets",
+    "at_prior_centre",
+    "dataset_models",
+    "is_flux_points",
+    "parameter_names",
+    "prior_median",
+    "prior_quantile",
+]
 
 
 def as_datasets(datasets: Any) -> list[Any]:
@@ -42,11 +50,16 @@ def dataset_models(datasets: Sequence[Any]) -> Models:
 
 def prior_median(parameter: Any) -> float:
     """Median of a free parameter's prior inside its bounds, in its declared unit; its value where there is none."""
+    return prior_quantile(parameter, 0.5)
+
+
+def prior_quantile(parameter: Any, q: float) -> float:
+    """The same for another quantile."""
     prior = parameter.prior
     if parameter.frozen or prior is None or prior.distribution.scipy is None:
         return float(parameter.value)
     lower, upper = parameter.bounds
-    return float(prior.median(parameter.unit, lower=lower, upper=upper))
+    return float(prior.quantile(q, parameter.unit, lower=lower, upper=upper))
 
 
 @contextmanager

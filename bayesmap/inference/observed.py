@@ -10,14 +10,18 @@ import pytensor.tensor as pt
 
 from bayesmap.graph import Fold, FoldArrays, Selection, build_terms
 from bayesmap.graph.fold import data
-from bayesmap.inference.listing import at_prior_centre, prior_median
-from bayesmap.inference.observed_ops import BinData, DrawnData, defined, is_cast_of
+from bayesmap.inference.explained import unexplained
+from bayesmap.inference.listing import at_prior_centre
+from bayesmap.inference.observed_ops import BinData, DrawnData, defined, defined_gradient, is_cast_of
 from bayesmap.inference.predictor import Predictor
 from bayesmap.io.checks import impossible
 from bayesmap.likelihoods import Likelihood
 from bayesmap.likelihoods.checks import check_cube
 
 __all__ = ["ObservedCounts", "check_off_counts"]
+
+#: predictions below zero by less than this fraction of the largest are the rounding of a Fourier transform
+ROUNDING = 1e-6
 
 
 class ObservedCounts:
@@ -63,7 +67,7 @@ class ObservedCounts:
         self.weights = np.asarray(likelihood.weights(arrays.mask), dtype="float64")
         self.fold = Fold(build_terms(arrays, models, **options), weights=self.weights)
         self.npred = Predictor(self.fold.terms, models, parameters)
-        self.nonnegative = nonnegative
+        self.nonnegative, self.reach = nonnegative, dict(options.get("reach") or {})
         self.bins: dict[str, Any] = {}
         assert arrays.counts is not None
         self.value = pytensor.shared(arrays.counts.astype("float64"), name=f"{arrays.name}.counts_data")
@@ -142,7 +146,7 @@ class ObservedCounts:
 
     def logp(self, value: Any, *arguments: Any) -> Any:
         """Log-likelihood of the data, natural logarithm, a scalar; -inf where it is no number."""
-        parameters, latents = self._split(arguments)
+        parameters, latents = self._split([defined_gradient(x) for x in arguments])
         values = self.npred.values(parameters)
         if is_cast_of(value, self.value):
             return defined(self._logp(self.fold, values, self.bins, latents))
@@ -161,15 +165,17 @@ class ObservedCounts:
         return self.likelihood.logp(npred, total, bins, latents)
 
     def _dense(self, npred: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
-        """Log-likelihood from the prediction in all bins of the mask."""
+        """Log-likelihood from the prediction in all bins of the mask; negative ones beyond rounding are impossible."""
         total = (npred * data(self.weights[self.arrays.mask])).sum()
         if self.likelihood.allows_negative:
             return self.likelihood.logp(npred, total, bins, latents)
         logp = self.likelihood.logp(pt.maximum(npred, 0), total, bins, latents)
-        return pt.switch(pt.any(npred < 0), -np.inf, logp)
+        return pt.switch(npred.min() < -ROUNDING * npred.max(), -np.inf, logp)
 
     def _check_explained(self, counts: np.ndarray) -> None:
         """Counts in a bin where no term ever predicts any make every parameter value impossible."""
+        if self.likelihood.allows_negative:
+            return
         suspicious = self.arrays.mask & (counts > 0)
         for background in self.fold.terms.backgrounds:
             suspicious &= background.cube <= 0
@@ -178,8 +184,7 @@ class ObservedCounts:
         if not suspicious.any():
             return
         with at_prior_centre(self.npred.models):
-            npred = self.npred(*(prior_median(p) for p in self.npred.parameters))
-        bad = np.argwhere(suspicious & (npred <= 0))
+            bad = np.argwhere(unexplained(suspicious, self.npred, self.arrays, self.reach))
         if len(bad):
             shown = ", ".join(str(tuple(int(i) for i in index)) for index in bad[:5])
             raise ValueError(

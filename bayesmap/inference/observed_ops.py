@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.compile.ops import ViewOp
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
@@ -12,7 +13,7 @@ from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_fun
 from pytensor.scalar.basic import Cast
 from pytensor.tensor.elemwise import Elemwise
 
-__all__ = ["BinData", "DrawnData", "defined", "is_cast_of"]
+__all__ = ["BinData", "DrawnData", "defined", "defined_gradient", "is_cast_of"]
 
 
 class CallBack(Op):
@@ -104,3 +105,19 @@ def defined(logp: Any) -> Any:
     something on the way to it, is larger than any floating-point number. Such are impossible.
     """
     return pt.switch(pt.lt(logp, np.inf), logp, -np.inf)
+
+
+class DefinedGradient(ViewOp):
+    """The input, with a gradient that is zero where it is no number."""
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        return [pt.switch(pt.isnan(g), 0.0, g) for g in cotangents]
+
+
+def defined_gradient(parameter: Any) -> Any:
+    """The same number, with a gradient that is zero where it is no number.
+
+    If a number is infinite on the way to something on which the density does not depend, as the flux of a source that
+    lies outside of the map, the chain rule multiplies infinity by zero; zero is right.
+    """
+    return DefinedGradient()(pt.as_tensor_variable(parameter))
