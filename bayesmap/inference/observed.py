@@ -153,7 +153,8 @@ class ObservedCounts:
         fold = Fold(self.fold.terms, self.weights)  # data that this object does not hold (a model changed by hand)
         fold.select(Selection.from_mask(self.arrays.mask))
         read = BinData(self)
-        return defined(self._dense(fold.at(values), dict(zip(read.keys, read(value), strict=True)), latents))
+        bins = dict(zip(read.keys, read(value, return_list=True), strict=True))
+        return defined(self._dense(fold.at(values), bins, latents))
 
     def _logp(self, fold: Fold, values: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
         if self._collapses:

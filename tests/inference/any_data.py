@@ -10,6 +10,7 @@ from bayesmap.datasets import MapDataset
 from bayesmap.irf import EDispKernelMap, PSFMap
 from bayesmap.maps import Map, MapAxis, WcsGeom
 from bayesmap.modeling import (
+    DiskSpatialModel,
     FoVBackgroundModel,
     GaussianSpatialModel,
     PointSpatialModel,
@@ -64,10 +65,11 @@ def sources(draw, geom):
     frame = draw(st.sampled_from(["icrs", "galactic"]))
     centre = SkyCoord(geom.center_skydir).transform_to(frame)
     lon, lat = centre.data.lon.deg * u.deg, np.clip(centre.data.lat.deg, -89.99, 89.99) * u.deg
-    if draw(st.booleans()):
-        spatial = PointSpatialModel(lon_0=lon, lat_0=lat, frame=frame)
-    else:
-        spatial = GaussianSpatialModel(lon_0=lon, lat_0=lat, sigma=0.1 * u.deg, frame=frame)
+    shape = draw(st.sampled_from([PointSpatialModel, GaussianSpatialModel, DiskSpatialModel]))
+    spatial = shape(lon_0=lon, lat_0=lat, frame=frame)
+    if shape is not PointSpatialModel:
+        size = spatial.parameters["sigma" if shape is GaussianSpatialModel else "r_0"]
+        size.quantity = 0.1 * u.deg
     spectral = PowerLawSpectralModel()
     spectral.index.prior = draw(
         st.sampled_from([Prior("Cauchy", alpha=2, beta=1000), Prior("Normal", mu=2, sigma=0.5)])

@@ -28,11 +28,11 @@ def check(dataset):
         for jacobian in (True, False):
             value, gradient = density(theta, jacobian)
             assert value < np.inf, theta  # false for NaN
-            assert np.isfinite(gradient).all() or value == -np.inf, (theta, value, gradient)
+            assert not np.isnan(gradient).any() or value == -np.inf, (theta, value, gradient)
 
 
 @given(datasets())
-@settings(max_examples=6, deadline=None, suppress_health_check=QUIET, derandomize=True)
+@settings(max_examples=3, deadline=None, suppress_health_check=QUIET, derandomize=True)
 def test_no_value_is_nan(dataset):
     check(dataset)
 

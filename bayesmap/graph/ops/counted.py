@@ -30,7 +30,7 @@ def _counted_log_sum(touched, source, factor, counts, energy, background, log_ba
         if mean > 0.0:
             value += n * (log(mean) - log_background[k])
             by_source[i] = n / mean
-            by_factor[e] += by_source[i] * b
+            by_factor[e] += n * (b / mean)
         else:
             possible = False
     for e in range(n_reco):
