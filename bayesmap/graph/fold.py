@@ -170,7 +170,7 @@ class Fold:
         return total
 
     def count_sums(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """What `log_sum` needs to know of the counts, if the terms collapse.
+        """What `log_sum` needs to know of the counts.
 
         Parameters
         ----------
@@ -180,8 +180,11 @@ class Fold:
         Returns
         -------
         dict of numpy.ndarray
-            "static", the sum of counts times log(background), and "per_energy", their sum per reconstructed energy.
+            If the terms collapse "static", the sum of counts times log(background), and "per_energy", their sum per
+            reconstructed energy; else nothing.
         """
+        if not self.terms.collapse:
+            return {}
         energy, log_background = (self.bins[key].get_value() for key in ("energy", "log_background0"))
         n_energy = len(self.arrays.energy)
         return {
@@ -190,7 +193,7 @@ class Fold:
         }
 
     def log_sum(self, values: Values, counts: Any, sums: Mapping[str, Any]) -> tuple[Any, Any]:
-        """``sum(counts * log(npred))`` over the selected bins, and the weighted total; for terms that collapse.
+        """``sum(counts * log(npred))`` over the selected bins, and the weighted total.
 
         Parameters
         ----------
@@ -203,9 +206,12 @@ class Fold:
 
         Notes
         -----
-        Sources are looked at in the bins that they reach; elsewhere the logarithm of the background factor needs one
-        number per energy: the plain sum at the cost of the windows.
+        If the terms collapse, sources are looked at in the bins that they reach; elsewhere the logarithm of the
+        background factor needs one number per energy: the same number at the cost of the windows.
         """
+        if not self.terms.collapse:
+            npred, total = self.at_and_total(values)
+            return (counts * pt.log(npred)).sum(), total
         bins, projected = self.bins, self.project(values)
         touched, source, total = (pt.zeros(0, dtype="int64"), pt.zeros(0), 0.0) if projected is None else projected
         factor = self.terms.backgrounds[0].factor(values)

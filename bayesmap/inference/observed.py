@@ -101,7 +101,7 @@ class ObservedCounts:
         selection = Selection.from_mask(self._chosen(counts))
         self.fold.select(selection)
         arrays = self.bin_data(counts)
-        if self._collapses:
+        if self._is_counted_poisson:
             arrays |= self.fold.count_sums(arrays["counts"])
         for key, value in arrays.items():
             if key in self.bins:
@@ -135,9 +135,9 @@ class ObservedCounts:
         self._check_explained(np.asarray(counts))
 
     @property
-    def _collapses(self) -> bool:
-        """Whether the logarithm of the prediction is needed only where sources reach, and per energy elsewhere."""
-        return self.nonnegative and self.likelihood.is_poisson and self.fold.terms.collapse
+    def _is_counted_poisson(self) -> bool:
+        """Whether only bins with counts are looked at, and their sum of logarithms is all that is needed."""
+        return self.nonnegative and self.likelihood.is_poisson
 
     def _split(self, arguments: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         """Parameters and latent variables, from all that the observed variable depends on."""
@@ -157,7 +157,7 @@ class ObservedCounts:
         return defined(self._dense(fold.at(values), bins, latents))
 
     def _logp(self, fold: Fold, values: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
-        if self._collapses:
+        if self._is_counted_poisson:
             log_sum, total = fold.log_sum(values, bins["counts"], bins)
             return log_sum - total + bins["constant"]
         if not self.nonnegative:

@@ -20,28 +20,35 @@ def _counted_log_sum(touched, source, factor, counts, energy, background, log_ba
     value, possible = 0.0, True
     by_source, by_factor = np.zeros(len(touched)), np.zeros(n_reco)
     rest, left = per_energy.copy(), bins.copy()  # counts, and number of bins, where no source reaches
-    for i in range(len(touched)):
-        k = touched[i]
-        e, n, b = energy[k], counts[k], background[k]
-        left[0, e] -= 1
-        left[1, e] -= b == 0.0
-        rest[e] -= n
-        mean = b * factor[e] + source[i]
-        if mean > 0.0:
+    first = 0
+    while first < len(touched):  # runs of bins of one energy: their sums stay in registers
+        e = energy[touched[first]]
+        f, reached, slope, empty, last = factor[e], 0.0, 0.0, 0, first
+        while last < len(touched) and energy[touched[last]] == e:
+            k = touched[last]
+            n, b = counts[k], background[k]
+            mean = b * f + source[last]
+            if not mean > 0.0:
+                return np.asarray(-np.inf), by_source, by_factor
+            inverse = 1.0 / mean
             value += n * (log(mean) - log_background[k])
-            by_source[i] = n / mean
-            by_factor[e] += n * (b / mean)
-        else:
-            possible = False
+            by_source[last] = n * inverse
+            slope += n * (b * inverse)
+            reached += n
+            empty += b == 0.0
+            last += 1
+        by_factor[e] += slope
+        rest[e] -= reached
+        left[0, e] -= last - first
+        left[1, e] -= empty
+        first = last
     for e in range(n_reco):
-        if left[1, e] > 0:
-            possible = False
-        elif left[0, e] > 0:
-            if factor[e] > 0.0:
+        if left[0, e] > 0:
+            if left[1, e] > 0 or not factor[e] > 0.0:
+                possible = False
+            else:
                 value += rest[e] * log(factor[e])
                 by_factor[e] += rest[e] / factor[e]
-            else:
-                possible = False
     return np.asarray(value if possible else -np.inf), by_source, by_factor
 
 
