@@ -48,7 +48,7 @@ def unexplained(suspicious: np.ndarray, npred: Predictor, arrays: FoldArrays, re
 
 def _within_reach(model: Any, arrays: FoldArrays, reach: float) -> np.ndarray:
     """Bins in which a source of free position can predict counts, a boolean cube (or one value for all bins)."""
-    spatial = getattr(model, "spatial_model", None)
+    spatial: Any = getattr(model, "spatial_model", None)
     place: Sequence[Any] = [getattr(spatial, name, None) for name in ("lon_0", "lat_0")]
     if arrays.exposure is None or None in place or all(p.frozen for p in spatial.parameters):
         return np.zeros((1, 1, 1), dtype=bool)
