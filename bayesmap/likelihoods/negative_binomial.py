@@ -5,9 +5,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 import scipy.special
 
+from bayesmap._lazy import pt
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.likelihoods.expressions import xlogy_graph

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import pytensor.tensor as pt
-from pytensor.gradient import disconnected_grad
 from scipy.special import gammaln
 
+from bayesmap._lazy import pt, pytensor
 from bayesmap._util import check_option
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.likelihoods.expressions import xlogy_graph
-from bayesmap.likelihoods.marginal import marginal_onoff, marginal_values
 from bayesmap.stats import get_wstat_mu_bkg, wstat
 
 __all__ = ["OnOffLikelihood"]
@@ -130,6 +128,8 @@ class OnOffLikelihood(Likelihood):
             on = npred + bins["alpha"] * background[bins["position"]]
             value = xlogy_graph(bins["counts"], on).sum() - (bins["alpha_inside"] * background).sum()
         else:
+            from bayesmap.likelihoods.marginal import marginal_onoff
+
             value = marginal_onoff(npred, bins["counts"], bins["shape"], bins["alpha"], bins["last"]).sum()
         return value - total + bins["constant"]
 
@@ -137,7 +137,7 @@ class OnOffLikelihood(Likelihood):
     def _profile(npred: Any, bins: Mapping[str, Any]) -> Any:
         counts, counts_off, alpha = bins["counts"], bins["counts_off"], bins["alpha"]
         # The background maximises the likelihood: the derivative by it vanishes.
-        off = disconnected_grad(get_wstat_mu_bkg(counts, counts_off, alpha, npred, xp=pt))
+        off = pytensor.gradient.disconnected_grad(get_wstat_mu_bkg(counts, counts_off, alpha, npred, xp=pt))
         on = npred + alpha * off
         value = counts + xlogy_graph(counts, on / pt.maximum(counts, 1)) - alpha * off
         return (value + counts_off + xlogy_graph(counts_off, off / pt.maximum(counts_off, 1)) - off).sum()
@@ -155,6 +155,8 @@ class OnOffLikelihood(Likelihood):
             np.ravel(x).astype("float64") for x in np.broadcast_arrays(counts, npred, counts_off + self.a0, alpha)
         )
         last = _log_negative_binomial(counts, shape, alpha)
+        from bayesmap.likelihoods.marginal import marginal_values
+
         value = marginal_values(np.maximum(npred, 0), counts, shape, alpha, last) - npred
         return np.where(npred < 0, -np.inf, value).reshape(np.shape(counts_off))
 
