@@ -38,7 +38,10 @@ class DatasetOperations:
             value = getattr(self, key)
             if value is not None:
                 parts[key] = operation(value, component.role)
-        return self._with_side(type(self)(name=make_name(name), **parts))
+        new = self._with_side(type(self)(name=make_name(name)))  # first: what is legal data depends on the likelihood
+        for key, part in parts.items():
+            setattr(new, key, part)
+        return new
 
     def _with_side(self, new: Any) -> Any:
         """Give another dataset copies of what is not a component."""

@@ -82,8 +82,13 @@ def npred(dataset: Any) -> Map:
 
 
 def clipped_total(dataset: Any, signal: Map, background: Map | None) -> Map:
-    """Sum of two predictions with negative values set to zero, and a warning if they are more than rounding."""
+    """Sum of two predictions with negative values set to zero, and a warning if they are more than rounding.
+
+    Where the likelihood of the dataset allows them they stay.
+    """
     total = signal.data if background is None else signal.data + background.data
+    if dataset.likelihood.allows_negative:
+        return Map.from_geom(signal.geom, data=total, unit="")
     serious = total < -ROUNDING * np.abs(total).max(initial=0)
     if serious.any():
         warnings.warn(

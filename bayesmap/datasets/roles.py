@@ -109,14 +109,16 @@ class Role:
         return value.copy()
 
 
-def _refuse(dataset: Any, name: str, value: Map, bad: np.ndarray, what: str) -> None:
+def _refuse(
+    dataset: Any, name: str, value: Map, bad: np.ndarray, what: str, right: str = "finite and not negative"
+) -> None:
     """Raise a ValueError that names dataset, component, number of bins and the first of them."""
     if not bad.any():
         return
     first = tuple(int(i) for i in np.argwhere(bad)[0])
     raise ValueError(
         f"dataset {dataset.name!r}: {name} is {what} in {int(bad.sum())} of {bad.size} bins, first at index {first} "
-        f"with value {value.data[first]!r}; it must be finite and not negative"
+        f"with value {value.data[first]!r}; it must be {right}"
         + (" inside mask_safe; mask these bins or give other values" if name != "mask_safe" else "")
     )
 
@@ -176,9 +178,16 @@ class CountsRole(RecoRole):
 
 
 class ObservedRole(CountsRole):
-    """Observed counts: integers, unless someone wants an Asimov data set (which warns)."""
+    """Observed counts: integers, unless someone wants an Asimov data set (which warns).
+
+    A likelihood that allows negative predictions takes any finite data.
+    """
 
     def check_values(self, dataset: Any, name: str, value: Map) -> None:
+        if dataset.likelihood.allows_negative:
+            bad = ~np.isfinite(value.data) & self.safe(dataset, value)
+            _refuse(dataset, name, value, bad, "not finite", "finite")
+            return
         super().check_values(dataset, name, value)
         if value.data.dtype.kind in "iub":
             return

@@ -7,6 +7,7 @@ import numpy as np
 from bayesmap._util import get_random_state
 from bayesmap.datasets import predict
 from bayesmap.datasets.parameter_draws import draw_from_posterior, draw_from_prior, parameters_at
+from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.maps import Map
 
 __all__ = ["fake_counts", "fake_on_off"]
@@ -61,7 +62,7 @@ def fake_on_off(
     else:
         background = np.broadcast_to(np.asarray(npred_background.data, dtype="float64"), signal.shape)
         off = np.divide(background, alpha, out=np.zeros(signal.shape), where=alpha > 0)
-        pair = (rng.poisson(signal + background), rng.poisson(off))
+        pair = draw_poisson(signal + background, rng), draw_poisson(off, rng, "expected OFF counts")
     on, off = (Map.from_geom(dataset._geom, data=np.asarray(c, dtype="float64"), unit="") for c in pair)
     return on, off
 

@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 
 from bayesmap.graph.arrays import FoldArrays, Selection, Values, fold_arrays
 from bayesmap.graph.ops.banded import banded
+from bayesmap.graph.ops.counted import CountedLogSum
 from bayesmap.graph.ops.merge import merge_bins
 from bayesmap.graph.ops.project import project
 from bayesmap.graph.pixel import bilinear
@@ -168,18 +169,30 @@ class Fold:
             total = total + (sums * self.flux(source.model, values) * source.seen(values)).sum()
         return total
 
-    @property
-    def collapses(self) -> bool:
-        """Whether outside of the sources' windows one background cube times a factor per energy is all there is."""
-        terms = self.terms
-        return (
-            len(terms.backgrounds) == 1
-            and terms.backgrounds[0].separable
-            and not terms.fixed
-            and terms.unexposed is None
-        )
+    def count_sums(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """What `log_sum` needs to know of the counts.
 
-    def log_sum(self, values: Values, counts: Any, counts_per_energy: Any, static: Any) -> tuple[Any, Any]:
+        Parameters
+        ----------
+        counts : numpy.ndarray
+            Counts of the selected bins.
+
+        Returns
+        -------
+        dict of numpy.ndarray
+            If the terms collapse "static", the sum of counts times log(background), and "per_energy", their sum per
+            reconstructed energy; else nothing.
+        """
+        if not self.terms.collapse:
+            return {}
+        energy, log_background = (self.bins[key].get_value() for key in ("energy", "log_background0"))
+        n_energy = len(self.arrays.energy)
+        return {
+            "static": np.asarray((counts * log_background).sum()),
+            "per_energy": np.bincount(energy, counts, n_energy),
+        }
+
+    def log_sum(self, values: Values, counts: Any, sums: Mapping[str, Any]) -> tuple[Any, Any]:
         """``sum(counts * log(npred))`` over the selected bins, and the weighted total.
 
         Parameters
@@ -187,31 +200,24 @@ class Fold:
         values : Mapping
             Parameter values.
         counts : TensorVariable
-            Counts of the selected bins.
-        counts_per_energy : TensorVariable
-            Their sum per reconstructed energy.
-        static : TensorVariable
-            ``sum(counts * log(background cube))`` over the selected bins; used if the terms collapse.
+            Counts of the selected bins, above zero.
+        sums : mapping of TensorVariable
+            What `count_sums` gave.
 
         Notes
         -----
-        If :attr:`collapses`, the logarithm of the background factor needs one number per energy, and the sources add
-        ``counts * log(npred / background)`` in the bins that they reach: the same number at the cost of the windows.
+        If the terms collapse, sources are looked at in the bins that they reach; elsewhere the logarithm of the
+        background factor needs one number per energy: the same number at the cost of the windows.
         """
-        if not self.collapses:
+        if not self.terms.collapse:
             npred, total = self.at_and_total(values)
             return (counts * pt.log(npred)).sum(), total
+        bins, projected = self.bins, self.project(values)
+        touched, source, total = (pt.zeros(0, dtype="int64"), pt.zeros(0), 0.0) if projected is None else projected
         factor = self.terms.backgrounds[0].factor(values)
-        log_sum = static + (counts_per_energy * pt.log(factor)).sum()
-        projected = self.project(values)
-        if projected is None:
-            return log_sum, self._static_total(values)
-        touched, source, total = projected
-        energy = self.bins["energy"][touched]
-        npred = self.bins["background0"][touched] * factor[energy] + source
-        ratio = pt.log(npred) - self.bins["log_background0"][touched] - pt.log(factor)[energy]
-        log_sum = log_sum + (counts[touched] * ratio).sum()
-        return log_sum, total + self._static_total(values)
+        background = bins["background0"], bins["log_background0"], sums["per_energy"], bins["per_energy"]
+        log_sum = CountedLogSum()(touched, source, factor, counts, bins["energy"], *background)[0]
+        return sums["static"] + log_sum, total + self._static_total(values)
 
 
 def per_energy(array: np.ndarray) -> Any:

@@ -140,7 +140,7 @@ class GaussianGroup(_Positions):
             variance = variance + sigma[:, None, None] ** 2
             # A round Gaussian loses LOST outside of this; windows are integers and have no gradient.
             radii = pt.sqrt(radii**2 - 2 * np.log(LOST) * sigma[:, None] ** 2)
-        halves = pt.minimum(pt.cast(pt.ceil(radii * self.pixels_per_deg + 0.5), "int64"), self.max_half)
+        halves = as_index(pt.ceil(radii * self.pixels_per_deg + 0.5), 0, self.max_half)
         stamps, windows = mixture_stamps(x, y, xe**2 + xn**2, ye**2 + yn**2, variance, weight, halves)
         return stamps, windows, halves
 
@@ -335,13 +335,17 @@ class FFTSource(_Positions):
             half = reach + self.margin
         elif spatial.is_smooth:  # it fades away, and is cut where the steps of the window do not show
             half = pt.minimum(reach + self.margin, pt.ceil(_TAIL * radius * self.pixels_per_deg))
-        half = pt.cast(half, "int64") + 1
         edges = []
         for position, start, size in zip(self.pixels(values)[::-1], self.area[:2], self.area[2:], strict=True):
-            middle = pt.cast(pt.floor(position[0] + 0.5), "int64") - start
-            low = pt.clip(middle - half, 0, size - 1)
-            edges.append((low, pt.clip(middle + half + 1, low + 1, size)))
+            middle = pt.floor(position[0] + 0.5) - start
+            low = as_index(middle - half - 1, 0, size - 1)
+            edges.append((low, pt.maximum(as_index(middle + half + 2, 1, size), low + 1)))
         return edges[0], edges[1]
+
+
+def as_index(number: Any, lowest: int, highest: int) -> Any:
+    """A float as an integer between two others: cut before it is one, as there is no integer for what is too large."""
+    return pt.maximum(pt.cast(pt.clip(number, lowest, highest), "int64"), lowest)  # after all, for what is no number
 
 
 def sub_pixels(geom: Any, frame: str, window: tuple[int, ...], fine: int) -> tuple[np.ndarray, ...]:

@@ -104,6 +104,12 @@ class Terms:
     routes: dict[str, tuple[str, float]] = field(default_factory=dict)
     unexposed: "Terms | None" = None
 
+    @property
+    def collapse(self) -> bool:
+        """Whether outside of the sources' windows one background cube times a factor per energy is all there is."""
+        one = len(self.backgrounds) == 1 and self.backgrounds[0].separable
+        return one and not self.fixed and self.unexposed is None
+
 
 def build_terms(
     arrays: FoldArrays,
@@ -413,17 +419,20 @@ def _template(arrays: FoldArrays, model: TemplateNPredModel) -> BackgroundTerm:
 
 def selection_data(terms: Terms, selection: Selection) -> dict[str, np.ndarray]:
     """All arrays that depend on which bins are looked at."""
-    n_pixel = terms.arrays.mask.shape[1] * terms.arrays.mask.shape[2]
+    n_pixel, energy = terms.arrays.mask.shape[1] * terms.arrays.mask.shape[2], selection.energy
     arrays = {
         "columns": selection.columns,
         "rows": selection.rows,
-        "energy": selection.energy,
+        "energy": energy,
         "pixel": selection.index % n_pixel,
     }
     for i, background in enumerate(terms.backgrounds):
         arrays[f"background{i}"] = background.cube.ravel()[selection.index]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            arrays[f"log_background{i}"] = np.log(arrays[f"background{i}"])
+    if terms.collapse:
+        cube = arrays["background0"]
+        arrays["log_background0"] = np.log(np.where(cube > 0, cube, 1.0))
+        number = [np.bincount(e, minlength=len(terms.arrays.energy)) for e in (energy, energy[cube <= 0])]
+        arrays["per_energy"] = np.stack(number)
     for i, source in enumerate(terms.fixed):
         arrays[f"response{i}"], arrays[f"first{i}"] = source.response(selection)
     return arrays

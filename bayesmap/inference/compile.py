@@ -18,10 +18,11 @@ from bayesmap.inference.listing import (
     parameter_names,
     prior_median,
 )
-from bayesmap.inference.observed import ObservedCounts, check_counts, check_off_counts
+from bayesmap.inference.observed import ObservedCounts, check_off_counts
 from bayesmap.inference.observed_fluxes import ObservedFluxes
 from bayesmap.inference.signs import negative_terms
 from bayesmap.irf.checks import impossible_values
+from bayesmap.likelihoods import Likelihood
 from bayesmap.modeling.prior_variables import prior_variables
 
 __all__ = ["compile_datasets", "to_pymc"]
@@ -92,7 +93,7 @@ def compile_datasets(
 
 def _checked_arrays(dataset: Any) -> FoldArrays:
     arrays = fold_arrays(dataset)
-    _check_data(arrays)
+    _check_data(arrays, dataset.likelihood)
     for what in ("psf", "edisp"):
         response = getattr(arrays, what)
         if response is not None and (wrong := impossible_values(response)):
@@ -107,7 +108,7 @@ def _observed(
 ) -> Observed:
     if arrays is None:
         return ObservedFluxes(dataset, models, parameters)
-    negative = negative_terms(models, arrays)
+    negative = [] if dataset.likelihood.allows_negative else negative_terms(models, arrays)
     if negative:
         reasons = "; ".join(negative)
         log.warning("dataset %r: every bin is predicted at each step, which is slow, because %s", arrays.name, reasons)
@@ -158,13 +159,13 @@ def _growth(spatial: Any) -> float:
             p.value = value
 
 
-def _check_data(arrays: FoldArrays) -> None:
+def _check_data(arrays: FoldArrays, likelihood: Likelihood) -> None:
     name = arrays.name
     if arrays.counts is None:
         raise ValueError(f"dataset {name!r} has no counts: set them, or draw some with dataset.fake()")
     if not arrays.mask.any():
         raise ValueError(f"dataset {name!r}: the masks leave no bin; look at mask_safe and mask_fit")
-    check_counts(name, arrays.counts, arrays.mask)
+    likelihood.check(name, arrays.counts, arrays.mask)
     for what, values in (("background", arrays.background), ("exposure", arrays.exposure)):
         if values is None:
             continue

@@ -14,6 +14,7 @@ from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.link.numba.linker import NumbaLinker
 
 from bayesmap.graph.quick import QUICK
+from bayesmap.inference.observed_ops import defined
 from bayesmap.modeling.random_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
@@ -93,7 +94,7 @@ class LogDensity:
         likelihood = model.logp(vars=model.observed_RVs)
         prior = model.logp(vars=model.free_RVs + model.potentials, jacobian=False)
         transformed = model.logp(vars=model.free_RVs + model.potentials, jacobian=True)
-        density = likelihood + prior + weight * (transformed - prior)
+        density = defined(likelihood + prior + weight * (transformed - prior))
         # By the parts and not by their vector: one node puts it together, where each slice would need two.
         gradients = pt.grad(density, values)
         scalars = all(g.ndim == 0 for g in gradients)

@@ -15,6 +15,7 @@ __all__ = [
     "is_flux_points",
     "parameter_names",
     "prior_median",
+    "prior_quantile",
 ]
 
 
@@ -62,11 +63,16 @@ def dataset_models(datasets: Sequence[Any]) -> Models:
 
 def prior_median(parameter: Any) -> float:
     """Median of a free parameter's prior inside its bounds, in its declared unit; its value where there is none."""
+    return prior_quantile(parameter, 0.5)
+
+
+def prior_quantile(parameter: Any, q: float) -> float:
+    """The same for another quantile."""
     prior = parameter.prior
     if parameter.frozen or prior is None or prior.distribution.scipy is None:
         return float(parameter.value)
     lower, upper = parameter.bounds
-    return float(prior.median(parameter.unit, lower=lower, upper=upper))
+    return float(prior.quantile(q, parameter.unit, lower=lower, upper=upper))
 
 
 @contextmanager

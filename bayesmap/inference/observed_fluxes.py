@@ -11,7 +11,7 @@ import pytensor.tensor as pt
 from bayesmap import units
 from bayesmap.datasets.flux_points_stat import band_flux
 from bayesmap.graph.arrays import time_intervals
-from bayesmap.inference.observed import is_cast_of
+from bayesmap.inference.observed_ops import defined, defined_gradient, is_cast_of
 from bayesmap.inference.predictor import internal_values
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.modeling import SkyModel
@@ -87,9 +87,9 @@ class ObservedFluxes:
         return flux * model.temporal_model.mean_graph(*time_intervals(self.name, self.gti, model), values)
 
     def logp(self, value: Any, *arguments: Any) -> Any:
-        """Log-likelihood of the fluxes, natural logarithm, a scalar."""
+        """Log-likelihood of the fluxes, natural logarithm, a scalar; -inf where it is no number."""
         held = self.likelihood.flux if is_cast_of(value, self.value) else value
-        return self.likelihood.logp(held, self._flux(arguments))
+        return defined(self.likelihood.logp(held, self._flux([defined_gradient(x) for x in arguments])))
 
     def register(self, variables: Sequence[Any]) -> Any:
         """Create the observed variable in the model of the context."""

@@ -60,7 +60,7 @@ def posterior_npred(
     `~bayesmap.datasets.MapDatasetOnOff.npred`.
     """
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
-    cubes = _cubes(tree, dataset, num_draws, rng, options)
+    cubes = (cube for cube, _ in _cubes(tree, dataset, num_draws, rng, options))
     if hasattr(dataset, "counts_off"):
         cubes = (cube + dataset.profiled_background(cube).data for cube in cubes)
     return _reduced(cubes, dataset, reduce)
@@ -76,17 +76,36 @@ def posterior_predictive(
 ) -> Any:
     """Counts that the posterior predicts: one draw of data per draw of parameters.
 
-    Parameters and results are those of :func:`posterior_npred`, for cubes of drawn counts.
+    Parameters and results are those of :func:`posterior_npred`, for cubes of drawn counts. Unknowns of the likelihood
+    itself, as a sampled OFF background, have their values in the posterior where it holds them; others are drawn anew.
     """
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
     off = fold_arrays(dataset).off
-    drawn = (dataset.likelihood.random(cube, rng, **off) for cube in _cubes(tree, dataset, num_draws, rng, options))
+    latents = _latents(tree, dataset)
+
+    def draw(cube: np.ndarray, index: int) -> np.ndarray:
+        own = {key: values[index] for key, values in latents.items()}
+        further: dict[str, Any] = {"latents": own, "mask": np.asarray(dataset.mask.data, dtype=bool)} if own else {}
+        return dataset.likelihood.random(cube, rng, **further | off)
+
+    drawn = (draw(*pair) for pair in _cubes(tree, dataset, num_draws, rng, options))
     return _reduced(drawn, dataset, reduce)
+
+
+def _latents(tree: xr.DataTree, dataset: Any) -> dict[str, np.ndarray]:
+    """Draws of the unknowns of the likelihood, the draws on the first axis; only if all are in the posterior."""
+    posterior = tree["posterior"]
+    names = {key: f"{dataset.name}.{key}" for key in dataset.likelihood.latent_names}
+    if not all(name in posterior.data_vars for name in names.values()):
+        return {}
+    draws = {key: posterior[name].to_numpy() for key, name in names.items()}
+    return {key: values.reshape(-1, *values.shape[2:]) for key, values in draws.items()}
 
 
 def _cubes(
     tree: xr.DataTree, dataset: Any, num_draws: int, rng: np.random.Generator, options: dict[str, Any]
-) -> Iterator[np.ndarray]:
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Predicted counts at some draws of the posterior, and which draws these are."""
     models = Models(list(dataset.models or []))
     names = parameter_names(models)
     free = [p for p in names if not p.frozen]
@@ -104,7 +123,7 @@ def _cubes(
         terms = build_terms(fold_arrays(dataset), models, **{renamed.get(k, k): v for k, v in options.items()})
     predictor = Predictor(terms, models, free)
     for index in rng.choice(len(draws), num_draws, replace=False):
-        yield predictor(*draws[index])
+        yield predictor(*draws[index]), index
 
 
 def _reduced(cubes: Iterator[np.ndarray], dataset: Any, reduce: Reduce) -> Any:

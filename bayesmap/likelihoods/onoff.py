@@ -1,12 +1,16 @@
 """Counts with a background that is measured in OFF regions."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import gammaln
 
 from bayesmap._lazy import pt, pytensor
 from bayesmap._util import check_option
+from bayesmap.likelihoods.base import Likelihood
+from bayesmap.likelihoods.draws import draw_poisson
+from bayesmap.likelihoods.expressions import xlogy_graph
 from bayesmap.stats import get_wstat_mu_bkg, wstat
 
 __all__ = ["OnOffLikelihood"]
@@ -14,7 +18,7 @@ __all__ = ["OnOffLikelihood"]
 BACKGROUNDS = ("marginal", "latent", "profile")
 
 
-class OnOffLikelihood:
+class OnOffLikelihood(Likelihood):
     r"""Counts n in an ON measurement and m in an OFF measurement with ``alpha`` times less acceptance.
 
     .. math:: n \sim \mathrm{Poisson}(s + \alpha b), \qquad m \sim \mathrm{Poisson}(b)
@@ -48,6 +52,8 @@ class OnOffLikelihood:
     appendix B (W statistic).
     """
 
+    needs: ClassVar[tuple[str, ...]] = ("counts_off", "alpha")
+
     def __init__(self, background: str = "marginal", a0: float = 0.5):
         check_option("background", background, BACKGROUNDS)
         if not (np.isfinite(a0) and a0 > 0):
@@ -65,7 +71,7 @@ class OnOffLikelihood:
         """Weights of the total prediction: one inside the mask, zero outside; float64, shape of ``mask``."""
         return np.asarray(mask, dtype="float64")
 
-    def bin_data(
+    def bin_data(  # type: ignore[override]
         self, chosen: np.ndarray, mask: np.ndarray, counts: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Arrays that `logp` reads.
@@ -98,40 +104,47 @@ class OnOffLikelihood:
             bins["constant"] = _log_negative_binomial(np.zeros(rest.sum()), shape[rest], alpha[rest]).sum()
         return bins
 
-    def logp(self, npred: Any, bins: dict[str, Any], background: Any = None) -> Any:
-        """Log-likelihood of the mask plus its predicted signal, a scalar expression.
+    @property
+    def latent_names(self) -> tuple[str, ...]:
+        """The background in OFF, "background_off", if it is sampled."""
+        return ("background_off",) if self.background == "latent" else ()
 
-        Parameters
-        ----------
-        npred : TensorVariable
-            Predicted signal in the chosen bins.
-        bins : dict of TensorVariable
-            What `bin_data` gave.
-        background : TensorVariable, optional
-            Sampled background in OFF, one number per bin inside the mask ("latent" only).
-        """
+    def latents(  # type: ignore[override]
+        self, name: str, mask: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
+    ) -> dict[str, Any]:
+        """Create the background in OFF, one number per bin of the mask, if it is sampled; see `Likelihood.latents`."""
+        if self.background != "latent":
+            return {}
+        import pymc as pm
+
+        return {"background_off": pm.Gamma(f"{name}.background_off", alpha=counts_off[mask] + self.a0, beta=1.0)}
+
+    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+        """Log-probability of the ON counts in the mask, and of the OFF counts for "profile"; see `Likelihood.logp`."""
         if self.background == "profile":
             value = self._profile(npred, bins)
         elif self.background == "latent":
-            assert background is not None
+            background = latents["background_off"]
             on = npred + bins["alpha"] * background[bins["position"]]
-            value = _xlogy(bins["counts"], on).sum() - (bins["alpha_inside"] * background).sum()
+            value = xlogy_graph(bins["counts"], on).sum() - (bins["alpha_inside"] * background).sum()
         else:
             from bayesmap.likelihoods.marginal import marginal_onoff
 
             value = marginal_onoff(npred, bins["counts"], bins["shape"], bins["alpha"], bins["last"]).sum()
-        return value + bins["constant"]
+        return value - total + bins["constant"]
 
     @staticmethod
-    def _profile(npred: Any, bins: dict[str, Any]) -> Any:
+    def _profile(npred: Any, bins: Mapping[str, Any]) -> Any:
         counts, counts_off, alpha = bins["counts"], bins["counts_off"], bins["alpha"]
         # The background maximises the likelihood: the derivative by it vanishes.
         off = pytensor.gradient.disconnected_grad(get_wstat_mu_bkg(counts, counts_off, alpha, npred, xp=pt))
         on = npred + alpha * off
-        value = counts + _xlogy(counts, on / pt.maximum(counts, 1)) - alpha * off
-        return (value + counts_off + _xlogy(counts_off, off / pt.maximum(counts_off, 1)) - off).sum()
+        value = counts + xlogy_graph(counts, on / pt.maximum(counts, 1)) - alpha * off
+        return (value + counts_off + xlogy_graph(counts_off, off / pt.maximum(counts_off, 1)) - off).sum()
 
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    def pointwise(  # type: ignore[override]
+        self, counts: np.ndarray, npred: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
+    ) -> np.ndarray:
         """Log-probability of the ON counts of each bin given the OFF counts, natural logarithm.
 
         For "profile" minus half the W statistic.
@@ -147,38 +160,52 @@ class OnOffLikelihood:
         value = marginal_values(np.maximum(npred, 0), counts, shape, alpha, last) - npred
         return np.where(npred < 0, -np.inf, value).reshape(np.shape(counts_off))
 
-    def random(
-        self, npred: np.ndarray, rng: np.random.Generator, counts_off: np.ndarray, alpha: np.ndarray
+    def random(  # type: ignore[override]
+        self,
+        npred: np.ndarray,
+        rng: np.random.Generator,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        counts_off: np.ndarray,
+        alpha: np.ndarray,
     ) -> np.ndarray:
         """Draw ON counts for a predicted signal, the background being drawn given the OFF counts; float64.
+
+        With a sampled background in ``latents`` that is taken in the bins of the mask.
 
         Raises
         ------
         ValueError
             If a prediction is negative or not finite.
         """
-        return self.random_pair(npred, rng, counts_off, alpha)[0]
+        background = self._background(rng, counts_off)
+        if latents:
+            background[mask] = latents["background_off"]
+        return self._draw(npred, background, rng, alpha)
 
     def random_pair(
         self, npred: np.ndarray, rng: np.random.Generator, counts_off: np.ndarray, alpha: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draw ON and OFF counts with one background, drawn given the OFF counts at hand; see `random`."""
-        npred = np.asarray(npred, dtype="float64")
-        bad = ~(npred >= 0) | ~np.isfinite(npred)
+        background = self._background(rng, counts_off)
+        return self._draw(npred, background, rng, alpha), draw_poisson(background, rng, "expected OFF counts")
+
+    def _background(self, rng: np.random.Generator, counts_off: np.ndarray) -> np.ndarray:
+        return rng.gamma(np.asarray(counts_off, dtype="float64") + self.a0)
+
+    @staticmethod
+    def _draw(npred: np.ndarray, background: np.ndarray, rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
+        bad = ~(np.asarray(npred) >= 0)
         if bad.any():
             raise ValueError(f"cannot draw counts: {int(bad.sum())} predicted signals are negative or not finite")
-        background = rng.gamma(np.asarray(counts_off, dtype="float64") + self.a0)
-        return rng.poisson(npred + alpha * background).astype("float64"), rng.poisson(background).astype("float64")
+        return draw_poisson(npred + alpha * background, rng, "predicted counts")
 
-    def stat_array(
+    def stat_array(  # type: ignore[override]
         self, counts: np.ndarray, npred: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
     ) -> np.ndarray:
         """W statistic per bin, whatever the treatment of the background; see `bayesmap.stats.wstat`."""
         return np.asarray(wstat(n_on=counts, n_off=counts_off, alpha=alpha, mu_sig=npred))
-
-
-def _xlogy(x: Any, y: Any) -> Any:
-    return pt.switch(pt.gt(x, 0), x * pt.log(pt.switch(pt.gt(x, 0), y, 1.0)), 0.0)
 
 
 def _log_negative_binomial(k: np.ndarray, shape: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -1,17 +1,20 @@
 """Poisson counts with a predicted background: the Cash statistic (Cash 1979, ApJ 228, 939)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from scipy.special import gammaln, xlogy
 
-from bayesmap._lazy import pt
+from bayesmap.likelihoods.base import Likelihood
+from bayesmap.likelihoods.draws import draw_poisson
+from bayesmap.likelihoods.expressions import xlogy_graph
 from bayesmap.stats import cash
 
 __all__ = ["PoissonLikelihood"]
 
 
-class PoissonLikelihood:
+class PoissonLikelihood(Likelihood):
     r"""Independent Poisson counts per bin.
 
     .. math:: \log p(n | \mu) = \sum_i n_i \log \mu_i - \mu_i - \log n_i!
@@ -19,7 +22,9 @@ class PoissonLikelihood:
     Only bins with counts are non-linear in the prediction; over the others the sum of predictions is enough.
     """
 
-    def support(self, counts: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    is_poisson = True
+
+    def support(self, counts: np.ndarray, mask: np.ndarray, **off: np.ndarray) -> np.ndarray:
         """Bins in the mask that hold counts: boolean, shape of ``counts``."""
         return np.asarray(mask, dtype=bool) & (np.asarray(counts) > 0)
 
@@ -27,33 +32,32 @@ class PoissonLikelihood:
         """Weights of the total prediction: one inside the mask, zero outside; float64, shape of ``mask``."""
         return np.asarray(mask, dtype="float64")
 
-    def bin_data(self, chosen: np.ndarray, mask: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    def bin_data(
+        self, chosen: np.ndarray, mask: np.ndarray, counts: np.ndarray, **off: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Counts of the chosen bins, and as "constant" minus the sum of log n! over the mask."""
         return {"counts": counts[chosen], "constant": -gammaln(counts[mask] + 1).sum()}
 
-    def logp(self, npred: Any, bins: dict[str, Any], background: Any = None) -> Any:
-        """Log-likelihood of the mask plus its total prediction, a scalar expression.
+    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+        """Log-probability of the counts in the mask; see `Likelihood.logp`."""
+        return xlogy_graph(bins["counts"], npred).sum() - total + bins["constant"]
 
-        Parameters
-        ----------
-        npred : TensorVariable
-            Predicted counts in the chosen bins.
-        bins : dict of TensorVariable
-            What `bin_data` gave.
-        background : None
-            Not used.
-        """
-        counts = bins["counts"]
-        return pt.switch(pt.neq(counts, 0), counts * pt.log(npred), 0.0).sum() + bins["constant"]
-
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray) -> np.ndarray:
+    def pointwise(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
         """Log-probability of each bin, natural logarithm, shape of ``counts``; -inf where counts are impossible."""
         counts, npred = np.asarray(counts, dtype="float64"), np.asarray(npred, dtype="float64")
         with np.errstate(divide="ignore", invalid="ignore"):
             value = xlogy(counts, npred) - npred - gammaln(counts + 1)
         return np.where(npred < 0, -np.inf, value)
 
-    def random(self, npred: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def random(
+        self,
+        npred: np.ndarray,
+        rng: np.random.Generator,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
         """Draw counts for a prediction, float64, shape of ``npred``.
 
         Raises
@@ -61,13 +65,9 @@ class PoissonLikelihood:
         ValueError
             If a prediction is negative or not finite.
         """
-        npred = np.asarray(npred, dtype="float64")
-        bad = ~(npred >= 0) | ~np.isfinite(npred)
-        if bad.any():
-            raise ValueError(f"cannot draw counts: {int(bad.sum())} predicted counts are negative or not finite")
-        return rng.poisson(npred).astype("float64")
+        return draw_poisson(npred, rng)
 
-    def stat_array(self, counts: np.ndarray, npred: np.ndarray) -> np.ndarray:
+    def stat_array(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
         """Cash statistic per bin, ``2 (npred - counts log npred)``, shape of ``counts``.
 
         Predictions below 1e-25 are truncated there, see `bayesmap.stats.cash`; so a bin with counts and no prediction

@@ -199,7 +199,8 @@ def _arguments(prior: "Prior", name: str, parameter: "Parameter", lower: float, 
             result[key] = random_variable(value, hyper.name, hyper)
     if prior.dist in ("Uniform", "LogUniform"):
         result = {"lower": lower, "upper": upper}
-    return result
+    # PyTensor takes a float for single precision where it fits: its logarithm would be outside of the support.
+    return {key: np.float64(value) if isinstance(value, float) else value for key, value in result.items()}
 
 
 def _stand_in(name: str, value: float, unit: Any) -> "Parameter":

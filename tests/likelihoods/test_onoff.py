@@ -62,7 +62,7 @@ def expression(kind, counts, off, alpha, a0=0.4):
     for chosen in (likelihood.support(counts, mask), mask):
         bins = likelihood.bin_data(chosen, mask, counts, counts_off=off, alpha=alpha)
         symbols = {key: pt.as_tensor_variable(np.asarray(value)) for key, value in bins.items()}
-        total = likelihood.logp(signal[np.flatnonzero(chosen)], symbols) - signal.sum()
+        total = likelihood.logp(signal[np.flatnonzero(chosen)], signal.sum(), symbols, {})
         outputs += [total, pytensor.grad(total, signal)]
     return likelihood, pytensor.function([signal], outputs, mode="FAST_COMPILE")
 
@@ -122,4 +122,4 @@ def test_bad_arguments():
     with pytest.raises(ValueError, match="a0 must be positive, got 0"):
         OnOffLikelihood(a0=0)
     with pytest.raises(ValueError, match="1 predicted signals are negative"):
-        OnOffLikelihood().random(np.array([-1.0]), np.random.default_rng(0), np.ones(1), np.ones(1))
+        OnOffLikelihood().random(np.array([-1.0]), np.random.default_rng(0), counts_off=np.ones(1), alpha=np.ones(1))

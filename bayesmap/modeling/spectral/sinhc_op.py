@@ -30,20 +30,27 @@ def _sinhc_slope(x: Any) -> Any:
     return x / 3 * (1 + square / 10 * (1 + square / 28 * (1 + square / 54 * (1 + square / 88))))
 
 
+def _number(kernel: Any, x: float) -> float:
+    """Value of a kernel without compilation; Python has exceptions where compiled code has infinity."""
+    try:
+        value: float = kernel.py_func(float(x))
+    except OverflowError:
+        return math.inf if kernel is _sinhc else math.copysign(math.inf, x)
+    return value
+
+
 class SinhcSlope(UnaryScalarOp):
     """Derivative of sinh(x) / x."""
 
     def impl(self, x: float) -> float:
-        slope: float = _sinhc_slope.py_func(float(x))
-        return slope
+        return _number(_sinhc_slope, x)
 
 
 class Sinhc(UnaryScalarOp):
     """sinh(x) / x, even and smooth through zero."""
 
     def impl(self, x: float) -> float:
-        value: float = _sinhc.py_func(float(x))
-        return value
+        return _number(_sinhc, x)
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         return [cotangents[0] * SinhcSlope(upgrade_to_float, name="sinhc_slope")(inputs[0])]

@@ -1,0 +1,107 @@
+"""Poisson counts over one background cube: a sum over all bins with counts, at the cost of those near sources."""
+
+from math import log
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.gradient import DisconnectedType, disconnected_type
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+
+from bayesmap._numba import kernel, register_kernel
+
+__all__ = ["CountedLogSum"]
+
+
+@kernel
+def _counted_log_sum(touched, source, factor, counts, energy, background, log_background, per_energy, bins):
+    n_reco = len(factor)
+    value, possible = 0.0, True
+    by_source, by_factor = np.zeros(len(touched)), np.zeros(n_reco)
+    rest, left = per_energy.copy(), bins.copy()  # counts, and number of bins, where no source reaches
+    first = 0
+    while first < len(touched):  # runs of bins of one energy: their sums stay in registers
+        e = energy[touched[first]]
+        f, reached, slope, empty, last = factor[e], 0.0, 0.0, 0, first
+        while last < len(touched) and energy[touched[last]] == e:
+            k = touched[last]
+            n, b = counts[k], background[k]
+            mean = b * f + source[last]
+            if not mean > 0.0:
+                return np.asarray(-np.inf), by_source, by_factor
+            inverse = 1.0 / mean
+            value += n * (log(mean) - log_background[k])
+            by_source[last] = n * inverse
+            slope += n * (b * inverse)
+            reached += n
+            empty += b == 0.0
+            last += 1
+        by_factor[e] += slope
+        rest[e] -= reached
+        left[0, e] -= last - first
+        left[1, e] -= empty
+        first = last
+    for e in range(n_reco):
+        if left[0, e] > 0:
+            if left[1, e] > 0 or not factor[e] > 0.0:
+                possible = False
+            else:
+                value += rest[e] * log(factor[e])
+                by_factor[e] += rest[e] / factor[e]
+    return np.asarray(value if possible else -np.inf), by_source, by_factor
+
+
+class CountedLogSum(Op):
+    r"""Sum of :math:`n \log(b f + s)` over bins with counts n, where most have no source s; less :math:`n \log b`.
+
+    With the background b of a bin and its factor f, one per energy, that is
+
+    .. math:: \sum_e N_e \log f_e + \sum_{s \neq 0} n \left(\log(b f + s) - \log b\right)
+
+    with the counts :math:`N_e` of the bins without source, so that only these with one are needed one by one. Where b
+    is zero nothing is subtracted. Together with the sum of :math:`n \log b`, which is constant, this is the plain sum,
+    also where b or f vanish: bins with neither background nor source are impossible.
+
+    Inputs
+        touched, source : (n,) int, (n,) float
+            Bins that sources reach, each once, and their counts there.
+        factor : (n_energy,) float
+            Factor of the background.
+        counts, energy, background, log_background : (n_bin,)
+            Counts (above zero), energy index, background, and its logarithm or zero where there is none.
+        per_energy : (n_energy,) float
+            Counts of all bins.
+        bins : (2, n_energy) int
+            Number of bins, and of those without background.
+
+    Outputs
+        value : () float
+            The sum; -inf where counts are impossible or the prediction is no number.
+        by_source, by_factor : (n,) float, (n_energy,) float
+            Its derivatives.
+    """
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Any) -> Apply:
+        inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
+        outputs = [pt.scalar(dtype="float64"), pt.vector(dtype="float64"), pt.vector(dtype="float64")]
+        return Apply(self, inputs, outputs)
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        for output, value in zip(outputs, _counted_log_sum(*inputs), strict=True):
+            output[0] = value
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[i in (1, 2)] * 3 for i in range(len(node.inputs))]
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        if not all(isinstance(g.type, DisconnectedType) for g in cotangents[1:]):
+            raise NotImplementedError("CountedLogSum has no second derivatives")
+        gradients: list[Any] = [disconnected_type() for _ in inputs]
+        gradients[1], gradients[2] = cotangents[0] * outputs[1], cotangents[0] * outputs[2]
+        return gradients
+
+
+register_kernel(CountedLogSum, lambda op: _counted_log_sum)
