@@ -14,6 +14,7 @@ from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.link.numba.linker import NumbaLinker
 
 from bayesmap.graph.quick import QUICK
+from bayesmap.inference.edges import Edges
 from bayesmap.modeling.random_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
@@ -67,6 +68,8 @@ class LogDensity:
         Free variables, in the order of the vector.
     reported : list of str
         Variables with a meaning: without the standard variables behind hierarchical and joint priors.
+    edges : Edges
+        Where the supports of the parameters behind the unconstrained variables end.
     """
 
     def __init__(self, model: pm.Model, mode: str | Mode = "NUMBA") -> None:
@@ -80,6 +83,9 @@ class LogDensity:
             for rv, value in zip(model.free_RVs, values, strict=True)
             if isinstance(model.rvs_to_transforms[rv], Standardize)
         }
+        sizes = [int(np.prod(np.shape(start[value.name]), dtype=int)) for value in values]
+        transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
+        self.edges = Edges([t for t, size in zip(transforms, sizes, strict=True) for _ in range(size)])
         self._start = np.concatenate([np.ravel(start[value.name]) for value in values]).astype("float64")
         theta = pt.vector("theta", dtype="float64", shape=(len(self._start),))
         weight = pt.scalar("jacobian", dtype="float64")
