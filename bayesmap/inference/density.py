@@ -68,6 +68,8 @@ class LogDensity:
         Free variables, in the order of the vector.
     reported : list of str
         Variables with a meaning: without the standard variables behind hierarchical and joint priors.
+    index : dict of str to int
+        Place of each scalar free variable in the vector.
     edges : Edges
         Where the supports of the parameters behind the unconstrained variables end.
     """
@@ -84,6 +86,8 @@ class LogDensity:
             if isinstance(model.rvs_to_transforms[rv], Standardize)
         }
         sizes = [int(np.prod(np.shape(start[value.name]), dtype=int)) for value in values]
+        offsets = np.cumsum([0, *sizes])
+        self.index = {n: int(i) for n, i, v in zip(self.names, offsets, values, strict=False) if not np.shape(start[v.name])}
         transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
         self.edges = Edges([t for t, size in zip(transforms, sizes, strict=True) for _ in range(size)])
         self._start = np.concatenate([np.ravel(start[value.name]) for value in values]).astype("float64")

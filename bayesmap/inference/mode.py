@@ -46,8 +46,8 @@ class Laplace:
     flat : tuple of int
         Variables on which the density does not depend at the mode.
     fallen : dict of int to float
-        For each of these the value, on the way inside, at which the log-density is lower by one half, the others held;
-        the far end of the support where there is none.
+        For each of these the value, on the way inside, at which the profile log-density is lower by one half; the far
+        end of the support where there is none.
     blocked : bool
         The density still rises towards a region in which it is zero (a negative prediction of counts): the mode is on
         that wall to the accuracy of the search, and the covariance is that of the curvature's absolute size.
@@ -196,8 +196,9 @@ def _laplace(function: Function, summit: Summit, density: LogDensity, counter: l
             values = np.maximum(np.abs(values), 1e-8 * np.abs(values).max() + 1e-300)
         covariance[np.ix_(free, free)] = (vectors / values) @ vectors.T
     factor = np.linalg.cholesky(0.5 * (covariance + covariance.T))
-    fallen = {i: _fallen(function, summit, i, not rising) for i, rising in summit.walls.items()}
-    fallen |= {i: _fallen(function, summit, i, True) for i in summit.flat}
+    others = np.where(np.outer(free, free), covariance, 0.0)
+    inwards = {i: not rising for i, rising in summit.walls.items()} | dict.fromkeys(summit.flat, True)
+    fallen = {i: _fallen(function, summit, others, i, rising) for i, rising in inwards.items()}
     return Laplace(
         summit.theta,
         covariance,
@@ -211,13 +212,17 @@ def _laplace(function: Function, summit: Summit, density: LogDensity, counter: l
     )
 
 
-def _fallen(function: Function, summit: Summit, index: int, rising: bool) -> float:
-    """Value of a variable at which the log-density has fallen by one half; the end of the support if it does not."""
+def _fallen(function: Function, summit: Summit, covariance: np.ndarray, index: int, rising: bool) -> float:
+    """Value of a variable at which the profile log-density has fallen by one half; the far end if it does not.
+
+    What the free variables regain is that of a Gaussian with their covariance, which is zero for the others.
+    """
     axis = np.zeros(len(summit.theta))
     axis[index] = 1.0 if rising else -1.0
 
     def fall(distance: float) -> float:
-        return summit.value - function(summit.theta + distance * axis)[0] - 0.5
+        value, gradient = function(summit.theta + distance * axis)
+        return summit.value - value - 0.5 * gradient @ covariance @ gradient - 0.5
 
     high = 1.0
     while fall(high) < 0 and high < 1e3:

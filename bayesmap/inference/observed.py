@@ -17,7 +17,7 @@ from pytensor.tensor.elemwise import Elemwise
 
 from bayesmap.graph import Fold, FoldArrays, Selection, build_terms
 from bayesmap.graph.fold import data, per_energy
-from bayesmap.inference.listing import at_prior_centre, prior_median
+from bayesmap.inference.listing import prior_median
 from bayesmap.inference.predictor import Predictor
 from bayesmap.io.checks import impossible
 from bayesmap.likelihoods import Likelihood, OnOffLikelihood, PoissonLikelihood
@@ -211,8 +211,7 @@ class ObservedCounts:
             suspicious &= self.arrays.off["alpha"] <= 0
         if not suspicious.any():
             return
-        with at_prior_centre(self.npred.models):
-            npred = self.npred(*(prior_median(p) for p in self.npred.parameters))
+        npred = self.npred(*(prior_median(p) for p in self.npred.parameters))
         bad = np.argwhere(suspicious & (npred <= 0))
         if len(bad):
             shown = ", ".join(str(tuple(int(i) for i in index)) for index in bad[:5])
