@@ -15,6 +15,7 @@ Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 CONVERGED = 5e-7  # predicted gain in log-density: a thousandth of a standard deviation from the maximum
 SMALLEST = 1e-7  # radius, in standard deviations, below which no step leads on
 PRESSED = 0.5  # gain in log-density on the way to an edge below which a variable may be put there
+LEVEL = 1e-7  # slope and curvature of a plateau
 FLAT = 1e-3  # change of the log-density over a whole support that nobody would see
 
 
@@ -88,7 +89,8 @@ def climb(function: Function, start: np.ndarray, edges: Edges | None = None, ite
             theta, value, gradient, walls, moved = _press(function, edges, theta, value, gradient, curvature, walls)
             if moved:
                 curvature = curvature_at(function, theta, gradient, 0.1 / scale)
-            flat = _flat(edges, theta, gradient, curvature, walls)
+            flat = _flat(function, edges, theta, value, gradient, curvature, walls)
+            walls = {i: rising for i, rising in walls.items() if i not in flat}
         free = np.ones(len(theta), dtype=bool)
         free[[*walls, *flat]] = False
         if not free.any():
@@ -113,7 +115,8 @@ def climb(function: Function, start: np.ndarray, edges: Edges | None = None, ite
             blocked = not np.isfinite(trial)
             radius = 0.25 * min(radius, float(np.linalg.norm(scaled)))
         else:
-            converged = not blocked and quadratic.has_maximum and quadratic.newton_gain < 1e-3
+            # No step leads up where none is impossible: a kink, or the noise of rounding.
+            converged = not blocked and quadratic.has_maximum
             break
         if ratio > 0.75 and np.linalg.norm(scaled) > 0.9 * radius:
             radius *= 4.0
@@ -221,11 +224,24 @@ def _press(
 
 
 def _flat(
-    edges: Edges, theta: np.ndarray, gradient: np.ndarray, curvature: np.ndarray, walls: dict[int, bool]
+    function: Function,
+    edges: Edges,
+    theta: np.ndarray,
+    value: float,
+    gradient: np.ndarray,
+    curvature: np.ndarray,
+    walls: dict[int, bool],
 ) -> tuple[int, ...]:
-    """Variables whose whole support makes no difference."""
-    whole = np.where(edges.both, np.maximum(*edges.left(theta)), np.inf)
-    slope, bent = np.abs(gradient), np.abs(np.diag(curvature) + gradient * edges.bend(theta))
+    """Variables with two edges whose whole support, or whose neighbourhood, makes no difference."""
+    down, up = edges.left(theta)
+    near, bent = np.minimum(down, up), np.abs(np.diag(curvature) + gradient * edges.bend(theta))
     with np.errstate(invalid="ignore"):
-        without = (slope * whole < FLAT) & (bent * whole**2 < FLAT)
-    return tuple(int(i) for i in np.flatnonzero(without) if i not in walls)
+        maybe = edges.both & (np.abs(gradient) * np.maximum(down, up) < FLAT) & (bent * near**2 < FLAT)
+    maybe[[i for i in walls if edges.both[i]]] = True
+    level = edges.both & (np.abs(gradient) < LEVEL) & (np.abs(np.diag(curvature)) < LEVEL)
+    flat = [int(i) for i in np.flatnonzero(level)]
+    for i in np.flatnonzero(maybe & ~level):
+        along = [function(point)[0] for point in edges.across(theta, int(i))]
+        if all(abs(v - value) < FLAT for v in along):
+            flat.append(int(i))
+    return tuple(flat)

@@ -36,7 +36,8 @@ class Edges:
         self._center, self._scale = (np.array([getattr(t, key) for t in known]) for key in ("center", "scale"))
 
     def _fraction(self, theta: np.ndarray) -> np.ndarray:
-        return np.where(self.both, expit(self._center + np.where(self.both, self.width, 0.0) * theta), 0.0)
+        fraction = expit(self._center + np.where(self.both, self.width, 0.0) * theta)
+        return np.where(self.both, np.clip(fraction, 1e-15, 1 - 1e-15), 0.0)
 
     def left(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What is left of the way towards falling and rising z, in units of dx/dz; infinite without an edge.
@@ -62,6 +63,18 @@ class Edges:
         moved = theta.copy()
         moved[index] += (1 if rising else -1) * np.log(1 / CLOSER) / self.width[index]
         return moved
+
+    def across(self, theta: np.ndarray, index: int) -> list[np.ndarray]:
+        """Copies in which one variable with two edges is near the ends and in the middle of its support."""
+        points = []
+        for fraction in (0.01, 0.5, 0.99):
+            points.append(theta.copy())
+            points[-1][index] = (np.log(fraction / (1 - fraction)) - self._center[index]) / self.width[index]
+        return points
+
+    def longest(self, index: int, value: float) -> float:
+        """Distance from a value to the further edge of one variable, in the declared unit of its parameter."""
+        return float(max(value - self.lower[index], self.upper[index] - value))
 
     def edge(self, index: int, rising: bool) -> float:
         """The edge that one variable meets for rising or falling z, in the declared unit of its parameter."""

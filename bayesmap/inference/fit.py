@@ -15,6 +15,7 @@ from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
+from bayesmap.inference.observed import ObservedCounts
 from bayesmap.inference.result import ModeResult, build_tree
 from bayesmap.inference.starts import starting_points
 from bayesmap.modeling.hyper import hyperparameters_of
@@ -184,7 +185,12 @@ class CompiledFit:
         self, density: LogDensity, rng: np.random.Generator, searches: int, jacobian: bool
     ) -> tuple[Laplace | None, list[Laplace]]:
         starts = starting_points(density, self._observed, {p: name for name, p in self.parameters.items()})
-        return search_modes(density, rng, searches, jacobian, starts)
+        dense = [o for o in self._observed.values() if isinstance(o, ObservedCounts) and not o.nonnegative]
+
+        def barrier() -> Any:
+            return density.function_of(sum(o.margin() for o in dense))
+
+        return search_modes(density, rng, searches, jacobian, starts, barrier if dense else None)
 
     def _whitening(self, rng: np.random.Generator, searches: int) -> tuple[Laplace | None, str]:
         best, rivals = self._search(self.density, rng, searches, True)

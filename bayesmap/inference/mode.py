@@ -1,7 +1,7 @@
 """Modes of the posterior and the Gaussian approximation around them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ NEGLIGIBLE = 7.0
 REACH = 6.0
 # With more variables than this, differences of gradients cost more than the steps of a quasi-Newton search.
 MANY = 40
+# Weights of the barrier, in counts per bin: the last is what the result is off by.
+BARRIERS = (1e-1, 1e-2, 1e-3, 1e-4)
 # Points around the prior centre at which a start of finite density is looked for.
 TRIES = 60
 
@@ -46,11 +48,11 @@ class Laplace:
     flat : tuple of int
         Variables on which the density does not depend at the mode.
     fallen : dict of int to float
-        For each of these the value, on the way inside, at which the profile log-density is lower by one half; the far
-        end of the support where there is none.
+        For each variable on a wall the value, on the way inside, at which the profile log-density is lower by one half;
+        the far end of the support where there is none.
     blocked : bool
         The density still rises towards a region in which it is zero (a negative prediction of counts): the mode is on
-        that wall to the accuracy of the search, and the covariance is that of the curvature's absolute size.
+        that wall to the accuracy of the search, and the covariance counts the gradient towards it as a curvature.
     """
 
     mode: np.ndarray
@@ -76,6 +78,7 @@ def search_modes(
     searches: int = 4,
     jacobian: bool = True,
     starts: Sequence[np.ndarray] = (),
+    barrier: Callable[[], Function] | None = None,
 ) -> tuple[Laplace | None, list[Laplace]]:
     """Search for modes from given starts, or the prior centre, and from dispersed ones.
 
@@ -93,6 +96,9 @@ def search_modes(
     starts : sequence of numpy.ndarray
         The first starts, best first, shape ``(n,)`` each; the prior centre if there are none. Where they differ from
         the prior centre the dispersed starts take their values in turn.
+    barrier : callable, optional
+        Returns a function that falls to minus infinity, with its gradient, where the density becomes impossible. It is
+        asked for where all searches end at such a border.
 
     Returns
     -------
@@ -110,9 +116,11 @@ def search_modes(
         laplace = _search(density, start, jacobian, rng)
         if laplace is not None and not any(_same(laplace, other) for other in found):
             found.append(laplace)
+    if barrier is not None and found and all(mode.blocked for mode in found):
+        inside = _inside(density, jacobian, barrier(), given[0], rng)
+        found = [inside] if inside is not None else found
     if not found:
         return None, []
-    # What is only blocked is no rival of a maximum that is higher.
     best = max(found, key=lambda mode: mode.log_evidence)
     rivals = [m for m in found if m is not best and m.log_evidence > best.log_evidence - NEGLIGIBLE]
     return best, rivals
@@ -142,6 +150,30 @@ def _search(density: LogDensity, start: np.ndarray, jacobian: bool, rng: np.rand
             return _laplace(function, summits[-1], density, counter)
     summit = max(summits, key=lambda s: (s.blocked, s.value))
     return _laplace(function, summit, density, counter) if summit.blocked else None
+
+
+def _inside(
+    density: LogDensity, jacobian: bool, barrier: Function, start: np.ndarray, rng: np.random.Generator
+) -> Laplace | None:
+    """The mode by an interior-point method: climbs with a barrier that counts less and less."""
+    counter = [0]
+    function, edges = _counted(density, jacobian, counter), None if jacobian else density.edges
+    place = _finite(function, start, density.start, rng)
+    for weight in BARRIERS if place is not None else ():
+
+        def guarded(theta: np.ndarray, weight: float = weight) -> tuple[float, np.ndarray]:
+            (value, slope), (height, push) = function(theta), barrier(theta)
+            if not (np.isfinite(value) and np.isfinite(height) and np.isfinite(push).all()):
+                return -np.inf, np.zeros_like(theta)
+            return value + weight * height, slope + weight * push
+
+        if np.isfinite(guarded(place)[0]):
+            bounded = climb(guarded, place, edges, iterations=20)
+            place = bounded.theta
+    if place is None:
+        return None
+    last = climb(function, place, edges)
+    return _laplace(function, last, density, counter) if last.converged or last.blocked else None
 
 
 def _finite(
@@ -193,12 +225,14 @@ def _laplace(function: Function, summit: Summit, density: LogDensity, counter: l
     if free.any():
         values, vectors = np.linalg.eigh(curvature)
         if not summit.converged:
+            # Towards the border the density is exponential: its standard deviation is one over the gradient.
+            slope = summit.gradient[free]
+            values, vectors = np.linalg.eigh(curvature + np.outer(slope, slope))
             values = np.maximum(np.abs(values), 1e-8 * np.abs(values).max() + 1e-300)
         covariance[np.ix_(free, free)] = (vectors / values) @ vectors.T
     factor = np.linalg.cholesky(0.5 * (covariance + covariance.T))
     others = np.where(np.outer(free, free), covariance, 0.0)
-    inwards = {i: not rising for i, rising in summit.walls.items()} | dict.fromkeys(summit.flat, True)
-    fallen = {i: _fallen(function, summit, others, i, rising) for i, rising in inwards.items()}
+    fallen = {i: _fallen(function, summit, others, i, not rising) for i, rising in summit.walls.items()}
     return Laplace(
         summit.theta,
         covariance,

@@ -25,6 +25,10 @@ from bayesmap.likelihoods import Likelihood, OnOffLikelihood, PoissonLikelihood
 __all__ = ["ObservedCounts", "check_counts", "check_off_counts", "is_cast_of"]
 
 
+# Added to predicted counts before a logarithm: bins that nothing reaches count as a constant.
+TINY = 1e-300
+
+
 class Predicted(Op):
     """Dense predicted counts of one dataset as a function of its free parameters, and its OFF data, for draws of data.
 
@@ -202,6 +206,10 @@ class ObservedCounts:
         bins = self.likelihood.bin_data(self.arrays.mask, self.arrays.mask, np.asarray(counts, dtype=float), **cubes)
         return self._dense(npred, {key: data(np.asarray(v)) for key, v in bins.items()}, background)
 
+    def margin(self) -> Any:
+        """Sum of the logarithms of the predicted counts, symbolic: minus infinity where one is zero, NaN below."""
+        return pt.log(self.fold.at(self.npred.values(self.variables)) + TINY).sum()
+
     def _check_explained(self, counts: np.ndarray) -> None:
         """Counts in a bin where no term ever predicts any make every parameter value impossible."""
         suspicious = self.arrays.mask & (counts > 0)
@@ -224,6 +232,7 @@ class ObservedCounts:
         """Create the observed variable in the model of the context."""
         name = f"{self.arrays.name}.counts"
         predicted = Predicted(self)
+        self.variables = list(variables)
         variables, signature = list(variables), ["()"] * len(variables)
         if self.latent:
             assert isinstance(self.likelihood, OnOffLikelihood)

@@ -45,7 +45,7 @@ class ModeResult:
         errors are the distance at which the profile of the log-density is lower by one half.
     flat : list of str
         Parameters on which the log-density does not depend at the mode (a position where the amplitude is zero).
-        Their errors reach to the end of the support.
+        Their errors reach to the further end of the support.
     blocked : bool
         The mode lies on the border beyond which a prediction of counts would be negative; errors are rough there.
     """
@@ -87,6 +87,9 @@ class ModeResult:
             inside[i] = value
             k = names.index(of[i])
             covariance[k, k] = (_scalars(density.expand(inside), shown)[of[i]] - point[of[i]]) ** 2
+        for i in best.flat:
+            k = names.index(of[i])
+            covariance[k, k] = density.edges.longest(i, point[of[i]]) ** 2
         errors = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
         others = [_scalars(density.expand(rival.mode), shown) for rival in rivals]
         units = {name: str(parameters[name].unit) if name in parameters else "" for name in names}
