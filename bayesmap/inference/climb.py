@@ -89,8 +89,7 @@ def climb(function: Function, start: np.ndarray, edges: Edges | None = None, ite
             theta, value, gradient, walls, moved = _press(function, edges, theta, value, gradient, curvature, walls)
             if moved:
                 curvature = curvature_at(function, theta, gradient, 0.1 / scale)
-            flat = _flat(function, edges, theta, value, gradient, curvature, walls)
-            walls = {i: rising for i, rising in walls.items() if i not in flat}
+            walls, flat = _settled(function, edges, theta, value, gradient, curvature, walls)
         free = np.ones(len(theta), dtype=bool)
         free[[*walls, *flat]] = False
         if not free.any():
@@ -212,7 +211,7 @@ def _press(
     for i in range(len(theta)):
         rising = bool(gradient[i] > 0)
         left = (up if rising else down)[i]
-        gain = abs(gradient[i]) * left
+        gain = abs(gradient[i]) * left if np.isfinite(left) else 0.0
         if i in walls or not 0 < gain < PRESSED or in_parameter[i] * left >= abs(gradient[i]):
             continue
         there = edges.beside(theta, i, rising)
@@ -223,7 +222,7 @@ def _press(
     return theta, value, gradient, walls, moved
 
 
-def _flat(
+def _settled(
     function: Function,
     edges: Edges,
     theta: np.ndarray,
@@ -231,17 +230,25 @@ def _flat(
     gradient: np.ndarray,
     curvature: np.ndarray,
     walls: dict[int, bool],
-) -> tuple[int, ...]:
-    """Variables with two edges whose whole support, or whose neighbourhood, makes no difference."""
+) -> tuple[dict[int, bool], tuple[int, ...]]:
+    """Walls, and variables whose whole support or neighbourhood makes no difference."""
     down, up = edges.left(theta)
-    near, bent = np.minimum(down, up), np.abs(np.diag(curvature) + gradient * edges.bend(theta))
+    near, diagonal = np.minimum(down, up), np.diag(curvature)
+    bent = np.abs(diagonal + gradient * edges.bend(theta))
     with np.errstate(invalid="ignore"):
         maybe = edges.both & (np.abs(gradient) * np.maximum(down, up) < FLAT) & (bent * near**2 < FLAT)
-    maybe[[i for i in walls if edges.both[i]]] = True
-    level = edges.both & (np.abs(gradient) < LEVEL) & (np.abs(np.diag(curvature)) < LEVEL)
-    flat = [int(i) for i in np.flatnonzero(level)]
-    for i in np.flatnonzero(maybe & ~level):
-        along = [function(point)[0] for point in edges.across(theta, int(i))]
-        if all(abs(v - value) < FLAT for v in along):
-            flat.append(int(i))
-    return tuple(flat)
+    level = (edges.both | edges.one) & (np.abs(gradient) < LEVEL) & (np.abs(diagonal) < LEVEL)
+    walls, flat = dict(walls), []
+    for i in map(int, np.flatnonzero(maybe | level | np.isin(np.arange(len(theta)), list(walls)))):
+        along = [function(point)[0] for point in edges.across(theta, i)]
+        if edges.both[i] and all(abs(v - value) < FLAT for v in along):
+            walls.pop(i, None)
+            flat.append(i)
+        elif i not in walls and level[i]:
+            # On a plateau: that of the edge, beside which all differences vanish, or one in between.
+            side = edges.beside_which(theta, i)
+            if side is not None and max(along) < value:
+                walls[i] = side
+            elif edges.both[i]:
+                flat.append(i)
+    return walls, tuple(flat)

@@ -48,7 +48,7 @@ class Edges:
             Unconstrained variables, shape ``(n,)``, as the results.
         """
         fraction = self._fraction(theta)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             down = np.where(self.both | self.one, 1 / (self.width * (1 - fraction)), np.inf)
             up = np.where(self.both, 1 / (self.width * fraction), np.inf)
         return down, up
@@ -65,12 +65,20 @@ class Edges:
         return moved
 
     def across(self, theta: np.ndarray, index: int) -> list[np.ndarray]:
-        """Copies in which one variable with two edges is near the ends and in the middle of its support."""
+        """Copies in which one variable is near the ends and in the middle of its support, or of most of its prior."""
         points = []
         for fraction in (0.01, 0.5, 0.99):
+            logit = np.log(fraction / (1 - fraction))
             points.append(theta.copy())
-            points[-1][index] = (np.log(fraction / (1 - fraction)) - self._center[index]) / self.width[index]
+            points[-1][index] = (logit - self._center[index]) / self.width[index] if self.both[index] else 0.5 * logit
         return points
+
+    def beside_which(self, theta: np.ndarray, index: int) -> bool | None:
+        """Whether the edge that one variable is beside is met for rising z; None if it is beside none."""
+        if self.one[index]:
+            return False if self.width[index] * theta[index] < np.log(CLOSER) else None
+        fraction = float(self._fraction(theta)[index])
+        return False if fraction < CLOSER else True if fraction > 1 - CLOSER else None
 
     def longest(self, index: int, value: float) -> float:
         """Distance from a value to the further edge of one variable, in the declared unit of its parameter."""

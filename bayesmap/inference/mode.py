@@ -23,6 +23,8 @@ REACH = 6.0
 MANY = 40
 # Weights of the barrier, in counts per bin: the last is what the result is off by.
 BARRIERS = (1e-1, 1e-2, 1e-3, 1e-4)
+# Numbers beyond which squares overflow.
+HUGE = 1e100
 # Points around the prior centre at which a start of finite density is looked for.
 TRIES = 60
 
@@ -206,12 +208,12 @@ def _approach(function: Function, start: np.ndarray) -> np.ndarray:
 
 
 def _counted(density: LogDensity, jacobian: bool, counter: list[int]) -> Function:
-    """The density with minus infinity for all that is not finite."""
+    """The density with minus infinity for all that is not finite, or whose square might not be."""
 
     def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
         counter[0] += 1
         value, gradient = density(theta, jacobian)
-        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+        if not (abs(value) < HUGE and np.abs(gradient).max(initial=0.0) < HUGE):
             return -np.inf, np.zeros_like(theta)
         return value, gradient
 

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmap import __version__
+from bayesmap.inference.conflict import describe_prior
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
 from bayesmap.inference.samplers import Run
@@ -118,8 +119,7 @@ class ModeResult:
             )
         if self.flat:
             remarks.append(
-                f"The density does not depend on {', '.join(self.flat)} at the mode: their values are arbitrary within "
-                "their priors."
+                f"The density does not depend on {', '.join(self.flat)} at the mode: any value within the prior is as good."
             )
         if self.blocked:
             remarks.append(
@@ -198,7 +198,7 @@ def _describe(fit: Any, name: str) -> dict[str, str]:
     if parameter is None:
         return {"units": ""}
     linked = [m.name for m in fit.models if parameter in set(m.parameters)][1:]
-    attributes = {"units": str(parameter.unit), "prior": str(parameter.prior)}
+    attributes = {"units": str(parameter.unit), "prior": str(parameter.prior), **describe_prior(parameter)}
     return {**attributes, "linked_models": ", ".join(linked)} if linked else attributes
 
 

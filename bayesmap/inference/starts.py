@@ -23,6 +23,8 @@ PEAKS = 3
 APART = 3.0
 # Spread, in ln, of a positive parameter's prior over which its gradient may vanish; it is then scanned.
 MANY_DECADES = 3.5
+# Parts of the way from zero to the end of the prior of an amplitude that are tried.
+PARTS = np.geomspace(0.5, 1e-12, 13)
 
 
 def starting_points(density: LogDensity, observed: Mapping[str, Any], names: Mapping[Any, str]) -> list[np.ndarray]:
@@ -65,8 +67,15 @@ def starting_points(density: LogDensity, observed: Mapping[str, Any], names: Map
                 for p, value in zip((model.spatial_model.lon_0, model.spatial_model.lat_0), place, strict=True):
                     index = density.index[names[p]]
                     start[index] = density.edges.variable(index, value)
-        starts.append(_scanned(density, start))
+        starts.append(_scanned(density, start, _open_amplitudes(density, observed, names)))
     return starts
+
+
+def _open_amplitudes(density: LogDensity, observed: Mapping[str, Any], names: Mapping[Any, str]) -> list[int]:
+    """Places of amplitudes whose priors go from zero to a number, which may be anything."""
+    models = [m for data in observed.values() for m in getattr(data, "npred", data).models]
+    found = {density.index.get(names.get(linear_parameter(m), ""), -1) for m in models} - {-1}
+    return sorted(i for i in found if density.edges.both[i] and density.edges.lower[i] == 0)
 
 
 def _roams(model: Any, data: ObservedCounts, density: LogDensity, names: Mapping[Any, str]) -> bool:
@@ -147,12 +156,16 @@ def _ordinary(parameter: Any) -> float:
     return 1.0 if parameter.name == "norm" and not 0.1 < median < 10 else median
 
 
-def _scanned(density: LogDensity, start: np.ndarray) -> np.ndarray:
-    """The start with the best of some values for each positive parameter whose prior spans many decades."""
-    for index in np.flatnonzero(np.isfinite(density.edges.width) & (density.edges.width > MANY_DECADES)):
-        line = [start + z * np.eye(density.size)[index] for z in np.linspace(-3, 3, 25)]
-        values = [density(point)[0] for point in line]
+def _scanned(density: LogDensity, start: np.ndarray, amplitudes: list[int]) -> np.ndarray:
+    """The start with the best of some values for amplitudes and parameters whose priors span many decades."""
+    edges = density.edges
+    lines = {i: [edges.variable(i, part * edges.upper[i]) for part in PARTS] for i in amplitudes}
+    many = np.isfinite(edges.width) & (edges.width > MANY_DECADES)
+    lines |= {int(i): list(np.linspace(-3, 3, 25)) for i in np.flatnonzero(many)}
+    for index, line in lines.items():
+        points = [np.where(np.arange(density.size) == index, z, start) for z in line]
+        values = [density(point)[0] for point in points]
         finite = np.where(np.isfinite(values), values, -np.inf)
         if np.isfinite(finite).any():
-            start = line[int(np.argmax(finite))]
+            start = points[int(np.argmax(finite))]
     return start
