@@ -87,7 +87,7 @@ def region_source(arrays: FoldArrays, model: Any, at: Values | None = None) -> F
     assert arrays.exposure is not None
     spatial = model.spatial_model
     use = {"psf": True, "edisp": True, **(getattr(model, "apply_irf", None) or {})}
-    shape = None if spatial is None else model_at(spatial, at or {})
+    shape: Any = None if spatial is None else model_at(spatial, at or {})
     position = getattr(shape, "position", None)
     position = arrays.geom.center_skydir if position is None else position
     edisp = arrays.dispersion(position, apply=use["edisp"])

@@ -81,7 +81,8 @@ def climb(function: Function, start: np.ndarray, edges: Edges | None = None, ite
     the quadratic in the parameter has its maximum, and little before it, is put there and held.
     """
     theta, (value, gradient) = start, function(start)
-    scale, radius, walls, blocked, converged = np.full(len(start), 1e3), 1.0, {}, False, False
+    scale, radius, blocked, converged = np.full(len(start), 1e3), 1.0, False, False
+    walls: dict[int, bool] = {}
     flat: tuple[int, ...] = ()
     for _ in range(iterations):
         curvature = curvature_at(function, theta, gradient, 0.1 / scale)

@@ -60,8 +60,8 @@ class PriorPlace:
         side = "above" if self.distance > 0 else "below"
         return (
             f"Prior and data disagree about {self.name}: its posterior, {self.mean:.5g} +- {self.sd:.2g}{unit}, lies "
-            f"{away} prior standard deviations {side} the middle of its prior {self.prior}{unit}. Look at what the number "
-            "means (unit, reference energy, frame), at the model, and at where the prior comes from."
+            f"{away} prior standard deviations {side} the middle of its prior {self.prior}{unit}. Look at what the "
+            "number means (unit, reference energy, frame), at the model, and at where the prior comes from."
         )
 
 

@@ -87,8 +87,10 @@ class LogDensity:
             if isinstance(model.rvs_to_transforms[rv], Standardize)
         }
         sizes = [int(np.prod(np.shape(start[value.name]), dtype=int)) for value in values]
-        offsets = np.cumsum([0, *sizes])
-        self.index = {n: int(i) for n, i, v in zip(self.names, offsets, values, strict=False) if not np.shape(start[v.name])}
+        firsts = np.cumsum([0, *sizes])
+        self.index = {
+            n: int(i) for n, i, v in zip(self.names, firsts, values, strict=False) if not np.shape(start[v.name])
+        }
         transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
         self.edges = Edges([t for t, size in zip(transforms, sizes, strict=True) for _ in range(size)])
         self._start = np.concatenate([np.ravel(start[value.name]) for value in values]).astype("float64")

@@ -198,9 +198,9 @@ class CompiledFit:
             message = f"no mode found, {_why_none(self.density)}: plain adaptation from dispersed starts"
         elif best.blocked:
             message = (
-                "the mode lies on the border of the parameters that are possible, beyond which a prediction of counts is "
-                "negative, and has no Gaussian around it: plain adaptation from dispersed starts. A prior that does not "
-                "reach below zero has no such border"
+                "the mode lies on the border of the parameters that are possible, beyond which a prediction of counts "
+                "is negative, and has no Gaussian around it: plain adaptation from dispersed starts. A prior that does "
+                "not reach below zero has no such border"
             )
             best = None
         elif rivals:
@@ -222,8 +222,8 @@ def _why_none(density: LogDensity) -> str:
     """Why searches found nothing, in words."""
     if np.isfinite(density(density.start)[0]):
         return (
-            "no search ended in a maximum with positive curvature. Look at the priors of weakly constrained parameters, "
-            "or sample with sampler='nutpie'"
+            "no search ended in a maximum with positive curvature. Look at the priors of weakly constrained "
+            "parameters, or sample with sampler='nutpie'"
         )
     centre = ", ".join(f"{name}={np.mean(value):.4g}" for name, value in density.expand(density.start).items())
     return (

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -161,7 +160,9 @@ def _inside(
     counter = [0]
     function, edges = _counted(density, jacobian, counter), None if jacobian else density.edges
     place = _finite(function, start, density.start, rng)
-    for weight in BARRIERS if place is not None else ():
+    if place is None:
+        return None
+    for weight in BARRIERS:
 
         def guarded(theta: np.ndarray, weight: float = weight) -> tuple[float, np.ndarray]:
             (value, slope), (height, push) = function(theta), barrier(theta)
@@ -172,15 +173,11 @@ def _inside(
         if np.isfinite(guarded(place)[0]):
             bounded = climb(guarded, place, edges, iterations=20)
             place = bounded.theta
-    if place is None:
-        return None
     last = climb(function, place, edges)
     return _laplace(function, last, density, counter) if last.converged or last.blocked else None
 
 
-def _finite(
-    function: Function, start: np.ndarray, centre: np.ndarray, rng: np.random.Generator
-) -> np.ndarray | None:
+def _finite(function: Function, start: np.ndarray, centre: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
     """The start, or the best of some points around the prior centre, if the density is finite at none near it."""
     if np.isfinite(function(start)[0]):
         return start

@@ -119,12 +119,13 @@ class ModeResult:
             )
         if self.flat:
             remarks.append(
-                f"The density does not depend on {', '.join(self.flat)} at the mode: any value within the prior is as good."
+                f"The density does not depend on {', '.join(self.flat)} at the mode: any value within the prior is as "
+                "good."
             )
         if self.blocked:
             remarks.append(
-                "The mode lies on a wall: beyond it a prediction of counts would be negative. Errors are rough; a prior "
-                "that does not reach below zero has its wall where it ends."
+                "The mode lies on a wall: beyond it a prediction of counts would be negative. Errors are rough; a "
+                "prior that does not reach below zero has its wall where it ends."
             )
         return remarks
 

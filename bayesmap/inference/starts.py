@@ -101,7 +101,9 @@ def _width(data: ObservedCounts, model: Any, centre: Mapping[Any, float]) -> flo
         profile = psf_profile(arrays.psf, arrays.geom.center_skydir, energy)
         blur = float(np.median(profile.containment_radius(0.39)))
     radius = spatial.evaluation_radius
-    return float(np.hypot(max(blur, 0.7 * max(arrays.pixel_scale)), 0.0 if radius is None else radius.to_value("deg") / 5))
+    return float(
+        np.hypot(max(blur, 0.7 * max(arrays.pixel_scale)), 0.0 if radius is None else radius.to_value("deg") / 5)
+    )
 
 
 def _places(

@@ -180,7 +180,9 @@ def _prior_section(tree: Any, models: Any) -> Section:
             origin = "default" if name in defaults else "given"
             shown = [name, parameter.prior.summary, _prior_interval(parameter), str(parameter.unit), origin]
             rows.append([*shown, _typeset(f"{places[name].distance:+.1f}") if name in places else ""])
-    text = "Weakly informative default priors are made from the data where none is given. The last column says where the "
+    text = (
+        "Weakly informative default priors are made from the data where none is given. The last column says where the "
+    )
     text += "posterior median lies in the prior, in standard deviations of a normal distribution."
     return Section("Priors", text, ("parameter", "prior", "central 95 %", "unit", "origin", "posterior at"), rows)
 

@@ -11,6 +11,7 @@ from bayesmap.inference import compile_fit
 from bayesmap.inference.climb import climb
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.edges import Edges
+from bayesmap.inference.mode import search_modes
 from bayesmap.inference.starts import starting_points
 from bayesmap.modeling import (
     ExpCutoffPowerLawSpectralModel,
@@ -79,7 +80,9 @@ def test_climb_along_a_bent_ridge(start):
 
 
 def test_climb_leaves_a_saddle():
-    summit = climb(lambda t: (t[0] ** 2 - t[0] ** 4 - t[1] ** 2, np.array([2 * t[0] - 4 * t[0] ** 3, -2 * t[1]])), np.zeros(2))
+    summit = climb(
+        lambda t: (t[0] ** 2 - t[0] ** 4 - t[1] ** 2, np.array([2 * t[0] - 4 * t[0] ** 3, -2 * t[1]])), np.zeros(2)
+    )
     assert summit.converged
     np.testing.assert_allclose(np.abs(summit.theta), [np.sqrt(0.5), 0], atol=1e-3)
 
@@ -191,13 +194,35 @@ def test_nothing_seen_is_a_wall_of_the_amplitude():
     assert mode.errors["source.lon_0"] > 0.7
 
 
+class Quadrant:
+    """The density exp(-x - 2 y) where x and y are positive, which only the density knows."""
+
+    size, edges, start = 2, Edges([None, None]), np.array([2.0, 3.0])
+
+    def __call__(self, theta, jacobian=True):
+        if min(theta) < 0:
+            return -np.inf, np.zeros(2)
+        return float(-theta @ [1.0, 2.0]), np.array([-1.0, -2.0])
+
+
+def test_a_border_of_impossible_values_is_walked_along():
+    barrier = lambda theta: (float(np.log(theta).sum()), 1 / theta)  # noqa: E731
+    with np.errstate(invalid="ignore", divide="ignore"):
+        best, rivals = search_modes(Quadrant(), np.random.default_rng(0), 1, barrier=lambda: barrier)
+    assert best.blocked
+    assert not rivals
+    assert 0 <= min(best.mode) <= max(best.mode) < 1e-3
+    assert best.log_density > -1e-3
+
+
+@pytest.mark.slow
 def test_nothing_seen_and_an_amplitude_that_may_be_negative():
-    """The mode is on the border of negative predictions; it is lower by less than a tenth than at any of many points."""
+    """The mode is on the border of negative predictions."""
     fit = compile_fit(roaming(data=False, amplitude=(-1e-10, 1e-10)))
     mode = fit.find_mode(searches=1)
     assert mode.blocked
     assert "a prediction of counts would be negative" in str(mode)
-    # Without counts the log-likelihood is minus the predicted ones: few are left
+    # Without counts the log-likelihood is minus the predicted ones: few are left.
     zero = compile_fit(roaming(data=False)).find_mode(searches=1)
     scale = np.log(2)  # the prior of the amplitude is twice as wide
     assert mode.log_density > zero.log_density - scale - 3
@@ -252,7 +277,9 @@ def test_a_density_that_is_nowhere_finite_is_told(fit, monkeypatch):
             return np.nan, np.full(self.size, np.nan)
 
     monkeypatch.setattr(fit, "_density", Nowhere())
-    with pytest.raises(RuntimeError, match=r"no mode found: the log-posterior is not finite at the prior centre.*index="):
+    with pytest.raises(
+        RuntimeError, match=r"no mode found: the log-posterior is not finite at the prior centre.*index="
+    ):
         fit.find_mode()
     with pytest.warns(UserWarning, match="no mode found, the log-posterior is not finite.*plain adaptation"):
         assert fit._whitening(np.random.default_rng(0), 2)[0] is None
