@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bayesmap.graph.arrays import FoldArrays, Selection, fold_arrays, off_arrays
     from bayesmap.graph.fold import Fold, background_counts, signal_counts
     from bayesmap.graph.terms import Terms, build_terms
+    from bayesmap.graph.values import model_at
 
 __all__ = [
     "Fold",
@@ -20,6 +21,7 @@ __all__ = [
     "background_counts",
     "build_terms",
     "fold_arrays",
+    "model_at",
     "off_arrays",
     "signal_counts",
 ]
@@ -34,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "background_counts": "fold",
         "build_terms": "terms",
         "fold_arrays": "arrays",
+        "model_at": "values",
         "off_arrays": "arrays",
         "signal_counts": "fold",
     },

@@ -247,8 +247,10 @@ def evaluate_cube(terms: Terms, values: Mapping[Any, float]) -> np.ndarray:
     return np.asarray(counts).reshape(terms.arrays.mask.shape)
 
 
-def signal_counts(dataset: Any, models: Sequence[Any], **options: Any) -> dict[str, np.ndarray]:
-    """Predicted counts of each model at its present parameter values.
+def signal_counts(
+    dataset: Any, models: Sequence[Any], values: Values | None = None, **options: Any
+) -> dict[str, np.ndarray]:
+    """Predicted counts of each model.
 
     Parameters
     ----------
@@ -256,6 +258,8 @@ def signal_counts(dataset: Any, models: Sequence[Any], **options: Any) -> dict[s
         See :func:`~bayesmap.graph.arrays.fold_arrays`.
     models : sequence of SkyModel or TemplateNPredModel
         Sources; background models are ignored.
+    values : Mapping of Parameter to float, optional
+        In internal units; parameters that are missing have their present values.
     **options
         Passed to :func:`~bayesmap.graph.terms.build_terms`.
 
@@ -269,14 +273,23 @@ def signal_counts(dataset: Any, models: Sequence[Any], **options: Any) -> dict[s
     for model in models:
         if isinstance(model, FoVBackgroundModel):
             continue
-        terms = build_terms(arrays, [model], **options)
+        terms = build_terms(arrays, [model], at=values, **options)
         terms.backgrounds = [b for b in terms.backgrounds if b.model is model]
-        counts[model.name] = evaluate_cube(terms, current_values([model]))
+        counts[model.name] = evaluate_cube(terms, {**current_values([model]), **(values or {})})
     return counts
 
 
-def background_counts(dataset: Any, models: Sequence[Any]) -> np.ndarray:
+def background_counts(dataset: Any, models: Sequence[Any], values: Values | None = None) -> np.ndarray:
     """Background counts of a dataset, scaled by its background model if there is one.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        See :func:`~bayesmap.graph.arrays.fold_arrays`.
+    models : sequence of models
+        Those of the dataset.
+    values : Mapping of Parameter to float, optional
+        In internal units; parameters that are missing have their present values.
 
     Returns
     -------
@@ -286,4 +299,4 @@ def background_counts(dataset: Any, models: Sequence[Any]) -> np.ndarray:
     arrays = fold_arrays(dataset)
     scaling = [m for m in models if isinstance(m, FoVBackgroundModel)]
     terms = build_terms(arrays, scaling)
-    return evaluate_cube(terms, current_values(scaling))
+    return evaluate_cube(terms, {**current_values(scaling), **(values or {})})

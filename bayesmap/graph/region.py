@@ -16,6 +16,7 @@ from bayesmap.graph.pixel import SkyToPixel, bilinear
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, psf_profile
 from bayesmap.graph.sources import sub_pixels
+from bayesmap.graph.values import model_at
 
 __all__ = ["RegionSource", "point_containment", "region_source"]
 
@@ -59,7 +60,7 @@ class RegionSource(FixedSource):
         return pt.as_tensor_variable(self.acceptance.reshape(len(self.acceptance), -1)) @ image.ravel()
 
 
-def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
+def region_source(arrays: FoldArrays, model: Any, at: Values | None = None) -> FixedSource:
     """Response of a region dataset to the flux of a source.
 
     Parameters
@@ -69,6 +70,8 @@ def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
     model : SkyModel
         The source. Without a PSF in the dataset, or with ``apply_irf["psf"]`` false, all of its flux falls into the
         region, whatever its spatial model (Gammapy's convention: the exposure is corrected for containment).
+    at : Mapping of Parameter to float, optional
+        Where the source is, and how large, in internal units; parameters that are missing have their present values.
 
     Returns
     -------
@@ -84,7 +87,8 @@ def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
     assert arrays.exposure is not None
     spatial = model.spatial_model
     use = {"psf": True, "edisp": True, **(getattr(model, "apply_irf", None) or {})}
-    position = getattr(spatial, "position", None)
+    shape: Any = None if spatial is None else model_at(spatial, at or {})
+    position = getattr(shape, "position", None)
     position = arrays.geom.center_skydir if position is None else position
     edisp = arrays.dispersion(position, apply=use["edisp"])
     first, n_band = band_of(edisp)
@@ -106,8 +110,8 @@ def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
     grid, acceptance = _acceptance(arrays, profile)
     sky = SkyToPixel.from_geom(grid, grid.center_skydir.transform_to(spatial.frame))
     fine = 1
-    if "point" not in spatial.tag and spatial.evaluation_bin_size_min is not None:
-        detail = spatial.evaluation_bin_size_min.to_value("deg") / 4
+    if "point" not in spatial.tag and shape.evaluation_bin_size_min is not None:
+        detail = shape.evaluation_bin_size_min.to_value("deg") / 4
         fine = int(np.clip(np.ceil(np.abs(grid.pixel_scales.to_value("deg")).max() / detail), 1, 8))
     coords = sub_pixels(grid, spatial.frame, (0, 0, *grid.data_shape), fine)
     return RegionSource(model, first, band[:, :, None, None], acceptance, sky, coords)

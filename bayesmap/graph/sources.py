@@ -199,7 +199,9 @@ class SplineSource(_Positions):
     dispersion : numpy.ndarray
         ``(n_reco, n_true)``.
     reach : float
-        How far in deg the source may move from its present position; further out the total takes longer.
+        How far in deg the source may move from where it is; further out the total takes longer.
+    at : Mapping of Parameter to float, optional
+        Where it is, in internal units; parameters that are missing have their present values.
     """
 
     def __init__(
@@ -210,9 +212,10 @@ class SplineSource(_Positions):
         dispersion: np.ndarray,
         reco_psf: bool,
         reach: float,
+        at: Values | None = None,
     ) -> None:
         super().__init__([model], sky, dispersion[None], reco_psf)
-        self.stamp, self.nodes, self.reach = stamp, data(stamp.nodes), reach
+        self.stamp, self.nodes, self.reach, self.at = stamp, data(stamp.nodes), reach, dict(at or {})
         self.matrix = np.eye(len(dispersion)) if reco_psf else dispersion
 
     def place(self, values: Values) -> Any:
@@ -237,7 +240,7 @@ class SplineSource(_Positions):
             ``(n_energy, n_lat, n_lon)``.
         """
         spatial = self.models[0].spatial_model
-        place = self.place({p: p.internal for p in spatial.parameters}).eval(mode="FAST_COMPILE")
+        place = self.place({p: self.at.get(p, p.internal) for p in spatial.parameters}).eval(mode="FAST_COMPILE")
         pixels_per_deg = float(np.linalg.norm(self.sky.matrix, axis=1).max())
         weights = np.einsum("ej,eyx->jyx", self.matrix, weights) * exposure
         table = total_table(self.stamp, weights, tuple(place), self.reach * pixels_per_deg)

@@ -27,6 +27,7 @@ from bayesmap.graph.sources import (
     data,
     sub_pixels,
 )
+from bayesmap.graph.values import model_at
 from bayesmap.modeling import FoVBackgroundModel, TemplateNPredModel
 
 __all__ = ["ROUTES", "BackgroundTerm", "Terms", "build_terms"]
@@ -119,6 +120,7 @@ def build_terms(
     tolerance: float = TOLERANCE,
     reach: Mapping[str, float] | None = None,
     irf_position: str = "prior",
+    at: Values | None = None,
 ) -> Terms:
     """Choose a PSF route for each source and compute what does not change.
 
@@ -127,7 +129,7 @@ def build_terms(
     arrays : FoldArrays
         The dataset.
     models : sequence of models
-        Those that apply to it. IRFs are taken at their present positions.
+        Those that apply to it.
     route : {"mixture", "stamp", "fft"} or mapping of model name to one, optional
         Force a route. By default: a Gaussian mixture for points and round Gaussians where it describes the PSF within
         the tolerance, else a B-spline stamp for points and FFT for everything else; sources with all spatial parameters
@@ -135,11 +137,14 @@ def build_terms(
     tolerance : float
         Largest error of a Gaussian mixture, as half the L1 distance of pixel-integrated PSFs.
     reach : mapping of str to float, optional
-        How far, in deg, each model may move or grow from its present position: the margin of FFT windows.
+        How far, in deg, each model may move or grow from where it is: the margin of FFT windows.
     irf_position : {"prior", "source"}
-        "prior": PSF and energy dispersion are those of the present position. "source": those of moving points and round
-        Gaussians follow the position, interpolated linearly between positions around the present one; needs a PSF that
-        a Gaussian mixture describes within the tolerance.
+        "prior": PSF and energy dispersion are those of the place where the source is. "source": those of moving points
+        and round Gaussians follow the position, interpolated linearly between positions around that place; needs a PSF
+        that a Gaussian mixture describes within the tolerance.
+    at : Mapping of Parameter to float, optional
+        Where the sources are, and how large: values of spatial parameters in internal units. Those that are missing
+        have their present values.
 
     Returns
     -------
@@ -158,7 +163,9 @@ def build_terms(
         raise ValueError(f"model {scaled[0].name!r} scales the background of dataset {arrays.name!r}, which has none")
     terms.backgrounds += [_template(arrays, m) for m in models if isinstance(m, TemplateNPredModel)]
     sky_models = [m for m in models if not isinstance(m, FoVBackgroundModel | TemplateNPredModel)]
-    add = partial(_add_sources, route=route, tolerance=tolerance, reach=reach or {}, irf_position=irf_position)
+    add = partial(
+        _add_sources, route=route, tolerance=tolerance, reach=reach or {}, irf_position=irf_position, at=at or {}
+    )
     exposed = [m for m in sky_models if _uses_exposure(arrays, m)]
     add(terms, exposed)
     unexposed = [m for m in sky_models if m not in exposed]
@@ -179,13 +186,14 @@ def _add_sources(
     tolerance: float,
     reach: Mapping[str, float],
     irf_position: str,
+    at: Values,
 ) -> None:
     arrays = terms.arrays
     if arrays.is_region:
-        terms.fixed = [region_source(arrays, m) for m in sky_models]
+        terms.fixed = [region_source(arrays, m, at) for m in sky_models]
         terms.routes = {m.name: ("region", 0.0) for m in sky_models}
         return
-    plans = [_plan(arrays, m, _forced(route, m.name), tolerance) for m in sky_models]
+    plans = [_plan(arrays, m, _forced(route, m.name), tolerance, at) for m in sky_models]
     for plan in plans:
         terms.routes[plan.model.name] = (plan.route, plan.error)
         if plan.route == "fixed":
@@ -194,7 +202,7 @@ def _add_sources(
             stamp = fit_stamp(plan.profile, arrays.pixel_scale, max_half=max(arrays.mask.shape[1:]))
             terms.routes[plan.model.name] = ("stamp", stamp.error)
             distance = reach.get(plan.model.name, 0.0)
-            spline = SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp, arrays.reco_psf, distance)
+            spline = SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp, arrays.reco_psf, distance, at)
             terms.points.append(spline)
         elif plan.route == "mixture" and irf_position == "source" and plan.moves:
             source = _following(arrays, plan, reach.get(plan.model.name, 0.0), tolerance)
@@ -223,9 +231,10 @@ def _forced(route: str | Mapping[str, str] | None, name: str) -> str | None:
 
 @dataclass(eq=False)
 class _Plan:
-    """One source: its route and the IRFs at its position."""
+    """One source: its route, its spatial model where it is (a copy), and the IRFs there."""
 
     model: Any
+    shape: Any
     route: str
     profile: PSFProfile | None
     edisp: np.ndarray
@@ -247,19 +256,20 @@ class _Plan:
         return sky
 
 
-def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) -> _Plan:
+def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float, at: Values) -> _Plan:
     spatial = model.spatial_model
     if spatial is None:
         raise ValueError(f"model {model.name!r} has no spatial model, dataset {arrays.name!r} is a map and needs one")
     use = {"psf": True, "edisp": True, **(getattr(model, "apply_irf", None) or {})}
-    position = getattr(spatial, "position", None) or arrays.geom.center_skydir
+    shape = model_at(spatial, at)
+    position = getattr(shape, "position", None) or arrays.geom.center_skydir
     energy = arrays.energy if arrays.reco_psf else arrays.energy_true
     profile = psf_profile(arrays.psf, position, energy) if use["psf"] and arrays.psf is not None else None
     edisp = arrays.dispersion(position, apply=use["edisp"])
     moving = any(not p.frozen for p in spatial.parameters)
     gaussian = _is_round_gaussian(spatial)
     point = "point" in spatial.tag
-    plan = _Plan(model, "fft", profile, edisp)
+    plan = _Plan(model, shape, "fft", profile, edisp)
     shaped = moving and not _positioned(spatial) and not hasattr(spatial, "lon_0")  # free shape, no position
     if forced == "fixed" or (forced is None and not moving and not gaussian) or not (shaped or _positioned(spatial)):
         if moving:
@@ -338,7 +348,7 @@ def _gaussian_groups(arrays: FoldArrays, plans: list[_Plan]) -> list[SourceGroup
 def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) -> FollowingGaussian:
     if arrays.reco_psf or plan.profile is None:
         raise ValueError(f"dataset {arrays.name!r}: irf_position='source' needs a PSF in true energy")
-    nodes = irf_nodes(arrays, plan.model.spatial_model.position, reach)
+    nodes = irf_nodes(arrays, plan.shape.position, reach)
     if nodes.error > tolerance:
         raise ValueError(
             f"model {plan.model.name!r}, dataset {arrays.name!r}: the PSF between positions is described to "
@@ -348,7 +358,7 @@ def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) 
 
 
 def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
-    spatial, scale = plan.model.spatial_model, arrays.pixel_scale
+    spatial, scale = plan.shape, arrays.pixel_scale
     kernel = 1 if plan.profile is None else kernel_half_width(plan.profile, scale)
     window = _window_of(arrays, spatial, reach, kernel) if _positioned(spatial) else _whole_map(arrays, plan, kernel)
     fine = _sub_pixels_per_axis(spatial, min(scale))

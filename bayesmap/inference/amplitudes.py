@@ -1,17 +1,16 @@
 """Rough amplitudes of all sources together, from the counts: the centres of default priors."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
 
-from bayesmap.graph import background_counts, signal_counts
+from bayesmap.graph import background_counts, model_at, signal_counts
 from bayesmap.inference.listing import is_flux_points, prior_median
 from bayesmap.modeling import FoVBackgroundModel, Parameter, SkyModel
 
-__all__ = ["estimate_amplitudes"]
+__all__ = ["estimate_amplitudes", "linear_parameter"]
 
 NORMS = ("amplitude", "norm")
 NORM_WIDTH = 0.3  # relative width of the default prior of a norm
@@ -82,9 +81,8 @@ class _Table:
         self.known = np.zeros_like(self.counts)
         self.templates: dict[Parameter, np.ndarray] = {}
         for model in models:
-            parameter = _linear(model)
-            with _at_one([] if parameter is None else [parameter]):
-                cube = _cube(dataset, model)
+            parameter = linear_parameter(model)
+            cube = _cube(dataset, model, {} if parameter is None else {parameter: 1.0})
             if cube is None:
                 continue
             if parameter is None:
@@ -95,36 +93,23 @@ class _Table:
             self.known += inside(dataset.background.data)
 
 
-def _cube(dataset: Any, model: Any) -> np.ndarray | None:
+def _cube(dataset: Any, model: Any, values: Mapping[Parameter, float]) -> np.ndarray | None:
     """Predicted counts of a model in all bins; None for a background model of a dataset without background."""
     if not isinstance(model, FoVBackgroundModel):
-        return signal_counts(dataset, [model])[model.name]
+        return signal_counts(dataset, [model], values)[model.name]
     if dataset.background is None or hasattr(dataset, "counts_off"):
         return None
-    return background_counts(dataset, [model])
+    return background_counts(dataset, [model], values)
 
 
-def _linear(model: Any) -> Parameter | None:
+def linear_parameter(model: Any) -> Parameter | None:
     """The free parameter that the counts of a model are proportional to."""
     named = {p.name: p for p in model.spectral_model.parameters if not p.frozen}
     return next((named[name] for name in NORMS if name in named), None)
 
 
 def _sources(dataset: Any, parameter: Parameter) -> list[Any]:
-    return [m for m in dataset.models or [] if isinstance(m, SkyModel) and _linear(m) is parameter]
-
-
-@contextmanager
-def _at_one(parameters: Sequence[Parameter]) -> Iterator[None]:
-    """Give parameters the value one in internal units, and the old values back afterwards."""
-    before = [p.value for p in parameters]
-    try:
-        for p in parameters:
-            p.value = 1.0 / p.scale_to_internal
-        yield
-    finally:
-        for p, value in zip(parameters, before, strict=True):
-            p.value = value
+    return [m for m in dataset.models or [] if isinstance(m, SkyModel) and linear_parameter(m) is parameter]
 
 
 def _fit(tables: Sequence[_Table]) -> dict[Parameter, float]:
@@ -187,11 +172,10 @@ def _from_flux_points(datasets: Sequence[Any], parameter: Parameter) -> float:
     for dataset in datasets:
         if not is_flux_points(dataset) or not _sources(dataset, parameter):
             continue
-        with _at_one([parameter]):
-            unit = sum(dataset.flux_of(m) for m in _sources(dataset, parameter))
+        unit = sum(dataset.flux_of(model_at(m, {parameter: 1.0})) for m in _sources(dataset, parameter))
         measured = dataset.data.dnde.quantity.squeeze().to_value(unit.unit)
         chosen = np.asarray(dataset.mask).ravel() & np.isfinite(measured) & (measured > 0) & (unit.value > 0)
-        share = len({_linear(m) for m in dataset.models} - {None})
+        share = len({linear_parameter(m) for m in dataset.models} - {None})
         ratios += list(measured[chosen] / unit.value[chosen] / share)
     if not ratios:
         return abs(parameter.value) or 1.0 / parameter.scale_to_internal

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesmap.inference.conflict import prior_places
+
 __all__ = ["ConvergenceReport", "convergence_report"]
 
 RHAT, ESS = 1.01, 400.0
@@ -26,6 +28,10 @@ class ConvergenceReport:
         Size of the sample.
     interrupted : bool
         The user stopped the sampler.
+    conflicts : tuple of str
+        A sentence for each parameter about which prior and data disagree: its posterior median is more than 4 prior
+        standard deviations away from the prior median (of priors that are not normal: as improbable as that), where the
+        prior is thin. The sample may be converged all the same.
     """
 
     rhat: dict[str, float]
@@ -35,6 +41,7 @@ class ConvergenceReport:
     n_chain: int
     n_draw: int
     interrupted: bool = False
+    conflicts: tuple[str, ...] = ()
 
     @property
     def converged(self) -> bool:
@@ -80,9 +87,8 @@ class ConvergenceReport:
             f"largest R-hat {self.rhat[worst]:.3f} ({worst}), smallest bulk ESS {self.ess_bulk[least]:.0f} ({least}), "
             f"{self.divergences} divergences"
         )
-        if self.converged:
-            return f"Converged: {size}, {numbers}."
-        return "\n".join([f"Not converged: {size}, {numbers}.", *(f"- {sentence}" for sentence in self.advice)])
+        verdict = "Converged" if self.converged else "Not converged"
+        return "\n".join([f"{verdict}: {size}, {numbers}.", *(f"- {s}" for s in (*self.advice, *self.conflicts))])
 
 
 def convergence_report(tree: xr.DataTree) -> ConvergenceReport:
@@ -117,4 +123,5 @@ def convergence_report(tree: xr.DataTree) -> ConvergenceReport:
         sizes["chain"],
         sizes["draw"],
         bool(tree.attrs.get("interrupted", 0)),
+        tuple(place.sentence for place in prior_places(tree).values() if place.in_conflict),
     )

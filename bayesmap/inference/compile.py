@@ -8,14 +8,14 @@ import numpy as np
 import pymc as pm
 
 from bayesmap.datasets.checks import warn_correlated_off
-from bayesmap.graph import FoldArrays, fold_arrays
+from bayesmap.graph import FoldArrays, fold_arrays, model_at
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import (
     as_datasets,
-    at_prior_centre,
     dataset_models,
     is_flux_points,
     parameter_names,
+    prior_centre,
     prior_median,
 )
 from bayesmap.inference.observed import ObservedCounts, check_off_counts
@@ -112,13 +112,14 @@ def _observed(
     if negative:
         reasons = "; ".join(negative)
         log.warning("dataset %r: every bin is predicted at each step, which is slow, because %s", arrays.name, reasons)
-    with at_prior_centre(models):
-        return ObservedCounts(
-            arrays, models, parameters, not negative, dataset.likelihood, reach=_reach(models), **options
-        )
+    centre = prior_centre(models)
+    reach = _reach(models, centre)
+    return ObservedCounts(
+        arrays, models, parameters, not negative, dataset.likelihood, reach=reach, at=centre, **options
+    )
 
 
-def _reach(models: Sequence[Any]) -> dict[str, float]:
+def _reach(models: Sequence[Any], centre: Mapping[Any, float]) -> dict[str, float]:
     """How far in deg each model may move and grow from the prior centre (99.9 % of each prior)."""
     reach = {}
     for model in models:
@@ -131,9 +132,9 @@ def _reach(models: Sequence[Any]) -> dict[str, float]:
                 continue
             scale = p.scale_to_internal
             if p.name == "lon_0":
-                scale *= float(np.cos(spatial.position.data.lat.rad))
+                scale *= float(np.cos(model_at(spatial, centre).position.data.lat.rad))
             reach[model.name] += abs(_upper_end(p) - prior_median(p)) * scale
-        reach[model.name] += _growth(spatial)
+        reach[model.name] += _growth(spatial, centre)
     return reach
 
 
@@ -143,20 +144,15 @@ def _upper_end(parameter: Any) -> float:
     return float(parameter.prior.quantile(0.999, parameter.unit, lower=lower, upper=upper))
 
 
-def _growth(spatial: Any) -> float:
+def _growth(spatial: Any, centre: Mapping[Any, float]) -> float:
     """How much the evaluation radius (deg) grows when the whole shape goes to the upper ends of its priors."""
-    if spatial.evaluation_radius is None:
+    start = model_at(spatial, centre).evaluation_radius
+    if start is None:
         return 0.0
     shape = [p for p in spatial.parameters if not p.frozen and p.name not in ("lon_0", "lat_0", "phi")]
-    start = spatial.evaluation_radius.to_value("deg")
-    before = [(p, p.value) for p in shape if p.prior.distribution.scipy is not None]
-    try:
-        for p, _ in before:
-            p.value = _upper_end(p)
-        return max(float(spatial.evaluation_radius.to_value("deg") - start), 0.0)
-    finally:
-        for p, value in before:
-            p.value = value
+    upper = {p: _upper_end(p) * p.scale_to_internal for p in shape if p.prior.distribution.scipy is not None}
+    grown = model_at(spatial, {**centre, **upper}).evaluation_radius
+    return max(float((grown - start).to_value("deg")), 0.0)
 
 
 def _check_data(arrays: FoldArrays, likelihood: Likelihood) -> None:

@@ -14,6 +14,7 @@ from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.link.numba.linker import NumbaLinker
 
 from bayesmap.graph.quick import QUICK
+from bayesmap.inference.edges import Edges
 from bayesmap.inference.observed_ops import defined
 from bayesmap.modeling.random_variables import Standardize, offset_names
 
@@ -35,7 +36,8 @@ def _compiled(inputs: list[Any], outputs: list[Any], mode: str | Mode) -> Callab
     with the arguments and the present values of the shared variables. In other modes threads take turns.
     """
     if mode != "NUMBA":
-        function, turn = pytensor.function(inputs, outputs, mode=mode, trust_input=True), threading.Lock()
+        turn = threading.Lock()
+        function = pytensor.function(inputs, outputs, mode=mode, trust_input=True, on_unused_input="ignore")
 
         def one_at_a_time(*arguments: np.ndarray) -> Any:
             with turn:
@@ -68,6 +70,10 @@ class LogDensity:
         Free variables, in the order of the vector.
     reported : list of str
         Variables with a meaning: without the standard variables behind hierarchical and joint priors.
+    index : dict of str to int
+        Place of each scalar free variable in the vector.
+    edges : Edges
+        Where the supports of the parameters behind the unconstrained variables end.
     """
 
     def __init__(self, model: pm.Model, mode: str | Mode = "NUMBA") -> None:
@@ -81,26 +87,30 @@ class LogDensity:
             for rv, value in zip(model.free_RVs, values, strict=True)
             if isinstance(model.rvs_to_transforms[rv], Standardize)
         }
+        sizes = [int(np.prod(np.shape(start[value.name]), dtype=int)) for value in values]
+        firsts = np.cumsum([0, *sizes])
+        self.index = {
+            n: int(i) for n, i, v in zip(self.names, firsts, values, strict=False) if not np.shape(start[v.name])
+        }
+        transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
+        self.edges = Edges([t for t, size in zip(transforms, sizes, strict=True) for _ in range(size)])
         self._start = np.concatenate([np.ravel(start[value.name]) for value in values]).astype("float64")
         theta = pt.vector("theta", dtype="float64", shape=(len(self._start),))
         weight = pt.scalar("jacobian", dtype="float64")
-        pieces, offset = {}, 0
+        pieces: dict[Any, Any] = {}
+        offset = 0
         for value in values:
             shape = np.shape(start[value.name])
             size = int(np.prod(shape, dtype=int))
             pieces[value] = theta[offset : offset + size].reshape(shape) if shape else theta[offset]
             offset += size
+        self._inputs, self._pieces = (theta, weight), pieces
         # The likelihood must enter once: its gradient would be computed for each occurrence.
         likelihood = model.logp(vars=model.observed_RVs)
         prior = model.logp(vars=model.free_RVs + model.potentials, jacobian=False)
         transformed = model.logp(vars=model.free_RVs + model.potentials, jacobian=True)
         density = defined(likelihood + prior + weight * (transformed - prior))
-        # By the parts and not by their vector: one node puts it together, where each slice would need two.
-        gradients = pt.grad(density, values)
-        scalars = all(g.ndim == 0 for g in gradients)
-        gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
-        outputs = clone_replace([density, gradient], replace=pieces, rebuild_strict=False)
-        self._function = _compiled([theta, weight], outputs, mode)
+        self._function = self._with_gradient(density, mode)
         self._jacobian = {True: np.array(1.0), False: np.array(0.0)}
         unknowns = model.replace_rvs_by_values(model.free_RVs + model.deterministics)
         one = clone_replace(unknowns, replace=pieces, rebuild_strict=False)
@@ -115,6 +125,37 @@ class LogDensity:
         offsets = offset_names([v.name for v in model.free_RVs + model.deterministics])
         self.reported = [v.name for v in model.free_RVs + model.deterministics if v.name not in offsets]
         self._expand_names = [v.name for v in model.free_RVs + model.deterministics]
+
+    def _with_gradient(self, scalar: Any, mode: str | Mode) -> Callable[..., Any]:
+        """Compile a scalar of the value variables and its gradient by the vector."""
+        # By the parts and not by their vector: one node puts it together, where each slice would need two.
+        gradients = pt.grad(scalar, list(self._pieces), disconnected_inputs="ignore")
+        scalars = all(g.ndim == 0 for g in gradients)
+        gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
+        outputs = clone_replace([scalar, gradient], replace=self._pieces, rebuild_strict=False)
+        return _compiled(list(self._inputs), outputs, mode)
+
+    def function_of(self, scalar: Any) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """Compile another scalar of the random variables, for a few evaluations.
+
+        Parameters
+        ----------
+        scalar : TensorVariable
+            An expression of the variables of the model.
+
+        Returns
+        -------
+        callable
+            Value and gradient as a function of the unconstrained variables.
+        """
+        [expression] = self.model.replace_rvs_by_values([scalar])
+        function, weight = self._with_gradient(expression, QUICK), np.array(1.0)
+
+        def called(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = function(theta, weight)
+            return float(value), gradient
+
+        return called
 
     @property
     def start(self) -> np.ndarray:

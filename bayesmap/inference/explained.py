@@ -7,9 +7,9 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from bayesmap.graph import FoldArrays
+from bayesmap.graph import FoldArrays, model_at
 from bayesmap.graph.psf.profile import psf_profile
-from bayesmap.inference.listing import prior_median, prior_quantile
+from bayesmap.inference.listing import prior_centre, prior_median, prior_quantile
 from bayesmap.inference.predictor import Predictor
 
 __all__ = ["unexplained"]
@@ -58,8 +58,9 @@ def _within_reach(model: Any, arrays: FoldArrays, reach: float) -> np.ndarray:
     if arrays.is_region:
         return sensitive
     radius = reach + max(arrays.pixel_scale)
-    if spatial.evaluation_radius is not None:
-        radius += spatial.evaluation_radius.to_value("deg")
+    size = model_at(spatial, prior_centre([model])).evaluation_radius
+    if size is not None:
+        radius += size.to_value("deg")
     if arrays.psf is not None:
         radius += psf_profile(arrays.psf, centre, arrays.energy if arrays.reco_psf else arrays.energy_true).rad[-1]
     pixels = arrays.geom.to_image().get_coord().skycoord

@@ -15,8 +15,10 @@ from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
+from bayesmap.inference.observed import ObservedCounts
 from bayesmap.inference.result import ModeResult, build_tree
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
+from bayesmap.inference.starts import starting_points
 from bayesmap.modeling.hyper import hyperparameters_of
 
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
@@ -115,18 +117,21 @@ class CompiledFit:
             False: the mode of the density of the parameters, which is the maximum-likelihood point under flat priors.
             True: the mode in the unconstrained variables of the sampler.
 
+        Returns
+        -------
+        ModeResult
+            Print it: parameters that the data press against an edge of their prior, and those on which the density does
+            not depend at the mode, are named.
+
         Raises
         ------
         RuntimeError
             If no search ends in a maximum.
         """
         density = self._any_density
-        best, rivals = search_modes(density, get_random_state(random_state), searches, jacobian)
+        best, rivals = self._search(density, get_random_state(random_state), searches, jacobian)
         if best is None:
-            raise RuntimeError(
-                "no mode found: no search ended in a maximum with positive curvature. Look at the priors of weakly "
-                f"constrained parameters, or sample with sampler='nutpie'; parameters: {density.names}"
-            )
+            raise RuntimeError(f"no mode found: {_why_none(density)}; parameters: {density.names}")
         return ModeResult.from_laplace(best, rivals, density, self.parameters | self.hyperparameters)
 
     def sample(
@@ -173,10 +178,28 @@ class CompiledFit:
         info |= {"sampler": sampler, "sampling_seconds": round(time.perf_counter() - started, 3)}
         return build_tree(self, run, info)
 
+    def _search(
+        self, density: LogDensity, rng: np.random.Generator, searches: int, jacobian: bool
+    ) -> tuple[Laplace | None, list[Laplace]]:
+        starts = starting_points(density, self._observed, {p: name for name, p in self.parameters.items()})
+        dense = [o for o in self._observed.values() if isinstance(o, ObservedCounts) and not o.nonnegative]
+
+        def barrier() -> Any:
+            return density.function_of(sum(o.margin() for o in dense))
+
+        return search_modes(density, rng, searches, jacobian, starts, barrier if dense else None)
+
     def _whitening(self, rng: np.random.Generator, searches: int) -> tuple[Laplace | None, str]:
-        best, rivals = search_modes(self.density, rng, searches)
+        best, rivals = self._search(self.density, rng, searches, True)
         if best is None:
-            message = "no mode with positive-definite curvature found: plain adaptation from dispersed starts"
+            message = f"no mode found, {_why_none(self.density)}: plain adaptation from dispersed starts"
+        elif best.blocked:
+            message = (
+                "the mode lies on the border of the parameters that are possible, beyond which a prediction of counts "
+                "is negative, and has no Gaussian around it: plain adaptation from dispersed starts. A prior that does "
+                "not reach below zero has no such border"
+            )
+            best = None
         elif rivals:
             points = [self.density.expand(mode.mode) for mode in (best, *rivals)]
             places = "; ".join(", ".join(f"{k}={np.mean(v):.4g}" for k, v in point.items()) for point in points)
@@ -190,6 +213,20 @@ class CompiledFit:
             return best, message
         warnings.warn(message, stacklevel=4)
         return best, message
+
+
+def _why_none(density: LogDensity) -> str:
+    """Why searches found nothing, in words."""
+    if np.isfinite(density(density.start)[0]):
+        return (
+            "no search ended in a maximum with positive curvature. Look at the priors of weakly constrained "
+            "parameters, or sample with sampler='nutpie'"
+        )
+    centre = ", ".join(f"{name}={np.mean(value):.4g}" for name, value in density.expand(density.start).items())
+    return (
+        "the log-posterior is not finite at the prior centre nor around it. Look at priors that are much wider than "
+        f"what the data can tell; the centre is {centre}"
+    )
 
 
 def _as_cubes(given: Any) -> dict[str, np.ndarray]:

@@ -1,7 +1,6 @@
 """Datasets, models and parameters of an analysis, listed once each."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from bayesmap.datasets.from_gammapy import from_gammapy, is_foreign
@@ -10,10 +9,10 @@ from bayesmap.modeling import Models, parameter_names
 __all__ = [
     "as_dataset",
     "as_datasets",
-    "at_prior_centre",
     "dataset_models",
     "is_flux_points",
     "parameter_names",
+    "prior_centre",
     "prior_median",
     "prior_quantile",
 ]
@@ -75,17 +74,7 @@ def prior_quantile(parameter: Any, q: float) -> float:
     return float(prior.quantile(q, parameter.unit, lower=lower, upper=upper))
 
 
-@contextmanager
-def at_prior_centre(models: Sequence[Any]) -> Iterator[None]:
-    """Put spatial parameters at the medians of their priors, and back afterwards."""
-    parameters = {
-        p for m in models if getattr(m, "spatial_model", None) is not None for p in m.spatial_model.parameters
-    }
-    before = {p: p.value for p in parameters}
-    try:
-        for p in parameters:
-            p.value = prior_median(p)
-        yield
-    finally:
-        for p, value in before.items():
-            p.value = value
+def prior_centre(models: Sequence[Any]) -> dict[Any, float]:
+    """Medians of the priors of all spatial parameters, in internal units; of frozen ones their values."""
+    shapes = [m.spatial_model for m in models if getattr(m, "spatial_model", None) is not None]
+    return {p: prior_median(p) * p.scale_to_internal for shape in shapes for p in shape.parameters}

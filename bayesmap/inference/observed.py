@@ -11,7 +11,6 @@ import pytensor.tensor as pt
 from bayesmap.graph import Fold, FoldArrays, Selection, build_terms
 from bayesmap.graph.fold import data
 from bayesmap.inference.explained import unexplained
-from bayesmap.inference.listing import at_prior_centre
 from bayesmap.inference.observed_ops import BinData, DrawnData, defined, defined_gradient, is_cast_of
 from bayesmap.inference.predictor import Predictor
 from bayesmap.io.checks import impossible
@@ -22,6 +21,8 @@ __all__ = ["ObservedCounts", "check_off_counts"]
 
 #: predictions below zero by less than this fraction of the largest are the rounding of a Fourier transform
 ROUNDING = 1e-6
+#: added to predicted counts before a logarithm: bins that nothing reaches count as a constant
+TINY = 1e-300
 
 
 class ObservedCounts:
@@ -173,6 +174,10 @@ class ObservedCounts:
         logp = self.likelihood.logp(pt.maximum(npred, 0), total, bins, latents)
         return pt.switch(npred.min() < -ROUNDING * npred.max(), -np.inf, logp)
 
+    def margin(self) -> Any:
+        """Sum of the logarithms of the predicted counts, symbolic: minus infinity where one is zero, NaN below."""
+        return pt.log(self.fold.at(self.npred.values(self.variables)) + TINY).sum()
+
     def _check_explained(self, counts: np.ndarray) -> None:
         """Counts in a bin where no term ever predicts any make every parameter value impossible."""
         if self.likelihood.allows_negative:
@@ -184,8 +189,7 @@ class ObservedCounts:
             suspicious &= self.arrays.off["alpha"] <= 0
         if not suspicious.any():
             return
-        with at_prior_centre(self.npred.models):
-            bad = np.argwhere(unexplained(suspicious, self.npred, self.arrays, self.reach))
+        bad = np.argwhere(unexplained(suspicious, self.npred, self.arrays, self.reach))
         if len(bad):
             shown = ", ".join(str(tuple(int(i) for i in index)) for index in bad[:5])
             raise ValueError(
@@ -201,6 +205,7 @@ class ObservedCounts:
 
     def register(self, variables: Sequence[Any]) -> Any:
         """Create the observed variable, and the latent ones of the likelihood, in the model of the context."""
+        self.variables = list(variables)
         latents = self.likelihood.latents(self.arrays.name, self.arrays.mask, **self._off())
         arguments = [*variables, *(latents[key] for key in self.likelihood.latent_names)]
         signature = [f"({','.join(f'd{i}_{axis}' for axis in range(a.ndim))})" for i, a in enumerate(arguments)]

@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayesmap._util import check_option, get_random_state, suggest
 from bayesmap.graph import build_terms, fold_arrays
-from bayesmap.inference.listing import as_dataset, at_prior_centre, parameter_names
+from bayesmap.inference.listing import as_dataset, parameter_names, prior_centre
 from bayesmap.inference.predictor import Predictor
 from bayesmap.maps import Map
 from bayesmap.modeling import Models
@@ -119,8 +119,8 @@ def _cubes(
     if num_draws > len(draws):
         raise ValueError(f"num_draws is {num_draws}, the posterior has {len(draws)} draws")
     renamed = {"psf_route": "route", "psf_tolerance": "tolerance"}
-    with at_prior_centre(models):
-        terms = build_terms(fold_arrays(dataset), models, **{renamed.get(k, k): v for k, v in options.items()})
+    options = {renamed.get(k, k): v for k, v in options.items()}
+    terms = build_terms(fold_arrays(dataset), models, at=prior_centre(models), **options)
     predictor = Predictor(terms, models, free)
     for index in rng.choice(len(draws), num_draws, replace=False):
         yield predictor(*draws[index]), index

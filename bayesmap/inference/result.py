@@ -4,13 +4,14 @@ import datetime
 import importlib.metadata
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayesmap import __version__
+from bayesmap.inference.conflict import describe_prior
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
 from bayesmap.inference.samplers import Run
@@ -38,6 +39,16 @@ class ModeResult:
         Gradient evaluations of the search that found it.
     rivals : list of dict
         Values at other modes of comparable mass.
+    units : dict of str
+        Declared units, by variable name.
+    walls : dict of str to float
+        Parameters whose mode lies on an edge of their support, against which the data press them, and that edge. Their
+        errors are the distance at which the profile of the log-density is lower by one half.
+    flat : list of str
+        Parameters on which the log-density does not depend at the mode (a position where the amplitude is zero).
+        Their errors reach to the further end of the support.
+    blocked : bool
+        The mode lies on the border beyond which a prediction of counts would be negative; errors are rough there.
     """
 
     values: dict[str, float]
@@ -47,6 +58,9 @@ class ModeResult:
     evaluations: int
     rivals: list[dict[str, float]]
     units: dict[str, str]
+    walls: dict[str, float] = field(default_factory=dict)
+    flat: list[str] = field(default_factory=list)
+    blocked: bool = False
 
     @classmethod
     def from_laplace(
@@ -65,11 +79,55 @@ class ModeResult:
             step[i] = 1e-4 * best.factor[i, i]
             high, low = (_scalars(density.expand(best.mode + s), shown) for s in (step, -step))
             jacobian[:, i] = [(high[name] - low[name]) / (2 * step[i]) for name in names]
+        held = [*best.walls, *best.flat]
+        jacobian[:, held] = 0.0
         covariance = jacobian @ best.covariance @ jacobian.T
+        of = {index: name for name, index in density.index.items()}
+        for i, value in best.fallen.items():
+            inside = best.mode.copy()
+            inside[i] = value
+            k = names.index(of[i])
+            covariance[k, k] = (_scalars(density.expand(inside), shown)[of[i]] - point[of[i]]) ** 2
+        for i in best.flat:
+            k = names.index(of[i])
+            covariance[k, k] = density.edges.longest(i, point[of[i]]) ** 2
         errors = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
         others = [_scalars(density.expand(rival.mode), shown) for rival in rivals]
         units = {name: str(parameters[name].unit) if name in parameters else "" for name in names}
-        return cls(point, errors, covariance, best.log_density, best.evaluations, others, units)
+        walls = {of[i]: density.edges.edge(i, rising) for i, rising in best.walls.items()}
+        return cls(
+            point,
+            errors,
+            covariance,
+            best.log_density,
+            best.evaluations,
+            others,
+            units,
+            walls,
+            [of[i] for i in best.flat],
+            best.blocked,
+        )
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is special about the mode, a sentence each; empty for a maximum inside of all supports."""
+        remarks = []
+        for name, edge in self.walls.items():
+            remarks.append(
+                f"The mode lies on a wall: {name} is at the edge {f'{edge:.5g} {self.units[name]}'.strip()} of its "
+                "prior or its bounds, and the density still rises towards it. Its error is one-sided."
+            )
+        if self.flat:
+            remarks.append(
+                f"The density does not depend on {', '.join(self.flat)} at the mode: any value within the prior is as "
+                "good."
+            )
+        if self.blocked:
+            remarks.append(
+                "The mode lies on a wall: beyond it a prediction of counts would be negative. Errors are rough; a "
+                "prior that does not reach below zero has its wall where it ends."
+            )
+        return remarks
 
     def __str__(self) -> str:
         width = max(len(name) for name in self.values)
@@ -77,7 +135,7 @@ class ModeResult:
             f"{name:<{width}}  {value:12.5g} +- {self.errors[name]:<10.3g} {self.units[name]}"
             for name, value in self.values.items()
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.remarks])
 
 
 def _scalars(point: dict[str, np.ndarray], names: list[str]) -> dict[str, float]:
@@ -141,7 +199,7 @@ def _describe(fit: Any, name: str) -> dict[str, str]:
     if parameter is None:
         return {"units": ""}
     linked = [m.name for m in fit.models if parameter in set(m.parameters)][1:]
-    attributes = {"units": str(parameter.unit), "prior": str(parameter.prior)}
+    attributes = {"units": str(parameter.unit), "prior": str(parameter.prior), **describe_prior(parameter)}
     return {**attributes, "linked_models": ", ".join(linked)} if linked else attributes
 
 

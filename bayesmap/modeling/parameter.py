@@ -256,6 +256,19 @@ class Parameter(KnownAttributes):
         """Return a parameter of its own with the same data."""
         return copy.copy(self)
 
+    def at(self, value: float) -> Self:
+        """Return a parameter of its own with another value, in the declared unit; this one keeps its value.
+
+        Raises
+        ------
+        ValueError
+            If the value is not finite or outside the bounds.
+        """
+        new, number = copy.copy(self), self._number(value, "value")
+        self._check_bounds(number, self._min, self._max)
+        new._value = number
+        return new
+
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(name={self.name!r}, value={self.value!r}, unit={self.unit.to_string()!r}, "

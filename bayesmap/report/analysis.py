@@ -12,6 +12,7 @@ from bayesmap._files import write_text
 from bayesmap.datasets import Datasets
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference import convergence_report
+from bayesmap.inference.conflict import prior_places
 from bayesmap.modeling import parameter_names
 from bayesmap.report.figures import analysis_figures
 from bayesmap.report.page import Figure, Section, render_page
@@ -173,13 +174,18 @@ def _typeset(text: str) -> str:
 
 def _prior_section(tree: Any, models: Any) -> Section:
     defaults = set(tree.attrs.get("default_priors", "").split(", "))
+    places = prior_places(tree)
     rows = []
     for parameter, name in parameter_names(models).items():
         if name in tree["posterior"].data_vars and parameter.prior is not None:
             origin = "default" if name in defaults else "given"
-            rows.append([name, parameter.prior.summary, _prior_interval(parameter), str(parameter.unit), origin])
-    text = "Weakly informative default priors are made from the data where none is given."
-    return Section("Priors", text, ("parameter", "prior", "central 95 %", "unit", "origin"), rows)
+            shown = [name, parameter.prior.summary, _prior_interval(parameter), str(parameter.unit), origin]
+            rows.append([*shown, _typeset(f"{places[name].distance:+.1f}") if name in places else ""])
+    text = (
+        "Weakly informative default priors are made from the data where none is given. The last column says where the "
+    )
+    text += "posterior median lies in the prior, in standard deviations of a normal distribution."
+    return Section("Priors", text, ("parameter", "prior", "central 95 %", "unit", "origin", "posterior at"), rows)
 
 
 def _prior_interval(parameter: Any) -> str:
