@@ -113,6 +113,10 @@ class SpatialModel(ModelBase):
         """Size over which the model is smooth, the largest sub-pixel of pixel integrals; None for no sub-pixels."""
         return None
 
+    def _rough_pixels(self, image: "WcsGeom") -> np.ndarray | None:
+        """Pixels of an image with edges that `_structure` does not resolve, shape (lat, lon); None for no such edges."""
+        return None
+
     # -- symbolic ---------------------------------------------------------------------------------------------------
     def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
         """Return the radius in deg outside of which the shape is negligible, symbolic; None if it has no edge.
