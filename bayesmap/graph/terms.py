@@ -403,12 +403,50 @@ def _background(arrays: FoldArrays, model: Any) -> BackgroundTerm:
 
 
 def _template(arrays: FoldArrays, model: TemplateNPredModel) -> BackgroundTerm:
+    """Counts of a template in the bins of a dataset: those of the bins that both have."""
     if model.map.geom == arrays.geom:
         cube = np.asarray(model.map.data, dtype="float64")
     else:
-        coords = arrays.geom.get_coord()
-        cube = np.asarray(model.map.interp_by_coord(coords, fill_value=0.0), dtype="float64")
+        cube = np.zeros(arrays.mask.shape)
+        energies, own_energies = _common_bins(arrays, model)
+        pixels = _common_pixels(arrays, model)
+        if pixels is not None:
+            here, there = pixels
+            cube[(energies, *here)] = np.asarray(model.map.data, dtype="float64")[(own_energies, *there)]
     return BackgroundTerm(model.name, cube, arrays.energy, model)
+
+
+def _common_pixels(arrays: FoldArrays, model: TemplateNPredModel) -> Any:
+    """Slices of the pixels that a dataset and a template in counts share, in each of them; None for no pixels."""
+    geom, other = arrays.geom.to_image(), model.map.geom.to_image()
+    if geom == other:
+        return (slice(None), slice(None)), (slice(None), slice(None))
+    if not geom.is_region and not other.is_region and geom.is_aligned(other, 1e-3):
+        try:
+            slices = other.cutout_slices(geom)
+        except ValueError:  # on the same grid, elsewhere
+            return None
+        return slices["parent-slices"], slices["cutout-slices"]
+    raise ValueError(
+        f"model {model.name!r}: its map has other pixels than dataset {arrays.name!r} ({other!r} and {geom!r}); counts "
+        "per pixel cannot be interpolated: give a map on the pixel grid of the dataset (a cutout or a larger map, see "
+        "Map.downsample and Map.upsample), or a TemplateSpatialModel"
+    )
+
+
+def _common_bins(arrays: FoldArrays, model: TemplateNPredModel) -> tuple[slice, slice]:
+    """Slices of the energy bins that a dataset and a template in counts share, in each of them."""
+    edges = np.log(arrays.energy_edges)
+    own = np.log(model.map.geom.axes["energy"].edges.to_value("TeV"))
+    low, high = max(edges[0], own[0]), min(edges[-1], own[-1])
+    parts = [np.flatnonzero((e > low - 1e-6) & (e < high + 1e-6)) for e in (edges, own)]
+    if len(parts[0]) != len(parts[1]) or not np.allclose(edges[parts[0]], own[parts[1]], rtol=0, atol=1e-6):
+        raise ValueError(
+            f"model {model.name!r}: the energy bins of its map are not those of dataset {arrays.name!r}: edges "
+            f"{np.exp(own)} and {np.exp(edges)} TeV; resample the map (Map.resample_axis)"
+        )
+    first, second = (slice(int(p[0]), int(p[-1])) if len(p) > 1 else slice(0, 0) for p in parts)
+    return first, second
 
 
 def selection_data(terms: Terms, selection: Selection) -> dict[str, np.ndarray]:
