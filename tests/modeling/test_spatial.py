@@ -26,8 +26,8 @@ SHAPES += ["GeneralizedGaussianSpatialModel", "GeneralizedGaussianSpatialModel_e
 SHAPES += ["ShellSpatialModel", "Shell2SpatialModel"]
 TEMPLATES = ["TemplateSpatialModel", "TemplateSpatialModel_unnormalised"]
 # Gammapy interpolates templates in single precision; when it normalises, it divides each pixel by its solid angle as if
-# the map held integrals, which changes the shape by the variation of the solid angle (2e-4 over these maps). Its norm is
-# the sum over pixels, ours the integral of what is interpolated: the shapes are compared with Gammapy's norm.
+# the map held integrals, which changes the shape by the variation of the solid angle (2e-4 over these maps). Its norm
+# is the sum over pixels, ours the integral of what is interpolated: the shapes are compared with Gammapy's norm.
 RTOL = {"TemplateSpatialModel": 2.5e-4, "TemplateSpatialModel_unnormalised": 2e-6}
 
 

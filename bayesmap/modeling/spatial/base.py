@@ -114,7 +114,7 @@ class SpatialModel(ModelBase):
         return None
 
     def _rough_pixels(self, image: "WcsGeom") -> np.ndarray | None:
-        """Pixels of an image with edges that `_structure` does not resolve, shape (lat, lon); None for no such edges."""
+        """Pixels of an image with edges that `_structure` does not resolve, shape (lat, lon); None for none."""
         return None
 
     # -- symbolic ---------------------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ class SkyTable:
     """Values between the pixel centres of an image.
 
     Where the four pixels around a position are positive, their logarithms are interpolated linearly; where one of them
-    is zero (or smaller by a factor of `STEEPEST`), the values themselves. In the outer half of the outermost pixels they
-    fall on as they do inside, but do not rise; a map that goes around the sky goes on at its other end.
+    is zero (or smaller by a factor of `STEEPEST`), the values themselves. In the outer half of the outermost pixels
+    they fall on as they do inside, but do not rise; a map that goes around the sky goes on at its other end.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class SkyTable:
         self._geom = geom
 
     def _padded(self, image: np.ndarray, distance: float) -> np.ndarray:
-        """The image with what is a distance in pixels beyond the centres of the outermost pixels."""
+        """The image with one more pixel on each side, at a distance in pixels."""
         rows = _extended(image, distance)
         return np.pad(rows, [(0, 0), (1, 1)], mode="wrap") if self._around else _extended(rows.T, distance).T
 

@@ -32,9 +32,10 @@ class TemplateSpatialModel(SpatialModel):
 
     with the surface brightness :math:`M` of the map; without ``normalize`` it is the model as it is.
     Between the centres of four positive pixels the logarithm of the map is interpolated linearly in pixels, beside a
-    pixel without brightness the map itself; in the outer half of the outermost pixels it falls on as it does inside, but
-    does not rise (a map that goes around the sky goes on at its other end). Between energies, and within the outermost bins, the logarithm is
-    linear in the logarithm of the energy. Outside the pixels and the energy range of the map the model is zero.
+    pixel without brightness the map itself. In the outer half of the outermost pixels it falls on as it does inside,
+    but does not rise; a map that goes around the sky goes on at its other end. Between energies, and within the
+    outermost bins, the logarithm is linear in the logarithm of the energy. Outside the pixels and the energy range of
+    the map the model is zero.
 
     Parameters
     ----------
@@ -57,8 +58,8 @@ class TemplateSpatialModel(SpatialModel):
     -----
     NaNs in the map count as zero, with a warning. The norm is the integral of what is interpolated, at each energy that
     is asked for, so that a template keeps its flux on any pixels. Gammapy divides by the sum of the values and by the
-    solid angle of each pixel instead, which distorts maps whose pixels differ in size; interpolated logarithms then lose
-    1 % of a Gaussian, and most of a map with edges.
+    solid angle of each pixel instead, which distorts maps whose pixels differ in size; interpolated logarithms then
+    lose 1 % of a Gaussian, and most of a map with edges.
     """
 
     tag = "template"
@@ -159,8 +160,8 @@ class TemplateSpatialModel(SpatialModel):
                 raise ValueError("TemplateSpatialModel with an energy axis needs energies")
             coords["energy_true"] = energy
         x, y, *pix = np.broadcast_arrays(*geom.coord_to_pix(coords))
-        inside = np.all([(p >= -0.5) & (p <= n - 0.5) for p, n in zip((x, y, *pix), geom.data_shape[::-1], strict=True)],
-                        axis=0)  # fmt: skip
+        sizes = zip((x, y, *pix), geom.data_shape[::-1], strict=True)
+        inside = np.all([(p >= -0.5) & (p <= n - 0.5) for p, n in sizes], axis=0)
         values = np.zeros(x.shape)
         if self.is_energy_dependent:
             for node in np.unique(pix[0][inside]):

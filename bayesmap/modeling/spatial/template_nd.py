@@ -15,7 +15,7 @@ from bayesmap.maps import MapCoord
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial.base import SpatialModel
 from bayesmap.modeling.spatial.lookup import SkyTable
-from bayesmap.modeling.spectral.interpolate import interpolate, scaled, unscaled
+from bayesmap.modeling.spectral.interpolate import interpolate, scaled
 from bayesmap.units import internal_unit, scale_to_internal
 
 if TYPE_CHECKING:
