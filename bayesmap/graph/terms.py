@@ -14,6 +14,7 @@ from bayesmap.graph.fixed import FixedSource, fixed_source
 from bayesmap.graph.irf_nodes import irf_nodes
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_basis, kernel_half_width
+from bayesmap.graph.psf.hankel import hankel_table, sub_pixel_numbers
 from bayesmap.graph.psf.mixture import Mixture, fit_mixture
 from bayesmap.graph.psf.profile import PSFProfile, psf_profile
 from bayesmap.graph.psf.stamp import fit_stamp
@@ -22,6 +23,7 @@ from bayesmap.graph.sources import (
     FFTSource,
     FollowingGaussian,
     GaussianGroup,
+    RoundSource,
     SourceGroup,
     SplineSource,
     data,
@@ -31,7 +33,7 @@ from bayesmap.modeling import FoVBackgroundModel, TemplateNPredModel
 
 __all__ = ["ROUTES", "BackgroundTerm", "Terms", "build_terms"]
 
-ROUTES = ("mixture", "stamp", "fft", "fixed")
+ROUTES = ("mixture", "stamp", "round", "fft", "fixed")
 TOLERANCE = 1e-3  # largest accepted error of a Gaussian mixture
 
 
@@ -200,6 +202,8 @@ def _add_sources(
                 "(a point or round Gaussian and a PSF that Gaussians describe): freeze its position or use "
                 "irf_position='prior'"
             )
+        elif plan.route == "round":
+            terms.groups.append(_round_source(arrays, plan, reach.get(plan.model.name, 0.0)))
         elif plan.route == "fft":
             fft_source = _fft_source(arrays, plan, reach.get(plan.model.name, 0.0))
             terms.routes[plan.model.name] = ("fft", fft_source.error)
@@ -274,6 +278,8 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
         return plan
     if not moving:
         plan.route = "fixed"
+    elif spatial.is_round and forced != "fft":
+        plan.route = "round"
     return plan
 
 
@@ -351,7 +357,22 @@ def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
     missing = 1 / fine**2 if spatial.is_smooth and plan.profile is not None else 0.0
     basis = kernel_basis(plan.profile, n_energy, scale, missing)
     coords = sub_pixels(arrays.geom, spatial.frame, window, fine)
-    return FFTSource(plan.model, plan.sky(arrays), window, kernel, coords, basis, plan.edisp[None], arrays.reco_psf)
+    source = plan.model, plan.sky(arrays), window, kernel, coords, plan.edisp[None], arrays.reco_psf
+    return FFTSource(*source, basis=basis)
+
+
+def _round_source(arrays: FoldArrays, plan: _Plan, reach: float) -> RoundSource:
+    spatial = plan.model.spatial_model
+    kernel = 1 if plan.profile is None else kernel_half_width(plan.profile, arrays.pixel_scale)
+    window = _window_of(arrays, spatial, reach, kernel)
+    fine = sub_pixel_numbers(arrays.pixel_scale, plan.profile)
+    coords = sub_pixels(arrays.geom, spatial.frame, window, *fine)
+    radius = 1.1 * float(spatial.evaluation_radius.to_value("deg")) + reach
+    n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
+    pixel = float(np.rad2deg(np.sqrt(np.median(coords[2]))))
+    table = hankel_table(plan.profile, n_energy, pixel, radius, kernel * min(arrays.pixel_scale))
+    source = plan.model, plan.sky(arrays), window, kernel, coords, plan.edisp[None], arrays.reco_psf
+    return RoundSource(*source, table=table)
 
 
 def _sub_pixels_per_axis(spatial: Any, pixel: float) -> int:

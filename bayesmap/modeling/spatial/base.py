@@ -181,6 +181,35 @@ class SpatialModel(ModelBase):
         """
         return self.evaluate_graph(lon, lat, self.at_resolution(values, step))
 
+    @property
+    def is_round(self) -> bool:
+        """Whether the shape is a function of the distance from its centre whose `transform_graph` is known."""
+        return False
+
+    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+        """Return the Fourier transform of a round shape, which has no edges and is smooth in all parameters.
+
+        Parameters
+        ----------
+        waves : numpy.ndarray
+            Wave numbers in rad / deg, ascending.
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+        radius : float
+            The shape lies inside of it, in deg.
+
+        Returns
+        -------
+        TensorVariable
+            Of the shape of ``waves``; one, the flux, at wave number zero.
+
+        Raises
+        ------
+        TypeError
+            If the shape has none, see `is_round`.
+        """
+        raise TypeError(f"{type(self).__name__} has no Fourier transform in closed form")
+
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any] | None:
         """Return the widths of a model that is a Gaussian on the sky.
 

@@ -10,10 +10,12 @@ import pytensor.tensor as pt
 from bayesmap.modeling import sphere
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel
+from bayesmap.modeling.spatial.jinc import jinc
 
 __all__ = ["GeneralizedGaussianSpatialModel"]
 
 _TINY = 1e-30
+_LAYERS = 1e-7, 18.0  # of exp(-v): below and above there is nothing
 _GONE = np.log(700.0)  # exp(-700) is nothing, and not yet zero
 # Widths below which sums over a grid jump from point to point, in steps of the grid: about half a step as a standard
 # deviation, which is r_0 / sqrt(2) for the Gaussian (eta = 0.5) and about 1.28 eta r_0 for the edge of a small eta.
@@ -77,6 +79,25 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         power = pt.minimum(0.5 * pt.log(z_square + _TINY) / eta, _GONE)
         area = 2 * np.pi * (sphere.RADIANS * r_0) ** 2 * pt.sqrt(ratio_square) * eta * pt.gamma(2 * eta)
         return pt.exp(-pt.exp(power)) / area
+
+    @property
+    def is_round(self) -> bool:
+        """Whether the eccentricity is fixed at zero."""
+        return self.e.frozen and self.e.value == 0
+
+    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+        """Return the Fourier transform; see `SpatialModel.transform_graph`.
+
+        The shape is a sum of disks: exp(-t^(1/eta)) is the integral of exp(-v) over all v above t^(1/eta).
+        """
+        _, _, r_0, eta, _, _ = self._arguments(values)
+        eta = pt.as_tensor_variable(eta)
+        nodes, weights = np.polynomial.legendre.leggauss(int(max(40, 20 + 0.55 * waves[-1] * radius)))
+        low, high = (pt.exp(eta * np.log(v)) for v in _LAYERS)
+        t = 0.5 * (low + high) + 0.5 * (high - low) * nodes
+        v = pt.exp(pt.log(t) / eta)
+        weights = 0.5 * (high - low) * weights * v * t * pt.exp(-v) / (eta * pt.gamma(1 + 2 * eta))
+        return pt.dot(jinc(r_0 * waves[:, None] * t), weights)
 
     def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
         """The semi-major axis times 1 + 8 eta: all but 1e-3 of the flux for eta = 1, much less below."""

@@ -1,0 +1,147 @@
+r"""Round shapes blurred by round PSFs, as functions of the distance from their centre.
+
+The Fourier transform of a round function is round: a Hankel transform. Those of the shape and of the PSF are multiplied,
+and a Fourier-Bessel series leads back,
+
+.. math::
+    f(s) = \sum_n \frac{T(k_n)\, P(k_n)}{\pi R^2 J_1(j_n)^2} J_0(k_n s), \quad k_n = j_n / R
+
+with the zeros :math:`j_n` of :math:`J_0` and a radius R outside of which there is nothing. All but T is known before
+sampling, so a table of f costs one product of matrices, and nothing depends on where the centre is on the pixel grid.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+from scipy.linalg import solve_banded
+
+from bayesmap.graph.psf.profile import PSFProfile
+
+__all__ = ["HankelTable", "hankel_table", "sub_pixel_numbers"]
+
+_NOTHING = 1e-5  # of the flux: a transform that need not be followed further
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
+_WIDEST, _MOST = 1.2, 4  # sub-pixels in units of the width of the PSF, and their largest number along an axis
+_PER_WAVE = 1.6  # steps of the table times the largest wave number: a third of the width of a Gaussian
+
+
+@dataclass(frozen=True)
+class HankelTable:
+    """What leads from the transform of a shape to its blurred profiles.
+
+    Attributes
+    ----------
+    waves : numpy.ndarray
+        Wave numbers in rad / deg, shape ``(n_wave,)``.
+    blur : numpy.ndarray
+        Transforms of the PSF, with the average over a sub-pixel, shape ``(n_wave, n_energy)``.
+    matrix : numpy.ndarray
+        From transforms of blurred shapes to coefficients of cubic B-splines at the distances -1, 0, 1, ... in steps;
+        shape ``(n_node, n_wave)``, in deg-2.
+    step : float
+        Distance of the nodes in deg.
+    radius : float
+        Outside of it, in deg, there is nothing.
+    """
+
+    waves: np.ndarray
+    blur: np.ndarray
+    matrix: np.ndarray
+    step: float
+    radius: float
+
+
+def _core_width(profile: PSFProfile | None) -> float:
+    """Radius in deg that contains 39 % of the photons (the width of a Gaussian) of the narrowest PSF; zero for none."""
+    if profile is None:
+        return 0.0
+    radii = profile.containment_radius(1 - np.exp(-0.5))
+    return float(radii[radii > 0].min(initial=np.inf)) if np.any(radii > 0) else 0.0
+
+
+def sub_pixel_numbers(scale: tuple[float, float], profile: PSFProfile | None) -> tuple[int, int]:
+    """Return into how many about square sub-pixels, no wider than the narrowest PSF, pixels are divided in x and y."""
+    finest = max(_WIDEST * _core_width(profile), max(scale) / _MOST)
+    n_x, n_y = (int(np.ceil(s / finest - 1e-9)) for s in scale)
+    side = min(scale[0] / n_x, scale[1] / n_y)
+    return int(np.ceil(scale[0] / side - 0.3)), int(np.ceil(scale[1] / side - 0.3))
+
+
+def hankel_table(profile: PSFProfile | None, n_energy: int, pixel: float, radius: float, reach: float) -> HankelTable:
+    """Tabulate the PSF of one position for shapes up to a radius.
+
+    Parameters
+    ----------
+    profile : PSFProfile or None
+        The PSF; none for a perfect instrument.
+    n_energy : int
+        Number of energies.
+    pixel : float
+        Width of the (sub-)pixels in deg.
+    radius : float
+        Largest radius of the shape in deg.
+    reach : float
+        Radius of the PSF in deg; it is cut there, and normalised.
+    """
+    radius = radius + reach + 4 * pixel
+    largest = 12 / pixel
+    waves = _zeros_of_j0(int(np.ceil(largest * radius / np.pi))) / radius
+    seen = np.ones((len(waves), n_energy)) if profile is None else _transform(profile, waves, reach)
+    seen *= _pixel_average(waves, pixel, _core_width(profile))[:, None]
+    important = np.flatnonzero(np.abs(seen).max(axis=1) > _NOTHING)
+    n_wave = int(important[-1]) + 1 if len(important) else 1
+    waves, seen = waves[:n_wave], seen[:n_wave]
+    step = _PER_WAVE / waves[-1]
+    n_node = int(np.ceil(radius / step)) + 1
+    values = special.j0(np.outer(step * np.arange(n_node), waves))
+    values /= np.pi * radius**2 * special.j1(waves * radius) ** 2
+    values[step * np.arange(n_node) >= radius] = 0.0
+    return HankelTable(waves, seen, _spline_coefficients(values), step, radius)
+
+
+def _zeros_of_j0(number: int) -> np.ndarray:
+    """Zeros of the Bessel function of order zero: McMahon's expansion with a step of Newton's method."""
+    zeros = np.pi * (np.arange(1, number + 1) - 0.25)
+    zeros += 1 / (8 * zeros)
+    for _ in range(3):
+        zeros += special.j0(zeros) / special.j1(zeros)
+    return zeros
+
+
+def _pixel_average(waves: np.ndarray, pixel: float, core: float) -> np.ndarray:
+    """Transform of the average over a square, with what is round of it to fourth order.
+
+    Where a PSF is much narrower than the pixels it is smoothed such that sums over pixels stay smooth.
+    """
+    square = (waves * pixel) ** 2
+    smoothing = max(0.25 - 1 / 12 - (core / pixel) ** 2, 0.0)
+    average: np.ndarray = np.exp(-0.5 * square * (1 / 12 + smoothing) - square**2 / 3840)
+    return average
+
+
+def _transform(profile: PSFProfile, waves: np.ndarray, reach: float) -> np.ndarray:
+    """Hankel transforms of profiles, ``(n_wave, n_energy)``, cut at a radius and normalised; zero where empty."""
+    edges = np.unique(np.append(profile.rad[profile.rad < reach], min(reach, profile.rad[-1])))
+    parts = np.maximum(np.ceil(np.diff(edges) * waves[-1] / 4), 1).astype(int)  # long pieces of the table are divided
+    edges = np.concatenate(
+        [low + (high - low) * np.arange(n) / n for low, high, n in zip(edges, edges[1:], parts, strict=False)]
+        + [edges[-1:]]
+    )
+    half = 0.5 * np.diff(edges)
+    radii = (edges[:-1] + half)[:, None] + half[:, None] * _NODES
+    weights = (half[:, None] * _WEIGHTS * 2 * np.pi * radii).ravel()
+    radii = radii.ravel()
+    density = np.array([np.interp(radii, profile.rad, row, right=0.0) for row in profile.density]).T
+    transform = special.j0(np.outer(waves, radii)) @ (weights[:, None] * density)
+    norm = weights @ density
+    return transform / np.where(norm > 0, norm, 1)
+
+
+def _spline_coefficients(values: np.ndarray) -> np.ndarray:
+    """Coefficients of cubic B-splines through values at equal steps from zero, even there, zero beyond the end."""
+    n = len(values)
+    bands = np.array([[0.0, 2.0] + [1.0] * (n - 2), [4.0] * n, [1.0] * n])
+    inner = solve_banded((1, 1), bands, 6 * values)
+    nothing = np.zeros((2, values.shape[1]))
+    return np.concatenate([inner[1:2], inner, nothing])
