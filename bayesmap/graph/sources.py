@@ -16,15 +16,13 @@ from astropy.coordinates import SkyCoord
 from bayesmap.graph.arrays import Values
 from bayesmap.graph.irf_nodes import IRFNodes, interpolate_nodes
 from bayesmap.graph.ops.point import PointCounts, PointTotal
-from bayesmap.graph.ops.profile import ProfileImage
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import KernelBasis, convolve_graph
-from bayesmap.graph.psf.hankel import HankelTable
 from bayesmap.graph.psf.mixture import LOST, Mixture, mixture_stamps
 from bayesmap.graph.psf.stamp import SplineStamp, total_table
 from bayesmap.modeling import sphere
 
-__all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "RoundSource", "SourceGroup", "SplineSource", "data"]
+__all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "SourceGroup", "SplineSource", "WindowSource", "data"]
 
 _TAIL = 1.2  # of the radius of a smooth shape: six standard deviations of a Gaussian
 
@@ -319,42 +317,6 @@ class WindowSource(_Positions):
             low = pt.clip(middle - half, 0, size - 1)
             edges.append((low, pt.clip(middle + half + 1, low + 1, size)))
         return edges[0], edges[1]
-
-
-class RoundSource(WindowSource):
-    """A round shape whose Fourier transform is known, seen through a PSF of any shape.
-
-    The distance of each sub-pixel from the source is exact, and so are, up to the step of a table, the profiles of the
-    blurred shape: no size and no position on the pixel grid is special.
-
-    Parameters
-    ----------
-    model, sky, area, margin, coords, dispersion, reco_psf
-        As for `WindowSource`.
-    table : HankelTable
-        The PSF.
-    """
-
-    def __init__(self, *source: Any, table: HankelTable) -> None:
-        super().__init__(*source)
-        self.table = table
-        self.blur, self.matrix = data(table.blur), data(table.matrix)
-
-    def profiles(self, values: Values) -> Any:
-        """Coefficients of the blurred profiles, ``(n_node, n_energy)``, in sr-1."""
-        transform = self.models[0].spatial_model.transform_graph(self.table.waves, values, self.table.radius)
-        return pt.dot(self.matrix, transform[:, None] * self.blur) / sphere.RADIANS**2
-
-    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
-        """Images of the blurred shape; see :class:`SourceGroup`."""
-        spatial = self.models[0].spatial_model
-        half = pt.ceil(spatial.radius_graph(values) * self.pixels_per_deg) + self.margin + 1
-        rows, columns = self._edges(values, pt.cast(half, "int64"))
-        lon, lat, solid_angle = self._at(rows, columns)
-        distance = sphere.separation(lon, lat, values[spatial.lon_0], values[spatial.lat_0]) / self.table.step
-        flat = distance.shape[0] * distance.shape[1], distance.shape[2]
-        images = ProfileImage()(self.profiles(values), distance.reshape(flat), solid_angle.reshape(flat))
-        return self._stamps(images, rows, columns)
 
 
 class FFTSource(WindowSource):

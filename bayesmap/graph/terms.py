@@ -10,11 +10,12 @@ import pytensor.tensor as pt
 
 from bayesmap._util import check_option
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
+from bayesmap.graph.blurred import EllipticalSource, RoundSource
 from bayesmap.graph.fixed import FixedSource, fixed_source
 from bayesmap.graph.irf_nodes import irf_nodes
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_basis, kernel_half_width
-from bayesmap.graph.psf.hankel import hankel_table, sub_pixel_numbers
+from bayesmap.graph.psf.hankel import cosine_table, hankel_table, sub_pixel_numbers
 from bayesmap.graph.psf.mixture import Mixture, fit_mixture
 from bayesmap.graph.psf.profile import PSFProfile, psf_profile
 from bayesmap.graph.psf.stamp import fit_stamp
@@ -23,7 +24,6 @@ from bayesmap.graph.sources import (
     FFTSource,
     FollowingGaussian,
     GaussianGroup,
-    RoundSource,
     SourceGroup,
     SplineSource,
     data,
@@ -33,7 +33,7 @@ from bayesmap.modeling import FoVBackgroundModel, TemplateNPredModel
 
 __all__ = ["ROUTES", "BackgroundTerm", "Terms", "build_terms"]
 
-ROUTES = ("mixture", "stamp", "round", "fft", "fixed")
+ROUTES = ("mixture", "stamp", "round", "elliptical", "fft", "fixed")
 TOLERANCE = 1e-3  # largest accepted error of a Gaussian mixture
 
 
@@ -202,8 +202,8 @@ def _add_sources(
                 "(a point or round Gaussian and a PSF that Gaussians describe): freeze its position or use "
                 "irf_position='prior'"
             )
-        elif plan.route == "round":
-            terms.groups.append(_round_source(arrays, plan, reach.get(plan.model.name, 0.0)))
+        elif plan.route in ("round", "elliptical"):
+            terms.groups.append(_blurred_source(arrays, plan, reach.get(plan.model.name, 0.0)))
         elif plan.route == "fft":
             fft_source = _fft_source(arrays, plan, reach.get(plan.model.name, 0.0))
             terms.routes[plan.model.name] = ("fft", fft_source.error)
@@ -278,9 +278,19 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
         return plan
     if not moving:
         plan.route = "fixed"
-    elif spatial.is_round and forced != "fft":
-        plan.route = "round"
+    elif forced != "fft" and spatial.axes_graph(_numbers(spatial)) is not None:
+        plan.route = "round" if _is_round(spatial) else "elliptical"
     return plan
+
+
+def _numbers(spatial: Any) -> dict[Any, float]:
+    return {p: p.internal for p in spatial.parameters}
+
+
+def _is_round(spatial: Any) -> bool:
+    """Whether a shape that is a function of an elliptical radius is round whatever its parameters."""
+    ratio = spatial.axes_graph(_numbers(spatial))[0]
+    return isinstance(ratio, float) and ratio == 1.0
 
 
 def _uses_exposure(arrays: FoldArrays, model: Any) -> bool:
@@ -361,7 +371,7 @@ def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
     return FFTSource(*source, basis=basis)
 
 
-def _round_source(arrays: FoldArrays, plan: _Plan, reach: float) -> RoundSource:
+def _blurred_source(arrays: FoldArrays, plan: _Plan, reach: float) -> RoundSource | EllipticalSource:
     spatial = plan.model.spatial_model
     kernel = 1 if plan.profile is None else kernel_half_width(plan.profile, arrays.pixel_scale)
     window = _window_of(arrays, spatial, reach, kernel)
@@ -370,9 +380,11 @@ def _round_source(arrays: FoldArrays, plan: _Plan, reach: float) -> RoundSource:
     radius = 1.1 * float(spatial.evaluation_radius.to_value("deg")) + reach
     n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
     pixel = float(np.rad2deg(np.sqrt(np.median(coords[2]))))
-    table = hankel_table(plan.profile, n_energy, pixel, radius, kernel * min(arrays.pixel_scale))
+    psf = plan.profile, n_energy, pixel, radius, kernel * min(arrays.pixel_scale)
     source = plan.model, plan.sky(arrays), window, kernel, coords, plan.edisp[None], arrays.reco_psf
-    return RoundSource(*source, table=table)
+    if plan.route == "round":
+        return RoundSource(*source, table=hankel_table(*psf))
+    return EllipticalSource(*source, table=cosine_table(*psf))
 
 
 def _sub_pixels_per_axis(spatial: Any, pixel: float) -> int:

@@ -181,13 +181,24 @@ class SpatialModel(ModelBase):
         """
         return self.evaluate_graph(lon, lat, self.at_resolution(values, step))
 
-    @property
-    def is_round(self) -> bool:
-        """Whether the shape is a function of the distance from its centre whose `transform_graph` is known."""
-        return False
+    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any] | None:
+        """Return the axes of a shape that is a function of an elliptical radius, and has a `transform_graph`.
+
+        Parameters
+        ----------
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+
+        Returns
+        -------
+        tuple of tensor or float, or None
+            Ratio of the minor to the major axis, the number one for a shape that is always round, and position angle
+            of the major axis in deg from North to East; None for other shapes.
+        """
+        return None
 
     def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
-        """Return the Fourier transform of a round shape, which has no edges and is smooth in all parameters.
+        """Return the Fourier transform along the major axis, which has no edges and is smooth in all parameters.
 
         Parameters
         ----------
@@ -206,7 +217,7 @@ class SpatialModel(ModelBase):
         Raises
         ------
         TypeError
-            If the shape has none, see `is_round`.
+            If it is not known, see `axes_graph`.
         """
         raise TypeError(f"{type(self).__name__} has no Fourier transform in closed form")
 
@@ -305,3 +316,10 @@ class SpatialModel(ModelBase):
 
         center = SkyCoord(0 * u.deg, 0 * u.deg, frame=self.frame)
         return RectangleSkyRegion(center=center, width=360 * u.deg, height=180 * u.deg, **kwargs)
+
+
+def elliptical_axes(model: Any, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+    """Return `SpatialModel.axes_graph` of a shape with eccentricity ``e`` and position angle ``phi``."""
+    if model.e.frozen and model.e.value == 0:
+        return 1.0, 0.0
+    return pt.sqrt(pt.maximum(1 - pt.as_tensor_variable(values[model.e]) ** 2, 1e-8)), values[model.phi]

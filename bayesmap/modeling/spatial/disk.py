@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 
 from bayesmap.modeling import sphere
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.spatial.base import SpatialModel
+from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
 from bayesmap.modeling.spatial.jinc import jinc
 
 __all__ = ["DiskSpatialModel"]
@@ -71,22 +71,21 @@ class DiskSpatialModel(SpatialModel):
         step = (sphere.separation(lon, lat, lon_0, lat_0) - radius) / (radius * edge_width)
         return _norm(sphere.RADIANS * r_0, ratio_square) * 0.5 * pt.erfc(_EDGE * step)
 
-    @property
-    def is_round(self) -> bool:
-        """Whether the eccentricity is fixed at zero."""
-        return self.e.frozen and self.e.value == 0
+    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+        """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
+        return elliptical_axes(self, values)
 
     def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
         """Return the Fourier transform, 2 J1(q) / q of a sharp disk; see `SpatialModel.transform_graph`.
 
         A soft edge is an average over disks whose radii have a normal distribution.
         """
-        _, _, r_0, _, _, edge_width = self._arguments(values)
+        _, _, r_0, *_, edge_width = self._arguments(values)
         softest = self.edge_width.value if self.edge_width.frozen else 1.0
         phase = waves[-1] * radius * softest / (np.sqrt(2) * _EDGE)
         radii, weights = _soft_edge(edge_width, phase)
-        half = pt.maximum(0.5 * sphere.RADIANS * r_0, 1e-8)
-        curved = (half / pt.sin(half)) ** 2  # the norm is that of the sphere
+        size, ratio = pt.maximum(sphere.RADIANS * r_0, 1e-8), self.axes_graph(values)[0]
+        curved = _norm(size, ratio**2) * np.pi * size**2 * ratio  # the norm is that of the sphere
         return curved * (weights * radii**2 * jinc(waves[:, None] * r_0 * radii)).sum(axis=-1)
 
     def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
@@ -129,8 +128,8 @@ def _soft_edge(edge_width: Any, phase: float) -> tuple[Any, Any]:
     ``phase`` is how far in rad the fastest oscillation turns within one standard deviation of the edge.
     """
     sigma = edge_width / (np.sqrt(2) * _EDGE)
-    if phase < 1:  # Gauss-Hermite: exact to 1e-6
-        nodes, weights = np.polynomial.hermite_e.hermegauss(7)
+    if phase < 1:  # Gauss-Hermite: exact to 1e-6 of the flux
+        nodes, weights = np.polynomial.hermite_e.hermegauss(3 if phase < 0.3 else 7)
         return 1 + sigma * nodes, weights / weights.sum()
     nodes, weights = np.polynomial.legendre.leggauss(int(20 + 4 * phase))
     low = pt.maximum(-5.0, -1 / pt.as_tensor_variable(sigma))  # no negative radii

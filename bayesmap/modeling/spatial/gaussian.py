@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 
 from bayesmap.modeling import sphere
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.spatial.base import SpatialModel
+from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
 
 __all__ = ["GaussianSpatialModel"]
 
@@ -105,6 +105,14 @@ class GaussianSpatialModel(SpatialModel):
         """Return values with a minor axis that a grid can see; see `SpatialModel.at_resolution`."""
         ratio = pt.sqrt(1 - pt.as_tensor_variable(values[self.e]) ** 2)
         return {**values, self.sigma: pt.maximum(values[self.sigma], _NARROWEST * step / ratio)}
+
+    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+        """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
+        return elliptical_axes(self, values)
+
+    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+        """Return the Fourier transform, a Gaussian; see `SpatialModel.transform_graph`."""
+        return pt.exp(-0.5 * (waves * values[self.sigma]) ** 2)
 
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
         """Return the widths and the angle; see `SpatialModel.gaussian_graph`."""

@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 
 from bayesmap.modeling import sphere
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.spatial.base import SpatialModel
+from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
 from bayesmap.modeling.spatial.jinc import jinc
 
 __all__ = ["GeneralizedGaussianSpatialModel"]
@@ -80,10 +80,9 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         area = 2 * np.pi * (sphere.RADIANS * r_0) ** 2 * pt.sqrt(ratio_square) * eta * pt.gamma(2 * eta)
         return pt.exp(-pt.exp(power)) / area
 
-    @property
-    def is_round(self) -> bool:
-        """Whether the eccentricity is fixed at zero."""
-        return self.e.frozen and self.e.value == 0
+    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+        """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
+        return elliptical_axes(self, values)
 
     def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
         """Return the Fourier transform; see `SpatialModel.transform_graph`.

@@ -25,10 +25,9 @@ class _Shell(SpatialModel):
         inner, width = shape
         return inner, width
 
-    @property
-    def is_round(self) -> bool:
-        """True."""
-        return True
+    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+        """Return the axes of a round shape; see `SpatialModel.axes_graph`."""
+        return 1.0, 0.0
 
     def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
         """Return the Fourier transform; see `SpatialModel.transform_graph`.
