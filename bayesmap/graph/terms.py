@@ -10,12 +10,11 @@ import pytensor.tensor as pt
 
 from bayesmap._util import check_option
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
-from bayesmap.graph.blurred import EllipticalSource, RoundSource
+from bayesmap.graph.blurred import blurred_source, is_blurred, is_round, window_of
 from bayesmap.graph.fixed import FixedSource, fixed_source
 from bayesmap.graph.irf_nodes import irf_nodes
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_basis, kernel_half_width
-from bayesmap.graph.psf.hankel import cosine_table, hankel_table, sub_pixel_numbers
 from bayesmap.graph.psf.mixture import Mixture, fit_mixture
 from bayesmap.graph.psf.profile import PSFProfile, psf_profile
 from bayesmap.graph.psf.stamp import fit_stamp
@@ -185,7 +184,7 @@ def _add_sources(
     for plan in plans:
         terms.routes[plan.model.name] = (plan.route, plan.error)
         if plan.route == "fixed":
-            terms.fixed.append(fixed_source(arrays, plan.model, plan.profile, plan.edisp))
+            terms.fixed.append(fixed_source(arrays, plan.model, plan.profile, plan.edisp, plan.sky(arrays)))
         elif plan.route == "stamp" and not (irf_position == "source" and plan.moves):
             stamp = fit_stamp(plan.profile, arrays.pixel_scale, max_half=max(arrays.mask.shape[1:]))
             terms.routes[plan.model.name] = ("stamp", stamp.error)
@@ -203,7 +202,9 @@ def _add_sources(
                 "irf_position='prior'"
             )
         elif plan.route in ("round", "elliptical"):
-            terms.groups.append(_blurred_source(arrays, plan, reach.get(plan.model.name, 0.0)))
+            distance = reach.get(plan.model.name, 0.0)
+            source = blurred_source(arrays, plan.model, plan.sky(arrays), plan.profile, plan.edisp, distance)
+            terms.groups.append(source)
         elif plan.route == "fft":
             fft_source = _fft_source(arrays, plan, reach.get(plan.model.name, 0.0))
             terms.routes[plan.model.name] = ("fft", fft_source.error)
@@ -278,19 +279,9 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
         return plan
     if not moving:
         plan.route = "fixed"
-    elif forced != "fft" and spatial.axes_graph(_numbers(spatial)) is not None:
-        plan.route = "round" if _is_round(spatial) else "elliptical"
+    elif forced != "fft" and is_blurred(spatial):
+        plan.route = "round" if is_round(spatial) else "elliptical"
     return plan
-
-
-def _numbers(spatial: Any) -> dict[Any, float]:
-    return {p: p.internal for p in spatial.parameters}
-
-
-def _is_round(spatial: Any) -> bool:
-    """Whether a shape that is a function of an elliptical radius is round whatever its parameters."""
-    ratio = spatial.axes_graph(_numbers(spatial))[0]
-    return isinstance(ratio, float) and ratio == 1.0
 
 
 def _uses_exposure(arrays: FoldArrays, model: Any) -> bool:
@@ -360,7 +351,7 @@ def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) 
 def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
     spatial, scale = plan.model.spatial_model, arrays.pixel_scale
     kernel = 1 if plan.profile is None else kernel_half_width(plan.profile, scale)
-    window = _window_of(arrays, spatial, reach, kernel) if _positioned(spatial) else _whole_map(arrays, plan, kernel)
+    window = window_of(arrays, spatial, reach, kernel) if _positioned(spatial) else _whole_map(arrays, plan, kernel)
     fine = _sub_pixels_per_axis(spatial, min(scale))
     n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
     # Samples of a smooth shape have no average over a sub-pixel: the kernel keeps it. Edges have been widened instead.
@@ -369,22 +360,6 @@ def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
     coords = sub_pixels(arrays.geom, spatial.frame, window, fine)
     source = plan.model, plan.sky(arrays), window, kernel, coords, plan.edisp[None], arrays.reco_psf
     return FFTSource(*source, basis=basis)
-
-
-def _blurred_source(arrays: FoldArrays, plan: _Plan, reach: float) -> RoundSource | EllipticalSource:
-    spatial = plan.model.spatial_model
-    kernel = 1 if plan.profile is None else kernel_half_width(plan.profile, arrays.pixel_scale)
-    window = _window_of(arrays, spatial, reach, kernel)
-    fine = sub_pixel_numbers(arrays.pixel_scale, plan.profile)
-    coords = sub_pixels(arrays.geom, spatial.frame, window, *fine)
-    radius = 1.1 * float(spatial.evaluation_radius.to_value("deg")) + reach
-    n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
-    pixel = float(np.rad2deg(np.sqrt(np.median(coords[2]))))
-    psf = plan.profile, n_energy, pixel, radius, kernel * min(arrays.pixel_scale)
-    source = plan.model, plan.sky(arrays), window, kernel, coords, plan.edisp[None], arrays.reco_psf
-    if plan.route == "round":
-        return RoundSource(*source, table=hankel_table(*psf))
-    return EllipticalSource(*source, table=cosine_table(*psf))
 
 
 def _sub_pixels_per_axis(spatial: Any, pixel: float) -> int:
@@ -410,19 +385,6 @@ def _whole_map(arrays: FoldArrays, plan: _Plan, kernel: int) -> tuple[int, int, 
         )
     n_lat, n_lon = arrays.mask.shape[1:]
     return -kernel, -kernel, n_lat + 2 * kernel, n_lon + 2 * kernel
-
-
-def _window_of(arrays: FoldArrays, spatial: Any, reach: float, kernel: int) -> tuple[int, int, int, int]:
-    """Largest window that a shape with a position can have: first row and column, height and width."""
-    scale = arrays.pixel_scale
-    x, y = (float(v) for v in arrays.geom.wcs.world_to_pixel(spatial.position.transform_to(arrays.geom.frame)))
-    radius = float(spatial.evaluation_radius.to_value("deg")) + reach
-    n_lat, n_lon = arrays.mask.shape[1:]
-    half = [int(np.ceil(radius / s)) + kernel + 1 for s in scale]
-    # What lies further from the map than the kernel reaches cannot be seen.
-    x0, x1 = max(round(x) - half[0], -2 * kernel), min(round(x) + half[0] + 1, n_lon + 2 * kernel)
-    y0, y1 = max(round(y) - half[1], -2 * kernel), min(round(y) + half[1] + 1, n_lat + 2 * kernel)
-    return y0, x0, max(y1 - y0, 1), max(x1 - x0, 1)
 
 
 def _background(arrays: FoldArrays, model: Any) -> BackgroundTerm:
