@@ -69,7 +69,16 @@ def shapes() -> dict[str, Any]:
             shape.e.frozen = shape.phi.frozen = False
     made["disk 0.2, edge free"].edge_width.frozen = False
     made["sphere 0.3"].eta.frozen = True
+    for binsz, r in ((0.02, 0.01), (0.05, 0.2), (0.15, 0.5)):
+        made[f"template of a disk {r}, pixels {binsz}"] = template(binsz, r)
     return made
+
+
+def template(binsz: float, radius: float) -> Any:
+    """A disk in the pixels of a map; its position is frozen, so only the flux can be biased."""
+    geom = WcsGeom.create(skydir=(LON + 0.013, LAT + 0.007), npix=31, binsz=binsz, frame="galactic", proj="TAN")
+    data = (geom.separation(geom.center_skydir).to_value("deg") < radius).astype(float)
+    return bm.TemplateSpatialModel(Map.from_geom(geom, data=data, unit="sr-1"))
 
 
 def make_dataset(psf: float, npix: int = 81, pixel: float = PIXEL) -> MapDataset:
@@ -110,6 +119,29 @@ def _nodes(shape: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def right_counts(shape: Any, geom: Any, psf: float, counts: float = COUNTS) -> np.ndarray:
     """Counts per pixel of a shape behind a Gaussian PSF, by quadrature over the shape."""
+    lon, lat, share = _over_template(shape) if isinstance(shape, bm.TemplateSpatialModel) else _over_shape(shape)
+    sky = SkyCoord(lon, lat, unit="deg", frame=shape.frame)
+    x, y = (pix.ravel() for pix in geom.to_image().coord_to_pix(sky))
+    width = np.sqrt(2) * psf / float(np.abs(geom.pixel_scales.to_value("deg")).mean())
+    across, along = (
+        np.diff(0.5 * erf((np.arange(n + 1) - 0.5 - pix[:, None]) / width), axis=1)
+        for n, pix in zip(geom.to_image().npix, (x, y), strict=True)
+    )
+    image: np.ndarray = counts * (along.T * share) @ across
+    return image
+
+
+def _over_template(shape: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions and shares of the flux of 12 x 12 midpoints in each pixel of a template."""
+    grid = shape.map.geom.upsample(12)
+    lon, lat = shape._lonlat(grid.get_coord().skycoord)
+    share = shape(lon * u.deg, lat * u.deg) * grid.solid_angle()
+    bright = share.value > 0
+    return lon[bright], lat[bright], share.to_value("")[bright]
+
+
+def _over_shape(shape: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions and shares of the flux of the nodes of a shape."""
     z, weight = _nodes(shape)
     angles = 2 * np.pi * (np.arange(240) + 0.5) / 240
     size = {"gauss": "sigma", "gauss-general": "r_0", "disk": "r_0", "shell2": "r_0"}.get(shape.tag[-1])
@@ -124,14 +156,7 @@ def right_counts(shape: Any, geom: Any, psf: float, counts: float = COUNTS) -> n
     sky = shape.position.directional_offset_by((angles + turn) * u.rad, separation * u.rad)
     lon, lat = shape._lonlat(sky)
     share = (shape(lon * u.deg, lat * u.deg).to_value("sr-1") * area).ravel()
-    x, y = (pix.ravel() for pix in geom.to_image().coord_to_pix(sky))
-    width = np.sqrt(2) * psf / float(np.abs(geom.pixel_scales.to_value("deg")).mean())
-    across, along = (
-        np.diff(0.5 * erf((np.arange(n + 1) - 0.5 - pix[:, None]) / width), axis=1)
-        for n, pix in zip(geom.to_image().npix, (x, y), strict=True)
-    )
-    image: np.ndarray = counts * (along.T * share) @ across
-    return image
+    return lon.ravel(), lat.ravel(), share
 
 
 def predictions(dataset: MapDataset, shape: Any, counts: float, route: str | None) -> tuple[Any, np.ndarray]:
@@ -165,7 +190,8 @@ def bias(
     worst, which, pixels = 0.0, "", 0.0
     function = None
     for phase in phases:
-        shape.position = SkyCoord.from_pixel(npix // 2 + phase[0], npix // 2 + phase[1], geom.wcs)
+        if not isinstance(shape, bm.TemplateSpatialModel):
+            shape.position = SkyCoord.from_pixel(npix // 2 + phase[0], npix // 2 + phase[1], geom.wcs)
         if function is None:
             function, _ = predictions(dataset, shape, counts, route)
         start = np.array([p.internal for p in shape.parameters if not p.frozen] + [1.0])

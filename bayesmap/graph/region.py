@@ -25,6 +25,8 @@ __all__ = ["BlurredRegionSource", "RegionSource", "point_containment", "region_s
 N_AZIMUTH = 720
 #: pixels on a side of the grid around a region, at most
 MAX_PIXELS = 400
+#: pixels that touch a region, at least
+MIN_TOUCHED = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +139,14 @@ def _blurred(
     """A source on the pixels of a grid that touch the region, and the shares of these that lie in it."""
     image, spatial = arrays.geom.to_image(), model.spatial_model
     width = image.width.to_value("deg")
-    pixel = max(min(float(image.binsz_wcs.to_value("deg").min()), width.min() / 60), width.max() / MAX_PIXELS)
-    grid = image.to_binsz_wcs(pixel * u.deg).to_wcs_geom()
-    weights = grid.region_weights([image.region]).data.astype(float)
-    touched = weights > 0
+    pixel = max(min(float(image.binsz_wcs.to_value("deg").min()), width.min() / 40), width.max() / MAX_PIXELS)
+    for _ in range(8):
+        grid = image.to_binsz_wcs(pixel * u.deg).to_wcs_geom()
+        weights = grid.region_weights([image.region]).data.astype(float)
+        touched = weights > 0
+        if touched.sum() >= MIN_TOUCHED:
+            break
+        pixel *= max(np.sqrt(touched.sum() / (2 * MIN_TOUCHED)), 0.1)
     scale = tuple(float(s) for s in np.abs(grid.pixel_scales.to_value("deg")))
     fine = sub_pixel_numbers((scale[0], scale[1]), profile)
     coords = tuple(c[touched][None] for c in sub_pixels(grid, spatial.frame, (0, 0, *grid.data_shape), *fine))

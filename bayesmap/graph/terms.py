@@ -123,10 +123,11 @@ def build_terms(
         The dataset.
     models : sequence of models
         Those that apply to it. IRFs are taken at their present positions.
-    route : {"mixture", "stamp", "fft"} or mapping of model name to one, optional
+    route : {"mixture", "stamp", "round", "elliptical", "fft"} or mapping of model name to one, optional
         Force a route. By default: a Gaussian mixture for points and round Gaussians where it describes the PSF within
-        the tolerance, else a B-spline stamp for points and FFT for everything else; sources with all spatial parameters
-        frozen that are neither points nor round Gaussians are computed once ("fixed").
+        the tolerance, else a B-spline stamp for points; tables of the blurred shape for others whose Fourier transform
+        is known ("round", "elliptical"), FFT for everything else; sources with all spatial parameters frozen that are
+        neither points nor round Gaussians are computed once ("fixed").
     tolerance : float
         Largest error of a Gaussian mixture, as half the L1 distance of pixel-integrated PSFs.
     reach : mapping of str to float, optional
@@ -281,6 +282,8 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float) 
         plan.route = "fixed"
     elif forced != "fft" and is_blurred(spatial):
         plan.route = "round" if is_round(spatial) else "elliptical"
+    if forced in ("round", "elliptical") and plan.route != forced:
+        raise ValueError(f"model {model.name!r}: its shape takes the route {plan.route!r}, it cannot take {forced!r}")
     return plan
 
 
