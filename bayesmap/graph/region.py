@@ -5,6 +5,7 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 from scipy.signal import fftconvolve
@@ -17,12 +18,15 @@ from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import sub_pixel_numbers
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, psf_profile
+from bayesmap.graph.quick import QUICK
 from bayesmap.graph.sources import sub_pixels
 
 __all__ = ["BlurredRegionSource", "RegionSource", "point_containment", "region_source"]
 
 #: directions in which the edge of a region is looked for around a point source
 N_AZIMUTH = 720
+#: rings into which a step in radius is divided where the edge of a region is met
+N_RINGS = 32
 #: pixels on a side of the grid around a region, at most
 MAX_PIXELS = 400
 #: pixels that touch a region, at least
@@ -113,7 +117,7 @@ def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
     _require_area(arrays)
     profile = psf_profile(arrays.psf, position, arrays.energy if arrays.reco_psf else arrays.energy_true)
     if all(p.frozen for p in spatial.parameters):
-        seen = _frozen_containment(arrays, spatial, profile, position)
+        seen = _frozen_containment(arrays, model, profile, edisp, position)
         band = band * (seen[:, None] if arrays.reco_psf else seen[columns])
         return FixedSource(model, first, band[:, :, None, None])
     if arrays.reco_psf:
@@ -151,7 +155,7 @@ def _blurred(
     fine = sub_pixel_numbers((scale[0], scale[1]), profile)
     coords = tuple(c[touched][None] for c in sub_pixels(grid, spatial.frame, (0, 0, *grid.data_shape), *fine))
     sky = SkyToPixel.from_geom(grid, grid.center_skydir.transform_to(spatial.frame))
-    source = model, sky, (0, 0, 1, int(touched.sum())), 0, coords, edisp[None], False
+    source = model, sky, (0, 0, 1, int(touched.sum())), 0, coords, edisp[None], arrays.reco_psf
     # from anywhere the region can be reached: the tables need not end
     reach = float(profile.containment_radius(1 - 1e-4).max())
     return with_tables(source, profile, reach, reach=float(width.max())), weights[touched]
@@ -165,10 +169,18 @@ def _require_area(arrays: FoldArrays) -> None:
         )
 
 
-def _frozen_containment(arrays: FoldArrays, spatial: Any, profile: PSFProfile, position: SkyCoord) -> np.ndarray:
+def _frozen_containment(
+    arrays: FoldArrays, model: Any, profile: PSFProfile, edisp: np.ndarray, position: SkyCoord
+) -> np.ndarray:
     """Share of the flux that falls into the region, per energy of the profile."""
+    spatial = model.spatial_model
     if "point" in spatial.tag:
         return point_containment(profile, position, arrays.geom)
+    if is_blurred(spatial):
+        source, weights = _blurred(arrays, model, profile, edisp)
+        values = {p: p.internal for p in spatial.parameters}
+        seen: np.ndarray = pytensor.function([], source.everywhere(values) @ weights, mode=QUICK)()
+        return seen
     grid, acceptance = _acceptance(arrays, profile)
     geom = grid
     if getattr(spatial, "is_energy_dependent", False):
@@ -196,11 +208,23 @@ def point_containment(profile: PSFProfile, position: SkyCoord, geom: Any) -> np.
         Shape ``(n_energy,)``.
     """
     radii, cumulative = profile.cumulative()
-    middle = 0.5 * (radii[1:] + radii[:-1])
-    azimuth = (np.arange(N_AZIMUTH) + 0.5) * 2 * np.pi / N_AZIMUTH
-    points = position.directional_offset_by(azimuth[:, None] * u.rad, middle * u.deg)
-    inside = np.asarray(geom.to_image().contains(points), dtype=float).mean(axis=0)
-    contained: np.ndarray = np.diff(cumulative, axis=1) @ inside
+
+    def inside(distance: np.ndarray) -> np.ndarray:
+        """Share of the directions in which the region is met at some distances."""
+        azimuth = (np.arange(N_AZIMUTH) + 0.5) * 2 * np.pi / N_AZIMUTH
+        points = position.directional_offset_by(azimuth[:, None] * u.rad, distance * u.deg)
+        share: np.ndarray = np.asarray(geom.to_image().contains(points), dtype=float).mean(axis=0)
+        return share
+
+    share = inside(0.5 * (radii[1:] + radii[:-1]))
+    steps = np.abs(np.diff(share, prepend=share[0], append=share[-1])) > 0.02
+    coarse = np.flatnonzero(steps[1:] | steps[:-1])  # where the edge of the region is met: finer rings
+    if len(coarse):
+        parts = (np.arange(N_RINGS) + 0.5) / N_RINGS
+        rings = radii[coarse, None] + np.diff(radii)[coarse, None] * parts
+        weight = rings / rings.sum(axis=1, keepdims=True)
+        share[coarse] = (inside(rings.ravel()).reshape(rings.shape) * weight).sum(axis=1)
+    contained: np.ndarray = np.diff(cumulative, axis=1) @ share
     return contained
 
 

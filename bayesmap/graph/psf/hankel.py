@@ -20,11 +20,12 @@ from scipy.linalg import solve_banded
 
 from bayesmap.graph.psf.profile import PSFProfile
 
-__all__ = ["CosineTable", "HankelTable", "cosine_table", "hankel_table", "sub_pixel_numbers"]
+__all__ = ["CosineTable", "HankelTable", "core_width", "cosine_table", "hankel_table", "sub_pixel_numbers"]
 
 _NOTHING = 1e-5  # of the flux: a transform that need not be followed further
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
-_WIDEST, _MOST = 1.2, 4  # sub-pixels in units of the width of the PSF, and their largest number along an axis
+_WIDEST, _MOST = 1.2, 6  # sub-pixels in units of the width of the PSF, and their largest number along an axis
+_SMOOTH = 0.64  # sub-pixels: width of what sums over their centres do not see the grid of, to 1e-3
 _PER_RADIUS = 0.5  # steps in wave number times the radius, for transforms of elliptical shapes
 _PER_WAVE = 1.6  # steps of the table times the largest wave number: a third of the width of a Gaussian
 
@@ -55,7 +56,7 @@ class HankelTable:
     radius: float
 
 
-def _core_width(profile: PSFProfile | None) -> float:
+def core_width(profile: PSFProfile | None) -> float:
     """Radius in deg that contains 39 % of the photons (the width of a Gaussian) of the narrowest PSF; zero for none."""
     if profile is None:
         return 0.0
@@ -65,7 +66,7 @@ def _core_width(profile: PSFProfile | None) -> float:
 
 def sub_pixel_numbers(scale: tuple[float, float], profile: PSFProfile | None) -> tuple[int, int]:
     """Return into how many about square sub-pixels, no wider than the narrowest PSF, pixels are divided in x and y."""
-    finest = max(_WIDEST * _core_width(profile), max(scale) / _MOST)
+    finest = max(_WIDEST * core_width(profile), max(scale) / _MOST)
     n_x, n_y = (int(np.ceil(s / finest - 1e-9)) for s in scale)
     side = min(scale[0] / n_x, scale[1] / n_y)
     return int(np.ceil(scale[0] / side - 0.3)), int(np.ceil(scale[1] / side - 0.3))
@@ -173,7 +174,7 @@ def cosine_table(profile: PSFProfile | None, n_energy: int, pixel: float, radius
 def _blur(profile: PSFProfile | None, n_energy: int, waves: np.ndarray, pixel: float, reach: float) -> np.ndarray:
     """Transforms of the PSF with the average over a pixel, ``(n_wave, n_energy)``."""
     seen = np.ones((len(waves), n_energy)) if profile is None else _transform(profile, waves, reach)
-    blurred: np.ndarray = seen * _pixel_average(waves, pixel, _core_width(profile))[:, None]
+    blurred: np.ndarray = seen * _pixel_average(waves, pixel, core_width(profile))[:, None]
     return blurred
 
 
@@ -192,7 +193,7 @@ def _pixel_average(waves: np.ndarray, pixel: float, core: float) -> np.ndarray:
     Where a PSF is much narrower than the pixels it is smoothed such that sums over pixels stay smooth.
     """
     square = (waves * pixel) ** 2
-    smoothing = max(0.25 - 1 / 12 - (core / pixel) ** 2, 0.0)
+    smoothing = max(_SMOOTH**2 - 1 / 12 - (core / pixel) ** 2, 0.0)
     average: np.ndarray = np.exp(-0.5 * square * (1 / 12 + smoothing) - square**2 / 3840)
     return average
 
