@@ -30,7 +30,7 @@ N_RINGS = 32
 #: pixels on a side of the grid around a region, at most
 MAX_PIXELS = 400
 #: pixels that touch a region, at least
-MIN_TOUCHED = 1000
+MIN_TOUCHED = 4000
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,7 @@ def hankel_table(profile: PSFProfile | None, n_energy: int, pixel: float, radius
         Radius of the PSF in deg; it is cut there, and normalised.
     """
     radius = radius + reach + 4 * pixel
-    largest = 12 / pixel
+    largest = 12 / max(pixel, core_width(profile) / 6)
     waves = _zeros_of_j0(int(np.ceil(largest * radius / np.pi))) / radius
     seen = _blur(profile, n_energy, waves, pixel, reach)
     important = np.flatnonzero(np.abs(seen).max(axis=1) > _NOTHING)
