@@ -204,8 +204,9 @@ def _add_sources(
             )
         elif plan.route in ("round", "elliptical"):
             distance = reach.get(plan.model.name, 0.0)
-            source = blurred_source(arrays, plan.model, plan.sky(arrays), plan.profile, plan.edisp, distance)
-            terms.groups.append(source)
+            terms.groups.append(
+                blurred_source(arrays, plan.model, plan.sky(arrays), plan.profile, plan.edisp, distance)
+            )
         elif plan.route == "fft":
             fft_source = _fft_source(arrays, plan, reach.get(plan.model.name, 0.0))
             terms.routes[plan.model.name] = ("fft", fft_source.error)
@@ -416,7 +417,8 @@ def _template(arrays: FoldArrays, model: TemplateNPredModel) -> BackgroundTerm:
 
 def _common_pixels(arrays: FoldArrays, model: TemplateNPredModel) -> Any:
     """Slices of the pixels that a dataset and a template in counts share, in each of them; None for no pixels."""
-    geom, other = arrays.geom.to_image(), model.map.geom.to_image()
+    geom: Any = arrays.geom.to_image()
+    other: Any = model.map.geom.to_image()
     if geom == other:
         return (slice(None), slice(None)), (slice(None), slice(None))
     if not geom.is_region and not other.is_region and geom.is_aligned(other, 1e-3):
@@ -435,7 +437,8 @@ def _common_pixels(arrays: FoldArrays, model: TemplateNPredModel) -> Any:
 def _common_bins(arrays: FoldArrays, model: TemplateNPredModel) -> tuple[slice, slice]:
     """Slices of the energy bins that a dataset and a template in counts share, in each of them."""
     edges = np.log(arrays.energy_edges)
-    own = np.log(model.map.geom.axes["energy"].edges.to_value("TeV"))
+    axis: Any = model.map.geom.axes["energy"]
+    own = np.log(axis.edges.to_value("TeV"))
     low, high = max(edges[0], own[0]), min(edges[-1], own[-1])
     parts = [np.flatnonzero((e > low - 1e-6) & (e < high + 1e-6)) for e in (edges, own)]
     if len(parts[0]) != len(parts[1]) or not np.allclose(edges[parts[0]], own[parts[1]], rtol=0, atol=1e-6):
