@@ -49,9 +49,8 @@ class DiskSpatialModel(SpatialModel):
 
     Notes
     -----
-    A gradient of the log-posterior costs 4 times that of a round Gaussian of the same footprint
-    (``benchmarks/model_types.py``): a disk blurred by the point spread function has no closed form, so half of the time
-    are its Fourier transforms, the rest the samples that resolve the edge.
+    Blurred by the point spread function a disk has no closed form. Predictions take it from a table of its Fourier
+    transform times that of the point spread function, which is right for any radius, down to that of a point.
     """
 
     tag = "disk"

@@ -57,8 +57,7 @@ class GaussianSpatialModel(SpatialModel):
     Notes
     -----
     A round Gaussian blurred by a point spread function that is a sum of Gaussians has pixel integrals in closed form.
-    An elongated one takes Fourier transforms and an evaluation per pixel: a gradient of the log-posterior costs 5 times
-    as much (``benchmarks/model_types.py``).
+    An elongated one, or another point spread function, takes a table of its Fourier transform.
     """
 
     tag = "gauss"

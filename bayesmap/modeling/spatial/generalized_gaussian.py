@@ -56,9 +56,8 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
 
     Notes
     -----
-    A gradient of the log-posterior costs 5 times that of a Gaussian of the same footprint
-    (``benchmarks/model_types.py``): blurred by the point spread function it has no closed form and takes Fourier
-    transforms, and each pixel two powers with a free exponent.
+    Predictions take the blurred shape from a table of its Fourier transform, a sum of those of disks, times that of the
+    point spread function.
     """
 
     tag = "gauss-general"

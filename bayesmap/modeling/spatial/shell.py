@@ -136,9 +136,7 @@ class ShellSpatialModel(_Shell):
 
     Notes
     -----
-    A gradient of the log-posterior costs 3 times that of a round Gaussian of the same footprint
-    (``benchmarks/model_types.py``): a shell blurred by the point spread function has no closed form, and its Fourier
-    transforms alone cost twice the Gaussian.
+    Predictions take the blurred shape from a table of its Fourier transform times that of the point spread function.
     """
 
     tag = "shell"
@@ -195,9 +193,7 @@ class Shell2SpatialModel(_Shell):
 
     Notes
     -----
-    A gradient of the log-posterior costs 3 times that of a round Gaussian of the same footprint
-    (``benchmarks/model_types.py``): a shell blurred by the point spread function has no closed form, and its Fourier
-    transforms alone cost twice the Gaussian.
+    Predictions take the blurred shape from a table of its Fourier transform times that of the point spread function.
     """
 
     tag = "shell2"
