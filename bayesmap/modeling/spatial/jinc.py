@@ -3,11 +3,12 @@
 import math
 from typing import Any
 
-from pytensor.scalar.basic import UnaryScalarOp, upgrade_to_float
-from pytensor.tensor.elemwise import Elemwise
-from scipy import special
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
 
-from bayesmap._numba import inner_kernel, register_scalar_kernel
+from bayesmap._numba import inner_kernel, kernel, register_kernel
 
 __all__ = ["jinc"]
 
@@ -62,24 +63,47 @@ def _jinc_slope(x: float) -> float:
     return slope if x > 0 else -slope
 
 
-class JincSlope(UnaryScalarOp):
-    """Derivative of 2 J1(x) / x, which is -2 J2(x) / x."""
+@kernel
+def _values(x):
+    result = np.empty(x.shape)
+    flat, values = x.ravel(), result.ravel()
+    for i in range(flat.size):
+        values[i] = _jinc(flat[i])
+    return values.reshape(x.shape)
 
-    def impl(self, x: float) -> float:
-        return -2.0 * special.jv(2, x) / x if x else 0.0
+
+@kernel
+def _slopes(x):
+    result = np.empty(x.shape)
+    flat, values = x.ravel(), result.ravel()
+    for i in range(flat.size):
+        values[i] = _jinc_slope(flat[i])
+    return values.reshape(x.shape)
 
 
-class Jinc(UnaryScalarOp):
-    """2 J1(x) / x, even and smooth through zero."""
+class Jinc(Op):
+    """2 J1(x) / x, even and smooth through zero, or (``slope=True``) its derivative -2 J2(x) / x."""
 
-    def impl(self, x: float) -> float:
-        return 2.0 * special.j1(x) / x if x else 1.0
+    __props__ = ("slope",)
+
+    def __init__(self, slope: bool = False) -> None:
+        self.slope = slope
+
+    def make_node(self, x: Any) -> Apply:
+        x = pt.as_tensor_variable(x)
+        return Apply(self, [x], [pt.tensor(dtype="float64", shape=x.type.shape)])
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        x = np.ascontiguousarray(inputs[0], dtype="float64")
+        outputs[0][0] = (_slopes if self.slope else _values)(x)
+
+    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+        return shapes
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        return [cotangents[0] * JincSlope(upgrade_to_float, name="jinc_slope")(inputs[0])]
+        return [cotangents[0] * Jinc(slope=True)(inputs[0])]
 
 
-jinc = Elemwise(Jinc(upgrade_to_float, name="jinc"), name="jinc")
+jinc = Jinc()
 
-register_scalar_kernel(Jinc, _jinc)
-register_scalar_kernel(JincSlope, _jinc_slope)
+register_kernel(Jinc, lambda op: _slopes if op.slope else _values)
