@@ -94,7 +94,7 @@ class EllipticalSource(_BlurredSource):
         spatial, table = self.models[0].spatial_model, self.table
         transform = pt.dot(self.spline, spatial.transform_graph(table.waves, values, table.radius))
         ratio = spatial.axes_graph(values)[0]
-        wave = pt.sqrt(self.squares[0] + ratio**2 * self.squares[1]) / table.wave_step
+        wave = pt.sqrt(self.squares[0] + ratio**2 * self.squares[1] + 1e-20) / table.wave_step  # no 0 / 0 in slopes
         shape = ProfileImage()(transform[:, None], wave[:, None], pt.ones_like(wave)[:, None])[0]
         n, n_basis = table.n_node, self.mixing.shape[1]
         spectrum = pt.zeros((n * n, n_basis))
