@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 from scipy.ndimage import maximum_filter
 
+from bayesmap._lazy import pt
 from bayesmap._util import make_path
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
+
+from bayesmap._lazy import pt
 
 __all__ = ["SCALES", "TINY", "at_least", "at_most", "interpolate", "on_scale", "scaled", "unscaled"]
 
