@@ -5,59 +5,81 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 from scipy.signal import fftconvolve
 
 from bayesmap import units
 from bayesmap.graph.arrays import FoldArrays, Values
+from bayesmap.graph.blurred import EllipticalSource, RoundSource, is_blurred, with_tables
 from bayesmap.graph.fixed import FixedSource, band_of
-from bayesmap.graph.pixel import SkyToPixel, bilinear
+from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
+from bayesmap.graph.psf.hankel import sub_pixel_numbers
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, psf_profile
+from bayesmap.graph.quick import QUICK
 from bayesmap.graph.sources import sub_pixels
 from bayesmap.graph.values import model_at
 
-__all__ = ["RegionSource", "point_containment", "region_source"]
+__all__ = ["BlurredRegionSource", "RegionSource", "point_containment", "region_source"]
 
 #: directions in which the edge of a region is looked for around a point source
 N_AZIMUTH = 720
+#: rings into which a step in radius is divided where the edge of a region is met
+N_RINGS = 32
 #: pixels on a side of the grid around a region, at most
 MAX_PIXELS = 400
+#: pixels that touch a region, at least
+MIN_TOUCHED = 4000
 
 
 @dataclass(frozen=True, eq=False)
 class RegionSource(FixedSource):
-    """A source with free position or shape in a region dataset.
+    """A source of any shape with free parameters in a region dataset.
 
     Attributes
     ----------
     acceptance : numpy.ndarray
         Probability that a photon from a pixel is reconstructed in the region, ``(n_true, n_lat, n_lon)``, on a grid
         around the region.
-    sky : SkyToPixel
-        From the frame of the model to the grid.
     coords : tuple of numpy.ndarray
         Longitude, latitude (in deg, in the frame of the model) and solid angle (in sr) of sub-pixels, each of shape
         ``(n_lat, n_lon, n_sub)``.
     """
 
     acceptance: np.ndarray
-    sky: SkyToPixel
     coords: tuple[np.ndarray, ...]
 
     def seen(self, values: Values) -> Any:
         """Share of the flux that is reconstructed in the region, shape ``(n_true,)``."""
         spatial = self.model.spatial_model
-        if "point" in spatial.tag:
-            x, y = self.sky.pixel(values[spatial.lon_0], values[spatial.lat_0])
-            return bilinear(pt.as_tensor_variable(self.acceptance), x[None], y[None])[0]
         lon, lat, solid_angle = self.coords
         step = float(np.rad2deg(np.sqrt(np.median(solid_angle))))
         if not spatial.fixed_positions:
             lon, lat = pt.as_tensor_variable(lon), pt.as_tensor_variable(lat)
         image = (spatial.resolved_graph(lon, lat, values, step) * solid_angle).sum(axis=-1)
         return pt.as_tensor_variable(self.acceptance.reshape(len(self.acceptance), -1)) @ image.ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class BlurredRegionSource(FixedSource):
+    """A source whose blurred image is known everywhere, with free position or shape, in a region dataset.
+
+    Attributes
+    ----------
+    source : RoundSource or EllipticalSource
+        On the pixels of a grid that touch the region.
+    weights : numpy.ndarray
+        Shares of these pixels that lie in the region.
+    """
+
+    source: RoundSource | EllipticalSource
+    weights: np.ndarray
+
+    def seen(self, values: Values) -> Any:
+        """Share of the flux that is reconstructed in the region, shape ``(n_true,)``."""
+        return self.source.everywhere(values) @ self.weights
 
 
 def region_source(arrays: FoldArrays, model: Any, at: Values | None = None) -> FixedSource:
@@ -76,7 +98,7 @@ def region_source(arrays: FoldArrays, model: Any, at: Values | None = None) -> F
     Returns
     -------
     FixedSource
-        A `RegionSource` if spatial parameters are free.
+        A `BlurredRegionSource` or a `RegionSource` if spatial parameters are free.
 
     Raises
     ------
@@ -99,7 +121,7 @@ def region_source(arrays: FoldArrays, model: Any, at: Values | None = None) -> F
     _require_area(arrays)
     profile = psf_profile(arrays.psf, position, arrays.energy if arrays.reco_psf else arrays.energy_true)
     if all(p.frozen for p in spatial.parameters):
-        seen = _frozen_containment(arrays, spatial, profile, position)
+        seen = _frozen_containment(arrays, model, profile, edisp, position)
         band = band * (seen[:, None] if arrays.reco_psf else seen[columns])
         return FixedSource(model, first, band[:, :, None, None])
     if arrays.reco_psf:
@@ -107,14 +129,40 @@ def region_source(arrays: FoldArrays, model: Any, at: Values | None = None) -> F
             f"dataset {arrays.name!r}: model {model.name!r} has free spatial parameters, which a region dataset with a "
             "PSF in reconstructed energy does not support; freeze them or use a map dataset"
         )
+    place = model, first, band[:, :, None, None]
+    if is_blurred(spatial):
+        return BlurredRegionSource(*place, *_blurred(arrays, model, shape, profile, edisp))
     grid, acceptance = _acceptance(arrays, profile)
-    sky = SkyToPixel.from_geom(grid, grid.center_skydir.transform_to(spatial.frame))
     fine = 1
-    if "point" not in spatial.tag and shape.evaluation_bin_size_min is not None:
+    if shape.evaluation_bin_size_min is not None:
         detail = shape.evaluation_bin_size_min.to_value("deg") / 4
         fine = int(np.clip(np.ceil(np.abs(grid.pixel_scales.to_value("deg")).max() / detail), 1, 8))
     coords = sub_pixels(grid, spatial.frame, (0, 0, *grid.data_shape), fine)
-    return RegionSource(model, first, band[:, :, None, None], acceptance, sky, coords)
+    return RegionSource(*place, acceptance, coords)
+
+
+def _blurred(
+    arrays: FoldArrays, model: Any, shape: Any, profile: PSFProfile, edisp: np.ndarray
+) -> tuple[RoundSource | EllipticalSource, np.ndarray]:
+    """A source on the pixels of a grid that touch the region, and the shares of these that lie in it."""
+    image = arrays.geom.to_image()
+    width = image.width.to_value("deg")
+    pixel = max(min(float(image.binsz_wcs.to_value("deg").min()), width.min() / 40), width.max() / MAX_PIXELS)
+    for _ in range(8):
+        grid = image.to_binsz_wcs(pixel * u.deg).to_wcs_geom()
+        weights = grid.region_weights([image.region]).data.astype(float)
+        touched = weights > 0
+        if touched.sum() >= MIN_TOUCHED:
+            break
+        pixel *= max(np.sqrt(touched.sum() / (2 * MIN_TOUCHED)), 0.1)
+    scale = tuple(float(s) for s in np.abs(grid.pixel_scales.to_value("deg")))
+    fine = sub_pixel_numbers((scale[0], scale[1]), profile)
+    coords = tuple(c[touched][None] for c in sub_pixels(grid, shape.frame, (0, 0, *grid.data_shape), *fine))
+    sky = SkyToPixel.from_geom(grid, grid.center_skydir.transform_to(shape.frame))
+    source = model, sky, (0, 0, 1, int(touched.sum())), 0, coords, edisp[None], arrays.reco_psf
+    # from anywhere the region can be reached: the tables need not end
+    reach = float(profile.containment_radius(1 - 1e-4).max())
+    return with_tables(source, shape, profile, reach, reach=float(width.max())), weights[touched]
 
 
 def _require_area(arrays: FoldArrays) -> None:
@@ -125,10 +173,18 @@ def _require_area(arrays: FoldArrays) -> None:
         )
 
 
-def _frozen_containment(arrays: FoldArrays, spatial: Any, profile: PSFProfile, position: SkyCoord) -> np.ndarray:
+def _frozen_containment(
+    arrays: FoldArrays, model: Any, profile: PSFProfile, edisp: np.ndarray, position: SkyCoord
+) -> np.ndarray:
     """Share of the flux that falls into the region, per energy of the profile."""
+    spatial = model.spatial_model
     if "point" in spatial.tag:
         return point_containment(profile, position, arrays.geom)
+    if is_blurred(spatial):
+        source, weights = _blurred(arrays, model, spatial, profile, edisp)
+        values = {p: p.internal for p in spatial.parameters}
+        seen: np.ndarray = pytensor.function([], source.everywhere(values) @ weights, mode=QUICK)()
+        return seen
     grid, acceptance = _acceptance(arrays, profile)
     geom = grid
     if getattr(spatial, "is_energy_dependent", False):
@@ -156,11 +212,23 @@ def point_containment(profile: PSFProfile, position: SkyCoord, geom: Any) -> np.
         Shape ``(n_energy,)``.
     """
     radii, cumulative = profile.cumulative()
-    middle = 0.5 * (radii[1:] + radii[:-1])
-    azimuth = (np.arange(N_AZIMUTH) + 0.5) * 2 * np.pi / N_AZIMUTH
-    points = position.directional_offset_by(azimuth[:, None] * u.rad, middle * u.deg)
-    inside = np.asarray(geom.to_image().contains(points), dtype=float).mean(axis=0)
-    contained: np.ndarray = np.diff(cumulative, axis=1) @ inside
+
+    def inside(distance: np.ndarray) -> np.ndarray:
+        """Share of the directions in which the region is met at some distances."""
+        azimuth = (np.arange(N_AZIMUTH) + 0.5) * 2 * np.pi / N_AZIMUTH
+        points = position.directional_offset_by(azimuth[:, None] * u.rad, distance * u.deg)
+        share: np.ndarray = np.asarray(geom.to_image().contains(points), dtype=float).mean(axis=0)
+        return share
+
+    share = inside(0.5 * (radii[1:] + radii[:-1]))
+    steps = np.abs(np.diff(share, prepend=share[0], append=share[-1])) > 0.02
+    coarse = np.flatnonzero(steps[1:] | steps[:-1])  # where the edge of the region is met: finer rings
+    if len(coarse):
+        parts = (np.arange(N_RINGS) + 0.5) / N_RINGS
+        rings = radii[coarse, None] + np.diff(radii)[coarse, None] * parts
+        weight = rings / rings.sum(axis=1, keepdims=True)
+        share[coarse] = (inside(rings.ravel()).reshape(rings.shape) * weight).sum(axis=1)
+    contained: np.ndarray = np.diff(cumulative, axis=1) @ share
     return contained
 
 

@@ -22,7 +22,7 @@ from bayesmap.graph.psf.mixture import LOST, Mixture, mixture_stamps
 from bayesmap.graph.psf.stamp import SplineStamp, total_table
 from bayesmap.modeling import sphere
 
-__all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "SourceGroup", "SplineSource", "data"]
+__all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "SourceGroup", "SplineSource", "WindowSource", "data"]
 
 _TAIL = 1.2  # of the radius of a smooth shape: six standard deviations of a Gaussian
 
@@ -248,13 +248,13 @@ class SplineSource(_Positions):
         return lambda values: PointTotal()(self.place(values), self.nodes, *tables)[0]
 
 
-class FFTSource(_Positions):
-    """A source of any shape seen through a PSF of any shape, by FFT on a window that moves and grows with it.
+class WindowSource(_Positions):
+    """A source of any shape on a window that moves and grows with it.
 
     Parameters
     ----------
     model : SkyModel
-        Its spatial model gives the shape per steradian.
+        Its spatial model gives the shape.
     sky : SkyToPixel
         For its frame.
     area : tuple of int
@@ -264,12 +264,10 @@ class FFTSource(_Positions):
     coords : tuple of numpy.ndarray
         Longitude, latitude (deg, model's frame) and solid angle (sr) of the sub-pixels, shape
         ``(height, width, n_sub)``.
-    basis : KernelBasis
-        The PSF.
     dispersion : numpy.ndarray
         ``(1, n_reco, n_true)``.
     reco_psf : bool
-        The kernels are per reconstructed energy.
+        The PSF is per reconstructed energy.
     """
 
     def __init__(
@@ -279,46 +277,33 @@ class FFTSource(_Positions):
         area: tuple[int, ...],
         margin: int,
         coords: Any,
-        basis: KernelBasis,
         dispersion: np.ndarray,
         reco_psf: bool,
     ) -> None:
         super().__init__([model], sky, dispersion, reco_psf)
         self.area, self.margin = area, margin
         self.step = float(np.rad2deg(np.sqrt(np.median(coords[2]))))
-        self.mixing, self.kernels = data(basis.mixing), data(basis.kernels)
         self.pixels_per_deg = float(np.linalg.norm(sky.matrix, axis=1).max())
-        self.n_energy, self.error = len(basis.mixing), basis.error
+        self.n_energy = dispersion.shape[1] if reco_psf else dispersion.shape[2]
         lon, lat, solid_angle = coords
         fixed = model.spatial_model.fixed_positions  # a table is looked up here, once
         self.lon, self.lat = (lon, lat) if fixed else (data(lon), data(lat))
         self.vectors = None if fixed else tuple(data(x) for x in sphere.unit_vectors(lon, lat))
         self.solid_angle = data(solid_angle)
 
-    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
-        """Convolved image of the shape; see :class:`SourceGroup`."""
-        rows, columns = self._window(values, whole=True)
-        height, width = rows[1] - rows[0], columns[1] - columns[0]
-        image = self._image(values, (rows, columns))
-        stamps = convolve_graph(image, self.mixing, self.kernels)
-        window = pt.stack([rows[0] + self.area[0], columns[0] + self.area[1], height, width])[None].astype("int64")
-        return stamps.ravel(), window, pt.maximum(height, width) * np.ones((1, self.n_energy), dtype="int64")
-
-    def _image(self, values: Values, window: Any) -> Any:
-        """Probability per pixel of a window; the shape is evaluated where it is, not where only the PSF reaches."""
-        spatial = self.models[0].spatial_model
-        (top, bottom), (left, right) = rows, columns = self._window(values, whole=False)
-        inner = slice(top, bottom), slice(left, right)
+    def _at(self, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+        """Longitude, latitude and solid angle of the sub-pixels of some rows and columns."""
+        inner = slice(*rows), slice(*columns)
         lon, lat, solid_angle = (c[inner] for c in (self.lon, self.lat, self.solid_angle))
         if self.vectors is not None:
             lon, lat = sphere.on_grid(lon, lat, tuple(x[inner] for x in self.vectors))
-        image = (spatial.resolved_graph(lon, lat, values, self.step) * solid_angle).sum(axis=-1)
-        if (rows, columns) == window:  # a shape without an edge
-            return image
-        (first_row, last_row), (first_column, last_column) = window
-        frame = pt.zeros((last_row - first_row, last_column - first_column))
-        place = slice(top - first_row, bottom - first_row), slice(left - first_column, right - first_column)
-        return pt.set_subtensor(frame[place], image)
+        return lon, lat, solid_angle
+
+    def _stamps(self, images: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+        """Images of some rows and columns for all energies as a `SourceGroup` gives them."""
+        height, width = rows[1] - rows[0], columns[1] - columns[0]
+        window = pt.stack([rows[0] + self.area[0], columns[0] + self.area[1], height, width])[None].astype("int64")
+        return images.ravel(), window, pt.maximum(height, width) * np.ones((1, self.n_energy), dtype="int64")
 
     def pixels(self, values: Values) -> tuple[Any, Any]:
         """Position in pixels; the middle of the area for a shape without one."""
@@ -326,6 +311,50 @@ class FFTSource(_Positions):
             return super().pixels(values)
         y0, x0, height, width = self.area
         return pt.as_tensor_variable([x0 + 0.5 * width]), pt.as_tensor_variable([y0 + 0.5 * height])
+
+    def _edges(self, values: Values, half: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """First and last row and column inside the area of a window with a half width in pixels around the source."""
+        edges = []
+        for position, start, size in zip(self.pixels(values)[::-1], self.area[:2], self.area[2:], strict=True):
+            middle = pt.floor(position[0] + 0.5) - start
+            low = as_index(middle - half, 0, size - 1)
+            edges.append((low, pt.maximum(as_index(middle + half + 1, 1, size), low + 1)))
+        return edges[0], edges[1]
+
+
+class FFTSource(WindowSource):
+    """A source of any shape seen through a PSF of any shape, by FFT on a window that moves and grows with it.
+
+    Parameters
+    ----------
+    model, sky, area, margin, coords, dispersion, reco_psf
+        As for `WindowSource`.
+    basis : KernelBasis
+        The PSF.
+    """
+
+    def __init__(self, *source: Any, basis: KernelBasis) -> None:
+        super().__init__(*source)
+        self.mixing, self.kernels, self.error = data(basis.mixing), data(basis.kernels), basis.error
+
+    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
+        """Convolved image of the shape; see :class:`SourceGroup`."""
+        rows, columns = self._window(values, whole=True)
+        image = self._image(values, (rows, columns))
+        return self._stamps(convolve_graph(image, self.mixing, self.kernels), rows, columns)
+
+    def _image(self, values: Values, window: Any) -> Any:
+        """Probability per pixel of a window; the shape is evaluated where it is, not where only the PSF reaches."""
+        spatial = self.models[0].spatial_model
+        (top, bottom), (left, right) = rows, columns = self._window(values, whole=False)
+        lon, lat, solid_angle = self._at(rows, columns)
+        image = (spatial.resolved_graph(lon, lat, values, self.step) * solid_angle).sum(axis=-1)
+        if (rows, columns) == window:  # a shape without an edge
+            return image
+        (first_row, last_row), (first_column, last_column) = window
+        frame = pt.zeros((last_row - first_row, last_column - first_column))
+        place = slice(top - first_row, bottom - first_row), slice(left - first_column, right - first_column)
+        return pt.set_subtensor(frame[place], image)
 
     def _window(self, values: Values, whole: bool) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         """First and last row and column inside the area of the whole window, or of the part that the shape fills."""
@@ -338,12 +367,7 @@ class FFTSource(_Positions):
             half = reach + self.margin
         elif spatial.is_smooth:  # it fades away, and is cut where the steps of the window do not show
             half = pt.minimum(reach + self.margin, pt.ceil(_TAIL * radius * self.pixels_per_deg))
-        edges = []
-        for position, start, size in zip(self.pixels(values)[::-1], self.area[:2], self.area[2:], strict=True):
-            middle = pt.floor(position[0] + 0.5) - start
-            low = as_index(middle - half - 1, 0, size - 1)
-            edges.append((low, pt.maximum(as_index(middle + half + 2, 1, size), low + 1)))
-        return edges[0], edges[1]
+        return self._edges(values, half + 1)
 
 
 def as_index(number: Any, lowest: int, highest: int) -> Any:
@@ -351,12 +375,15 @@ def as_index(number: Any, lowest: int, highest: int) -> Any:
     return pt.maximum(pt.cast(pt.clip(number, lowest, highest), "int64"), lowest)  # after all, for what is no number
 
 
-def sub_pixels(geom: Any, frame: str, window: tuple[int, ...], fine: int) -> tuple[np.ndarray, ...]:
-    """Longitude, latitude and solid angle of the sub-pixels of a window: each ``(height, width, fine**2)``."""
+def sub_pixels(
+    geom: Any, frame: str, window: tuple[int, ...], fine_x: int, fine_y: int | None = None
+) -> tuple[np.ndarray, ...]:
+    """Longitude, latitude and solid angle of the sub-pixels of a window: each ``(height, width, fine_x * fine_y)``."""
     y0, x0, height, width = window
-    steps = (np.arange(fine) + 0.5) / fine - 0.5
-    x = (x0 + np.arange(width))[None, :, None] + np.tile(steps, fine)
-    y = (y0 + np.arange(height))[:, None, None] + np.repeat(steps, fine)
+    fine_y = fine_x if fine_y is None else fine_y
+    steps_x, steps_y = ((np.arange(fine) + 0.5) / fine - 0.5 for fine in (fine_x, fine_y))
+    x = (x0 + np.arange(width))[None, :, None] + np.tile(steps_x, fine_y)
+    y = (y0 + np.arange(height))[:, None, None] + np.repeat(steps_y, fine_x)
     x, y = np.broadcast_arrays(x, y)
     wcs = geom.wcs
 
@@ -364,8 +391,8 @@ def sub_pixels(geom: Any, frame: str, window: tuple[int, ...], fine: int) -> tup
         lon, lat = np.deg2rad(wcs.wcs_pix2world(np.stack([(x + dx).ravel(), (y + dy).ravel()], axis=1), 0).T)
         return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
-    step = 0.5 / fine
-    across, along = vector(step, 0) - vector(-step, 0), vector(0, step) - vector(0, -step)
+    step_x, step_y = 0.5 / fine_x, 0.5 / fine_y
+    across, along = vector(step_x, 0) - vector(-step_x, 0), vector(0, step_y) - vector(0, -step_y)
     solid_angle = np.linalg.norm(np.cross(across.T, along.T), axis=1).reshape(x.shape)
     lon, lat = wcs.wcs_pix2world(np.stack([x.ravel(), y.ravel()], axis=1), 0).T
     sky = SkyCoord(lon, lat, unit="deg", frame=geom.frame).transform_to(frame)

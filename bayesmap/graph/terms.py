@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 
 from bayesmap._util import check_option
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
+from bayesmap.graph.blurred import blurred_source, is_blurred, is_round, window_of
 from bayesmap.graph.fixed import FixedSource, fixed_source
 from bayesmap.graph.irf_nodes import irf_nodes
 from bayesmap.graph.pixel import SkyToPixel
@@ -32,7 +33,7 @@ from bayesmap.modeling import FoVBackgroundModel, TemplateNPredModel
 
 __all__ = ["ROUTES", "BackgroundTerm", "Terms", "build_terms"]
 
-ROUTES = ("mixture", "stamp", "fft", "fixed")
+ROUTES = ("mixture", "stamp", "round", "elliptical", "fft", "fixed")
 TOLERANCE = 1e-3  # largest accepted error of a Gaussian mixture
 
 
@@ -130,10 +131,11 @@ def build_terms(
         The dataset.
     models : sequence of models
         Those that apply to it.
-    route : {"mixture", "stamp", "fft"} or mapping of model name to one, optional
+    route : {"mixture", "stamp", "round", "elliptical", "fft"} or mapping of model name to one, optional
         Force a route. By default: a Gaussian mixture for points and round Gaussians where it describes the PSF within
-        the tolerance, else a B-spline stamp for points and FFT for everything else; sources with all spatial parameters
-        frozen that are neither points nor round Gaussians are computed once ("fixed").
+        the tolerance, else a B-spline stamp for points; tables of the blurred shape for others whose Fourier transform
+        is known ("round", "elliptical"), FFT for everything else; sources with all spatial parameters frozen that are
+        neither points nor round Gaussians are computed once ("fixed").
     tolerance : float
         Largest error of a Gaussian mixture, as half the L1 distance of pixel-integrated PSFs.
     reach : mapping of str to float, optional
@@ -197,7 +199,7 @@ def _add_sources(
     for plan in plans:
         terms.routes[plan.model.name] = (plan.route, plan.error)
         if plan.route == "fixed":
-            terms.fixed.append(fixed_source(arrays, plan.model, plan.profile, plan.edisp))
+            terms.fixed.append(fixed_source(arrays, plan.model, plan.profile, plan.edisp, plan.sky(arrays)))
         elif plan.route == "stamp" and not (irf_position == "source" and plan.moves):
             stamp = fit_stamp(plan.profile, arrays.pixel_scale, max_half=max(arrays.mask.shape[1:]))
             terms.routes[plan.model.name] = ("stamp", stamp.error)
@@ -213,6 +215,11 @@ def _add_sources(
                 f"model {plan.model.name!r} takes the PSF route {plan.route!r}, irf_position='source' needs 'mixture' "
                 "(a point or round Gaussian and a PSF that Gaussians describe): freeze its position or use "
                 "irf_position='prior'"
+            )
+        elif plan.route in ("round", "elliptical"):
+            distance = reach.get(plan.model.name, 0.0)
+            terms.groups.append(
+                blurred_source(arrays, plan.model, plan.shape, plan.sky(arrays), plan.profile, plan.edisp, distance)
             )
         elif plan.route == "fft":
             fft_source = _fft_source(arrays, plan, reach.get(plan.model.name, 0.0))
@@ -290,6 +297,10 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float, 
         return plan
     if not moving:
         plan.route = "fixed"
+    elif forced != "fft" and is_blurred(spatial):
+        plan.route = "round" if is_round(spatial) else "elliptical"
+    if forced in ("round", "elliptical") and plan.route != forced:
+        raise ValueError(f"model {model.name!r}: its shape takes the route {plan.route!r}, it cannot take {forced!r}")
     return plan
 
 
@@ -360,14 +371,15 @@ def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) 
 def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:
     spatial, scale = plan.shape, arrays.pixel_scale
     kernel = 1 if plan.profile is None else kernel_half_width(plan.profile, scale)
-    window = _window_of(arrays, spatial, reach, kernel) if _positioned(spatial) else _whole_map(arrays, plan, kernel)
+    window = window_of(arrays, spatial, reach, kernel) if _positioned(spatial) else _whole_map(arrays, plan, kernel)
     fine = _sub_pixels_per_axis(spatial, min(scale))
     n_energy = len(arrays.energy if arrays.reco_psf else arrays.energy_true)
     # Samples of a smooth shape have no average over a sub-pixel: the kernel keeps it. Edges have been widened instead.
     missing = 1 / fine**2 if spatial.is_smooth and plan.profile is not None else 0.0
     basis = kernel_basis(plan.profile, n_energy, scale, missing)
     coords = sub_pixels(arrays.geom, spatial.frame, window, fine)
-    return FFTSource(plan.model, plan.sky(arrays), window, kernel, coords, basis, plan.edisp[None], arrays.reco_psf)
+    source = plan.model, plan.sky(arrays), window, kernel, coords, plan.edisp[None], arrays.reco_psf
+    return FFTSource(*source, basis=basis)
 
 
 def _sub_pixels_per_axis(spatial: Any, pixel: float) -> int:
@@ -395,19 +407,6 @@ def _whole_map(arrays: FoldArrays, plan: _Plan, kernel: int) -> tuple[int, int, 
     return -kernel, -kernel, n_lat + 2 * kernel, n_lon + 2 * kernel
 
 
-def _window_of(arrays: FoldArrays, spatial: Any, reach: float, kernel: int) -> tuple[int, int, int, int]:
-    """Largest window that a shape with a position can have: first row and column, height and width."""
-    scale = arrays.pixel_scale
-    x, y = (float(v) for v in arrays.geom.wcs.world_to_pixel(spatial.position.transform_to(arrays.geom.frame)))
-    radius = float(spatial.evaluation_radius.to_value("deg")) + reach
-    n_lat, n_lon = arrays.mask.shape[1:]
-    half = [int(np.ceil(radius / s)) + kernel + 1 for s in scale]
-    # What lies further from the map than the kernel reaches cannot be seen.
-    x0, x1 = max(round(x) - half[0], -2 * kernel), min(round(x) + half[0] + 1, n_lon + 2 * kernel)
-    y0, y1 = max(round(y) - half[1], -2 * kernel), min(round(y) + half[1] + 1, n_lat + 2 * kernel)
-    return y0, x0, max(y1 - y0, 1), max(x1 - x0, 1)
-
-
 def _background(arrays: FoldArrays, model: Any) -> BackgroundTerm:
     assert arrays.background is not None
     name = arrays.name if model is None else model.name
@@ -419,12 +418,52 @@ def _background(arrays: FoldArrays, model: Any) -> BackgroundTerm:
 
 
 def _template(arrays: FoldArrays, model: TemplateNPredModel) -> BackgroundTerm:
+    """Counts of a template in the bins of a dataset: those of the bins that both have."""
     if model.map.geom == arrays.geom:
         cube = np.asarray(model.map.data, dtype="float64")
     else:
-        coords = arrays.geom.get_coord()
-        cube = np.asarray(model.map.interp_by_coord(coords, fill_value=0.0), dtype="float64")
+        cube = np.zeros(arrays.mask.shape)
+        energies, own_energies = _common_bins(arrays, model)
+        pixels = _common_pixels(arrays, model)
+        if pixels is not None:
+            here, there = pixels
+            cube[(energies, *here)] = np.asarray(model.map.data, dtype="float64")[(own_energies, *there)]
     return BackgroundTerm(model.name, cube, arrays.energy, model)
+
+
+def _common_pixels(arrays: FoldArrays, model: TemplateNPredModel) -> Any:
+    """Slices of the pixels that a dataset and a template in counts share, in each of them; None for no pixels."""
+    geom: Any = arrays.geom.to_image()
+    other: Any = model.map.geom.to_image()
+    if geom == other:
+        return (slice(None), slice(None)), (slice(None), slice(None))
+    if not geom.is_region and not other.is_region and geom.is_aligned(other, 1e-3):
+        try:
+            slices = other.cutout_slices(geom)
+        except ValueError:  # on the same grid, elsewhere
+            return None
+        return slices["parent-slices"], slices["cutout-slices"]
+    raise ValueError(
+        f"model {model.name!r}: its map has other pixels than dataset {arrays.name!r} ({other!r} and {geom!r}); counts "
+        "per pixel cannot be interpolated: give a map on the pixel grid of the dataset (a cutout or a larger map, see "
+        "Map.downsample and Map.upsample), or a TemplateSpatialModel"
+    )
+
+
+def _common_bins(arrays: FoldArrays, model: TemplateNPredModel) -> tuple[slice, slice]:
+    """Slices of the energy bins that a dataset and a template in counts share, in each of them."""
+    edges = np.log(arrays.energy_edges)
+    axis: Any = model.map.geom.axes["energy"]
+    own = np.log(axis.edges.to_value("TeV"))
+    low, high = max(edges[0], own[0]), min(edges[-1], own[-1])
+    parts = [np.flatnonzero((e > low - 1e-6) & (e < high + 1e-6)) for e in (edges, own)]
+    if len(parts[0]) != len(parts[1]) or not np.allclose(edges[parts[0]], own[parts[1]], rtol=0, atol=1e-6):
+        raise ValueError(
+            f"model {model.name!r}: the energy bins of its map are not those of dataset {arrays.name!r}: edges "
+            f"{np.exp(own)} and {np.exp(edges)} TeV; resample the map (Map.resample_axis)"
+        )
+    first, second = (slice(int(p[0]), int(p[-1])) if len(p) > 1 else slice(0, 0) for p in parts)
+    return first, second
 
 
 def selection_data(terms: Terms, selection: Selection) -> dict[str, np.ndarray]:

@@ -101,6 +101,11 @@ class TemplateNPredModel(Component):
     ------
     ValueError
         If the map has no energy axis, negative or non-finite counts, or the spectrum has a dimension.
+
+    Notes
+    -----
+    The bins must be those of the dataset, of a part of it, or of a larger map on the same pixel grid and energy edges:
+    a prediction takes the counts of the bins that both have, and zero in others. Another grid is a ValueError.
     """
 
     tag = ["TemplateNPredModel", "template-npred"]

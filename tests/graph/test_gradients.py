@@ -197,17 +197,18 @@ CASES = {
     "Gaussian, mixture": (lambda: [source(gauss(), curved()), background()], "mixture", {}, False),
     "point, stamp": (lambda: [source(PointSpatialModel(**HERE), cut()), background()], "stamp", "stamp", False),
     "Gaussian, fft": (lambda: [source(gauss(), cut()), background()], "fft", "fft", False),
-    "elongated Gaussian": (lambda: [source(gauss(True)), background()], "fft", {}, False),
-    "disk": (lambda: [source(disk()), background()], "fft", {}, False),
-    "elongated disk with edge": (lambda: [source(disk(True)), background()], "fft", {}, False),
+    "elongated Gaussian": (lambda: [source(gauss(True)), background()], "elliptical", {}, False),
+    "elongated Gaussian, fft": (lambda: [source(gauss(True)), background()], "fft", "fft", False),
+    "disk": (lambda: [source(disk()), background()], "round", {}, False),
+    "elongated disk with edge": (lambda: [source(disk(True)), background()], "elliptical", {}, False),
     "fixed shapes": (fixed_shapes, "fixed", {}, False),
     "norms and counts": (lambda: [point(), *all_norms()], "mixture", {}, False),
     "point, mixture, reco": (lambda: [point(), background()], "mixture", {}, True),
     "point, stamp, reco": (lambda: [point(), background()], "stamp", "stamp", True),
-    "shell": (lambda: [shaped(ShellSpatialModel(frame="galactic"), {"radius": 0.2, "width": 0.1})], "fft", {}, False),
+    "shell": (lambda: [shaped(ShellSpatialModel(frame="galactic"), {"radius": 0.2, "width": 0.1})], "round", {}, False),
     "filled shell": (
         lambda: [shaped(Shell2SpatialModel(frame="galactic"), {"r_0": 0.3, "eta": 0.7})],
-        "fft",
+        "round",
         {},
         False,
     ),
@@ -215,14 +216,14 @@ CASES = {
         lambda: [
             shaped(GeneralizedGaussianSpatialModel(frame="galactic"), {"r_0": 0.15, "eta": 0.4, "e": 0.5, "phi": 30.0})
         ],
-        "fft",
+        "elliptical",
         {},
         False,
     ),
     "pulses": (pulses, "mixture", {}, False),
     "tables": (tables, "fft", {}, False),
     "piecewise norms": (lambda: patches("log"), "mixture", {}, False),
-    "Gaussian, reco": (lambda: [source(gauss()), background()], "fft", {}, True),
+    "Gaussian, reco": (lambda: [source(gauss()), background()], "round", {}, True),
 }
 
 

@@ -24,8 +24,9 @@ from astropy.coordinates import SkyCoord
 from bayesmap.datasets import MapDataset
 from bayesmap.graph import build_terms, fold_arrays, signal_counts
 from bayesmap.graph.fold import Fold, all_bins, background_counts, current_values, evaluate_cube
-from bayesmap.modeling import ConstantTemporalModel, Models
+from bayesmap.modeling import ConstantTemporalModel, Models, TemplateSpatialModel
 from tests.golden import GoldenArray, golden, shared_path
+from tests.modeling.helpers import normed_by_pixels
 
 FILES = {
     "cta": ("cta-1dc-gc", "cta-1dc-gc.fits.gz"),
@@ -69,6 +70,9 @@ def plain(data):
 
 def models_of(case):
     models = Models.from_dict({"components": [plain(d) for d in case["model_dicts"] if d["type"] == "SkyModel"]})
+    for model in models:
+        if isinstance(model.spatial_model, TemplateSpatialModel) and model.spatial_model.normalize:
+            model.spatial_model = normed_by_pixels(model.spatial_model)  # Gammapy's norm; see test_templates.py
     return list(models)
 
 

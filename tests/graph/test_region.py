@@ -150,3 +150,21 @@ def test_a_region_without_area_and_with_a_psf_is_refused():
     dataset.models = [SkyModel.create("pl", "point", name="s")]
     with pytest.raises(ValueError, match="dataset 'r' has a PSF, but its region (.|\n)* has no area"):
         dataset.npred_signal()
+
+
+@pytest.mark.parametrize(("radius", "offset"), [(0.1, 0.0), (0.1, 0.1), (0.001, 0.0)])
+def test_containment_with_a_free_position(radius, offset):
+    """Against the Rice distribution and the frozen form, for circles as wide as the PSF and much smaller.
+
+    The table of the PSF is linear between nodes, which widens it by 2e-3.
+    """
+    from scipy.stats import rice
+
+    dataset = tiny(CircleSkyRegion(galactic(0, 0), radius * u.deg))
+    position = galactic(0, offset)
+    free = SkyModel(PowerLawSpectralModel(), PointSpatialModel.from_position(position), name="p")
+    arrays = fold_arrays(dataset)
+    seen = region_source(arrays, free).seen(current_values([free])).eval(mode="FAST_COMPILE")
+    np.testing.assert_allclose(seen, rice.cdf(radius / 0.1, offset / 0.1), rtol=2.5e-3)
+    profile = psf_profile(dataset.psf, position, arrays.energy_true)
+    np.testing.assert_allclose(seen, point_containment(profile, position, dataset.counts.geom), rtol=1e-3)

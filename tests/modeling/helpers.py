@@ -5,7 +5,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
-from bayesmap.modeling import SpectralModel, get_model_class, model_classes
+from bayesmap.modeling import SpectralModel, TemplateSpatialModel, get_model_class, model_classes
 
 # What needs no data.
 SPECTRAL = [cls for cls in model_classes("spectral") if cls.__init__ is SpectralModel.__init__]
@@ -40,6 +40,13 @@ def case_model(name, values, kind):
     cls = get_model_class(name.split("/")[1].split("_")[0], kind)
     kwargs = {p["name"]: u.Quantity(p["value"], p["unit"]) for p in values["parameters"]}
     return cls(**kwargs, **({"frame": values["frame"]} if kind == "spatial" else {}))
+
+
+def normed_by_pixels(template):
+    """The template divided by the sum over its pixels, as Gammapy does, and not by the integral between them."""
+    image = template.map.geom.to_image().solid_angle().to_value("sr")
+    total = (template.map.data * image).sum(axis=(-2, -1), keepdims=True)
+    return TemplateSpatialModel(template.map.copy(data=template.map.data / total), normalize=False)
 
 
 def quantity(value):

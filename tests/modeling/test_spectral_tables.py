@@ -4,6 +4,8 @@ from pathlib import Path
 
 import astropy.units as u
 import numpy as np
+import pytensor
+import pytensor.tensor as pt
 import pytest
 from astropy.io import fits
 
@@ -94,6 +96,34 @@ def test_template_with_zeros_is_finite():
     template = TemplateSpectralModel([1, 10, 100] * u.TeV, [1, 0, 0] * FLUX)
     assert np.all(np.isfinite(template([1, 5, 10, 50, 200] * u.TeV).value))
     assert template.integral(1 * u.TeV, 100 * u.TeV) > 0
+
+
+def test_beside_zeros_tables_are_linear_and_end():
+    """Half-way to a node at zero there is half the flux, and nothing grows beyond the last node."""
+    low, high = np.sqrt(10) * u.TeV, 10 * np.sqrt(10) * u.TeV
+    falling = TemplateSpectralModel([1, 10, 100] * u.TeV, [4, 1, 0] * FLUX)
+    np.testing.assert_allclose(falling(u.Quantity([low, high, 0.1 * low])).to_value(FLUX), [2, 0.5, 8], rtol=1e-12)
+    assert falling(200 * u.TeV).value == 0
+    rising = TemplateSpectralModel([1, 10, 100] * u.TeV, [0, 0, 1e-12] * FLUX)
+    np.testing.assert_allclose(rising([5, 100, 120] * u.TeV).to_value(FLUX), [0, 1e-12, 1e-12], rtol=1e-12)
+    assert rising(high).to_value(FLUX) == pytest.approx(0.5e-12)
+    factor = PiecewiseNormSpectralModel([1, 10, 100] * u.TeV, [4, 1, 0])
+    np.testing.assert_allclose(factor(u.Quantity([low, high])).value, [2, 0.5], rtol=1e-12)
+    np.testing.assert_allclose(factor([0.5, 200] * u.TeV).value, [4, 0], rtol=1e-12)
+    table = template_map()
+    table.data[...] = np.where(np.arange(table.data.shape[-3])[:, None, None] > 0, 1.0, 0.0)
+    model = TemplateNDSpectralModel(table)
+    first, second = table.geom.axes["energy_true"].center[:2]
+    np.testing.assert_allclose(model(np.sqrt(first * second)).to_value(table.unit), 0.5, rtol=1e-9)
+
+
+@pytest.mark.parametrize("zero", [0.0, 1e-200])
+def test_gradients_beside_zeros_are_those_of_the_pieces(zero):
+    model = PiecewiseNormSpectralModel([1, 10, 100] * u.TeV, [4, 1, zero])
+    norms = {p: pt.dscalar() for p in model.parameters}
+    flux = model.evaluate_graph(pt.as_tensor_variable(np.array([10**0.5, 10**1.5])), norms)
+    slopes = pytensor.function([*norms.values()], pytensor.grad(flux.sum(), [*norms.values()]), mode="FAST_COMPILE")
+    assert np.all(np.isfinite(slopes(4.0, 1.0, zero)))
 
 
 def test_template_from_region_map():

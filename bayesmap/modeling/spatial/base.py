@@ -113,6 +113,10 @@ class SpatialModel(ModelBase):
         """Size over which the model is smooth, the largest sub-pixel of pixel integrals; None for no sub-pixels."""
         return None
 
+    def _rough_pixels(self, image: "WcsGeom") -> np.ndarray | None:
+        """Pixels of an image with edges that `_structure` does not resolve, shape (lat, lon); None for none."""
+        return None
+
     # -- symbolic ---------------------------------------------------------------------------------------------------
     def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
         """Return the radius in deg outside of which the shape is negligible, symbolic; None if it has no edge.
@@ -176,6 +180,46 @@ class SpatialModel(ModelBase):
             In sr-1.
         """
         return self.evaluate_graph(lon, lat, self.at_resolution(values, step))
+
+    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any] | None:
+        """Return the axes of a shape that is a function of an elliptical radius, and has a `transform_graph`.
+
+        Parameters
+        ----------
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+
+        Returns
+        -------
+        tuple of tensor or float, or None
+            Ratio of the minor to the major axis, the number one for a shape that is always round, and position angle
+            of the major axis in deg from North to East; None for other shapes.
+        """
+        return None
+
+    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+        """Return the Fourier transform along the major axis, which has no edges and is smooth in all parameters.
+
+        Parameters
+        ----------
+        waves : numpy.ndarray
+            Wave numbers in rad / deg, ascending.
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+        radius : float
+            The shape lies inside of it, in deg.
+
+        Returns
+        -------
+        TensorVariable
+            Of the shape of ``waves``; one, the flux, at wave number zero.
+
+        Raises
+        ------
+        TypeError
+            If it is not known, see `axes_graph`.
+        """
+        raise TypeError(f"{type(self).__name__} has no Fourier transform in closed form")
 
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any] | None:
         """Return the widths of a model that is a Gaussian on the sky.
@@ -272,3 +316,10 @@ class SpatialModel(ModelBase):
 
         center = SkyCoord(0 * u.deg, 0 * u.deg, frame=self.frame)
         return RectangleSkyRegion(center=center, width=360 * u.deg, height=180 * u.deg, **kwargs)
+
+
+def elliptical_axes(model: Any, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+    """Return `SpatialModel.axes_graph` of a shape with eccentricity ``e`` and position angle ``phi``."""
+    if model.e.frozen and model.e.value == 0:
+        return 1.0, 0.0
+    return pt.sqrt(pt.maximum(1 - pt.as_tensor_variable(values[model.e]) ** 2, 1e-8)), values[model.phi]

@@ -9,7 +9,7 @@ import numpy as np
 from bayesmap._lazy import pt
 from bayesmap.modeling import sphere
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.spatial.base import SpatialModel
+from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
 
 __all__ = ["GaussianSpatialModel"]
 
@@ -57,8 +57,7 @@ class GaussianSpatialModel(SpatialModel):
     Notes
     -----
     A round Gaussian blurred by a point spread function that is a sum of Gaussians has pixel integrals in closed form.
-    An elongated one takes Fourier transforms and an evaluation per pixel: a gradient of the log-posterior costs 5 times
-    as much (``benchmarks/model_types.py``).
+    An elongated one, or another point spread function, takes a table of its Fourier transform.
     """
 
     tag = "gauss"
@@ -105,6 +104,14 @@ class GaussianSpatialModel(SpatialModel):
         """Return values with a minor axis that a grid can see; see `SpatialModel.at_resolution`."""
         ratio = pt.sqrt(1 - pt.as_tensor_variable(values[self.e]) ** 2)
         return {**values, self.sigma: pt.maximum(values[self.sigma], _NARROWEST * step / ratio)}
+
+    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+        """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
+        return elliptical_axes(self, values)
+
+    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+        """Return the Fourier transform, a Gaussian; see `SpatialModel.transform_graph`."""
+        return pt.exp(-0.5 * (waves * values[self.sigma]) ** 2)
 
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
         """Return the widths and the angle; see `SpatialModel.gaussian_graph`."""

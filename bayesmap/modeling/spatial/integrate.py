@@ -1,6 +1,6 @@
 """Integrals of spatial models over the pixels of a map, as numbers."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -10,14 +10,12 @@ from bayesmap.maps import Map, WcsGeom
 from bayesmap.modeling.spatial.base import SpatialModel
 from bayesmap.modeling.spatial.point import PointSpatialModel
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 __all__ = ["integrate_geom"]
 
 _MAX_FACTOR = 200
 _REGION_PIXELS = 60  # across a region
 _CHUNK = 500_000  # positions evaluated at once
+_ROUGH = 8  # more sub-pixels along an axis where a template has an edge
 _GAUSS = np.polynomial.legendre.leggauss(3)
 
 
@@ -31,7 +29,10 @@ def integrate_geom(model: SpatialModel, geom: WcsGeom, oversampling_factor: int 
     data = np.array(np.broadcast_to(values.value, (*values.shape[:-2], *geom.data_shape[-2:])))
     offsets, weights = _nodes(model, geom, oversampling_factor)
     if len(offsets) > 1:
-        _refine(model, geom, data, offsets, weights)
+        _refine(model, geom, data, offsets, weights, _near(model, geom.to_image()))
+    rough = model._rough_pixels(geom.to_image()) if oversampling_factor is None else None
+    if rough is not None:
+        _refine(model, geom, data, *_sub_pixels(_number(model, geom) + _ROUGH), rough)
     data *= geom.to_image().solid_angle().to_value("sr")
     return _on_geom(geom, data, values.unit * u.sr)
 
@@ -61,39 +62,52 @@ def _nodes(model: SpatialModel, geom: WcsGeom, factor: int | None) -> tuple[np.n
         if factor < 1:
             raise ValueError(f"oversampling_factor must be at least 1, got {factor!r}")
         return (np.arange(factor) + 0.5) / factor - 0.5, np.full(factor, 1 / factor)
+    n = _number(model, geom)
+    return _sub_pixels(n) if n else (np.zeros(1), np.ones(1))
+
+
+def _number(model: SpatialModel, geom: WcsGeom) -> int:
+    """Number of sub-pixels along one axis that resolve the model; zero if it has no structure."""
     structure = model._structure
     if structure is None:
-        return np.zeros(1), np.ones(1)
+        return 0
     pixel = geom.pixel_scales.to_value("deg").max()
     size = structure.to_value("deg")
-    n = int(np.clip(np.ceil(pixel / size), 1, _MAX_FACTOR)) if size > 0 else _MAX_FACTOR
+    return int(np.clip(np.ceil(pixel / size), 1, _MAX_FACTOR)) if size > 0 else _MAX_FACTOR
+
+
+def _sub_pixels(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes and weights in n sub-pixels along one axis of a pixel."""
     centers = (np.arange(n) + 0.5) / n - 0.5
     return (centers[:, None] + 0.5 * _GAUSS[0] / n).ravel(), np.tile(0.5 * _GAUSS[1] / n, n)
 
 
-def _refine(model: SpatialModel, geom: WcsGeom, data: np.ndarray, offsets: np.ndarray, weights: np.ndarray) -> None:
-    """Replace, in place, the central values of pixels near the model by their means over sub-pixels."""
+def _refine(
+    model: SpatialModel, geom: WcsGeom, data: np.ndarray, offsets: np.ndarray, weights: np.ndarray, where: np.ndarray
+) -> None:
+    """Replace, in place, the values of some pixels by their means over sub-pixels."""
     image = geom.to_image()
     dx, dy = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
     weight = np.outer(weights, weights).ravel()
     axes: Any = geom.axes
     energy = axes["energy_true"].center[:, None, None] if model.is_energy_dependent else None
-    for y, x in _pixels_near(model, image, max(1, _CHUNK // len(dx))):
+    rows, columns = np.nonzero(where)
+    size = max(1, _CHUNK // len(dx))
+    for start in range(0, len(rows), size):
+        y, x = rows[start : start + size], columns[start : start + size]
         lon, lat = image.pix_to_coord((x[:, None] + dx, y[:, None] + dy))
         lon, lat = model._lonlat(SkyCoord(lon, lat, frame=image.frame))
         values = model(lon * u.deg, lat * u.deg, energy).value
         data[..., y, x] = values @ weight
 
 
-def _pixels_near(model: SpatialModel, image: WcsGeom, size: int) -> "Iterator[tuple[np.ndarray, np.ndarray]]":
-    """Yield the indices of the pixels that the evaluation radius touches, in chunks."""
-    near = np.ones(image.data_shape, dtype=bool)
-    if model.evaluation_radius is not None and model.position is not None:
-        reach = model.evaluation_radius + np.hypot(*image.pixel_scales)
-        near = image.get_coord().skycoord.separation(model.position) <= reach
-    y, x = np.nonzero(near)
-    for start in range(0, len(y), size):
-        yield y[start : start + size], x[start : start + size]
+def _near(model: SpatialModel, image: WcsGeom) -> np.ndarray:
+    """Pixels that the evaluation radius touches."""
+    if model.evaluation_radius is None or model.position is None:
+        return np.ones(image.data_shape, dtype=bool)
+    reach = model.evaluation_radius + np.hypot(*image.pixel_scales)
+    near: np.ndarray = image.get_coord().skycoord.separation(model.position) <= reach
+    return near
 
 
 def _bilinear(model: PointSpatialModel, geom: WcsGeom) -> Any:

@@ -13,7 +13,7 @@ from bayesmap.maps import MapCoord
 from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial.base import SpatialModel
-from bayesmap.modeling.spectral.interpolate import scaled, unscaled
+from bayesmap.modeling.spectral.interpolate import on_scale
 from bayesmap.units import parse_unit
 
 __all__ = ["PiecewiseNormSpatialModel"]
@@ -37,7 +37,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
     norms : array, list of Parameter, or None
         Norms, one per node; by default one. They are the parameters ``norm_0``, ``norm_1``, ...
     interp : {"lin", "log"}
-        Whether the norms or their logarithms are interpolated.
+        Whether the norms or their logarithms are interpolated; beside a norm of zero always the norms.
     frame : {"icrs", "galactic"}
         Frame of the positions.
     **values : str, `~astropy.units.Quantity`, float or Parameter
@@ -146,7 +146,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
 
     @staticmethod
     def _blend_log(weights: Any, norms: Any) -> Any:
-        return unscaled((weights * scaled(norms, "log")).sum(axis=-1), "log")
+        return on_scale(lambda numbers, _: (weights * numbers).sum(axis=-1), norms, "log")
 
     @property
     def _blend(self) -> Any:

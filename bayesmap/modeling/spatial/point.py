@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
+import numpy as np
+import pytensor.tensor as pt
 
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel
@@ -48,6 +50,14 @@ class PointSpatialModel(SpatialModel):
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
         """Return zero widths."""
         return 0.0, 0.0, 0.0
+
+    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+        """Return the axes of a round shape; see `SpatialModel.axes_graph`."""
+        return 1.0, 0.0
+
+    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+        """Return ones; see `SpatialModel.transform_graph`."""
+        return pt.ones(waves.shape)
 
     def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any]) -> Any:
         """Raise a TypeError: a point source has no surface brightness."""

@@ -25,6 +25,24 @@ class _Shell(SpatialModel):
         inner, width = shape
         return inner, width
 
+    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+        """Return the axes of a round shape; see `SpatialModel.axes_graph`."""
+        return 1.0, 0.0
+
+    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+        """Return the Fourier transform; see `SpatialModel.transform_graph`.
+
+        That of a projection is that of the body: a sum of spheres of no thickness, of which each has sin(q) / q.
+        """
+        inner, width = self._radii(*self._arguments(values)[2:])
+        nodes, weights = np.polynomial.legendre.leggauss(int(12 + 0.55 * waves[-1] * radius))
+        radii = inner + 0.5 * width * (1 + nodes)
+        phase = waves[:, None] * radii
+        safe = pt.switch(abs(phase) > 1e-6, phase, 1.0)
+        sphere_of = pt.switch(abs(phase) > 1e-6, pt.sin(safe) / safe, 1.0)
+        share = weights * radii**2
+        return pt.dot(sphere_of, share) / pt.maximum(share.sum(), 1e-300)
+
     def resolved_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any], step: float) -> Any:
         """Return the symbolic mean of the surface brightness over one grid step along the radius.
 
@@ -118,9 +136,7 @@ class ShellSpatialModel(_Shell):
 
     Notes
     -----
-    A gradient of the log-posterior costs 3 times that of a round Gaussian of the same footprint
-    (``benchmarks/model_types.py``): a shell blurred by the point spread function has no closed form, and its Fourier
-    transforms alone cost twice the Gaussian.
+    Predictions take the blurred shape from a table of its Fourier transform times that of the point spread function.
     """
 
     tag = "shell"
@@ -177,9 +193,7 @@ class Shell2SpatialModel(_Shell):
 
     Notes
     -----
-    A gradient of the log-posterior costs 3 times that of a round Gaussian of the same footprint
-    (``benchmarks/model_types.py``): a shell blurred by the point spread function has no closed form, and its Fourier
-    transforms alone cost twice the Gaussian.
+    Predictions take the blurred shape from a table of its Fourier transform times that of the point spread function.
     """
 
     tag = "shell2"

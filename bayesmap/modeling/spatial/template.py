@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
+from scipy.ndimage import maximum_filter
 
 from bayesmap._lazy import pt
 from bayesmap._util import make_path
-from bayesmap.maps.access import interpolate
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel
+from bayesmap.modeling.spatial.lookup import SkyTable, between
 from bayesmap.units import internal_unit, plain_unit, scale_to_internal
 
 if TYPE_CHECKING:
-    from bayesmap.maps import Map
+    from bayesmap.maps import Map, WcsGeom
 
 __all__ = ["TemplateSpatialModel"]
 
@@ -31,8 +32,11 @@ class TemplateSpatialModel(SpatialModel):
         \phi(l, b, E) = \frac{M(l, b, E)}{\int M(l', b', E) \, \mathrm{d}\Omega'}
 
     with the surface brightness :math:`M` of the map; without ``normalize`` it is the model as it is.
-    The logarithm of the map is interpolated linearly in pixels and in the logarithm of the energy, and extrapolated
-    within the outermost pixels; outside the pixels and the energy range of the map the model is zero.
+    Between the centres of four positive pixels the logarithm of the map is interpolated linearly in pixels, beside a
+    pixel without brightness the map itself. In the outer half of the outermost pixels it falls on as it does inside,
+    but does not rise; a map that goes around the sky goes on at its other end. Between energies, and within the
+    outermost bins, the logarithm is linear in the logarithm of the energy. Outside the pixels and the energy range of
+    the map the model is zero.
 
     Parameters
     ----------
@@ -53,9 +57,10 @@ class TemplateSpatialModel(SpatialModel):
 
     Notes
     -----
-    NaNs in the map count as zero, with a warning. The norm is the integral of the map over its pixels; Gammapy divides
-    by the sum of the values and by the solid angle of each pixel instead, which distorts maps whose pixels differ in
-    size.
+    NaNs in the map count as zero, with a warning. The norm is the integral of what is interpolated, at each energy that
+    is asked for, so that a template keeps its flux on any pixels. Gammapy divides by the sum of the values and by the
+    solid angle of each pixel instead, which distorts maps whose pixels differ in size; interpolated logarithms then
+    lose 1 % of a Gaussian, and most of a map with edges.
     """
 
     tag = "template"
@@ -74,8 +79,26 @@ class TemplateSpatialModel(SpatialModel):
         )
         self.filename = None if filename is None else str(filename)
         self.normalize = bool(normalize)
-        self._map: Any = _checked(map, self.normalize)
+        self._map: Any = _checked(map)
         self.is_energy_dependent = bool(axes)
+        self._tables = self._make_tables()
+        self._norms: dict[float, float] = {}
+        if self.normalize:
+            self._normalize()
+
+    def _make_tables(self) -> list[SkyTable]:
+        """One image per energy."""
+        data = self._map.data
+        return [SkyTable(image, self._map.geom) for image in data.reshape(-1, *data.shape[-2:])]
+
+    def _normalize(self) -> None:
+        """Divide the map by the integral at each of its energies."""
+        total = np.array([table.integral() for table in self._tables])
+        if np.any(total <= 0):
+            raise ValueError("TemplateSpatialModel: the map has no positive values at some energy; cannot normalise")
+        shape = self._map.data.shape
+        self._map = self._map.copy(data=self._map.data / total.reshape(*shape[:-2], 1, 1), unit=u.Unit("sr-1"))
+        self._tables = self._make_tables()
 
     @property
     def map(self) -> "Map":
@@ -99,7 +122,22 @@ class TemplateSpatialModel(SpatialModel):
 
     @property
     def _structure(self) -> u.Quantity:
-        return self._map.geom.pixel_scales.max()
+        return 0.5 * self._map.geom.pixel_scales.max()  # slopes change at the centres of the pixels
+
+    def _rough_pixels(self, image: "WcsGeom") -> np.ndarray:
+        """Pixels of an image in which the template has an edge, shape (lat, lon)."""
+        geom = self._map.geom.to_image()
+        rough = np.logical_or.reduce([table.rough() for table in self._tables])
+        reach = float(np.max(image.pixel_scales.to_value("deg")) / np.min(geom.pixel_scales.to_value("deg")))
+        rough = maximum_filter(rough, 2 * int(np.ceil(0.75 * reach)) + 1, mode="nearest")
+        x, y = geom.coord_to_pix(self._on_map(*self._lonlat(image.get_coord().skycoord)))
+        near = np.isfinite(x) & (np.abs(2 * x - geom.npix[0] + 1) <= geom.npix[0] + 2 * reach)
+        near &= np.isfinite(y) & (np.abs(2 * y - geom.npix[1] + 1) <= geom.npix[1] + 2 * reach)
+        column, row = (
+            np.clip(np.rint(np.where(near, pix, 0)).astype(int), 0, n - 1)
+            for pix, n in zip((x, y), geom.npix, strict=True)
+        )
+        return near & rough[row, column]
 
     def _on_map(self, lon: np.ndarray, lat: np.ndarray) -> dict[str, Any]:
         """Coordinates on the map as it was given, in the frame of the model."""
@@ -122,10 +160,34 @@ class TemplateSpatialModel(SpatialModel):
             if energy is None:
                 raise ValueError("TemplateSpatialModel with an energy axis needs energies")
             coords["energy_true"] = energy
-        pix = np.broadcast_arrays(*geom.coord_to_pix(coords))
-        inside = np.all([(p >= -0.5) & (p <= n - 0.5) for p, n in zip(pix, geom.data_shape[::-1], strict=True)], axis=0)
-        values = interpolate(self._map.data, pix, values_scale="log")
-        return np.where(inside, values, 0.0) * scale_to_internal(self.unit)
+        x, y, *pix = np.broadcast_arrays(*geom.coord_to_pix(coords))
+        sizes = zip((x, y, *pix), geom.data_shape[::-1], strict=True)
+        inside = np.all([(p >= -0.5) & (p <= n - 0.5) for p, n in sizes], axis=0)
+        values = np.zeros(x.shape)
+        if self.is_energy_dependent:
+            for node in np.unique(pix[0][inside]):
+                here = inside & (pix[0] == node)
+                values[here] = self._between_energies(x[here], y[here], float(node))
+        else:
+            values[inside] = self._tables[0].at(x[inside], y[inside])
+        return values * scale_to_internal(self.unit)
+
+    def _between_energies(self, x: np.ndarray, y: np.ndarray, node: float) -> np.ndarray:
+        """Values at pixels, at a position on the energy axis in bins."""
+        if len(self._tables) == 1:
+            return self._tables[0].at(x, y)
+        k = int(np.clip(np.floor(node), 0, len(self._tables) - 2))
+        low, high = self._tables[k : k + 2]
+        return between(low.at(x, y), high.at(x, y), node - k) / self._norm(k, node - k)
+
+    def _norm(self, k: int, share: float) -> float:
+        """Integral of what is interpolated between two energies, if the map is to be normalised."""
+        if not self.normalize or share in (0.0, 1.0):
+            return 1.0
+        if k + share not in self._norms:
+            image = between(self._map.data[k], self._map.data[k + 1], share)
+            self._norms[k + share] = SkyTable(image, self._map.geom).integral()
+        return self._norms[k + share]
 
     def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any], energy: Any = None) -> Any:
         """Return the surface brightness at fixed positions, as a constant.
@@ -207,8 +269,8 @@ class TemplateSpatialModel(SpatialModel):
         return new
 
 
-def _checked(map: "Map", normalize: bool) -> "Map":
-    """Return the map in float64, without NaN, in a unit per sr, normalised if asked for."""
+def _checked(map: "Map") -> "Map":
+    """Return the map in float64, without NaN, in a unit per sr."""
     data = np.asarray(map.data, dtype="float64")
     unit = plain_unit(map.unit)
     if unit == u.dimensionless_unscaled:
@@ -219,10 +281,5 @@ def _checked(map: "Map", normalize: bool) -> "Map":
         data = np.where(np.isfinite(data), data, 0.0)
     if np.any(data < 0):
         raise ValueError(f"TemplateSpatialModel: the map has negative values, down to {data.min()} {unit}")
-    if normalize:
-        total = (data * map.geom.solid_angle().to_value("sr")).sum(axis=(-2, -1), keepdims=True)
-        if np.any(total <= 0):
-            raise ValueError("TemplateSpatialModel: the map has no positive values at some energy; cannot normalise")
-        data, unit = data / total, u.Unit("sr-1")
     internal_unit(unit)
     return map.copy(data=data, unit=unit)

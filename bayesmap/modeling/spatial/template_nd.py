@@ -1,7 +1,8 @@
 """Templates with more axes than the sky: their coordinates are parameters."""
 
 import copy
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
@@ -10,11 +11,11 @@ import numpy as np
 from bayesmap._lazy import pt, pytensor
 from bayesmap._util import make_path
 from bayesmap.maps import MapCoord
-from bayesmap.maps.access import interpolate as interpolate_map
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial.base import SpatialModel
-from bayesmap.modeling.spectral.interpolate import interpolate, scaled, unscaled
+from bayesmap.modeling.spatial.lookup import SkyTable
+from bayesmap.modeling.spectral.interpolate import interpolate, scaled
 from bayesmap.units import internal_unit, plain_unit, scale_to_internal
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["TemplateNDSpatialModel"]
 
 ENERGIES = ("energy_true", "energy")
+_ALL = 1 - 1e-9  # share of the nodes around that are positive, if all are
 _ROUNDING = 1e-6  # of a pixel: what counts as on the outermost pixel centres
 
 
@@ -33,7 +35,10 @@ class TemplateNDSpatialModel(SpatialModel):
         \phi(l, b) = \exp\left(\sum_k w_k(\theta) \ln M_k(l, b)\right)
 
     The logarithm of the map is interpolated linearly in pixels, in the parameters :math:`\theta` (each on the scale of
-    its axis) and in the logarithm of the energy. Outside of the pixel centres of the map the model is zero.
+    its axis) and in the logarithm of the energy; beside pixels that are zero, or zero at one of
+    the nodes around, the map itself. The
+    result is scaled such that the logarithm of its sum over pixels, too, is linear between nodes: a stack of normalised
+    maps is normalised between its nodes. Outside of the pixel centres of the map the model is zero.
 
     Parameters
     ----------
@@ -86,6 +91,10 @@ class TemplateNDSpatialModel(SpatialModel):
         """The pixels of the map."""
         return self._map.geom.pixel_scales.max()
 
+    @property
+    def _structure(self) -> u.Quantity:
+        return 0.5 * self._map.geom.pixel_scales.max()  # slopes change at the centres of the pixels
+
     def _sky_pixels(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixel positions on the map, and where they are between pixel centres."""
         geom = self._map.geom.to_image()
@@ -94,20 +103,50 @@ class TemplateNDSpatialModel(SpatialModel):
         inside = (np.abs(2 * x - (n_x - 1)) <= n_x - 1 + _ROUNDING) & (np.abs(2 * y - (n_y - 1)) <= n_y - 1 + _ROUNDING)
         return x, y, inside
 
-    def _values_at(self, lon: Any, lat: Any, coords: Mapping[str, Any]) -> np.ndarray:
-        """Surface brightness in the internal unit for coordinates of all axes."""
-        x, y, inside = self._sky_pixels(lon, lat)
-        pix = [x, y, *(axis.coord_to_pix(coords[axis.name]) for axis in self._map.geom.axes)]
-        values = interpolate_map(self._map.data, np.broadcast_arrays(*pix), values_scale="log")
-        return np.where(inside, values, 0.0) * scale_to_internal(self.unit)
+    def _at_nodes(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values at pixel positions for all nodes, ``(..., node...)``, and whether the pixels around are positive."""
+        image = self._map.geom.to_image()
+        tables = [SkyTable(stack, image) for stack in self._map.data.reshape(-1, *image.data_shape)]
+        shape = *np.shape(x), *self._map.data.shape[:-2]
+        values, positive = ([getattr(table, name)(x, y) for table in tables] for name in ("at", "positive"))
+        return np.stack(values, axis=-1).reshape(shape), np.stack(positive, axis=-1).reshape(shape)
+
+    @functools.cached_property
+    def _pixels(self) -> np.ndarray:
+        """Values times solid angles for all nodes, ``(pixel, node...)``, of the pixels that are not always zero."""
+        area = self._map.geom.to_image().solid_angle().to_value("sr")
+        integrals = np.moveaxis(self._map.data * area, (-2, -1), (0, 1)).reshape(-1, *self._map.data.shape[:-2])
+        return integrals[integrals.reshape(len(integrals), -1).any(axis=1)]
+
+    @functools.cached_property
+    def _sums(self) -> np.ndarray:
+        """Sums over the pixels for all nodes, with one leading axis."""
+        sums: np.ndarray = self._pixels.sum(axis=0, keepdims=True)
+        return sums
 
     def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: Any = None) -> np.ndarray:
+        axes = self._map.geom.axes
         coords = {p.name: p.quantity for p in self.parameters}
-        if self.is_energy_dependent:
-            if energy is None:
-                raise ValueError(f"{type(self).__name__} with an energy axis needs energies")
-            coords["energy_true"] = energy
-        return self._values_at(lon, lat, coords)
+        x, y, inside = self._sky_pixels(lon, lat)
+        nodes = [np.asarray(axis.coord_to_pix(coords[axis.name])) if axis.name in coords else None for axis in axes]
+        if not self.is_energy_dependent:
+            return np.where(inside, self._blended(x, y, nodes), 0.0) * scale_to_internal(self.unit)
+        if energy is None:
+            raise ValueError(f"{type(self).__name__} with an energy axis needs energies")
+        place = axes.names.index("energy_true")
+        pix, x, y, inside = np.broadcast_arrays(axes["energy_true"].coord_to_pix(energy), x, y, inside)
+        values = np.zeros(x.shape)
+        for node in np.unique(pix[inside]):
+            here = inside & (pix == node)
+            nodes[place] = node
+            values[here] = self._blended(x[here], y[here], nodes)
+        return values * scale_to_internal(self.unit)
+
+    def _blended(self, x: np.ndarray, y: np.ndarray, nodes: Sequence[Any]) -> np.ndarray:
+        """Values at pixel positions, at a position in bins on each axis."""
+        total = _blend(self._pixels, self._pixels > 0, nodes).sum()
+        factor = _blend(self._sums, self._sums > 0, nodes)[0] / total if total > 0 else 1.0
+        return _blend(*self._at_nodes(x, y), nodes) * factor
 
     def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any]) -> Any:
         """Return the symbolic surface brightness at fixed positions; see `SpatialModel.evaluate_graph`.
@@ -124,19 +163,28 @@ class TemplateNDSpatialModel(SpatialModel):
                 f"{type(self).__name__}: the parameters of a map that depends on energy cannot be free in a "
                 "prediction: freeze them"
             )
-        axes = list(self._map.geom.axes)
-        nodes = [self._map.geom.axes[axis.name].center for axis in axes]
-        grid = np.meshgrid(*(node.value for node in nodes), indexing="ij")
-        x = np.asarray(lon)[(..., *(None,) * len(axes))], np.asarray(lat)[(..., *(None,) * len(axes))]
-        coords = {axis.name: g * node.unit for axis, g, node in zip(axes, grid, nodes, strict=True)}
-        numbers = scaled(self._values_at(*x, coords), "log")
-        table: Any = pytensor.shared(numbers, shape=(None,) * numbers.ndim)
-        for axis, node in reversed(list(zip(axes, nodes, strict=True))):
-            parameter = getattr(self, axis.name)
-            value = pt.as_tensor_variable(values[parameter]) / scale_to_internal(axis.unit)
-            table = interpolate(scaled(node.value, axis.interp), table, scaled(value, axis.interp))
-        inside = self._sky_pixels(lon, lat)[2]
-        return unscaled(table, "log") * pytensor.shared(inside.astype(float), shape=(None,) * inside.ndim)
+        x, y, inside = self._sky_pixels(lon, lat)
+        at_nodes, positive = self._at_nodes(x, y)
+        outside = ~inside.reshape(*inside.shape, *(1,) * len(self.parameters))
+        at_nodes, positive = np.where(outside, 0.0, at_nodes), positive & ~outside
+        total = self._blend_graph(self._pixels, self._pixels > 0, values).sum()
+        wanted = self._blend_graph(self._sums, self._sums > 0, values)[0]
+        return self._blend_graph(at_nodes, positive, values) * (scale_to_internal(self.unit) * wanted / total)
+
+    def _blend_graph(self, table: np.ndarray, positive: np.ndarray, values: Mapping[Parameter, Any]) -> Any:
+        """Symbolic `_blend` of values at all nodes, ``(..., node...)``."""
+
+        def between_nodes(numbers: np.ndarray) -> Any:
+            result: Any = pytensor.shared(numbers, shape=(None,) * numbers.ndim)
+            for axis in self._map.geom.axes:
+                value = pt.as_tensor_variable(values[getattr(self, axis.name)]) / scale_to_internal(axis.unit)
+                result = interpolate(scaled(axis.center.value, axis.interp), result, scaled(value, axis.interp))
+            return result
+
+        by_logs = pt.exp(between_nodes(_logs(table)))
+        if positive.all():
+            return by_logs
+        return pt.switch(between_nodes(positive.astype(float)) > _ALL, by_logs, between_nodes(table))
 
     # -- files ------------------------------------------------------------------------------------------------------
     @classmethod
@@ -184,6 +232,32 @@ class TemplateNDSpatialModel(SpatialModel):
         for name in self.parameter_names:
             new.__dict__[name] = copy.deepcopy(getattr(self, name), memo)
         return new
+
+
+def _logs(table: np.ndarray) -> np.ndarray:
+    """Logarithms; zeros, where they are not used, give the one of the least positive value."""
+    logs: np.ndarray = np.log(np.maximum(table, np.min(table, where=table > 0, initial=np.inf)))
+    return logs
+
+
+def _blend(table: np.ndarray, positive: np.ndarray, nodes: Sequence[Any]) -> np.ndarray:
+    """Interpolate values at nodes, ``(..., node...)``, at positions in bins on each axis, that of the last one first.
+
+    Logarithms are interpolated where all nodes that matter are ``positive``, values elsewhere.
+    """
+
+    def between_nodes(result: np.ndarray) -> np.ndarray:
+        for node in nodes:
+            n = result.shape[-1]
+            k = int(np.clip(np.floor(node), 0, max(n - 2, 0)))
+            low, high = result[..., k], result[..., min(k + 1, n - 1)]
+            result = low + (float(node) - k) * (high - low)
+        return result
+
+    if not positive.any():
+        return between_nodes(table)
+    by_logs = np.exp(between_nodes(_logs(table)))
+    return np.where(between_nodes(positive.astype(float)) > _ALL, by_logs, between_nodes(table))
 
 
 def _declarations(map: "Map") -> list[Parameter]:

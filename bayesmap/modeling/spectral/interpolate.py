@@ -1,12 +1,13 @@
 """Symbolic interpolation in tables, linear in scaled coordinates."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from bayesmap._lazy import pt
 
-__all__ = ["SCALES", "TINY", "at_least", "at_most", "interpolate", "scaled", "unscaled"]
+__all__ = ["SCALES", "TINY", "at_least", "at_most", "interpolate", "on_scale", "scaled", "unscaled"]
 
 # Smallest number whose logarithm is taken.
 TINY = float(np.finfo("float64").tiny)
@@ -73,3 +74,35 @@ def interpolate(nodes: Any, values: Any, x: Any, extrapolate: bool = True) -> An
     low = (values * inside).sum(axis=-1)
     high = (values[..., 1:] * inside[..., :-1]).sum(axis=-1)
     return low + share.reshape(x.shape, ndim=x.ndim) * (high - low)
+
+
+def on_scale(along: Callable[[Any, bool], Any], values: Any, scale: str, extrapolate: bool = True) -> Any:
+    """Return values interpolated on a scale, with pieces on the scale "log" that may begin or end at zero.
+
+    Where a node of a piece is not positive, the values themselves are interpolated, which end at zero, and the piece is
+    not extrapolated: a logarithm would fall from the positive node like a cliff, or rise beyond it without end.
+
+    Parameters
+    ----------
+    along : callable
+        Interpolates numbers at the nodes linearly: ``along(numbers, extrapolate)``.
+    values : tensor
+        Values at the nodes.
+    scale : str
+        One of `SCALES`.
+    extrapolate : bool
+        Continue the outermost pieces.
+
+    Returns
+    -------
+    TensorVariable
+        The values.
+    """
+    if scale != "log":
+        return unscaled(along(scaled(values, scale), extrapolate), scale)
+    values = pt.as_tensor_variable(values)
+    positive = abs(along((values > 0).astype("float64"), True) - 1) < 1e-9  # all that have a weight
+    logs = along(scaled(values, "log"), extrapolate)
+    plain = along(at_least(values, 0.0), False)
+    plain = pt.switch(plain < 0, 0.0, plain)  # keeps NaN
+    return pt.switch(positive, pt.exp(pt.switch(positive, logs, 0.0)), plain)

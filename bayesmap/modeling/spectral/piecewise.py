@@ -11,7 +11,7 @@ from bayesmap._lazy import pt
 from bayesmap._util import check_option
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spectral.base import SpectralModel
-from bayesmap.modeling.spectral.interpolate import SCALES, interpolate, scaled, unscaled
+from bayesmap.modeling.spectral.interpolate import SCALES, interpolate, on_scale, scaled
 from bayesmap.modeling.spectral.tables import array_to_file, check_energies, quantity_from_file
 from bayesmap.units import strip
 
@@ -26,10 +26,10 @@ class _Piecewise:
 
     def __call__(self, energy: Any, nodes: Any, *norms: Any) -> Any:
         """Return the factor."""
-        values = pt.stack(pt.broadcast_arrays(*(scaled(pt.as_tensor_variable(n), self.interp) for n in norms)), axis=-1)
+        values = pt.stack(pt.broadcast_arrays(*(pt.as_tensor_variable(n) for n in norms)), axis=-1)
         x = scaled(pt.as_tensor_variable(energy), self.interp)
         points = scaled(pt.as_tensor_variable(nodes), self.interp)
-        return unscaled(interpolate(points, values, x, extrapolate=False), self.interp)
+        return on_scale(lambda numbers, on: interpolate(points, numbers, x, on), values, self.interp, extrapolate=False)
 
 
 class PiecewiseNormSpectralModel(SpectralModel):
@@ -57,8 +57,9 @@ class PiecewiseNormSpectralModel(SpectralModel):
 
     Notes
     -----
-    On the scale "log" a factor that is not positive counts as the smallest positive number, as in Gammapy; give the
-    norms a positive prior.
+    On the scale "log" a factor that is not positive counts as zero, and pieces that begin or end at zero are linear in
+    the factor (in Gammapy it counts as the smallest positive number, and the piece is zero but at its other end).
+    Give the norms a positive prior.
     """
 
     tag = "piecewise-norm"

@@ -12,7 +12,7 @@ from bayesmap._util import check_option, make_path
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
-from bayesmap.modeling.spectral.interpolate import SCALES, at_least, interpolate, scaled, unscaled
+from bayesmap.modeling.spectral.interpolate import SCALES, at_least, interpolate, on_scale
 from bayesmap.modeling.spectral.tables import array_to_file, check_energies, check_finite, quantity_from_file
 from bayesmap.modeling.spectral.xspec import read_table_model
 from bayesmap.units import as_quantity, internal_unit, strip
@@ -29,8 +29,7 @@ class _Template:
     def __call__(self, energy: Any, nodes: Any, values: Any) -> Any:
         """Return the differential flux."""
         points, x = (pt.log(pt.as_tensor_variable(e)) for e in (nodes, energy))
-        flux = unscaled(interpolate(points, scaled(pt.as_tensor_variable(values), self.values_scale), x),
-                        self.values_scale)  # fmt: skip
+        flux = on_scale(lambda numbers, on: interpolate(points, numbers, x, on), values, self.values_scale)
         return at_least(flux, 0.0)
 
 
@@ -42,6 +41,8 @@ class TemplateSpectralModel(SpectralModel):
 
     .. math::
         \ln \phi(E) = \ln \phi_k + \frac{\ln(E / E_k)}{\ln(E_{k + 1} / E_k)} \ln\frac{\phi_{k + 1}}{\phi_k}
+
+    Beside a node that is zero the flux itself is interpolated, and not extrapolated.
 
     Parameters
     ----------

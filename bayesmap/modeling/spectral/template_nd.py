@@ -15,7 +15,7 @@ from bayesmap._util import make_path
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spectral.base import SpectralModel
-from bayesmap.modeling.spectral.interpolate import at_least, interpolate, scaled, unscaled
+from bayesmap.modeling.spectral.interpolate import at_least, interpolate, on_scale, scaled, unscaled
 from bayesmap.modeling.spectral.tables import check_finite
 from bayesmap.modeling.spectral.template import _checked_unit, _values_scale
 from bayesmap.units import internal_unit, plain_unit, strip
@@ -30,24 +30,35 @@ _ENERGIES = ("energy_true", "energy")
 
 @dataclass(frozen=True)
 class _TemplateND:
-    """The formula; its inputs are the nodes of the axes, energy first, the table on its scale, and the parameters."""
+    """The formula; its inputs are the nodes of the axes, energy first, the table, and the parameters.
+
+    The table is on its scale, or as it is if it has zeros on the scale "log".
+    """
 
     scales: tuple[str, ...]
     values_scale: str
+    zeros: bool
 
     def __call__(self, energy: Any, *inputs: Any) -> Any:
         """Return the differential flux."""
         n = len(self.scales)
         nodes, table, parameters = inputs[:n], inputs[n], inputs[n + 1 :]
-        table = pt.as_tensor_variable(table)
         points = [scaled(pt.as_tensor_variable(x), s) for x, s in zip(nodes, self.scales, strict=True)]
-        for k, value in enumerate(parameters, start=1):
-            x = scaled(pt.as_tensor_variable(value), self.scales[k])
-            # the axis in question is the first; the others wait behind it
-            rows = interpolate(points[k], table.T.reshape((-1, points[k].shape[0])), x[..., None])
-            table = rows.reshape(tuple(table.shape[1:])[::-1]).T
-        flux = unscaled(interpolate(points[0], table, scaled(pt.as_tensor_variable(energy), self.scales[0])),
-                        self.values_scale)  # fmt: skip
+        xs = [scaled(pt.as_tensor_variable(v), s) for v, s in zip((energy, *parameters), self.scales, strict=True)]
+
+        def along(numbers: Any, extrapolate: bool) -> Any:
+            for k in range(1, n):
+                # the axis in question is the first; the others wait behind it
+                rows = numbers.T.reshape((-1, points[k].shape[0]))
+                rows = interpolate(points[k], rows, xs[k][..., None], extrapolate)
+                numbers = rows.reshape(tuple(numbers.shape[1:])[::-1]).T
+            return interpolate(points[0], numbers, xs[0], extrapolate)
+
+        table = pt.as_tensor_variable(table)
+        if self.zeros:
+            flux = on_scale(along, table, self.values_scale)
+        else:
+            flux = unscaled(along(table, True), self.values_scale)
         return at_least(flux, 0.0)
 
 
@@ -58,7 +69,7 @@ class TemplateNDSpectralModel(SpectralModel):
         \phi(E, p_1, p_2, \ldots)
 
     The logarithm of the flux is interpolated linearly in all axes, each on its own scale (the logarithm of the
-    energy), and extrapolated beyond the table.
+    energy), and extrapolated beyond the table; beside nodes that are zero the flux itself, which is not extrapolated.
 
     Parameters
     ----------
@@ -122,7 +133,12 @@ class TemplateNDSpectralModel(SpectralModel):
 
     @property
     def _formula(self) -> Callable[..., Any]:
-        return _TemplateND(tuple(axis.interp for axis in self._axes), self.values_scale)
+        return _TemplateND(tuple(axis.interp for axis in self._axes), self.values_scale, self._zeros)
+
+    @functools.cached_property
+    def _zeros(self) -> bool:
+        """Whether the logarithm is interpolated of a table that has zeros."""
+        return self.values_scale == "log" and bool(np.any(self._map.data == 0))
 
     @functools.cached_property
     def _table(self) -> np.ndarray:
@@ -130,7 +146,8 @@ class TemplateNDSpectralModel(SpectralModel):
         names = list(self._map.geom.axes.names)[::-1]
         order = [names.index(name) for name in (*self.parameter_names, self._energy_name)]
         values = self._map.quantity[..., 0, 0].transpose(order).to_value(internal_unit(self.unit))
-        table: np.ndarray = scaled(np.asarray(values, dtype="float64"), self.values_scale)
+        values = np.asarray(values, dtype="float64")
+        table: np.ndarray = values if self._zeros else scaled(values, self.values_scale)
         return table
 
     @functools.cached_property

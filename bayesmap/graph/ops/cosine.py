@@ -1,0 +1,68 @@
+"""Sums of cosines over a square grid, by fast Fourier transforms."""
+
+from typing import Any
+
+import numba
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from scipy import fft
+
+from bayesmap._numba import register_kernel
+
+__all__ = ["CosineTransform"]
+
+
+def _transform(spectrum: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(fft.dctn(spectrum, type=1, axes=(0, 1)))
+
+
+def _adjoint(values: np.ndarray) -> np.ndarray:
+    twice = np.full(len(values), 2.0)
+    twice[[0, -1]] = 1.0
+    factor = (twice[:, None] * twice)[:, :, None]
+    return np.ascontiguousarray(factor * fft.dctn(values / factor, type=1, axes=(0, 1)))
+
+
+class CosineTransform(Op):
+    """Values of even functions on a quarter of the plane from their spectra: discrete cosine transforms of type 1.
+
+    Input and output are ``(n, n, n_function)``: ``sum_jk c_j c_k spectrum[j, k] cos(pi j y / (n - 1)) cos(...)`` at
+    y = 0, ... n - 1, with c = 1 at both ends and 2 between. With ``adjoint=True`` it is the transposed matrix.
+    """
+
+    __props__ = ("adjoint",)
+
+    def __init__(self, adjoint: bool = False) -> None:
+        self.adjoint = adjoint
+
+    def make_node(self, spectrum: Any) -> Apply:
+        return Apply(self, [pt.as_tensor_variable(spectrum)], [pt.tensor3(dtype="float64")])
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        outputs[0][0] = (_adjoint if self.adjoint else _transform)(inputs[0])
+
+    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+        return shapes
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        return [CosineTransform(not self.adjoint)(cotangents[0])]
+
+
+@numba.njit
+def _transform_numba(spectrum):
+    with numba.objmode(result="float64[:, :, ::1]"):
+        result = _transform(spectrum)
+    return result
+
+
+@numba.njit
+def _adjoint_numba(values):
+    with numba.objmode(result="float64[:, :, ::1]"):
+        result = _adjoint(values)
+    return result
+
+
+# as in `Convolve`: SciPy's transforms have no Numba version
+register_kernel(CosineTransform, lambda op: _adjoint_numba if op.adjoint else _transform_numba)
