@@ -48,7 +48,7 @@ class RegionSource(FixedSource):
     def seen(self, values: Values) -> Any:
         """Share of the flux that is reconstructed in the region, shape ``(n_true,)``."""
         spatial = self.model.spatial_model
-        if "point" in spatial.tag:
+        if spatial.is_point:
             x, y = self.sky.pixel(values[spatial.lon_0], values[spatial.lat_0])
             return bilinear(pt.as_tensor_variable(self.acceptance), x[None], y[None])[0]
         lon, lat, solid_angle = self.coords
@@ -90,7 +90,7 @@ def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
     first, n_band = band_of(edisp)
     columns = first[:, None] + np.arange(n_band)
     band = np.take_along_axis(edisp, columns, axis=1) * arrays.exposure[:, 0, 0][columns]
-    if spatial is None or arrays.psf is None or not use["psf"] or "const-flux" in spatial.tag:
+    if spatial is None or arrays.psf is None or not use["psf"] or spatial.is_per_pixel:
         return FixedSource(model, first, band[:, :, None, None])
     _require_area(arrays)
     profile = psf_profile(arrays.psf, position, arrays.energy if arrays.reco_psf else arrays.energy_true)
@@ -106,7 +106,7 @@ def region_source(arrays: FoldArrays, model: Any) -> FixedSource:
     grid, acceptance = _acceptance(arrays, profile)
     sky = SkyToPixel.from_geom(grid, grid.center_skydir.transform_to(spatial.frame))
     fine = 1
-    if "point" not in spatial.tag and spatial.evaluation_bin_size_min is not None:
+    if not spatial.is_point and spatial.evaluation_bin_size_min is not None:
         detail = spatial.evaluation_bin_size_min.to_value("deg") / 4
         fine = int(np.clip(np.ceil(np.abs(grid.pixel_scales.to_value("deg")).max() / detail), 1, 8))
     coords = sub_pixels(grid, spatial.frame, (0, 0, *grid.data_shape), fine)
@@ -123,7 +123,7 @@ def _require_area(arrays: FoldArrays) -> None:
 
 def _frozen_containment(arrays: FoldArrays, spatial: Any, profile: PSFProfile, position: SkyCoord) -> np.ndarray:
     """Share of the flux that falls into the region, per energy of the profile."""
-    if "point" in spatial.tag:
+    if spatial.is_point:
         return point_containment(profile, position, arrays.geom)
     grid, acceptance = _acceptance(arrays, profile)
     geom = grid

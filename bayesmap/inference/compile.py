@@ -21,6 +21,7 @@ from bayesmap.inference.observed import ObservedCounts, check_counts, check_off_
 from bayesmap.inference.observed_fluxes import ObservedFluxes
 from bayesmap.inference.signs import negative_terms
 from bayesmap.modeling.prior_variables import prior_variables
+from bayesmap.modeling.roles import role_of
 
 __all__ = ["compile_datasets", "to_pymc"]
 
@@ -120,10 +121,10 @@ def _reach(models: Sequence[Any]) -> dict[str, float]:
             continue
         reach[model.name] = 0.0
         for p in spatial.parameters:
-            if p.frozen or p.name not in ("lon_0", "lat_0") or p.prior.distribution.scipy is None:
+            if p.frozen or role_of(p, spatial) != "position" or p.prior.distribution.scipy is None:
                 continue
             scale = p.scale_to_internal
-            if p.name == "lon_0":
+            if p is spatial.lon_0:
                 scale *= float(np.cos(spatial.position.data.lat.rad))
             reach[model.name] += abs(_upper_end(p) - prior_median(p)) * scale
         reach[model.name] += _growth(spatial)
@@ -140,7 +141,7 @@ def _growth(spatial: Any) -> float:
     """How much the evaluation radius (deg) grows when the whole shape goes to the upper ends of its priors."""
     if spatial.evaluation_radius is None:
         return 0.0
-    shape = [p for p in spatial.parameters if not p.frozen and p.name not in ("lon_0", "lat_0", "phi")]
+    shape = [p for p in spatial.parameters if not p.frozen and role_of(p, spatial) not in ("position", "angle")]
     start = spatial.evaluation_radius.to_value("deg")
     before = [(p, p.value) for p in shape if p.prior.distribution.scipy is not None]
     try:

@@ -18,7 +18,9 @@ from bayesmap._numba import inner_kernel, kernel, register_kernel
 from bayesmap.graph.ops.point import PointCountsAdjoint, energies_seen, no_counts, reached_bins, spline_taps
 from bayesmap.graph.ops.project import energy_bands
 
-__all__ = ["GaussianTotal", "RadialCounts"]
+__all__ = ["WIDE", "GaussianTotal", "RadialCounts"]
+
+WIDE = 1.5  # pixels of standard deviation from which on samples in the middles of pixels are enough for a total
 
 
 @inner_kernel
@@ -28,11 +30,11 @@ def _at_size(nodes, node, n_radius):
     n_harmonic, n_energy = nodes.shape[0], nodes.shape[3]
     found = np.zeros((2, n_harmonic, n_radius, n_energy))
     for d in range(2):
-        for i in range(4):
-            weight, table = weights[d, i], nodes[:, abs(first + i)]
-            for h in range(n_harmonic):
+        for h in range(n_harmonic):
+            for i in range(4):
+                weight, table = weights[d, i], nodes[h, abs(first + i)]
                 for r in range(n_radius):
-                    row, part = table[h, r], found[d, h, r]
+                    row, part = table[r], found[d, h, r]
                     for k in range(n_energy):
                         part[k] += weight * row[k]
     return found
@@ -49,23 +51,28 @@ def _power(x, y, m):
 
 
 @inner_kernel
-def _add_harmonic(table, slope, first, weights, power, along, lowest, last, seen):
-    """Add power times spline, and its derivatives by y, x and size, to a pixel, for a range of energies."""
-    p, p_x, p_y = power
-    a_x, a_y = along  # slopes of the node by x and y
-    rows = abs(first), abs(first + 1), abs(first + 2), abs(first + 3)
-    t0, t1, t2, t3 = table[rows[0]], table[rows[1]], table[rows[2]], table[rows[3]]
-    s0, s1, s2, s3 = slope[rows[0]], slope[rows[1]], slope[rows[2]], slope[rows[3]]
-    w0, w1, w2, w3 = weights[0]
-    d0, d1, d2, d3 = weights[1]
-    value, by_y, by_x, by_size = seen
-    for k in range(lowest, last):
-        v = w0 * t0[k] + w1 * t1[k] + w2 * t2[k] + w3 * t3[k]
-        d = p * (d0 * t0[k] + d1 * t1[k] + d2 * t2[k] + d3 * t3[k])
-        value[k] += p * v
-        by_y[k] += p_y * v + a_y * d
-        by_x[k] += p_x * v + a_x * d
-        by_size[k] += p * (w0 * s0[k] + w1 * s1[k] + w2 * s2[k] + w3 * s3[k])
+def _spline(table, first, weights, lowest, last, out):
+    """Spline of the radius from four rows of a table, for a range of energies.
+
+    Few arrays at a time, and counted from zero: this vectorises.
+    """
+    r0, r1 = table[abs(first), lowest:last], table[abs(first + 1), lowest:last]
+    r2, r3 = table[abs(first + 2), lowest:last], table[abs(first + 3), lowest:last]
+    w0, w1, w2, w3 = weights
+    for k in range(len(out)):
+        out[k] = w0 * r0[k] + w1 * r1[k] + w2 * r2[k] + w3 * r3[k]
+
+
+@inner_kernel
+def _add(out, one, factor):
+    for k in range(len(out)):
+        out[k] += factor * one[k]
+
+
+@inner_kernel
+def _add_two(out, one, factor, two, other):
+    for k in range(len(out)):
+        out[k] += factor * one[k] + other * two[k]
 
 
 @kernel
@@ -92,7 +99,7 @@ def _radial_counts(place, flux, nodes, harmonics, limits, grid, radii, edisp, ex
         n_harmonic += 1
     found = _at_size(nodes[:n_harmonic], node, n_radius)
     found[1] /= step_size * sqrt((size * shrink) ** 2 + core**2)
-    seen = np.zeros((4, len(pixels), n_energy))
+    seen, parts = np.zeros((4, len(pixels), n_energy)), np.empty((3, n_energy))
     for p in range(len(pixels)):
         y, x = (pixels[p, 0] - place[0]) * scale_y, (pixels[p, 1] - place[1]) * scale_x
         r = hypot(x, y)
@@ -100,21 +107,30 @@ def _radial_counts(place, flux, nodes, harmonics, limits, grid, radii, edisp, ex
             continue
         lowest, last = pixels[p, 2], pixels[p, 3]
         first, weights = spline_taps(asinh(r * shrink / span) / step_radius)
+        across = weights[0, 0], weights[0, 1], weights[0, 2], weights[0, 3]
+        along = weights[1, 0], weights[1, 1], weights[1, 2], weights[1, 3]
         slope = shrink / (r * step_radius * sqrt((r * shrink) ** 2 + span**2)) if r > 0.0 else 0.0
-        here = seen[:, p]
+        value, along_y = seen[0, p, lowest:last], seen[1, p, lowest:last]
+        along_x, by_size = seen[2, p, lowest:last], seen[3, p, lowest:last]
+        here, steep, grown = parts[0, lowest:last], parts[1, lowest:last], parts[2, lowest:last]
         for h in range(n_harmonic):
             power, by_x, by_y = _power(x / span, y / span, harmonics[h])
-            powers = power, by_x / span, by_y / span
-            _add_harmonic(found[0, h], found[1, h], first, weights, powers, (slope * x, slope * y), lowest, last, here)
-        exposed = exposure[pixels[p, 0], pixels[p, 1]]
-        for k in range(lowest, last):
+            _spline(found[0, h], first, across, lowest, last, here)
+            _spline(found[0, h], first, along, lowest, last, steep)
+            _spline(found[1, h], first, across, lowest, last, grown)
+            _add(value, here, power)
+            _add_two(along_y, here, by_y / span, steep, slope * y * power)
+            _add_two(along_x, here, by_x / span, steep, slope * x * power)
+            _add(by_size, grown, power)
+        exposed = exposure[pixels[p, 0], pixels[p, 1], lowest:last]
+        for k in range(last - lowest):
             factor = shrink**2 * exposed[k]
             if shrink < 1.0:
-                here[3, k] = -(2 * here[0, k] + x * here[2, k] + y * here[1, k]) / place[2]
-            here[0, k] *= factor
-            here[1, k] *= -scale_y * factor
-            here[2, k] *= -scale_x * factor
-            here[3, k] *= factor
+                by_size[k] = -(2 * value[k] + x * along_x[k] + y * along_y[k]) / place[2]
+            value[k] *= factor
+            along_y[k] *= -scale_y * factor
+            along_x[k] *= -scale_x * factor
+            by_size[k] *= factor
     return bins, energies_seen(seen[0], edisp * flux, bands, places), seen, places
 
 
@@ -183,16 +199,14 @@ def _tails(x, sigma):
 
 
 @inner_kernel
-def _blurred_spline(place, sigma, n_node):
-    """Nodes in reach of a cubic B-spline that is blurred with a Gaussian: first, and weights with their slopes.
+def _spline_weights(place, sigma, n_node):
+    """Nodes in reach of a cubic B-spline blurred with a Gaussian: the first, and weights with slopes, ``(3, n)``.
 
-    The slopes are by the place and by the width; ``weights`` is (3, n). A B-spline is the fourth difference of cubes,
-    and a blurred one that of the fourth integral of a Gaussian.
+    The slopes are by place and width. A B-spline is the fourth difference of cubes, and a blurred one that of the fourth
+    integral of a Gaussian.
     """
     sigma = max(sigma, 1e-6)
-    reach = 6 * sigma + 2
-    first = int(min(max(floor(place - reach), 0.0), n_node))
-    last = int(max(min(ceil(place + reach) + 1, n_node), first))
+    first, last = _reached(place, 6 * sigma + 2, n_node)
     weights = np.zeros((3, last - first))
     binomial = 1.0, -4.0, 6.0, -4.0, 1.0
     for j in range(last - first):
@@ -200,60 +214,92 @@ def _blurred_spline(place, sigma, n_node):
         for i in range(5):
             two, three, four = _tails(abs(offset) + 2 - i, sigma)
             weights[0, j] += binomial[i] * four
-            weights[1, j] += binomial[i] * three * (1.0 if offset > 0 else -1.0)
+            weights[1, j] += binomial[i] * (three if offset > 0.0 else -three)
             weights[2, j] += binomial[i] * two * sigma
     return first, weights
 
 
+@inner_kernel
+def _sample_weights(place, sigma, n_node):
+    """The same for plain samples, where the Gaussian is so wide that nothing between them can be missed."""
+    first, last = _reached(place, 6 * sigma, n_node)
+    weights = np.empty((3, last - first))
+    for j in range(last - first):
+        z = (first + j - place) / sigma
+        weights[0, j] = exp(-0.5 * z * z) / (sigma * sqrt(2 * np.pi))
+        weights[1, j] = weights[0, j] * z / sigma
+        weights[2, j] = weights[0, j] * (z * z - 1) / sigma
+    return first, weights
+
+
+@inner_kernel
+def _reached(place, reach, n_node):
+    """First node within reach of a place, and one past the last."""
+    first = int(min(max(ceil(place - reach), 0.0), n_node))
+    return first, int(max(min(floor(place + reach) + 1, n_node), first))
+
+
 @kernel
-def _gaussian_total(place, table, corner, per_pixel, scale):
-    n_basis, n_row, n_column = table.shape
-    totals, slopes = np.zeros(n_basis), np.zeros((3, n_basis))
+def _gaussian_total(place, table, box, samples, corner, scale):
+    n_energy = table.shape[0]
+    totals, slopes = np.zeros(n_energy), np.zeros((3, n_energy))
     if not (isfinite(place[0]) and isfinite(place[1]) and isfinite(place[2])):
         totals[:] = np.nan
         return totals, slopes
-    nodes_y, nodes_x = per_pixel / scale[0], per_pixel / scale[1]  # nodes per deg
     size, sign = abs(place[2]), -1.0 if place[2] < 0 else 1.0
-    row, across_y = _blurred_spline((place[0] - corner[0]) * per_pixel, size * nodes_y, n_row)
-    column, across_x = _blurred_spline((place[1] - corner[1]) * per_pixel, size * nodes_x, n_column)
-    n = across_x.shape[1]
-    value, by_place, by_width = across_x[0], across_x[1], across_x[2]
-    for b in range(n_basis):
-        for i in range(across_y.shape[1]):
-            line = table[b, row + i, column : column + n]
+    per_pixel = 1.0
+    if size < WIDE * max(scale[0], scale[1]) and box[2] <= place[0] <= box[3] and box[4] <= place[1] <= box[5]:
+        per_pixel = box[6]
+        row, down = _spline_weights((place[0] - box[0]) * per_pixel, size * per_pixel / scale[0], table.shape[1])
+        column, across = _spline_weights((place[1] - box[1]) * per_pixel, size * per_pixel / scale[1], table.shape[2])
+    else:
+        table = samples
+        wide = max(size, max(scale[0], scale[1]))
+        sign = sign if size == wide else 0.0
+        row, down = _sample_weights(place[0] - corner[0], wide / scale[0], table.shape[1])
+        column, across = _sample_weights(place[1] - corner[1], wide / scale[1], table.shape[2])
+    n = across.shape[1]
+    value, by_place, by_width = across[0], across[1], across[2]
+    for k in range(n_energy):
+        for i in range(down.shape[1]):
+            line = table[k, row + i, column : column + n]
             part, part_place, part_width = 0.0, 0.0, 0.0
             for j in range(n):
                 part += value[j] * line[j]
                 part_place += by_place[j] * line[j]
                 part_width += by_width[j] * line[j]
-            weight = across_y[0, i]
-            totals[b] += weight * part
-            slopes[0, b] += across_y[1, i] * part * per_pixel
-            slopes[1, b] += weight * part_place * per_pixel
-            slopes[2, b] += sign * (across_y[2, i] * part * nodes_y + weight * part_width * nodes_x)
+            totals[k] += down[0, i] * part
+            slopes[0, k] += down[1, i] * part * per_pixel
+            slopes[1, k] += down[0, i] * part_place * per_pixel
+            slopes[2, k] += sign * per_pixel * (down[2, i] * part / scale[0] + down[0, i] * part_width / scale[1])
     return totals, slopes
 
 
 class GaussianTotal(Op):
-    """Weighted counts of a round Gaussian source in all bins together, per unit flux.
+    """Weighted counts of a round Gaussian source in all bins together, per energy and unit flux.
+
+    They are the counts of a point source, a function of its position, blurred with the Gaussian.
 
     Inputs
         place : (3,) float
             Position y, x in pixels and standard deviation in deg.
-        table : (n_basis, n_row, n_column) float
-            B-spline coefficients of the sum of weights times image of a point source, over its position: one table per
-            energy, or per combination of energies.
+        table : (n_energy, n_row, n_column) float
+            B-spline coefficients of the counts of a point source, some nodes per pixel, for sources that are narrower
+            than 1.5 pixels.
+        box : (7,) float
+            Pixel y, x at which the table begins, first and last y, first and last x of the positions it is made for,
+            and its nodes per pixel. Elsewhere a source is taken to be at least a pixel wide.
+        samples : (n_energy, n_y, n_x) float
+            Counts of a point source in the middles of pixels, as far as there are any, for all other sources.
         corner : (2,) int
-            Pixel y, x at which the tables begin; the sums are zero outside of them.
-        per_pixel : () int
-            Nodes per pixel.
+            Pixel y, x at which the samples begin.
         scale : (2,) float
             Width of a pixel in y and x, in deg.
 
     Outputs
-        totals : (n_basis,) float
+        totals : (n_energy,) float
             NaN if position or size are.
-        slopes : (3, n_basis) float
+        slopes : (3, n_energy) float
             Derivatives by y, x and size, for the gradient.
     """
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from bayesmap._util import make_path
-from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.parameter import ROLES, Parameter, Parameters
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import at_least, interpolate, scaled, unscaled
 from bayesmap.modeling.spectral.tables import check_finite
@@ -208,7 +208,8 @@ def _axis_parameters(map: Any) -> Parameters:
         if axis.name not in _ENERGIES:
             low, high = axis.bounds[0].to_value(axis.unit), axis.bounds[-1].to_value(axis.unit)
             middle = 0.5 * (low + high)
-            declared.append(Parameter(axis.name, middle, unit=axis.unit, min=float(low), max=float(high)))
+            role = axis.name if axis.name in ROLES else None
+            declared.append(Parameter(axis.name, middle, unit=axis.unit, min=float(low), max=float(high), role=role))
     return Parameters(declared)
 
 
