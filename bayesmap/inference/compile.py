@@ -38,7 +38,7 @@ def to_pymc(datasets: Any, **options: Any) -> pm.Model:
     datasets : Dataset, Datasets or list of Dataset
         Of any types, with models set; a model or parameter that several datasets share is one. Free
         parameters without a prior get a default one, see :func:`~bayesmap.inference.default_priors`.
-    psf_route : {"mixture", "stamp", "fft"} or mapping of model name to one, optional
+    psf_route : {"mixture", "stamp", "radial", "fft"} or mapping of model name to one, optional
         Force the treatment of the PSF; chosen by accuracy and speed by default.
     psf_tolerance : float, optional
         Largest accepted error of a Gaussian-mixture PSF, half an L1 distance. Default is 1e-3.

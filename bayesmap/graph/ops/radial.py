@@ -92,7 +92,7 @@ def _radial_counts(place, flux, nodes, harmonics, limits, grid, radii, edisp, ex
     bands = energy_bands(edisp)
     shape = 2 * half_y + 1, 2 * half_x + 1
     bins, places, pixels = reached_bins(y0, x0, shape, exposure.shape[0], exposure.shape[1], bands, columns, rows)
-    end = radius + hypot(scale_x, scale_y)
+    end = min(half_y * scale_y, half_x * scale_x)  # whole pixels: it jumps rarely while the size changes
     n_radius = min(n_radius, int(asinh(end * shrink / span) / step_radius) + 4)
     n_harmonic = 1
     while n_harmonic < len(harmonics) and size < limits[n_harmonic]:
@@ -246,7 +246,7 @@ def _gaussian_total(place, table, box, samples, corner, scale):
     if not (isfinite(place[0]) and isfinite(place[1]) and isfinite(place[2])):
         totals[:] = np.nan
         return totals, slopes
-    size, sign = abs(place[2]), -1.0 if place[2] < 0 else 1.0
+    size, sign = abs(place[2]), np.sign(place[2])
     per_pixel = 1.0
     if size < WIDE * max(scale[0], scale[1]) and box[2] <= place[0] <= box[3] and box[4] <= place[1] <= box[5]:
         per_pixel = box[6]
