@@ -5,8 +5,8 @@
 
 Real data and their responses, with the counts of a simulated source: a point, then Gaussians. Printed are the CPU time
 of a log-density with its gradient (point and Gaussian in turns, the least of many batches), its ratio to the point, and
-with ``--draws`` the CPU seconds and the effective draws of a run of two chains. ``--route fft`` shows what a route costs
-by force; ``--real`` keeps the counts of the file.
+with ``--draws`` the CPU seconds and the effective draws of a run of two chains. ``--route fft`` shows what another
+route costs; ``--real`` keeps the counts of the file.
 """
 
 import argparse
@@ -83,7 +83,9 @@ def main() -> None:
         cpu = clock.lap()["cpu"]
         report = convergence_report(tree)
         steps = float(np.mean(tree["sample_stats"]["n_steps"]))
-        print(f"\n{'point' if sigma is None else f'Gaussian {sigma:g}'}: {cpu:.1f} CPU-s, {steps:.1f} gradients per draw")
+        print(
+            f"\n{'point' if sigma is None else f'Gaussian {sigma:g}'}: {cpu:.1f} CPU-s, {steps:.1f} gradients per draw"
+        )
         for key, ess in report.ess_bulk.items():
             draws = tree["posterior"][key]
             print(f"  {key:24} {float(draws.mean()):.5g} +- {float(draws.std()):.3g}, {ess:.0f} effective draws")

@@ -153,9 +153,12 @@ def decisions_by_name(tree, names):
                 yield ast.unparse(node)
             if getattr(node.func, "id", "") in ("hasattr", "getattr") and words(node.args[1]) & names:
                 yield ast.unparse(node)
-        if isinstance(node, ast.Subscript) and is_name(node.slice):
-            if is_list_of_words(node.value) or words(node.value):
-                yield ast.unparse(node)
+        if (
+            isinstance(node, ast.Subscript)
+            and is_name(node.slice)
+            and (is_list_of_words(node.value) or words(node.value))
+        ):
+            yield ast.unparse(node)
 
 
 def test_nothing_is_decided_by_names():

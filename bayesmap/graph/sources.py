@@ -294,7 +294,9 @@ class RadialSource(_Positions):
         weights = np.einsum("ej,eyx->jyx", self.matrix, weights) * exposure
         reach = self.reach * float(np.linalg.norm(self.sky.matrix, axis=1).max())
         near = total_table(self.table, weights, tuple(at), reach + 6 * WIDE)
-        everywhere = total_table(self.table, weights, tuple(at), 2.0 * sum(weights.shape[1:]) + np.abs(at).max(), np.inf)
+        everywhere = total_table(
+            self.table, weights, tuple(at), 2.0 * sum(weights.shape[1:]) + np.abs(at).max(), np.inf
+        )
         per_pixel = near.nodes.shape[1]
         box = np.array([*near.corner, at[0] - reach, at[0] + reach, at[1] - reach, at[1] + reach, per_pixel])
         arrays = near.table(), box, everywhere.samples(), everywhere.corner, np.array(self.table.scale[::-1])

@@ -84,8 +84,8 @@ class Terms:
     ----------
     groups : list of SourceGroup
         Sources that go through the projection kernel.
-    points : list of SplineSource
-        Point sources that have a kernel of their own.
+    points : list of SplineSource and RadialSource
+        Sources that have a kernel of their own.
     fixed : list of FixedSource
         Sources of fixed position and shape.
     backgrounds : list of BackgroundTerm
@@ -100,7 +100,7 @@ class Terms:
 
     arrays: FoldArrays
     groups: list[Any] = field(default_factory=list)
-    points: list[SplineSource] = field(default_factory=list)
+    points: list[SplineSource | RadialSource] = field(default_factory=list)
     fixed: list[FixedSource] = field(default_factory=list)
     backgrounds: list[BackgroundTerm] = field(default_factory=list)
     routes: dict[str, tuple[str, float]] = field(default_factory=dict)

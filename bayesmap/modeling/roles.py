@@ -40,7 +40,7 @@ def role_of(parameter: Parameter, part: Any = None) -> str | None:
     parameter : Parameter
         The parameter.
     part : ModelBase, optional
-        The model that it belongs to. What its class declares comes first: a linked parameter plays a role in each model.
+        The model that it belongs to. What its class declares comes first: a linked parameter plays a role in each.
 
     Returns
     -------

@@ -79,9 +79,7 @@ def nebula():
 
 def test_a_users_gaussian_takes_the_routes_and_prior_of_ours():
     model = nebula()
-    ours = GaussianSpatialModel(
-        lon_0=LON * u.deg, lat_0=LAT * u.deg, sigma=0.18 / IN_68 * u.deg, frame="galactic"
-    )
+    ours = GaussianSpatialModel(lon_0=LON * u.deg, lat_0=LAT * u.deg, sigma=0.18 / IN_68 * u.deg, frame="galactic")
     ours = SkyModel(spectral_model=power_law(), spatial_model=ours, name="nebula")
     dataset = make_dataset(models=[model])
     arrays = fold_arrays(dataset)

@@ -17,7 +17,15 @@ from pytensor.graph.op import Op
 from bayesmap._numba import inner_kernel, kernel, register_kernel
 from bayesmap.graph.ops.project import energy_bands, row_range
 
-__all__ = ["PointCounts", "PointCountsAdjoint", "PointTotal", "energies_seen", "no_counts", "reached_bins", "spline_taps"]
+__all__ = [
+    "PointCounts",
+    "PointCountsAdjoint",
+    "PointTotal",
+    "energies_seen",
+    "no_counts",
+    "reached_bins",
+    "spline_taps",
+]
 
 
 @inner_kernel
@@ -130,7 +138,9 @@ def _point_counts(place, flux, nodes, edisp, exposure, columns, rows):
     side, over = nodes.shape[0], nodes.shape[1]
     y0, x0, row, column, wy, wx = _window(place, nodes)
     bands, size = energy_bands(edisp), 2 * (side - 3) + 1
-    bins, places, pixels = reached_bins(y0, x0, (size, size), exposure.shape[0], exposure.shape[1], bands, columns, rows)
+    bins, places, pixels = reached_bins(
+        y0, x0, (size, size), exposure.shape[0], exposure.shape[1], bands, columns, rows
+    )
     quadrant = nodes.reshape((side * over, side * over, n_energy))
     seen = np.zeros((3, len(pixels), n_energy))
     for p in range(len(pixels)):

@@ -25,7 +25,7 @@ WIDE = 1.5  # pixels of standard deviation from which on samples in the middles 
 
 @inner_kernel
 def _at_size(nodes, node, n_radius):
-    """Splines of the radius at one node of the size, and their slopes by it: ``(2, n_harmonic, n_radius, n_energy)``."""
+    """Splines of the radius at one node of the size, and slopes by it: ``(2, n_harmonic, n_radius, n_energy)``."""
     first, weights = spline_taps(node)
     n_harmonic, n_energy = nodes.shape[0], nodes.shape[3]
     found = np.zeros((2, n_harmonic, n_radius, n_energy))
@@ -202,8 +202,8 @@ def _tails(x, sigma):
 def _spline_weights(place, sigma, n_node):
     """Nodes in reach of a cubic B-spline blurred with a Gaussian: the first, and weights with slopes, ``(3, n)``.
 
-    The slopes are by place and width. A B-spline is the fourth difference of cubes, and a blurred one that of the fourth
-    integral of a Gaussian.
+    The slopes are by place and width. A B-spline is the fourth difference of cubes, and a blurred one that of the
+    fourth integral of a Gaussian.
     """
     sigma = max(sigma, 1e-6)
     first, last = _reached(place, 6 * sigma + 2, n_node)

@@ -73,7 +73,10 @@ class RadialTable:
 
     def profile(self, size: float, r: np.ndarray) -> np.ndarray:
         """Splines of the harmonics at radii in deg, ``(n_harmonic, n_radius, n_energy)``."""
-        rows, columns = _taps(np.arcsinh(size / self.core) / self.steps[0]), _taps(np.arcsinh(r / self.span) / self.steps[1])
+        rows, columns = (
+            _taps(np.arcsinh(size / self.core) / self.steps[0]),
+            _taps(np.arcsinh(r / self.span) / self.steps[1]),
+        )
         row = sum(w * self.nodes[:, i] for i, w in rows)
         last = self.nodes.shape[2] - 1
         return np.asarray(sum(w[:, None] * row[:, np.minimum(i, last)] for i, w in columns))
@@ -97,9 +100,7 @@ def _taps(node: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 @functools.lru_cache(maxsize=32)
-def fit_radial(
-    profile: PSFProfile, scale: tuple[float, float], largest: float, tolerance: float = 3e-4
-) -> RadialTable:
+def fit_radial(profile: PSFProfile, scale: tuple[float, float], largest: float, tolerance: float = 3e-4) -> RadialTable:
     """Tabulate round Gaussians behind the PSF of one position.
 
     Parameters
@@ -149,7 +150,9 @@ class _Transforms:
     def profiles(self, sizes: np.ndarray, r: np.ndarray, harmonics: list[int], unit: float) -> np.ndarray:
         """Amplitudes of harmonics over ``(r / unit)**m``: shape ``(n_harmonic, n_size, n_energy, n_radius)``."""
         phase = np.multiply.outer(sizes, self.q)
-        faded = np.where(phase < _FADED, np.exp(-0.5 * np.minimum(phase, _FADED) ** 2), 0.0)  # denormal numbers are slow
+        faded = np.where(
+            phase < _FADED, np.exp(-0.5 * np.minimum(phase, _FADED) ** 2), 0.0
+        )  # denormal numbers are slow
         result = np.zeros((len(harmonics), len(sizes), len(self.psf), len(r)))
         for amplitude, m in zip(result, harmonics, strict=True):
             # The higher harmonics of a source that is wider than a few pixels are nothing.
@@ -210,7 +213,9 @@ def _quadrature(edges: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]
 def _pixel(q: np.ndarray, m: int, scale: tuple[float, float]) -> np.ndarray:
     """Harmonic of the transform of a pixel, with the sign that it has in the image."""
     angle = (np.arange(64) + 0.5) / 64 * np.pi / 2
-    waves = [np.sinc(np.multiply.outer(q, f(angle)) * s / (2 * np.pi)) for f, s in zip((np.cos, np.sin), scale, strict=True)]
+    waves = [
+        np.sinc(np.multiply.outer(q, f(angle)) * s / (2 * np.pi)) for f, s in zip((np.cos, np.sin), scale, strict=True)
+    ]
     mean: np.ndarray = (waves[0] * waves[1] * np.cos(m * angle)).mean(axis=1)
     return mean * (1 if m == 0 else 2) * (-1) ** (m // 2)
 

@@ -27,8 +27,8 @@ class SpatialModel(ModelBase):
     """Interface of spatial models.
 
     A subclass declares parameters (positions are called ``lon_0`` and ``lat_0``) and the static formula
-    ``evaluate(lon, lat, *parameters)`` with angles in deg, returning sr-1. What it declares besides decides how it meets
-    a point spread function:
+    ``evaluate(lon, lat, *parameters)`` with angles in deg, returning sr-1. What it declares besides decides how it
+    meets a point spread function:
 
     - ``is_point``: all flux is at the position;
     - ``gaussian_graph``: a Gaussian, fastest where it is round;
