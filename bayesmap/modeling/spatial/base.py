@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 from pytensor.graph.basic import equal_computations
 
+from bayesmap._lazy import pt
 from bayesmap._util import check_option
 from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
