@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
-from pytensor.graph.basic import equal_computations
 
 from bayesmap._lazy import pt
 from bayesmap._util import check_option
@@ -208,6 +207,8 @@ class SpatialModel(ModelBase):
     @property
     def is_round_gaussian(self) -> bool:
         """Whether `gaussian_graph` gives one width, zero for a point, whatever the free parameters are."""
+        from pytensor.graph.basic import equal_computations
+
         values = {p: p.internal if p.frozen else pt.dscalar() for p in self.parameters}
         widths = self.gaussian_graph(values)
         if widths is None:
