@@ -128,6 +128,58 @@ def test_graph_has_no_quantities():
         assert "astropy" not in names, path
 
 
+#: "file: expression" that may compare what a model or parameter is called
+NAMES_ALLOWED: set[str] = set()
+
+
+def decisions_by_name(tree, names):
+    """Yield the expressions that ask what something is called, not what it declares: by tag or by parameter name."""
+
+    def is_name(node):
+        return getattr(node, "attr", getattr(node, "id", "")) in ("tag", "name", "parameter_names")
+
+    def is_list_of_words(node):
+        return isinstance(node, ast.Name) and node.id.isupper()
+
+    def words(node):
+        return {c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr == "tag":
+            yield ast.unparse(node)
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            asked = any(is_name(s) for s in sides) and any(words(s) or is_list_of_words(s) for s in sides)
+            if asked:
+                yield ast.unparse(node)
+        if isinstance(node, ast.Call):
+            method = getattr(node.func, "attr", "")
+            if method in ("startswith", "endswith") and is_name(node.func.value):
+                yield ast.unparse(node)
+            if getattr(node.func, "id", "") in ("hasattr", "getattr") and words(node.args[1]) & names:
+                yield ast.unparse(node)
+        if (
+            isinstance(node, ast.Subscript)
+            and is_name(node.slice)
+            and (is_list_of_words(node.value) or words(node.value))
+        ):
+            yield ast.unparse(node)
+
+
+def test_nothing_is_decided_by_names():
+    """Routes and priors go by what models declare, so that a user's model is treated as ours are."""
+    from bayesmap.modeling.model import KINDS, model_classes
+
+    names = {name for kind in KINDS for cls in model_classes(kind) for name in cls.default_parameters.names}
+    found = {
+        f"{path.relative_to(PACKAGE).as_posix()}: {expression}"
+        for part in ("graph", "inference")
+        for path in sorted((PACKAGE / part).rglob("*.py"))
+        for expression in decisions_by_name(ast.parse(path.read_text()), names)
+    }
+    assert found == NAMES_ALLOWED
+
+
 def test_subpackage_files_hold_imports_only():
     for path in PACKAGE.rglob("__init__.py"):
         if path == PACKAGE / "__init__.py":

@@ -116,7 +116,7 @@ def region_source(arrays: FoldArrays, model: Any, at: Values | None = None) -> F
     first, n_band = band_of(edisp)
     columns = first[:, None] + np.arange(n_band)
     band = np.take_along_axis(edisp, columns, axis=1) * arrays.exposure[:, 0, 0][columns]
-    if spatial is None or arrays.psf is None or not use["psf"] or "const-flux" in spatial.tag:
+    if spatial is None or arrays.psf is None or not use["psf"] or spatial.is_per_pixel:
         return FixedSource(model, first, band[:, :, None, None])
     _require_area(arrays)
     profile = psf_profile(arrays.psf, position, arrays.energy if arrays.reco_psf else arrays.energy_true)
@@ -178,7 +178,7 @@ def _frozen_containment(
 ) -> np.ndarray:
     """Share of the flux that falls into the region, per energy of the profile."""
     spatial = model.spatial_model
-    if "point" in spatial.tag:
+    if spatial.is_point:
         return point_containment(profile, position, arrays.geom)
     if is_blurred(spatial):
         source, weights = _blurred(arrays, model, spatial, profile, edisp)

@@ -16,13 +16,24 @@ from astropy.coordinates import SkyCoord
 from bayesmap.graph.arrays import Values
 from bayesmap.graph.irf_nodes import IRFNodes, interpolate_nodes
 from bayesmap.graph.ops.point import PointCounts, PointTotal
+from bayesmap.graph.ops.radial import WIDE, GaussianTotal, RadialCounts
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import KernelBasis, convolve_graph
 from bayesmap.graph.psf.mixture import LOST, Mixture, mixture_stamps
+from bayesmap.graph.psf.radial import RadialTable
 from bayesmap.graph.psf.stamp import SplineStamp, total_table
 from bayesmap.modeling import sphere
 
-__all__ = ["FFTSource", "FollowingGaussian", "GaussianGroup", "SourceGroup", "SplineSource", "WindowSource", "data"]
+__all__ = [
+    "FFTSource",
+    "FollowingGaussian",
+    "GaussianGroup",
+    "RadialSource",
+    "SourceGroup",
+    "SplineSource",
+    "WindowSource",
+    "data",
+]
 
 _TAIL = 1.2  # of the radius of a smooth shape: six standard deviations of a Gaussian
 
@@ -125,7 +136,7 @@ class GaussianGroup(_Positions):
         self.weight = data(np.stack([padded(m.weight, 0.0) for m in mixtures]))
         self.radii = np.stack([m.radii() for m in mixtures])
         self.max_half = max_half
-        self.extended = "point" not in models[0].spatial_model.tag
+        self.extended = not models[0].spatial_model.is_point
         scale = np.linalg.norm(sky.matrix, axis=1).max()
         self.pixels_per_deg = float(scale)
 
@@ -248,6 +259,64 @@ class SplineSource(_Positions):
         return lambda values: PointTotal()(self.place(values), self.nodes, *tables)[0]
 
 
+class RadialSource(_Positions):
+    """A round Gaussian of any size seen through a PSF of any shape, a table over size and distance from its centre.
+
+    Counts are computed in the bins that are looked at, their total by blurring that of a point source.
+
+    Parameters
+    ----------
+    model, sky, dispersion, reco_psf, reach, at
+        As for `SplineSource`.
+    table : RadialTable
+        What falls into a pixel.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        sky: SkyToPixel,
+        table: RadialTable,
+        dispersion: np.ndarray,
+        reco_psf: bool,
+        reach: float,
+        at: Values | None = None,
+    ) -> None:
+        super().__init__([model], sky, dispersion[None], reco_psf)
+        self.table, self.reach, self.at = table, reach, dict(at or {})
+        grid = np.array([table.core, table.span, *table.steps, *table.scale])
+        self.arrays = [data(a) for a in (table.nodes, table.harmonics, table.limits, grid, table.radii)]
+        self.matrix = np.eye(len(dispersion)) if reco_psf else dispersion
+
+    def place(self, values: Values) -> Any:
+        """Position y, x in pixels and standard deviation in deg."""
+        x, y = self.pixels(values)
+        size = pt.as_tensor_variable(self.models[0].spatial_model.gaussian_graph(values)[0])
+        return pt.stack([y[0], x[0], pt.cast(size, "float64")])
+
+    def counts(self, values: Values, flux: Any, exposure: Any, columns: Any, rows: Any) -> tuple[Any, Any]:
+        """Selected bins near the source, and its counts there; ``exposure`` has its energies last."""
+        edisp = self.kernel_edisp(values)[0]
+        touched, counts, _, _ = RadialCounts()(self.place(values), flux, *self.arrays, edisp, exposure, columns, rows)
+        return touched, counts
+
+    def totals(self, weights: np.ndarray, exposure: np.ndarray) -> Callable[[Values], Any]:
+        """Return the weighted counts in all bins; see `SplineSource.totals`."""
+        spatial = self.models[0].spatial_model
+        at = self.place({p: self.at.get(p, p.internal) for p in spatial.parameters}).eval(mode="FAST_COMPILE")[:2]
+        weights = np.einsum("ej,eyx->jyx", self.matrix, weights) * exposure
+        reach = self.reach * float(np.linalg.norm(self.sky.matrix, axis=1).max())
+        near = total_table(self.table, weights, tuple(at), reach + 6 * WIDE)
+        everywhere = total_table(
+            self.table, weights, tuple(at), 2.0 * sum(weights.shape[1:]) + np.abs(at).max(), np.inf
+        )
+        per_pixel = near.nodes.shape[1]
+        box = np.array([*near.corner, at[0] - reach, at[0] + reach, at[1] - reach, at[1] + reach, per_pixel])
+        arrays = near.table(), box, everywhere.samples(), everywhere.corner, np.array(self.table.scale[::-1])
+        tables = [data(array) for array in arrays]
+        return lambda values: GaussianTotal()(self.place(values), *tables)[0]
+
+
 class WindowSource(_Positions):
     """A source of any shape on a window that moves and grows with it.
 
@@ -307,7 +376,7 @@ class WindowSource(_Positions):
 
     def pixels(self, values: Values) -> tuple[Any, Any]:
         """Position in pixels; the middle of the area for a shape without one."""
-        if hasattr(self.models[0].spatial_model, "lon_0"):
+        if self.models[0].spatial_model.position is not None:
             return super().pixels(values)
         y0, x0, height, width = self.area
         return pt.as_tensor_variable([x0 + 0.5 * width]), pt.as_tensor_variable([y0 + 0.5 * height])

@@ -17,12 +17,14 @@ from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_basis, kernel_half_width
 from bayesmap.graph.psf.mixture import Mixture, fit_mixture
 from bayesmap.graph.psf.profile import PSFProfile, psf_profile
+from bayesmap.graph.psf.radial import fit_radial
 from bayesmap.graph.psf.stamp import fit_stamp
 from bayesmap.graph.region import region_source
 from bayesmap.graph.sources import (
     FFTSource,
     FollowingGaussian,
     GaussianGroup,
+    RadialSource,
     SourceGroup,
     SplineSource,
     data,
@@ -33,7 +35,7 @@ from bayesmap.modeling import FoVBackgroundModel, TemplateNPredModel
 
 __all__ = ["ROUTES", "BackgroundTerm", "Terms", "build_terms"]
 
-ROUTES = ("mixture", "stamp", "round", "elliptical", "fft", "fixed")
+ROUTES = ("mixture", "stamp", "radial", "round", "elliptical", "fft", "fixed")
 TOLERANCE = 1e-3  # largest accepted error of a Gaussian mixture
 
 
@@ -84,8 +86,8 @@ class Terms:
     ----------
     groups : list of SourceGroup
         Sources that go through the projection kernel.
-    points : list of SplineSource
-        Point sources that have a kernel of their own.
+    points : list of SplineSource and RadialSource
+        Sources that have a kernel of their own.
     fixed : list of FixedSource
         Sources of fixed position and shape.
     backgrounds : list of BackgroundTerm
@@ -100,7 +102,7 @@ class Terms:
 
     arrays: FoldArrays
     groups: list[Any] = field(default_factory=list)
-    points: list[SplineSource] = field(default_factory=list)
+    points: list[SplineSource | RadialSource] = field(default_factory=list)
     fixed: list[FixedSource] = field(default_factory=list)
     backgrounds: list[BackgroundTerm] = field(default_factory=list)
     routes: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -131,11 +133,13 @@ def build_terms(
         The dataset.
     models : sequence of models
         Those that apply to it.
-    route : {"mixture", "stamp", "round", "elliptical", "fft"} or mapping of model name to one, optional
+    route : {"mixture", "stamp", "radial", "round", "elliptical", "fft"} or mapping of model name to one, optional
         Force a route. By default: a Gaussian mixture for points and round Gaussians where it describes the PSF within
-        the tolerance, else a B-spline stamp for points; tables of the blurred shape for others whose Fourier transform
-        is known ("round", "elliptical"), FFT for everything else; sources with all spatial parameters frozen that are
-        neither points nor round Gaussians are computed once ("fixed").
+        the tolerance, else a B-spline stamp for points and a table over radius and size for round Gaussians ("radial");
+        tables of the blurred shape for others whose Fourier transform is known ("round", "elliptical"), and FFT for
+        everything else; sources with all spatial parameters frozen are computed once ("fixed") if they are neither
+        points nor round Gaussians behind a Gaussian mixture. What a model is it says itself, see
+        `~bayesmap.modeling.SpatialModel`.
     tolerance : float
         Largest error of a Gaussian mixture, as half the L1 distance of pixel-integrated PSFs.
     reach : mapping of str to float, optional
@@ -206,6 +210,10 @@ def _add_sources(
             distance = reach.get(plan.model.name, 0.0)
             spline = SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp, arrays.reco_psf, distance, at)
             terms.points.append(spline)
+        elif plan.route == "radial" and not (irf_position == "source" and plan.moves):
+            radial = _radial_source(arrays, plan, reach.get(plan.model.name, 0.0), at)
+            terms.routes[plan.model.name] = ("radial", radial.table.error)
+            terms.points.append(radial)
         elif plan.route == "mixture" and irf_position == "source" and plan.moves:
             source = _following(arrays, plan, reach.get(plan.model.name, 0.0), tolerance)
             terms.routes[plan.model.name] = ("mixture", source.error)
@@ -274,29 +282,35 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float, 
     profile = psf_profile(arrays.psf, position, energy) if use["psf"] and arrays.psf is not None else None
     edisp = arrays.dispersion(position, apply=use["edisp"])
     moving = any(not p.frozen for p in spatial.parameters)
-    gaussian = _is_round_gaussian(spatial)
-    point = "point" in spatial.tag
+    gaussian = spatial.is_round_gaussian
     plan = _Plan(model, shape, "fft", profile, edisp)
-    shaped = moving and not _positioned(spatial) and not hasattr(spatial, "lon_0")  # free shape, no position
+    shaped = moving and spatial.position is None  # free shape, no position
     if forced == "fixed" or (forced is None and not moving and not gaussian) or not (shaped or _positioned(spatial)):
         if moving:
             raise ValueError(f"model {model.name!r} has free spatial parameters and cannot take the route 'fixed'")
         plan.route = "fixed"
         return plan
-    if forced in (None, "mixture") and gaussian and (point or not arrays.reco_psf):
+    if forced in (None, "mixture") and gaussian and (spatial.is_point or not arrays.reco_psf):
         plan.mixture = _mixture(arrays, profile, len(energy))
         if forced or plan.mixture.error <= tolerance:
             plan.route, plan.error = "mixture", plan.mixture.error
             return plan
     if forced == "mixture":
         raise ValueError(f"model {model.name!r}: only points and round Gaussians can take the route 'mixture'")
-    if forced == "stamp" and not point:
+    if forced == "stamp" and not spatial.is_point:
         raise ValueError(f"model {model.name!r}: only point sources can take the route 'stamp'")
-    if point and profile is not None:
+    if forced == "radial" and (profile is None or not gaussian):
+        raise ValueError(
+            f"model {model.name!r}: only points and round Gaussians behind a PSF can take the route 'radial'"
+        )
+    if spatial.is_point and profile is not None and forced != "radial":
         plan.route = "stamp"
-        return plan
-    if not moving:
+    elif forced == "radial":
+        plan.route = "radial"
+    elif not moving:
         plan.route = "fixed"
+    elif gaussian and profile is not None and forced is None:
+        plan.route = "radial"
     elif forced != "fft" and is_blurred(spatial):
         plan.route = "round" if is_round(spatial) else "elliptical"
     if forced in ("round", "elliptical") and plan.route != forced:
@@ -319,14 +333,8 @@ def _uses_exposure(arrays: FoldArrays, model: Any) -> bool:
 
 
 def _positioned(spatial: Any) -> bool:
-    return hasattr(spatial, "lon_0") and not hasattr(spatial, "map")
-
-
-def _is_round_gaussian(spatial: Any) -> bool:
-    """Point or Gaussian whose eccentricity is fixed at zero."""
-    if "point" in spatial.tag:
-        return True
-    return "gauss" in spatial.tag and spatial.e.frozen and spatial.e.value == 0
+    """Whether a shape has a position that may move; tables stay where they are."""
+    return spatial.position is not None and not spatial.fixed_positions
 
 
 def _mixture(arrays: FoldArrays, profile: PSFProfile | None, n_energy: int) -> Mixture:
@@ -340,7 +348,7 @@ def _mixture(arrays: FoldArrays, profile: PSFProfile | None, n_energy: int) -> M
 def _gaussian_groups(arrays: FoldArrays, plans: list[_Plan]) -> list[SourceGroup]:
     groups: dict[tuple[bool, str], list[_Plan]] = {}
     for plan in plans:
-        key = ("point" in plan.model.spatial_model.tag, plan.model.spatial_model.frame)
+        key = (plan.model.spatial_model.is_point, plan.model.spatial_model.frame)
         groups.setdefault(key, []).append(plan)
     max_half = max(arrays.mask.shape[1:])
     return [
@@ -366,6 +374,16 @@ def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) 
             f"{nodes.error:.2e} only, psf_tolerance is {tolerance:.2e}; raise it or use irf_position='prior'"
         )
     return FollowingGaussian(plan.model, plan.sky(arrays), nodes, max(arrays.mask.shape[1:]))
+
+
+def _radial_source(arrays: FoldArrays, plan: _Plan, reach: float, at: Values) -> RadialSource:
+    sky, position = plan.sky(arrays), plan.shape.position
+    lon, lat = (pt.as_tensor_variable(np.asarray(x.deg)) for x in (position.data.lon, position.data.lat))
+    xe, xn, ye, yn = (float(x) for x in pt.stack(sky.jacobian(lon, lat)).eval(mode="FAST_COMPILE"))
+    scale = 1 / float(np.hypot(xe, xn)), 1 / float(np.hypot(ye, yn))
+    diagonal = float(np.hypot(*(n * s for n, s in zip(arrays.mask.shape[:0:-1], arrays.pixel_scale, strict=True))))
+    table = fit_radial(plan.profile, scale, diagonal)
+    return RadialSource(plan.model, sky, table, plan.edisp, arrays.reco_psf, reach, at)
 
 
 def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:

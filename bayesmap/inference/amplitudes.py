@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 from scipy.optimize import nnls
 
 from bayesmap.graph import background_counts, model_at, signal_counts
 from bayesmap.inference.listing import is_flux_points, prior_median
 from bayesmap.modeling import FoVBackgroundModel, Parameter, SkyModel
+from bayesmap.modeling.roles import part_of, role_of
 
 __all__ = ["estimate_amplitudes", "linear_parameter"]
 
-NORMS = ("amplitude", "norm")
 NORM_WIDTH = 0.3  # relative width of the default prior of a norm
 RIDGE = 1e-6  # shares the counts of sources that cannot be told apart; far below what data say about others
 STEPS = 8
@@ -104,8 +105,15 @@ def _cube(dataset: Any, model: Any, values: Mapping[Parameter, float]) -> np.nda
 
 def linear_parameter(model: Any) -> Parameter | None:
     """The free parameter that the counts of a model are proportional to."""
-    named = {p.name: p for p in model.spectral_model.parameters if not p.frozen}
-    return next((named[name] for name in NORMS if name in named), None)
+    free = [p for p in model.spectral_model.parameters if not p.frozen]
+    found = [p for role in ("norm", "flux") for p in free if _plays(p, role, model)]
+    return found[-1] if found else None
+
+
+def _plays(parameter: Parameter, role: str, model: Any) -> bool:
+    """Whether a parameter alone has a role in its part of a spectrum: one of several norms is one of several nodes."""
+    part = part_of(model, parameter)
+    return role_of(parameter, part) == role and sum(role_of(p, part) == role for p in part.parameters) == 1
 
 
 def _sources(dataset: Any, parameter: Parameter) -> list[Any]:
@@ -122,7 +130,7 @@ def _fit(tables: Sequence[_Table]) -> dict[Parameter, float]:
     if not keys:
         return {}
     total = np.array([expected[key] for key in keys])
-    norms = np.array([key.name == "norm" for key in keys])
+    norms = np.array([key.unit == u.dimensionless_unscaled for key in keys])
     centre = np.array([max(prior_median(key), 0.1) if key.prior is not None else 1.0 for key in keys])
     counts = sum(float(table.counts.sum()) for table in tables)
     excess = counts - sum(float(table.known.sum()) for table in tables) - (total * centre)[norms].sum()

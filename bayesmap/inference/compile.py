@@ -24,6 +24,7 @@ from bayesmap.inference.signs import negative_terms
 from bayesmap.irf.checks import impossible_values
 from bayesmap.likelihoods import Likelihood
 from bayesmap.modeling.prior_variables import prior_variables
+from bayesmap.modeling.roles import role_of
 
 __all__ = ["compile_datasets", "to_pymc"]
 
@@ -40,7 +41,7 @@ def to_pymc(datasets: Any, **options: Any) -> pm.Model:
     datasets : Dataset, Datasets or list of Dataset
         Of any types, with models set; a model or parameter that several datasets share is one. Free
         parameters without a prior get a default one, see :func:`~bayesmap.inference.default_priors`.
-    psf_route : {"mixture", "stamp", "round", "elliptical", "fft"} or mapping of model name to one, optional
+    psf_route : {"mixture", "stamp", "radial", "round", "elliptical", "fft"} or mapping of model name to one, optional
         Force the treatment of the PSF; chosen by accuracy and speed by default.
     psf_tolerance : float, optional
         Largest accepted error of a Gaussian-mixture PSF, half an L1 distance. Default is 1e-3.
@@ -128,10 +129,10 @@ def _reach(models: Sequence[Any], centre: Mapping[Any, float]) -> dict[str, floa
             continue
         reach[model.name] = 0.0
         for p in spatial.parameters:
-            if p.frozen or p.name not in ("lon_0", "lat_0") or p.prior.distribution.scipy is None:
+            if p.frozen or role_of(p, spatial) != "position" or p.prior.distribution.scipy is None:
                 continue
             scale = p.scale_to_internal
-            if p.name == "lon_0":
+            if p is spatial.lon_0:
                 scale *= float(np.cos(model_at(spatial, centre).position.data.lat.rad))
             reach[model.name] += abs(_upper_end(p) - prior_median(p)) * scale
         reach[model.name] += _growth(spatial, centre)
@@ -149,7 +150,7 @@ def _growth(spatial: Any, centre: Mapping[Any, float]) -> float:
     start = model_at(spatial, centre).evaluation_radius
     if start is None:
         return 0.0
-    shape = [p for p in spatial.parameters if not p.frozen and p.name not in ("lon_0", "lat_0", "phi")]
+    shape = [p for p in spatial.parameters if not p.frozen and role_of(p, spatial) not in ("position", "angle")]
     upper = {p: _upper_end(p) * p.scale_to_internal for p in shape if p.prior.distribution.scipy is not None}
     grown = model_at(spatial, {**centre, **upper}).evaluation_radius
     return max(float((grown - start).to_value("deg")), 0.0)

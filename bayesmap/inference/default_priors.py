@@ -13,11 +13,13 @@ from bayesmap.inference.amplitudes import estimate_amplitudes
 from bayesmap.inference.listing import as_datasets, dataset_models, is_flux_points, parameter_names
 from bayesmap.inference.temporal_priors import temporal_prior
 from bayesmap.modeling import Parameter, Prior
+from bayesmap.modeling.roles import part_of, role_of
 
 __all__ = ["assign_default_priors", "default_priors"]
 
 AMPLITUDE_WIDTH = 1.5  # in units of the natural logarithm: a factor 4.5 up or down is one standard deviation
 INDEX, INDEX_WIDTH = 2.3, 0.5
+AROUND = {"energy": 1.0, "scale": 1.0, "shape": 0.3}  # width in ln of priors around present values
 
 
 def default_priors(datasets: Any) -> dict[str, Prior]:
@@ -40,38 +42,38 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
 
     Notes
     -----
+    A default goes by the role that a parameter declares, ``Parameter(..., role="extension")``; of a parameter that
+    declares none by its unit, see `bayesmap.modeling.roles.role_of`.
+
     ==========================  ===================================================================================
-    parameter                   default
+    role                        default
     ==========================  ===================================================================================
-    lon_0, lat_0                normal around the present position; width a tenth of the field (of the region), at
+    position                    normal around the present position; width a tenth of the field (of the region), at
                                 least twice the pixel; times 1 / cos(lat) in longitude
-    amplitude                   log-normal, factor 4.5, around a rough non-negative fit of all sources together to the
+    extension                   log-normal, factor 2.7, around the geometric mean of pixel and a quarter of the field
+                                (around a quarter of the region); a thickness around a third of that
+    flux                        log-normal, factor 4.5, around a rough non-negative fit of all sources together to the
                                 counts (of flux points: the median ratio to unit amplitude), at least its noise
-    index, alpha                normal 2.3 +- 0.5; of a factor to another spectrum or a background normal 0 +- 0.2
-    beta                        normal 0 +- 0.3
-    lambda_                     half-normal, width one over the geometric mean energy
-    norm                        log-normal around 1, factor 1.35
-    tilt                        normal 0 +- 0.2
-    sigma, r_0, radius          log-normal, factor 2.7, around the geometric mean of pixel and a quarter of the field
-                                (around a quarter of the region); ``width`` around a third of that
-    e                           Beta(1, 2); bounded away from one
-    phi                         uniform over the half circle around the present value
-    norm_0, norm_1, ...         as norm
-    index_1                     normal 2.3 +- 0.5
-    index1, index2              normal, width 0.5, around the present values if these differ, else around 2.05 and 2.55
-    energies, expfactor, L,
-    const, value                log-normal, factor 2.7, around the present value
-    index_2, redshift, w        log-normal, factor 1.35, around the present value; ``alpha_norm`` and the ``beta`` of a
-                                smooth break likewise
-    temporal: times             log-normal, factor 4.5, around a quarter of the time from the first start to the last
-                                stop of the good time intervals; t_ref normal around its value, width half that time;
-                                of a sine of a shorter period uniform over one period around its value
-    temporal: alpha, amp, eta   of a line: log-normal around 1, factor 1.35; of a power law: normal around its value,
-                                width 1; amp uniform from 0 to 1; eta log-normal around its value, factor 1.35
-    temporal: rates             normal around the present value, width one over that time (to the second and third
-                                power for ``f1`` and ``f2``)
-    others, with two bounds     uniform between the bounds (eta of a shape, the axes of a template)
-    others                      normal around the present value, width its size or one
+    index                       normal 2.3 +- 0.5; of a factor to another spectrum or a background normal 0 +- 0.2; two
+                                of one spectrum, at a break: normal, width 0.5, around the present values if these
+                                differ, else around 2.05 and 2.55
+    curvature                   normal 0 +- 0.3
+    norm, exponent              log-normal around 1, factor 1.35
+    energy                      log-normal, factor 2.7, around the present value; an inverse energy half-normal, width
+                                one over the geometric mean energy
+    scale                       log-normal, factor 2.7, around the present value
+    shape                       log-normal, factor 1.35, around the present value
+    fraction                    Beta(1, 2); bounded away from one
+    angle                       uniform over the half circle around the present value
+    none, with two bounds       uniform between the bounds (eta of a shape, the axes of a template)
+    none                        normal around the present value, width its size or one
+    temporal: duration          log-normal, factor 4.5, around a quarter of the time from the first start to the last
+                                stop of the good time intervals
+    temporal: time              normal around its value, width half that time; where a rate is an angle per time of a
+                                shorter period uniform over one period around its value
+    temporal: rate              normal around the present value, width one over that time (or a power of it)
+    temporal: norm, fraction,   log-normal around 1, factor 1.35; uniform from 0 to 1; log-normal around its value,
+    shape, angle, others        factor 1.35; uniform over one turn around its value; normal around its value, width 1
     ==========================  ===================================================================================
     """
     listed = as_datasets(datasets)
@@ -88,9 +90,9 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
             if not parameter.frozen and parameter.prior is None:
                 wanted.setdefault(parameter, model)
     for parameter, model in wanted.items():
-        if parameter.name == "lon_0":
+        if role_of(parameter, part_of(model, parameter)) == "position":
             _require_inside(model, _datasets_of(model, listed))
-    amplitudes = estimate_amplitudes(listed, [p for p in wanted if p.name == "amplitude"])
+    amplitudes = estimate_amplitudes(listed, [p for p, m in wanted.items() if _is_flux(p, m)])
     priors = {}
     for parameter, model in wanted.items():
         if parameter in amplitudes:
@@ -115,73 +117,48 @@ def _datasets_of(model: Any, datasets: Sequence[Any]) -> list[Any]:
     return [d for d in datasets if any(m is model for m in d.models or [])]
 
 
+def _is_flux(parameter: Parameter, model: Any) -> bool:
+    return role_of(parameter, part_of(model, parameter)) == "flux"
+
+
 def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
-    name = parameter.name
-    temporal = getattr(model, "temporal_model", None)
-    if temporal is not None and any(p is parameter for p in temporal.parameters):
-        return temporal_prior(parameter, temporal, datasets)
-    if name in ("lon_0", "lat_0"):
+    part = part_of(model, parameter)
+    role, value = role_of(parameter, part), parameter.value
+    if part is not None and part.kind == "temporal":
+        return temporal_prior(parameter, role, part, datasets)
+    if role == "position":
         return _position(parameter, model, datasets)
-    part = _spectral_part(parameter, getattr(model, "spectral_model", None))
-    angle = parameter.unit.is_equivalent("deg") and not _has_bounds(parameter)
-    if name in ("sigma", "r_0", "radius", "width") and angle:
-        return _extension(parameter, datasets)
-    simple = {
-        "index": Prior("Normal", mu=INDEX, sigma=INDEX_WIDTH),
-        "alpha": Prior("Normal", mu=INDEX, sigma=INDEX_WIDTH),
-        "beta": Prior("Normal", mu=0.0, sigma=0.3),
-        "norm": Prior("LogNormal", mu=0.0, sigma=0.3),
-        "tilt": Prior("Normal", mu=0.0, sigma=0.2),
-        "e": Prior("Beta", alpha=1.0, beta=2.0),
-        "phi": Prior(
-            "Uniform", lower=parameter.value - _half_circle(parameter), upper=parameter.value + _half_circle(parameter)
-        ),
-    }
-    if name == "alpha" and hasattr(part, "lambda_"):
+    if role in ("extension", "thickness") and not _has_bounds(parameter):
+        return _extension(parameter, datasets, 1 if role == "extension" else 3)
+    if role == "index":
+        return _index(parameter, part)
+    if role == "curvature":
+        return Prior("Normal", mu=0.0, sigma=0.3)
+    if role in ("norm", "exponent"):
         return Prior("LogNormal", mu=0.0, sigma=0.3)
-    if name in ("index", "alpha") and part is not None and part.is_norm_spectral_model:
-        return simple["tilt"]
-    if name.startswith("norm_"):
-        return simple["norm"]
-    if name in ("index1", "index2"):
-        return Prior("Normal", mu=_index_beside_break(parameter, part), sigma=INDEX_WIDTH)
-    if name == "index_1":
-        return simple["index"]
-    positive = _positive_width(parameter, part)
-    if positive is not None and parameter.value > 0:
-        return Prior("LogNormal", mu=float(np.log(parameter.value)), sigma=positive)
-    if name in simple and (name == "phi" or parameter.unit == u.dimensionless_unscaled):
-        return simple[name]
-    if name == "lambda_":
-        inverse = 1 / _mean_energy(datasets)
-        return Prior("HalfNormal", sigma=float(inverse.to_value(parameter.unit)))
+    if role == "fraction":
+        return Prior("Beta", alpha=1.0, beta=2.0)
+    if role == "angle":
+        return Prior("Uniform", lower=value - _half_circle(parameter), upper=value + _half_circle(parameter))
+    if role == "energy" and parameter.unit.is_equivalent("TeV-1"):
+        return Prior("HalfNormal", sigma=float((1 / _mean_energy(datasets)).to_value(parameter.unit)))
+    if role in AROUND and value > 0:
+        return Prior("LogNormal", mu=float(np.log(value)), sigma=AROUND[role])
     if _has_bounds(parameter):
         return Prior("Uniform", lower=parameter.min, upper=parameter.max)
-    return Prior("Normal", mu=parameter.value, sigma=abs(parameter.value) or 1.0)
+    return Prior("Normal", mu=value, sigma=abs(value) or 1.0)
 
 
-def _spectral_part(parameter: Parameter, spectrum: Any) -> Any:
-    """The innermost spectral model with a parameter; None if it is not one of the spectrum's."""
-    if spectrum is None or not any(p is parameter for p in spectrum.parameters):
-        return None
-    parts = (_spectral_part(parameter, getattr(spectrum, key)) for key in spectrum.file_parts)
-    return next((part for part in parts if part is not None), spectrum)
-
-
-def _index_beside_break(parameter: Parameter, part: Any) -> float:
-    """Centre of the prior of an index; where two are equal there is no break to start from."""
-    one, two = part.index1, part.index2
-    if one.value != two.value:
-        return float(parameter.value)
-    return INDEX + (-0.25 if parameter is one else 0.25)
-
-
-def _positive_width(parameter: Parameter, part: Any) -> float | None:
-    """Width in ln of the prior of a parameter that only positive values make sense for."""
-    if parameter.unit.is_equivalent("TeV") or parameter.name in ("expfactor", "L", "const", "value"):
-        return 1.0
-    is_bend = parameter.name == "beta" and hasattr(part, "ebreak")
-    return 0.3 if is_bend or parameter.name in ("index_2", "redshift", "alpha_norm", "w") else None
+def _index(parameter: Parameter, part: Any) -> Prior:
+    """Prior of an index of a spectrum, of a factor to one, and of two beside a break."""
+    if part is not None and part.is_norm_spectral_model:
+        return Prior("Normal", mu=0.0, sigma=0.2)
+    indices = [] if part is None else [p for p in part.parameters if role_of(p, part) == "index"]
+    if len(indices) != 2:
+        return Prior("Normal", mu=INDEX, sigma=INDEX_WIDTH)
+    one, two = indices
+    beside = INDEX + (-0.25 if parameter is one else 0.25)  # where they are equal there is no break to start from
+    return Prior("Normal", mu=float(parameter.value) if one.value != two.value else beside, sigma=INDEX_WIDTH)
 
 
 def _has_bounds(parameter: Parameter) -> bool:
@@ -235,14 +212,14 @@ def _field(datasets: Sequence[Any]) -> tuple[float, float]:
 def _position(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
     width, pixel = _field(datasets)
     sigma = max(width / 10, 2 * pixel) if pixel < width else width / 10
-    if parameter.name == "lon_0":
+    if parameter is model.spatial_model.lon_0:
         sigma /= max(float(np.cos(model.spatial_model.position.data.lat.rad)), 0.02)
     scale = float((1 * u.deg).to_value(parameter.unit))
     return Prior("Normal", mu=parameter.value, sigma=sigma * scale)
 
 
-def _extension(parameter: Parameter, datasets: Sequence[Any]) -> Prior:
+def _extension(parameter: Parameter, datasets: Sequence[Any], parts: int) -> Prior:
     width, pixel = _field(datasets)
     middle = np.sqrt(pixel * width / 4) if pixel < width else width / 4
-    scale = float((1 * u.deg).to_value(parameter.unit)) / (3 if parameter.name == "width" else 1)
+    scale = float((1 * u.deg).to_value(parameter.unit)) / parts
     return Prior("LogNormal", mu=float(np.log(middle * scale)), sigma=1.0)

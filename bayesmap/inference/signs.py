@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bayesmap.modeling import CompoundSpectralModel
+from bayesmap.modeling.roles import role_of
 
 __all__ = ["negative_terms"]
 
@@ -35,8 +36,10 @@ def negative_terms(models: Sequence[Any], arrays: Any) -> list[str]:
         reasons += _spatial_norms(model, arrays) + _time_dependence(model) + _spectrum(model)
         spectra = _parts(getattr(model, "spectral_model", None))
         fluxes = [p for part, fixed in spectra if not fixed for p in _flux_parameters(part)]
+        spatial = getattr(model, "spatial_model", None)
+        fluxes += [] if spatial is None else [p for p in spatial.parameters if role_of(p, spatial) in ("norm", "scale")]
         for p in model.parameters:
-            if not (p in fluxes or p.name == "value" or p.name.startswith("norm")):
+            if p not in fluxes:
                 continue
             if p.frozen and p.value < 0:
                 reasons.append(f"{model.name}.{p.name} is frozen at a negative value")
@@ -60,8 +63,8 @@ def _flux_parameters(spectrum: Any) -> list[Any]:
     """The parameters to which a spectrum is proportional, and norms."""
     if isinstance(spectrum, CompoundSpectralModel):
         return []
-    names = [n for n in spectrum.parameter_names if n == spectrum.flux_parameter or n.startswith("norm")]
-    return [getattr(spectrum, name) for name in names]
+    main = getattr(spectrum, spectrum.flux_parameter, None)
+    return [p for p in spectrum.parameters if p is main or role_of(p, spectrum) == "norm"]
 
 
 def _spectrum(model: Any) -> list[str]:
@@ -93,10 +96,9 @@ def _time_dependence(model: Any) -> list[str]:
 def _spatial_norms(model: Any, arrays: Any) -> list[str]:
     """Cubic interpolation between positive norms can overshoot below zero, where a weight is negative."""
     spatial: Any = getattr(model, "spatial_model", None)
-    if "piecewise-norm" not in getattr(spatial, "tag", ()) or spatial.interp == "log" or arrays.is_region:
+    if spatial is None or arrays.is_region or all(p.frozen for p in spatial.parameters):
         return []
     coords = arrays.geom.to_image().get_coord().skycoord.transform_to(spatial.frame)
-    lowest = np.nanmin(spatial.weights(coords.data.lon.deg, coords.data.lat.deg))
-    if lowest >= -1e-9 or all(p.frozen for p in spatial.parameters):
+    if not spatial.overshoots(coords.data.lon.deg, coords.data.lat.deg):
         return []
     return [f"the cubic interpolation between the norms of model {model.name!r} can fall below zero (use interp='log')"]

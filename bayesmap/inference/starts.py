@@ -12,6 +12,7 @@ from bayesmap.inference.amplitudes import linear_parameter
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import prior_centre, prior_median
 from bayesmap.inference.observed import ObservedCounts
+from bayesmap.modeling.roles import role_of
 
 __all__ = ["starting_points"]
 
@@ -81,7 +82,7 @@ def _open_amplitudes(density: LogDensity, observed: Mapping[str, Any], names: Ma
 def _roams(model: Any, data: ObservedCounts, density: LogDensity, names: Mapping[Any, str]) -> bool:
     """Whether the position may be where the source, at the prior centre, sees nothing of its counts."""
     spatial = getattr(model, "spatial_model", None)
-    if spatial is None or not hasattr(spatial, "lon_0") or hasattr(spatial, "map"):
+    if spatial is None or spatial.position is None or spatial.fixed_positions:
         return False
     pair = (spatial.lon_0, spatial.lat_0)
     if any(p.frozen or names.get(p) not in density.index or p.prior.distribution.scipy is None for p in pair):
@@ -155,7 +156,7 @@ def _peaks(model: Any, roaming: list[Any], data: ObservedCounts) -> Iterator[tup
 def _ordinary(parameter: Any) -> float:
     """The prior median of a parameter; of a norm whose prior is centred far from one, one."""
     median = prior_median(parameter)
-    return 1.0 if parameter.name == "norm" and not 0.1 < median < 10 else median
+    return 1.0 if role_of(parameter) == "norm" and not 0.1 < median < 10 else median
 
 
 def _scanned(density: LogDensity, start: np.ndarray, amplitudes: list[int]) -> np.ndarray:

@@ -7,20 +7,22 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.modeling import Parameter, Prior
+from bayesmap.modeling.roles import role_of
 
 __all__ = ["temporal_prior"]
 
-TIMES = ("t0", "sigma", "t_rise", "t_decay")
-RATES = {"beta": 1, "omega": 1, "f0": 1, "f1": 2, "f2": 3}
+POWERS = (1, 2, 3)  # of inverse time: a frequency and its derivatives
 
 
-def temporal_prior(parameter: Parameter, temporal: Any, datasets: Sequence[Any]) -> Prior:
+def temporal_prior(parameter: Parameter, role: str | None, temporal: Any, datasets: Sequence[Any]) -> Prior:
     """Return the default prior of a parameter of a temporal model.
 
     Parameters
     ----------
     parameter : Parameter
         One of the model's.
+    role : str or None
+        What it stands for.
     temporal : TemporalModel
         The model.
     datasets : sequence of Dataset
@@ -31,32 +33,34 @@ def temporal_prior(parameter: Parameter, temporal: Any, datasets: Sequence[Any])
     Prior
         See `bayesmap.inference.default_priors` for the table.
     """
-    name, value, unit, span = parameter.name, parameter.value, parameter.unit, _span(datasets)
-    if name == "t_ref" and "omega" in temporal.parameter_names:
-        # further away there is a copy of each mode per period
-        half = float((np.pi * u.rad / abs(temporal.omega.quantity)).to_value(unit)) if temporal.omega.value else np.inf
-        if half < span.to_value(unit):
+    value, unit, span = parameter.value, parameter.unit, _span(datasets)
+    if role == "time":
+        half, wide = _half_period(temporal).to_value(unit), span.to_value(unit)
+        if half < wide:  # further away there is a copy of each mode per period
             return Prior("Uniform", lower=value - half, upper=value + half)
-    if name == "t_ref":
-        return Prior("Normal", mu=value, sigma=0.5 * span.to_value(unit))
-    if name in TIMES:
+        return Prior("Normal", mu=value, sigma=0.5 * wide)
+    if role == "duration":
         return Prior("LogNormal", mu=float(np.log(span.to_value(unit) / 4)), sigma=1.5)
-    if name in RATES and unit.is_equivalent(_rate(name, span).unit):
-        return Prior("Normal", mu=value, sigma=float(_rate(name, span).to_value(unit)))
-    if name == "amp":
+    widths = [rate for n in POWERS for rate in (span**-n, span**-n * u.rad) if unit.is_equivalent(rate.unit)]
+    if role == "rate" and widths:
+        return Prior("Normal", mu=value, sigma=float(widths[0].to_value(unit)))
+    if role == "fraction":
         return Prior("Uniform", lower=0.0, upper=1.0)
-    if name == "alpha" and "beta" in temporal.parameter_names:
+    if role == "norm":
         return Prior("LogNormal", mu=0.0, sigma=0.3)
-    if name == "eta" and value > 0:
+    if role == "shape" and value > 0:
         return Prior("LogNormal", mu=float(np.log(value)), sigma=0.3)
-    if name == "phi_ref":
+    if role == "angle":
         return Prior("Uniform", lower=value - 0.5, upper=value + 0.5)
     return Prior("Normal", mu=value, sigma=1.0 if unit == u.dimensionless_unscaled else abs(value) or 1.0)
 
 
-def _rate(name: str, span: u.Quantity) -> u.Quantity:
-    rate = 1 / span ** RATES[name]
-    return rate * u.rad if name == "omega" else rate
+def _half_period(temporal: Any) -> u.Quantity:
+    """Half the period of a model with an angular frequency; infinite for any other."""
+    for p in temporal.parameters:
+        if role_of(p, temporal) == "rate" and p.unit.is_equivalent("rad d-1") and p.value != 0:
+            return np.pi * u.rad / abs(p.quantity)
+    return np.inf * u.d
 
 
 def _span(datasets: Sequence[Any]) -> u.Quantity:

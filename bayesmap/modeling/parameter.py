@@ -7,13 +7,33 @@ from typing import Any, Self, overload
 import astropy.units as u
 import numpy as np
 
-from bayesmap._util import KnownAttributes, suggest
+from bayesmap._util import KnownAttributes, check_option, suggest
 from bayesmap.modeling.prior import Prior
 from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
 
-__all__ = ["Parameter", "Parameters"]
+__all__ = ["ROLES", "Parameter", "Parameters"]
 
 _MIN_MASS = 1e-10
+
+#: what a parameter can stand for
+ROLES = {
+    "position": "a coordinate on the sky",
+    "extension": "a size on the sky",
+    "thickness": "a part of a size on the sky",
+    "angle": "a direction or a phase, periodic",
+    "fraction": "a share between 0 and 1",
+    "flux": "what a source is proportional to, with a unit",
+    "norm": "a factor near one",
+    "index": "an exponent of energy",
+    "curvature": "the change of an index",
+    "exponent": "a power near one",
+    "energy": "an energy, or an inverse one",
+    "time": "a point in time",
+    "duration": "a length of time",
+    "rate": "per time, or per a power of it",
+    "scale": "a positive number whose order of magnitude its value tells",
+    "shape": "a positive number not far from its value",
+}
 
 
 class Parameter(KnownAttributes):
@@ -38,11 +58,16 @@ class Parameter(KnownAttributes):
         Uncertainty in the declared unit.
     prior : Prior or None
         Prior distribution.
+    role : str or None
+        What the parameter stands for, one of the keys of ``ROLES``: "position", "extension", "thickness", "angle",
+        "fraction", "flux", "norm", "index", "curvature", "exponent", "energy", "time", "duration", "rate", "scale" or
+        "shape". Default priors go by it. None, the default, leaves it to unit and bounds, see
+        `bayesmap.modeling.roles.role_of`.
 
     Raises
     ------
     ValueError
-        If the value is outside the bounds or the prior has no mass inside them.
+        If the value is outside the bounds, the prior has no mass inside them, or the role is unknown.
     astropy.units.UnitConversionError
         If the unit is unknown to `bayesmap.units.INTERNAL`.
     """
@@ -57,6 +82,7 @@ class Parameter(KnownAttributes):
         frozen: bool = False,
         error: float = 0,
         prior: Prior | None = None,
+        role: str | None = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise TypeError(f"the name of a parameter must be a non-empty string, got {name!r}")
@@ -64,6 +90,9 @@ class Parameter(KnownAttributes):
         if isinstance(value, str | u.Quantity):
             quantity = as_quantity(value)
             value, unit = quantity.value, quantity.unit if quantity.unit != "" else unit
+        if role is not None:
+            check_option(f"role of parameter {name!r}", role, tuple(ROLES))
+        self._role = role
         self._unit = parse_unit(unit)
         internal_unit(self._unit)
         self._min = self._max = np.nan
@@ -105,6 +134,11 @@ class Parameter(KnownAttributes):
     def name(self) -> str:
         """Name of the parameter."""
         return self._name
+
+    @property
+    def role(self) -> str | None:
+        """What the parameter was declared to stand for, or None."""
+        return self._role
 
     @property
     def value(self) -> float:

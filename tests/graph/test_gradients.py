@@ -223,7 +223,10 @@ CASES = {
     "pulses": (pulses, "mixture", {}, False),
     "tables": (tables, "fft", {}, False),
     "piecewise norms": (lambda: patches("log"), "mixture", {}, False),
-    "Gaussian, reco": (lambda: [source(gauss()), background()], "round", {}, True),
+    "Gaussian, reco": (lambda: [source(gauss()), background()], "radial", {}, True),
+    "Gaussian, round, reco": (lambda: [source(gauss()), background()], "round", "round", True),
+    "Gaussian, fft, reco": (lambda: [source(gauss()), background()], "fft", "fft", True),
+    "Gaussian, radial": (lambda: [source(gauss(), cut()), background()], "radial", "radial", False),
 }
 
 

@@ -17,11 +17,19 @@ from pytensor.graph.op import Op
 from bayesmap._numba import inner_kernel, kernel, register_kernel
 from bayesmap.graph.ops.project import energy_bands, row_range
 
-__all__ = ["PointCounts", "PointTotal"]
+__all__ = [
+    "PointCounts",
+    "PointCountsAdjoint",
+    "PointTotal",
+    "energies_seen",
+    "no_counts",
+    "reached_bins",
+    "spline_taps",
+]
 
 
 @inner_kernel
-def _taps(node):
+def spline_taps(node):
     """First of the four nodes around a place, their weights, and the slopes of these."""
     first = floor(node)
     f, r = node - first, 1 + first - node
@@ -65,33 +73,34 @@ def _window(place, nodes):
     """First pixel y, x of the window around a place, node of that pixel from the middle of the PSF, and weights."""
     over, half = nodes.shape[1], nodes.shape[0] - 3
     y, x = floor(place[0] + 0.5), floor(place[1] + 0.5)
-    row, wy = _taps((y - half - place[0]) * over)
-    column, wx = _taps((x - half - place[1]) * over)
+    row, wy = spline_taps((y - half - place[0]) * over)
+    column, wx = spline_taps((x - half - place[1]) * over)
     wy[1] *= -over
     wx[1] *= -over
     return int(y) - half, int(x) - half, row, column, wy, wx
 
 
 @inner_kernel
-def _reached_bins(y0, x0, size, n_y, n_x, bands, columns, rows):
+def reached_bins(y0, x0, shape, n_y, n_x, bands, columns, rows):
     """Selected bins of a window with their pixel and energy, and the pixels: y, x and range of true energies."""
-    y_min, y_max, x_min, x_max = max(y0, 0), min(y0 + size, n_y), max(x0, 0), min(x0 + size, n_x)
+    y_min, y_max, x_min, x_max = max(y0, 0), min(y0 + shape[0], n_y), max(x0, 0), min(x0 + shape[1], n_x)
     n_reco, most = len(bands), 0
     if y_min < y_max and x_min < x_max:
         for e in range(n_reco):
             most += rows[e * n_y + y_max] - rows[e * n_y + y_min]
     bins, places = np.empty(most, dtype=np.int64), np.empty((2, most), dtype=np.int32)
-    pixels = np.empty((min(most, size * size), 4), dtype=np.int64)
-    number = np.full((size, size), -1, dtype=np.int32)
+    n_row, n_column = max(y_max - y_min, 0), max(x_max - x_min, 0)
+    pixels = np.empty((min(most, n_row * n_column), 4), dtype=np.int64)
+    number = np.full((n_row, n_column), -1, dtype=np.int32)
     n_bin, n_pixel = 0, 0
     if most:
         for e in range(n_reco):
             for y in range(y_min, y_max):
                 first, last = row_range(columns, rows[e * n_y + y], rows[e * n_y + y + 1], x_min, x_max)
                 for b in range(first, last):
-                    p = number[y - y0, columns[b] - x0]
+                    p = number[y - y_min, columns[b] - x_min]
                     if p < 0:
-                        p = number[y - y0, columns[b] - x0] = n_pixel
+                        p = number[y - y_min, columns[b] - x_min] = n_pixel
                         pixels[p] = y, columns[b], bands[e, 0], bands[e, 1]
                         n_pixel += 1
                     pixels[p, 2], pixels[p, 3] = min(pixels[p, 2], bands[e, 0]), max(pixels[p, 3], bands[e, 1])
@@ -100,17 +109,38 @@ def _reached_bins(y0, x0, size, n_y, n_x, bands, columns, rows):
     return bins[:n_bin].copy(), places[:, :n_bin].copy(), pixels[:n_pixel]
 
 
+@inner_kernel
+def no_counts(columns, n_seen, n_energy):
+    """What stands for the counts of a source at no place: one bin is enough to say that the prediction is no number."""
+    bins = np.zeros(min(columns.size, 1), dtype=np.int64)
+    places = np.zeros((2, bins.size), dtype=np.int32)
+    return bins, np.full(bins.size, np.nan), np.full((n_seen, 1, n_energy), np.nan), places
+
+
+@inner_kernel
+def energies_seen(values, folded, bands, places):
+    """Counts of bins: sums over the true energies that each sees in its pixel."""
+    counts = np.empty(places.shape[1])
+    for b in range(places.shape[1]):
+        e = places[1, b]
+        value, weights, part = values[places[0, b]], folded[e], 0.0
+        for k in range(bands[e, 0], bands[e, 1]):
+            part += value[k] * weights[k]
+        counts[b] = part
+    return counts
+
+
 @kernel
 def _point_counts(place, flux, nodes, edisp, exposure, columns, rows):
     n_energy = nodes.shape[4]
     if not (isfinite(place[0]) and isfinite(place[1])):
-        bins = np.zeros(min(columns.size, 1), dtype=np.int64)  # one is enough to say that the prediction is no number
-        places = np.zeros((2, bins.size), dtype=np.int32)
-        return bins, np.full(bins.size, np.nan), np.full((3, 1, n_energy), np.nan), places
+        return no_counts(columns, 3, n_energy)
     side, over = nodes.shape[0], nodes.shape[1]
     y0, x0, row, column, wy, wx = _window(place, nodes)
     bands, size = energy_bands(edisp), 2 * (side - 3) + 1
-    bins, places, pixels = _reached_bins(y0, x0, size, exposure.shape[0], exposure.shape[1], bands, columns, rows)
+    bins, places, pixels = reached_bins(
+        y0, x0, (size, size), exposure.shape[0], exposure.shape[1], bands, columns, rows
+    )
     quadrant = nodes.reshape((side * over, side * over, n_energy))
     seen = np.zeros((3, len(pixels), n_energy))
     for p in range(len(pixels)):
@@ -123,15 +153,7 @@ def _point_counts(place, flux, nodes, edisp, exposure, columns, rows):
             value[k] *= exposed[k]
             by_y[k] *= exposed[k]
             by_x[k] *= exposed[k]
-    folded = edisp * flux
-    counts = np.empty(len(bins))
-    for b in range(len(bins)):
-        e = places[1, b]
-        value, weights, part = seen[0, places[0, b]], folded[e], 0.0
-        for k in range(bands[e, 0], bands[e, 1]):
-            part += value[k] * weights[k]
-        counts[b] = part
-    return bins, counts, seen, places
+    return bins, energies_seen(seen[0], edisp * flux, bands, places), seen, places
 
 
 @kernel
@@ -144,16 +166,17 @@ def _point_counts_adjoint(flux, edisp, seen, places, g_counts):
         sensitivity, row, response = g_counts[b], weights[places[0, b]], edisp[e]
         for k in range(bands[e, 0], bands[e, 1]):
             row[k] += sensitivity * response[k]
-    g_flux, g_place = np.zeros(n_energy), np.zeros(2)
+    g_flux, g_place = np.zeros(n_energy), np.zeros(seen.shape[0] - 1)
     for p in range(n_pixel):
-        row, value, by_y, by_x = weights[p], seen[0, p], seen[1, p], seen[2, p]
-        along_y, along_x = 0.0, 0.0
+        row, value = weights[p], seen[0, p]
         for k in range(n_energy):
             g_flux[k] += row[k] * value[k]
-            along_y += row[k] * flux[k] * by_y[k]
-            along_x += row[k] * flux[k] * by_x[k]
-        g_place[0] += along_y
-        g_place[1] += along_x
+            row[k] *= flux[k]
+        for d in range(len(g_place)):
+            slope, part = seen[d + 1, p], 0.0
+            for k in range(n_energy):
+                part += row[k] * slope[k]
+            g_place[d] += part
     return g_place, g_flux
 
 
@@ -164,7 +187,7 @@ class PointCountsAdjoint(Op):
 
     def make_node(self, *inputs: Any) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
-        return Apply(self, inputs, [pt.vector(dtype="float64", shape=(2,)), pt.vector(dtype="float64")])
+        return Apply(self, inputs, [pt.vector(dtype="float64"), pt.vector(dtype="float64")])
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         outputs[0][0], outputs[1][0] = _point_counts_adjoint(*inputs)
@@ -225,8 +248,8 @@ def _point_total(place, nodes, weights, table, corner):
     if not (isfinite(place[0]) and isfinite(place[1])):
         totals[:] = np.nan
         return totals, slopes
-    row, wy = _taps((place[0] - corner[0]) * over)
-    column, wx = _taps((place[1] - corner[1]) * over)
+    row, wy = spline_taps((place[0] - corner[0]) * over)
+    column, wx = spline_taps((place[1] - corner[1]) * over)
     if 0 <= row <= n_row - 4 and 0 <= column <= n_column - 4:
         wy[1] *= over
         wx[1] *= over

@@ -2,11 +2,12 @@
 
 import functools
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.interpolate import BSpline
-from scipy.ndimage import spline_filter1d
+from scipy.ndimage import convolve1d, spline_filter1d
 
 from bayesmap.graph.psf.profile import PSFProfile, cell_averages, pixel_integrals
 
@@ -129,15 +130,26 @@ class TotalTable:
     corner: np.ndarray
     error: float
 
+    def table(self) -> np.ndarray:
+        """The coefficients with energies first, ``(n_energy, n_row, n_column)``."""
+        n_row, over, n_column, _, n_energy = self.nodes.shape
+        return np.ascontiguousarray(self.nodes.reshape(n_row * over, n_column * over, n_energy).transpose(2, 0, 1))
+
+    def samples(self) -> np.ndarray:
+        """The sums in the middles of pixels, ``(n_energy, n_y, n_x)``."""
+        over, cubic = self.nodes.shape[1], np.array([1, 4, 1]) / 6
+        values = convolve1d(convolve1d(self.table(), cubic, axis=1, mode="constant"), cubic, axis=2, mode="constant")
+        return np.ascontiguousarray(values[:, ::over, ::over])
+
 
 def total_table(
-    stamp: SplineStamp, weights: np.ndarray, place: tuple[float, float], reach: float, tolerance: float = 3e-4
+    stamp: Any, weights: np.ndarray, place: tuple[float, float], reach: float, tolerance: float = 3e-4
 ) -> TotalTable:
     """Tabulate the sum of weights times image for positions near the present one.
 
     Parameters
     ----------
-    stamp : SplineStamp
+    stamp : SplineStamp or RadialTable
         The effective PSF.
     weights : numpy.ndarray
         Weight of each pixel, ``(n_energy, n_y, n_x)``.

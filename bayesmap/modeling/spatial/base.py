@@ -26,8 +26,16 @@ class SpatialModel(ModelBase):
     """Interface of spatial models.
 
     A subclass declares parameters (positions are called ``lon_0`` and ``lat_0``) and the static formula
-    ``evaluate(lon, lat, *parameters)`` with angles in deg, returning sr-1. Where ``fixed_positions`` is true the model
-    is a table: ``evaluate_graph`` takes positions as arrays only.
+    ``evaluate(lon, lat, *parameters)`` with angles in deg, returning sr-1. What it declares besides decides how it
+    meets a point spread function:
+
+    - ``is_point``: all flux is at the position;
+    - ``gaussian_graph``: a Gaussian, fastest where it is round;
+    - ``is_smooth``: a shape without edges, for which fewer samples do;
+    - ``fixed_positions``: a table, ``evaluate_graph`` takes positions as arrays only;
+    - ``is_per_pixel``: the same flux in every pixel, whatever its size.
+
+    Default priors go by the roles of parameters, ``Parameter("r_e", "0.1 deg", min=0, role="extension")``.
 
     Parameters
     ----------
@@ -43,6 +51,8 @@ class SpatialModel(ModelBase):
     is_energy_dependent: bool = False
     is_smooth: ClassVar[bool] = False  # no edges: sums over samples at centres are accurate to fourth order
     fixed_positions: ClassVar[bool] = False
+    is_point: ClassVar[bool] = False
+    is_per_pixel: ClassVar[bool] = False
     evaluate: ClassVar[Callable[..., Any]]
     lon_0: Parameter
     lat_0: Parameter
@@ -233,9 +243,27 @@ class SpatialModel(ModelBase):
         -------
         tuple of tensor or float, or None
             Standard deviation along the major and the minor axis and position angle of the major axis from North to
-            East in the frame of the model, all in deg; None if the model is no Gaussian.
+            East in the frame of the model, all in deg; None if the model is no Gaussian. It is round if the two widths
+            are the same number or the same expression.
         """
         return None
+
+    @property
+    def is_round_gaussian(self) -> bool:
+        """Whether `gaussian_graph` gives one width, zero for a point, whatever the free parameters are."""
+        from pytensor.graph.basic import equal_computations
+
+        values = {p: p.internal if p.frozen else pt.dscalar() for p in self.parameters}
+        widths = self.gaussian_graph(values)
+        if widths is None:
+            return False
+        major, minor = (pt.as_tensor_variable(width) for width in widths[:2])
+        inputs = [v for v in values.values() if not isinstance(v, float)]
+        return bool(major is minor or equal_computations([major], [minor], inputs, inputs))
+
+    def overshoots(self, lon: np.ndarray, lat: np.ndarray) -> bool:
+        """Whether the model can fall below zero at positions in deg while all its parameters are positive."""
+        return False
 
     # -- numbers ----------------------------------------------------------------------------------------------------
     def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: Any = None) -> np.ndarray:

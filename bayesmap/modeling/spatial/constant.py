@@ -30,7 +30,7 @@ class ConstantSpatialModel(SpatialModel):
     """
 
     tag = "const"
-    value = Parameter("value", "1 sr-1", frozen=True)
+    value = Parameter("value", "1 sr-1", frozen=True, role="scale")
 
     @staticmethod
     def evaluate(lon: Any, lat: Any, value: Any) -> Any:
@@ -56,6 +56,7 @@ class ConstantFluxSpatialModel(SpatialModel):
     """
 
     tag = "const-flux"
+    is_per_pixel = True
     file_keys = ()
 
     @staticmethod

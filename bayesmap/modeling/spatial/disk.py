@@ -54,11 +54,11 @@ class DiskSpatialModel(SpatialModel):
     """
 
     tag = "disk"
-    lon_0 = Parameter("lon_0", "0 deg")
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
-    r_0 = Parameter("r_0", "1 deg", min=0)
-    e = Parameter("e", 0.0, min=0, max=1, frozen=True)
-    phi = Parameter("phi", "0 deg", min=-180, max=180, frozen=True)
+    lon_0 = Parameter("lon_0", "0 deg", role="position")
+    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
+    r_0 = Parameter("r_0", "1 deg", min=0, role="extension")
+    e = Parameter("e", 0.0, min=0, max=1, frozen=True, role="fraction")
+    phi = Parameter("phi", "0 deg", min=-180, max=180, frozen=True, role="angle")
     edge_width = Parameter("edge_width", 0.01, min=0, max=1, frozen=True)
 
     @staticmethod

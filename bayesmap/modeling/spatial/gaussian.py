@@ -62,11 +62,11 @@ class GaussianSpatialModel(SpatialModel):
 
     tag = "gauss"
     is_smooth = True
-    lon_0 = Parameter("lon_0", "0 deg")
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
-    sigma = Parameter("sigma", "1 deg", min=0)
-    e = Parameter("e", 0.0, min=0, max=1, frozen=True)
-    phi = Parameter("phi", "0 deg", min=-180, max=180, frozen=True)
+    lon_0 = Parameter("lon_0", "0 deg", role="position")
+    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
+    sigma = Parameter("sigma", "1 deg", min=0, role="extension")
+    e = Parameter("e", 0.0, min=0, max=1, frozen=True, role="fraction")
+    phi = Parameter("phi", "0 deg", min=-180, max=180, frozen=True, role="angle")
 
     @staticmethod
     def evaluate(lon: Any, lat: Any, lon_0: Any, lat_0: Any, sigma: Any, e: Any, phi: Any) -> Any:
@@ -116,7 +116,8 @@ class GaussianSpatialModel(SpatialModel):
     def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
         """Return the widths and the angle; see `SpatialModel.gaussian_graph`."""
         _, _, sigma, e, phi = self._arguments(values)
-        return sigma, sigma * (1 - e**2) ** 0.5, phi
+        is_round = isinstance(e, int | float) and e == 0
+        return sigma, sigma if is_round else sigma * (1 - e**2) ** 0.5, phi
 
     def to_region(self, x_sigma: float = 1.0, **kwargs: Any) -> Any:
         """Return the ellipse at some standard deviations as a `~regions.EllipseSkyRegion`.

@@ -62,12 +62,12 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
 
     tag = "gauss-general"
     is_smooth = True
-    lon_0 = Parameter("lon_0", "0 deg")
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
-    r_0 = Parameter("r_0", "1 deg")
+    lon_0 = Parameter("lon_0", "0 deg", role="position")
+    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
+    r_0 = Parameter("r_0", "1 deg", role="extension")
     eta = Parameter("eta", 0.5, min=0.01, max=1)
-    e = Parameter("e", 0.0, min=0, max=1, frozen=True)
-    phi = Parameter("phi", "0 deg", min=-180, max=180, frozen=True)
+    e = Parameter("e", 0.0, min=0, max=1, frozen=True, role="fraction")
+    phi = Parameter("phi", "0 deg", min=-180, max=180, frozen=True, role="angle")
 
     @staticmethod
     def evaluate(lon: Any, lat: Any, lon_0: Any, lat_0: Any, r_0: Any, eta: Any, e: Any, phi: Any) -> Any:

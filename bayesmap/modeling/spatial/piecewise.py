@@ -140,6 +140,10 @@ class PiecewiseNormSpatialModel(SpatialModel):
         values: np.ndarray = self._weights(self._plane(lon, lat))
         return values
 
+    def overshoots(self, lon: np.ndarray, lat: np.ndarray) -> bool:
+        """Whether a weight is negative on a linear scale; see `SpatialModel.overshoots`."""
+        return self.interp != "log" and bool(np.nanmin(self.weights(lon, lat)) < -1e-9)
+
     @staticmethod
     def _blend_lin(weights: Any, norms: Any) -> Any:
         return (weights * norms).sum(axis=-1)
@@ -206,7 +210,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
 
 
 def _declarations(number: int) -> list[Parameter]:
-    return [Parameter(f"norm_{i}", 1.0) for i in range(number)]
+    return [Parameter(f"norm_{i}", 1.0, role="norm") for i in range(number)]
 
 
 def _circular_mean(lon: np.ndarray) -> float:

@@ -34,8 +34,9 @@ class PointSpatialModel(SpatialModel):
     """
 
     tag = "point"
-    lon_0 = Parameter("lon_0", "0 deg")
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
+    is_point = True
+    lon_0 = Parameter("lon_0", "0 deg", role="position")
+    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
 
     @property
     def evaluation_radius(self) -> u.Quantity:

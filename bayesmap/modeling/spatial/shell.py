@@ -140,10 +140,10 @@ class ShellSpatialModel(_Shell):
     """
 
     tag = "shell"
-    lon_0 = Parameter("lon_0", "0 deg")
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
-    radius = Parameter("radius", "1 deg")
-    width = Parameter("width", "0.2 deg")
+    lon_0 = Parameter("lon_0", "0 deg", role="position")
+    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
+    radius = Parameter("radius", "1 deg", role="extension")
+    width = Parameter("width", "0.2 deg", role="thickness")
 
     @classmethod
     def _radii(cls, *shape: Any) -> tuple[Any, Any]:
@@ -197,9 +197,9 @@ class Shell2SpatialModel(_Shell):
     """
 
     tag = "shell2"
-    lon_0 = Parameter("lon_0", "0 deg")
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
-    r_0 = Parameter("r_0", "1 deg")
+    lon_0 = Parameter("lon_0", "0 deg", role="position")
+    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
+    r_0 = Parameter("r_0", "1 deg", role="extension")
     eta = Parameter("eta", 0.2, min=0.02, max=1)
 
     @classmethod

@@ -66,8 +66,8 @@ class TemplateSpatialModel(SpatialModel):
     tag = "template"
     file_keys = ("frame", "filename", "normalize", "unit")
     fixed_positions: ClassVar[bool] = True
-    lon_0 = Parameter("lon_0", "0 deg", frozen=True)
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, frozen=True)
+    lon_0 = Parameter("lon_0", "0 deg", frozen=True, role="position")
+    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, frozen=True, role="position")
 
     def __init__(self, map: "Map", *, normalize: bool = True, filename: Any = None, **values: Any) -> None:
         axes = map.geom.axes.names

@@ -34,10 +34,10 @@ class BrokenPowerLawSpectralModel(SpectralModel):
     """
 
     tag = "bpl"
-    index1 = Parameter("index1", 2.0)
-    index2 = Parameter("index2", 2.0)
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    ebreak = Parameter("ebreak", "1 TeV")
+    index1 = Parameter("index1", 2.0, role="index")
+    index2 = Parameter("index2", 2.0, role="index")
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    ebreak = Parameter("ebreak", "1 TeV", role="energy")
 
     @staticmethod
     def evaluate(energy: Any, index1: Any, index2: Any, amplitude: Any, ebreak: Any) -> Any:
@@ -98,12 +98,12 @@ class SmoothBrokenPowerLawSpectralModel(SpectralModel):
     """
 
     tag = "sbpl"
-    index1 = Parameter("index1", 2.0)
-    index2 = Parameter("index2", 2.0)
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    ebreak = Parameter("ebreak", "1 TeV")
-    reference = Parameter("reference", "1 TeV", frozen=True)
-    beta = Parameter("beta", 1.0, frozen=True)
+    index1 = Parameter("index1", 2.0, role="index")
+    index2 = Parameter("index2", 2.0, role="index")
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    ebreak = Parameter("ebreak", "1 TeV", role="energy")
+    reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
+    beta = Parameter("beta", 1.0, frozen=True, role="shape")
 
     @staticmethod
     def evaluate(energy: Any, index1: Any, index2: Any, amplitude: Any, ebreak: Any, reference: Any, beta: Any) -> Any:

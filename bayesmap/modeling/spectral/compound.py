@@ -251,7 +251,7 @@ class ScaleSpectralModel(SpectralModel):
 
     tag = "scale"
     file_parts = ("model",)
-    norm = Parameter("norm", 1.0)
+    norm = Parameter("norm", 1.0, role="norm")
 
     def __init__(self, model: SpectralModel, **values: Any) -> None:
         if not isinstance(model, SpectralModel):

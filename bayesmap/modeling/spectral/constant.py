@@ -23,7 +23,7 @@ class ConstantSpectralModel(SpectralModel):
 
     tag = "const"
     flux_parameter = "const"
-    const = Parameter("const", "1e-12 cm-2 s-1 TeV-1")
+    const = Parameter("const", "1e-12 cm-2 s-1 TeV-1", role="scale")
 
     @staticmethod
     def evaluate(energy: Any, const: Any) -> Any:

@@ -49,11 +49,11 @@ class ExpCutoffPowerLawSpectralModel(SpectralModel):
     """
 
     tag = "ecpl"
-    index = Parameter("index", 1.5)
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    reference = Parameter("reference", "1 TeV", frozen=True)
-    lambda_ = Parameter("lambda_", "0.1 TeV-1")
-    alpha = Parameter("alpha", 1.0, frozen=True)
+    index = Parameter("index", 1.5, role="index")
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
+    lambda_ = Parameter("lambda_", "0.1 TeV-1", role="energy")
+    alpha = Parameter("alpha", 1.0, frozen=True, role="exponent")
 
     @staticmethod
     def evaluate(energy: Any, index: Any, amplitude: Any, reference: Any, lambda_: Any, alpha: Any) -> Any:
@@ -93,11 +93,11 @@ class ExpCutoffPowerLawNormSpectralModel(SpectralModel):
     tag = "ecpl-norm"
     unit = ""
     flux_parameter = "norm"
-    index = Parameter("index", 0.0)
-    norm = Parameter("norm", 1.0)
-    reference = Parameter("reference", "1 TeV", frozen=True)
-    lambda_ = Parameter("lambda_", "0.1 TeV-1")
-    alpha = Parameter("alpha", 1.0, frozen=True)
+    index = Parameter("index", 0.0, role="index")
+    norm = Parameter("norm", 1.0, role="norm")
+    reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
+    lambda_ = Parameter("lambda_", "0.1 TeV-1", role="energy")
+    alpha = Parameter("alpha", 1.0, frozen=True, role="exponent")
 
     @staticmethod
     def evaluate(energy: Any, index: Any, norm: Any, reference: Any, lambda_: Any, alpha: Any) -> Any:

@@ -72,8 +72,8 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
     tag = "ebl-norm"
     unit = ""
     file_keys = ("filename", "energy", "param", "values")
-    redshift = Parameter("redshift", 0.1, frozen=True)
-    alpha_norm = Parameter("alpha_norm", 1.0, frozen=True)
+    redshift = Parameter("redshift", 0.1, frozen=True, role="shape")
+    alpha_norm = Parameter("alpha_norm", 1.0, frozen=True, role="shape")
 
     def __init__(self, energy: Any, param: Any, data: Any, filename: Any = None, **values: Any) -> None:
         label = type(self).__name__

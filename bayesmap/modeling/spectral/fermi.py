@@ -41,10 +41,10 @@ class ExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     """
 
     tag = "ecpl-3fgl"
-    index = Parameter("index", 1.5)
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    reference = Parameter("reference", "1 TeV", frozen=True)
-    ecut = Parameter("ecut", "10 TeV")
+    index = Parameter("index", 1.5, role="index")
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
+    ecut = Parameter("ecut", "10 TeV", role="energy")
 
     @staticmethod
     def evaluate(energy: Any, index: Any, amplitude: Any, reference: Any, ecut: Any) -> Any:
@@ -76,11 +76,11 @@ class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     """
 
     tag = "secpl-3fgl"
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    reference = Parameter("reference", "1 TeV", frozen=True)
-    ecut = Parameter("ecut", "10 TeV")
-    index_1 = Parameter("index_1", 1.5)
-    index_2 = Parameter("index_2", 2.0)
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
+    ecut = Parameter("ecut", "10 TeV", role="energy")
+    index_1 = Parameter("index_1", 1.5, role="index")
+    index_2 = Parameter("index_2", 2.0, role="shape")
 
     @staticmethod
     def evaluate(energy: Any, amplitude: Any, reference: Any, ecut: Any, index_1: Any, index_2: Any) -> Any:
@@ -119,11 +119,11 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
     """
 
     tag = "secpl-4fgl"
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    reference = Parameter("reference", "1 TeV", frozen=True)
-    expfactor = Parameter("expfactor", 1e-14)
-    index_1 = Parameter("index_1", 1.5)
-    index_2 = Parameter("index_2", 2.0)
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
+    expfactor = Parameter("expfactor", 1e-14, role="scale")
+    index_1 = Parameter("index_1", 1.5, role="index")
+    index_2 = Parameter("index_2", 2.0, role="shape")
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
@@ -171,11 +171,11 @@ class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
     """
 
     tag = "secpl-4fgl-dr3"
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    reference = Parameter("reference", "1 TeV", frozen=True)
-    expfactor = Parameter("expfactor", 1e-2)
-    index_1 = Parameter("index_1", 1.5)
-    index_2 = Parameter("index_2", 2.0)
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
+    expfactor = Parameter("expfactor", 1e-2, role="scale")
+    index_1 = Parameter("index_1", 1.5, role="index")
+    index_2 = Parameter("index_2", 2.0, role="shape")
 
     @staticmethod
     def evaluate(energy: Any, amplitude: Any, reference: Any, expfactor: Any, index_1: Any, index_2: Any) -> Any:

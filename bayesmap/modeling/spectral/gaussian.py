@@ -37,9 +37,9 @@ class GaussianSpectralModel(SpectralModel):
     """
 
     tag = "gauss"
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1")
-    mean = Parameter("mean", "1 TeV")
-    sigma = Parameter("sigma", "2 TeV")
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1", role="flux")
+    mean = Parameter("mean", "1 TeV", role="energy")
+    sigma = Parameter("sigma", "2 TeV", role="energy")
 
     @property
     def output_unit(self) -> u.UnitBase:

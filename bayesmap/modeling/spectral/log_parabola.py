@@ -36,10 +36,10 @@ class LogParabolaSpectralModel(SpectralModel):
     """
 
     tag = "lp"
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    reference = Parameter("reference", "10 TeV", frozen=True)
-    alpha = Parameter("alpha", 2.0)
-    beta = Parameter("beta", 1.0)
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    reference = Parameter("reference", "10 TeV", frozen=True, role="energy")
+    alpha = Parameter("alpha", 2.0, role="index")
+    beta = Parameter("beta", 1.0, role="curvature")
 
     @classmethod
     def from_log10(cls, amplitude: Any, reference: Any, alpha: Any, beta: Any) -> Self:
@@ -88,11 +88,11 @@ class LogParabola2SpectralModel(SpectralModel):
     """
 
     tag = "lp2"
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    reference = Parameter("reference", "10 TeV", frozen=True)
-    alpha = Parameter("alpha", 2.0)
-    beta = Parameter("beta", 1.0)
-    escale = Parameter("escale", "1 TeV", frozen=True)
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    reference = Parameter("reference", "10 TeV", frozen=True, role="energy")
+    alpha = Parameter("alpha", 2.0, role="index")
+    beta = Parameter("beta", 1.0, role="curvature")
+    escale = Parameter("escale", "1 TeV", frozen=True, role="energy")
 
     @classmethod
     def from_log10(cls, amplitude: Any, reference: Any, alpha: Any, beta: Any, escale: Any) -> Self:
@@ -144,10 +144,10 @@ class LogParabolaNormSpectralModel(SpectralModel):
     tag = "lp-norm"
     unit = ""
     flux_parameter = "norm"
-    norm = Parameter("norm", 1.0)
-    reference = Parameter("reference", "10 TeV", frozen=True)
-    alpha = Parameter("alpha", 0.0)
-    beta = Parameter("beta", 0.0)
+    norm = Parameter("norm", 1.0, role="norm")
+    reference = Parameter("reference", "10 TeV", frozen=True, role="energy")
+    alpha = Parameter("alpha", 0.0, role="index")
+    beta = Parameter("beta", 0.0, role="curvature")
 
     @classmethod
     def from_log10(cls, norm: Any, reference: Any, alpha: Any, beta: Any) -> Self:

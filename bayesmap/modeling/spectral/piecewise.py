@@ -79,7 +79,7 @@ class PiecewiseNormSpectralModel(SpectralModel):
 
     @staticmethod
     def _declarations(n: int) -> Parameters:
-        return Parameters(Parameter(f"norm_{k}", 1.0) for k in range(n))
+        return Parameters(Parameter(f"norm_{k}", 1.0, role="norm") for k in range(n))
 
     @property
     def energy(self) -> u.Quantity:

@@ -46,9 +46,9 @@ class PowerLawSpectralModel(SpectralModel):
     """
 
     tag = "pl"
-    index = Parameter("index", 2.0)
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1")
-    reference = Parameter("reference", "1 TeV", frozen=True)
+    index = Parameter("index", 2.0, role="index")
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", role="flux")
+    reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
 
     @staticmethod
     def evaluate(energy: Any, index: Any, amplitude: Any, reference: Any) -> Any:
@@ -87,10 +87,10 @@ class PowerLaw2SpectralModel(SpectralModel):
     """
 
     tag = "pl-2"
-    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1")
-    index = Parameter("index", 2.0)
-    emin = Parameter("emin", "0.1 TeV", frozen=True)
-    emax = Parameter("emax", "100 TeV", frozen=True)
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1", role="flux")
+    index = Parameter("index", 2.0, role="index")
+    emin = Parameter("emin", "0.1 TeV", frozen=True, role="energy")
+    emax = Parameter("emax", "100 TeV", frozen=True, role="energy")
 
     @property
     def output_unit(self) -> u.UnitBase:
@@ -133,9 +133,9 @@ class PowerLawNormSpectralModel(SpectralModel):
     tag = "pl-norm"
     unit = ""
     flux_parameter = "norm"
-    tilt = Parameter("tilt", 0.0, frozen=True)
-    norm = Parameter("norm", 1.0)
-    reference = Parameter("reference", "1 TeV", frozen=True)
+    tilt = Parameter("tilt", 0.0, frozen=True, role="index")
+    norm = Parameter("norm", 1.0, role="norm")
+    reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
 
     @staticmethod
     def evaluate(energy: Any, tilt: Any, norm: Any, reference: Any) -> Any:

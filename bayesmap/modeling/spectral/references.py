@@ -43,7 +43,7 @@ class MeyerCrabSpectralModel(SpectralModel):
 
     tag = "crab-meyer"
     coefficients = (-0.00449161, 0.0, 0.0473174, -0.179475, -0.53616, -10.2708)
-    norm = Parameter("norm", 1.0, frozen=True)
+    norm = Parameter("norm", 1.0, frozen=True, role="norm")
 
     @property
     def output_unit(self) -> u.UnitBase:
@@ -88,9 +88,9 @@ class LogGaussianSpectralModel(SpectralModel):
 
     tag = "log-gauss"
     flux_parameter = "L"
-    L = Parameter("L", "1e-12 cm-2 s-1")
-    Ep = Parameter("Ep", "0.107 TeV")
-    w = Parameter("w", 0.776)
+    L = Parameter("L", "1e-12 cm-2 s-1", role="scale")
+    Ep = Parameter("Ep", "0.107 TeV", role="energy")
+    w = Parameter("w", 0.776, role="shape")
 
     @property
     def output_unit(self) -> u.UnitBase:

@@ -13,7 +13,7 @@ import numpy as np
 from bayesmap._lazy import pt
 from bayesmap._util import make_path
 from bayesmap.maps.files import named_errors
-from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.parameter import ROLES, Parameter, Parameters
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import at_least, interpolate, on_scale, scaled, unscaled
 from bayesmap.modeling.spectral.tables import check_finite
@@ -228,7 +228,8 @@ def _axis_parameters(map: Any) -> Parameters:
         if axis.name not in _ENERGIES:
             low, high = axis.bounds[0].to_value(axis.unit), axis.bounds[-1].to_value(axis.unit)
             middle = 0.5 * (low + high)
-            declared.append(Parameter(axis.name, middle, unit=axis.unit, min=float(low), max=float(high)))
+            role = axis.name if axis.name in ROLES else None
+            declared.append(Parameter(axis.name, middle, unit=axis.unit, min=float(low), max=float(high), role=role))
     return Parameters(declared)
 
 

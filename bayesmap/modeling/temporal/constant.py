@@ -55,9 +55,9 @@ class LinearTemporalModel(TemporalModel):
     """
 
     tag = "linear"
-    alpha = Parameter("alpha", 1.0)
-    beta = Parameter("beta", "0 d-1")
-    t_ref = Parameter("t_ref", "51544 d", frozen=True)
+    alpha = Parameter("alpha", 1.0, role="norm")
+    beta = Parameter("beta", "0 d-1", role="rate")
+    t_ref = Parameter("t_ref", "51544 d", frozen=True, role="time")
 
     def may_be_negative(self, supports: Mapping[str, tuple[float, float]]) -> bool:
         """Return whether the value can be negative, or the slope is not zero; see `TemporalModel.may_be_negative`."""

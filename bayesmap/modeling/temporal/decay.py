@@ -33,8 +33,8 @@ class ExpDecayTemporalModel(TemporalModel):
     """
 
     tag = "exp-decay"
-    t0 = Parameter("t0", "1 d")
-    t_ref = Parameter("t_ref", "51544 d", frozen=True)
+    t0 = Parameter("t0", "1 d", role="duration")
+    t_ref = Parameter("t_ref", "51544 d", frozen=True, role="time")
 
     @staticmethod
     def evaluate(time: Any, t0: Any, t_ref: Any) -> Any:
@@ -72,9 +72,9 @@ class PowerLawTemporalModel(TemporalModel):
     """
 
     tag = "powerlaw"
-    alpha = Parameter("alpha", 1.0)
-    t_ref = Parameter("t_ref", "51544 d", frozen=True)
-    t0 = Parameter("t0", "1 d", frozen=True)
+    alpha = Parameter("alpha", 1.0, role="index")
+    t_ref = Parameter("t_ref", "51544 d", frozen=True, role="time")
+    t0 = Parameter("t0", "1 d", frozen=True, role="duration")
 
     @staticmethod
     def evaluate(time: Any, alpha: Any, t_ref: Any, t0: Any) -> Any:

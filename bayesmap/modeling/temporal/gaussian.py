@@ -32,8 +32,8 @@ class GaussianTemporalModel(TemporalModel):
     """
 
     tag = "gauss"
-    t_ref = Parameter("t_ref", "51544 d")
-    sigma = Parameter("sigma", "1 d")
+    t_ref = Parameter("t_ref", "51544 d", role="time")
+    sigma = Parameter("sigma", "1 d", role="duration")
 
     @staticmethod
     def evaluate(time: Any, t_ref: Any, sigma: Any) -> Any:
@@ -79,10 +79,10 @@ class GeneralizedGaussianTemporalModel(TemporalModel):
     """
 
     tag = "gengauss"
-    t_ref = Parameter("t_ref", "51544 d")
-    t_rise = Parameter("t_rise", "1 d")
-    t_decay = Parameter("t_decay", "1 d")
-    eta = Parameter("eta", 0.5)
+    t_ref = Parameter("t_ref", "51544 d", role="time")
+    t_rise = Parameter("t_rise", "1 d", role="duration")
+    t_decay = Parameter("t_decay", "1 d", role="duration")
+    eta = Parameter("eta", 0.5, role="shape")
 
     @staticmethod
     def evaluate(time: Any, t_ref: Any, t_rise: Any, t_decay: Any, eta: Any) -> Any:

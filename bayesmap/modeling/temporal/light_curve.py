@@ -62,7 +62,7 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
 
     tag = "template"
     file_keys = ("scale", "filename", "format", "unit")
-    t_ref = Parameter("t_ref", "51544 d", frozen=True)
+    t_ref = Parameter("t_ref", "51544 d", frozen=True, role="time")
 
     def __init__(
         self, table: Table, t_ref: Any = None, filename: Any = None, *, scale: str = "utc", **values: Any

@@ -60,11 +60,11 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
 
     tag = "template-phase"
     file_keys = ("scale", "filename", "normalize")
-    t_ref = Parameter("t_ref", "48442.5 d", frozen=True)
-    phi_ref = Parameter("phi_ref", 0.0, frozen=True)
-    f0 = Parameter("f0", "29.946923 s-1", frozen=True)
-    f1 = Parameter("f1", "0 s-2", frozen=True)
-    f2 = Parameter("f2", "0 s-3", frozen=True)
+    t_ref = Parameter("t_ref", "48442.5 d", frozen=True, role="time")
+    phi_ref = Parameter("phi_ref", 0.0, frozen=True, role="angle")
+    f0 = Parameter("f0", "29.946923 s-1", frozen=True, role="rate")
+    f1 = Parameter("f1", "0 s-2", frozen=True, role="rate")
+    f2 = Parameter("f2", "0 s-3", frozen=True, role="rate")
 
     def __init__(self, table: Table, filename: Any = None, *, normalize: bool = True, **values: Any) -> None:
         label = type(self).__name__ if filename is None else f"{type(self).__name__} of {filename}"

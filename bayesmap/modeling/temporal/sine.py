@@ -36,9 +36,9 @@ class SineTemporalModel(TemporalModel):
     """
 
     tag = "sinus"
-    amp = Parameter("amp", 1.0)
-    omega = Parameter("omega", "1 rad d-1")
-    t_ref = Parameter("t_ref", "51544 d")
+    amp = Parameter("amp", 1.0, role="fraction")
+    omega = Parameter("omega", "1 rad d-1", role="rate")
+    t_ref = Parameter("t_ref", "51544 d", role="time")
 
     def may_be_negative(self, supports: Mapping[str, tuple[float, float]]) -> bool:
         """Return whether the amplitude can be above one; see `TemporalModel.may_be_negative`."""
