@@ -14,6 +14,7 @@ from bayesmap import __version__
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
 from bayesmap.inference.samplers import Run
+from bayesmap.modeling.collection import all_parameter_names
 from bayesmap.modeling.random_variables import offset_names
 
 __all__ = ["ModeResult", "build_tree"]
@@ -133,16 +134,16 @@ def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
     return ("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 2)))
 
 
-def _describe(fit: Any, name: str) -> dict[str, str]:
+def _describe(fit: Any, name: str) -> dict[str, Any]:
     parameter = fit.parameters.get(name)
     if name in fit.hyperparameters:
         hyper = fit.hyperparameters[name]
         return {"units": str(hyper.unit), "prior": str(hyper.prior)}
     if parameter is None:
         return {"units": ""}
-    linked = [m.name for m in fit.models if parameter in set(m.parameters)][1:]
+    linked = all_parameter_names(fit.models)[parameter][1:]
     attributes = {"units": str(parameter.unit), "prior": str(parameter.prior)}
-    return {**attributes, "linked_models": ", ".join(linked)} if linked else attributes
+    return {**attributes, "linked_names": linked} if linked else attributes
 
 
 def _observed_summary(fit: Any) -> xr.Dataset:

@@ -12,6 +12,8 @@ from bayesmap.datasets import Datasets
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference import convergence_report
 from bayesmap.modeling import parameter_names
+from bayesmap.modeling.collection import all_parameter_names
+from bayesmap.modeling.posterior import Posterior
 from bayesmap.report.figures import analysis_figures
 from bayesmap.report.page import Figure, Section, render_page
 from bayesmap.report.summary import headings, summary_rows
@@ -62,11 +64,12 @@ def write_report(
     return path
 
 
-def true_values(models: Any) -> dict[str, float] | None:
-    """Values of the free parameters by the names of their random variables; None without models."""
+def true_values(models: Any) -> dict[str, Any] | None:
+    """Values of the free parameters, as quantities, by all names of their random variables; None without models."""
     if models is None:
         return None
-    return {name: parameter.value for parameter, name in parameter_names(models).items() if not parameter.frozen}
+    free = {parameter: names for parameter, names in all_parameter_names(models).items() if not parameter.frozen}
+    return {name: parameter.quantity for parameter, names in free.items() for name in names}
 
 
 def save_figures(figures: Mapping[str, Figure], folder: Any) -> list[Path]:
@@ -93,19 +96,15 @@ def save_figures(figures: Mapping[str, Figure], folder: Any) -> list[Path]:
 
 def _posterior_means(tree: Any, models: Any) -> dict[Any, float]:
     """Posterior mean of each free parameter, inside its bounds."""
-    posterior = tree["posterior"]
-    means = {}
-    for parameter, name in parameter_names(models).items():
-        if not parameter.frozen:
-            means[parameter] = float(np.clip(float(posterior[name].mean()), *parameter.bounds))
-    return means
+    columns = Posterior(tree).columns(parameter_names(models))
+    return {parameter: float(np.clip(draws.mean(), *parameter.bounds)) for parameter, draws in columns.items()}
 
 
 def _subtitle(tree: Any, datasets: Datasets) -> str:
-    sizes = tree["posterior"].sizes
+    posterior = Posterior(tree)
     parts = [
         f"dataset {', '.join(datasets.names)}",
-        f"{sizes['chain']} chains of {sizes['draw']} draws",
+        f"{posterior.n_chain} chains of {posterior.n_draw} draws",
         f"sampler {tree.attrs.get('sampler', 'unknown')}",
         f"{tree.attrs.get('created_at', '')[:16].replace('T', ' ')} UTC",
     ]
@@ -119,7 +118,7 @@ def _footer(tree: Any) -> str:
 
 
 def _sections(
-    tree: Any, datasets: Datasets, figures: Mapping[str, Figure], truth: Mapping[str, float] | None, description: str
+    tree: Any, datasets: Datasets, figures: Mapping[str, Figure], truth: Mapping[str, Any] | None, description: str
 ) -> list[Section]:
     rows = summary_rows(tree, truth)
     corners = [figure for name, figure in figures.items() if name.startswith("corner-")]
@@ -148,7 +147,7 @@ def _named(figures: Mapping[str, Figure], kinds: tuple[str, ...]) -> list[Figure
     return [figure for name, figure in figures.items() if name.rpartition("-")[2] in kinds]
 
 
-def _result_text(truth: Mapping[str, float] | None) -> str:
+def _result_text(truth: Mapping[str, Any] | None) -> str:
     text = "Posterior means with standard deviations, central 95 % intervals, effective sample sizes and R-hat."
     if truth is not None:
         text += " The data are simulated: the last columns give the true value and the distance of the mean from it in "
@@ -173,8 +172,8 @@ def _typeset(text: str) -> str:
 def _prior_section(tree: Any, models: Any) -> Section:
     defaults = set(tree.attrs.get("default_priors", "").split(", "))
     rows = []
-    for parameter, name in parameter_names(models).items():
-        if name in tree["posterior"].data_vars and parameter.prior is not None:
+    for name, parameter in Posterior(tree).parameters(parameter_names(models)).items():
+        if parameter.prior is not None:
             origin = "default" if name in defaults else "given"
             rows.append([name, parameter.prior.summary, _prior_interval(parameter), str(parameter.unit), origin])
     text = "Weakly informative default priors are made from the data where none is given."
