@@ -15,7 +15,8 @@ from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
-from bayesmap.inference.result import ModeResult, build_tree
+from bayesmap.inference.result import ModeResult, build_tree, describe
+from bayesmap.inference.safety import Interrupts, tell
 from bayesmap.modeling.hyper import hyperparameters_of
 
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
@@ -152,29 +153,29 @@ class CompiledFit:
         seed = int(rng.integers(2**31))
         started = time.perf_counter()
         info: dict[str, Any] = {"requested_sampler": sampler, "seed": seed, "random_state": repr(random_state)}
-        if sampler == "pymc":
-            run = samplers.sample_pymc(self.model, draws, tune or 1000, chains, seed, progress_bar, cores, **kwargs)
-        else:
-            laplace = None
-            if sampler == "whitened":
-                laplace, info["modes"] = self._whitening(rng, searches)
-                if laplace is None:
-                    sampler = "nutpie"
-            default_tune = 300 if laplace is not None else 1000
-            run = samplers.sample_density(
-                self.density,
-                laplace,
-                backend="numpyro" if sampler == "numpyro" else "nutpie",
-                draws=draws,
-                tune=default_tune if tune is None else tune,
-                chains=chains,
-                seed=seed,
-                cores=cores,
-                progress_bar=progress_bar,
-                **kwargs,
-            )
-        info |= {"sampler": sampler, "sampling_seconds": round(time.perf_counter() - started, 3)}
-        return build_tree(self, run, info)
+        # All that the result says besides the draws is put together before there are any.
+        description = describe(self)
+        laplace, density = None, None if sampler == "pymc" else self.density
+        if sampler == "whitened":
+            laplace, info["modes"] = self._whitening(rng, searches)
+            if laplace is None:
+                sampler = "nutpie"
+        if tune is None:
+            tune = 1000 if laplace is None else 300
+        with Interrupts() as interrupts:
+            settings: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "cores": cores}
+            settings |= {"progress_bar": progress_bar, "interrupts": interrupts, **kwargs}
+            if density is None:
+                run = samplers.sample_pymc(self.model, **settings)
+            else:
+                backend = "numpyro" if sampler == "numpyro" else "nutpie"
+                run = samplers.sample_density(density, laplace, backend=backend, **settings)
+            info |= {"sampler": sampler, "sampling_seconds": round(time.perf_counter() - started, 3)}
+            tree = build_tree(description, run, info)
+            if interrupts.noted and not run.interrupted:
+                tree.attrs["interrupted"] = 1
+                tell("interrupted when all draws were there: the result holds them", 3)
+        return tree
 
     def _whitening(self, rng: np.random.Generator, searches: int) -> tuple[Laplace | None, str]:
         best, rivals = search_modes(self.density, rng, searches)
@@ -264,10 +265,17 @@ def sample(
         Groups ``posterior`` (variables ``"<model>.<parameter>"`` in declared units, ``attrs["units"]``),
         ``sample_stats`` and ``observed_data`` (counts per energy); models, priors, versions and seed in the attributes.
 
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C before there are any draws: while the model is compiled, a mode is searched, the chains are tuned.
+
     Notes
     -----
-    Ctrl-C ends sampling and returns the draws so far. The draws are always those of the original parameters; the
-    whitening is an affine change of variables with a constant Jacobian.
+    Ctrl-C ends sampling and returns the draws so far, marked as ``interrupted`` in the attributes; pressed more often,
+    or while the result is put together, it costs nothing. What fails then, for example the description of the models,
+    is left out of the result with a warning. The draws are always those of the original parameters; the whitening is an
+    affine change of variables with a constant Jacobian.
     """
     fit = CompiledFit(datasets, psf_route=psf_route, psf_tolerance=psf_tolerance, irf_position=irf_position)
     return fit.sample(

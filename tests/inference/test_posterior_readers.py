@@ -9,6 +9,7 @@ import xarray as xr
 from bayesmap.inference import posterior_npred, posterior_predictive, to_pymc
 from bayesmap.inference.result import _describe
 from bayesmap.modeling import Models, MultivariateNormalPrior, Prior
+from bayesmap.modeling.collection import all_parameter_names
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.modeling.spectral import posterior_samples
 from bayesmap.plot import (
@@ -204,8 +205,9 @@ def test_a_result_names_all_owners_of_a_linked_parameter():
         parameters = {name: p for p, name in models.parameter_names.items()}
         hyperparameters: dict = {}
 
-    assert _describe(Fit, "a.index")["linked_names"] == ["b.index", "two-bkg.tilt"]
-    assert "linked_names" not in _describe(Fit, "a.amplitude")
+    owners = all_parameter_names(Fit.models)
+    assert _describe(Fit, "a.index", owners)["linked_names"] == ["b.index", "two-bkg.tilt"]
+    assert "linked_names" not in _describe(Fit, "a.amplitude", owners)
     assert "a.index" in [v.name for v in to_pymc([one, two]).free_RVs]
 
 
