@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesmap._files import write_text
+from bayesmap._together import together
 from bayesmap.datasets import Datasets
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference import convergence_report
@@ -41,7 +41,8 @@ def write_report(
     datasets : Dataset, Datasets or list of Dataset
         With data and the sampled models; their values are not changed.
     folder : path
-        Existing folder; files of the same names in it are replaced.
+        Existing folder; files of the same names in it are replaced, all or none, and figures of an earlier report that
+        this one lacks are removed.
     title : str
         Heading of the page.
     true_models : Models, optional
@@ -57,12 +58,12 @@ def write_report(
     with parameters_at(_posterior_means(tree, listed.models)):
         figures = analysis_figures(tree, listed, truth, true_models)
         description = "\n".join(str(dataset) for dataset in listed)
-    save_figures(figures, folder)
     sections = _sections(tree, listed, figures, truth, description)
     page = render_page(title, sections, _subtitle(tree, listed), _footer(tree))
-    path = folder / "report.html"
-    write_text(page, path)
-    return path
+    with together(folder) as stage:
+        save_figures(figures, stage)
+        (stage / "report.html").write_text(page, encoding="utf-8")
+    return folder / "report.html"
 
 
 def true_values(models: Any) -> dict[str, Any] | None:
