@@ -6,12 +6,13 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import xarray as xr
 
 from bayesmap._util import check_option, get_random_state, suggest
 from bayesmap.graph.quick import QUICK
 from bayesmap.inference import samplers
-from bayesmap.inference.compile import compile_datasets
+from bayesmap.inference.compile import assemble, compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
@@ -38,25 +39,40 @@ class CompiledFit:
 
     Attributes
     ----------
-    model : pymc.Model
-        The model; the same as :func:`~bayesmap.inference.to_pymc` returns.
     datasets : list of MapDataset
         As given.
     routes : dict
         ``{dataset: {model: (route, error)}}``: how each source meets the PSF, and with which error (half the L1
         distance from the exact pixel-integrated PSF; of "fft" only what its basis of kernels leaves out; zero, not
         measured, for "fixed" and "region").
+
+    Notes
+    -----
+    It can be pickled, for other processes and for later: with its datasets, models and counts, without compiled code,
+    which is made again when it is first needed.
     """
 
     def __init__(self, datasets: Any, **options: Any) -> None:
         self.datasets = as_datasets(datasets)
-        self.model, self._observed = compile_datasets(self.datasets, **options)
+        self._model: pm.Model | None
+        self._model, self._observed = compile_datasets(self.datasets, **options)
         self.models = dataset_models(self.datasets)
         self.parameters = {name: p for p, name in parameter_names(self.models).items()}
         self.hyperparameters = hyperparameters_of(parameter_names(self.models))
         self._density: LogDensity | None = None
         self._quick: LogDensity | None = None
         self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Neither compiled functions nor the classes that PyMC makes of distributions can be pickled.
+        return {**self.__dict__, "_model": None, "_density": None, "_quick": None}
+
+    @property
+    def model(self) -> pm.Model:
+        """The model, a `pymc.Model`; the same as :func:`~bayesmap.inference.to_pymc` returns."""
+        if self._model is None:
+            self._model = assemble(self.datasets, parameter_names(self.models), self._observed)
+        return self._model
 
     @property
     def density(self) -> LogDensity:
