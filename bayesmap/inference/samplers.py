@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._numba import strict_arithmetic
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
 from bayesmap.inference.safety import Interrupts, attempt, tell
@@ -310,19 +311,20 @@ def sample_pymc(
 
     interrupts.raising = True  # there is nothing to lose until the first draw
     try:
-        tree = pm.sample(
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            cores=cores,
-            random_seed=seed,
-            progressbar=progress_bar,
-            nuts_sampler="pymc",
-            model=model,
-            compute_convergence_checks=False,
-            callback=callback,
-            **kwargs,
-        )
+        with strict_arithmetic():
+            tree = pm.sample(
+                draws=draws,
+                tune=tune,
+                chains=chains,
+                cores=cores,
+                random_seed=seed,
+                progressbar=progress_bar,
+                nuts_sampler="pymc",
+                model=model,
+                compute_convergence_checks=False,
+                callback=callback,
+                **kwargs,
+            )
     except Exception as error:
         if interrupts.noted:  # for example too few draws to put anything together
             raise KeyboardInterrupt(NO_DRAWS) from error

@@ -54,6 +54,7 @@ def test_a_compiled_fit_has_the_same_density_after_pickling(compiled, library):
     assert back.parameters["source.index"] is not compiled.parameters["source.index"]
 
 
+@pytest.mark.slow
 def test_a_compiled_fit_in_another_process(compiled, tmp_path):
     expected = value(compiled)[0]
     (tmp_path / "fit.pkl").write_bytes(pickle.dumps(compiled))
