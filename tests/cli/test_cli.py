@@ -196,6 +196,7 @@ def test_overwriting_replaces_posterior_and_report_together(files, tmp_path, cap
     assert state() == (["figure-3.png", "posterior.nc", "report.html"], 3, "3")
 
 
+@pytest.mark.filterwarnings("default:.*no mark of a complete result")
 def test_info_of_a_posterior_without_a_mark(files, tmp_path, capsys):
     load(files / "posterior.nc").to_netcdf(tmp_path / "plain.nc")
     code, out, err = run(capsys, "info", tmp_path / "plain.nc")
