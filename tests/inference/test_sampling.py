@@ -274,6 +274,11 @@ def test_interrupted_pymc_returns_the_draws_so_far(conjugate_fit):
         conjugate_fit.sample(30, 20, 1, callback=pressed_at(10), **PYMC)
 
 
+def test_pymc_repeats_with_the_same_seed(conjugate_fit):
+    one, two = (conjugate_fit.sample(20, 20, 2, **PYMC)["posterior"][NORM].to_numpy() for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+
+
 def test_pymc_interrupted_while_the_result_is_put_together(conjugate_fit, monkeypatch):
     import pymc
 

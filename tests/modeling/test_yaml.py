@@ -10,7 +10,7 @@ import pytest
 from bayesmap._yaml.source import YamlSource
 from bayesmap.errors import ModelFileError
 from bayesmap.maps import Map
-from bayesmap.modeling import FoVBackgroundModel, Models, PowerLawSpectralModel, Prior, SkyModel
+from bayesmap.modeling import FoVBackgroundModel, Models, PowerLawSpectralModel, Prior, ScaleSpectralModel, SkyModel
 from tests.golden import golden, shared_path
 
 IN_SCOPE = [
@@ -466,3 +466,17 @@ def test_template_beside_the_model_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path.parent)
     with pytest.raises(ModelFileError, match=r"components\[0\].spatial"):
         Models.from_yaml(text)
+
+
+def test_priors_of_a_fixed_spectrum_survive():
+    """They stand beside their parameters, which have no name of their own among the variables."""
+    inner = PowerLawSpectralModel()
+    inner.index.prior = Prior("StudentT", nu=3, mu=2, sigma=0.3)
+    inner.amplitude.prior = Prior("LogNormal", mu=-27.0, sigma=2.0).as_default()
+    for model in (ScaleSpectralModel(inner), ScaleSpectralModel(inner + PowerLawSpectralModel())):
+        models = Models([SkyModel(model, name="scaled")])
+        models["scaled"].spectral_model.norm.prior = Prior("HalfNormal", sigma=1.0)
+        back = Models.from_yaml(models.to_yaml())["scaled"].spectral_model
+        assert back.norm.prior == model.norm.prior
+        first = getattr(back.model, "model1", back.model)
+        assert (first.index.prior, first.amplitude.prior) == (inner.index.prior, inner.amplitude.prior)
