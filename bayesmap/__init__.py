@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SpectrumDatasetOnOff,
     )
     from bayesmap.inference import convergence_report, find_mode, posterior_npred, sample, to_pymc
+    from bayesmap.io import load, save
     from bayesmap.maps import Map, MapAxis, WcsGeom
     from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
 
@@ -44,8 +45,10 @@ __all__ = [
     "__version__",
     "convergence_report",
     "find_mode",
+    "load",
     "posterior_npred",
     "sample",
+    "save",
     "to_pymc",
 ]
 
@@ -65,8 +68,10 @@ _HOME = {
     "WcsGeom": "maps",
     "convergence_report": "inference",
     "find_mode": "inference",
+    "load": "io",
     "posterior_npred": "inference",
     "sample": "inference",
+    "save": "io",
     "to_pymc": "inference",
 }
 

@@ -15,7 +15,17 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["beside", "checksum_of", "whole", "write_set", "write_text"]
+__all__ = [
+    "beside",
+    "checksum_of",
+    "flush",
+    "link",
+    "owned",
+    "remove_abandoned",
+    "whole",
+    "write_set",
+    "write_text",
+]
 
 _MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 _OWNER = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.(?:part|new)")
@@ -46,17 +56,17 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
-    _remove_abandoned(path, f".{_escaped(path.name)}.*.part")
-    folder = path.with_name(_owned(f".{path.name}") + ".part")
+    remove_abandoned(path, f".{_escaped(path.name)}.*.part")
+    folder = path.with_name(owned(f".{path.name}") + ".part")
     try:
         folder.mkdir()
         part = folder / path.name
         yield part
         if path.exists():
             shutil.copymode(path, part)
-        _flush(part)
+        flush(part)
         os.replace(part, path)
-        _flush(path.parent)
+        flush(path.parent)
     except OSError as error:
         raise _told(error, path) from error
     finally:
@@ -114,7 +124,7 @@ def write_set(
     waiting = {target: place for target, place in places.items() if place != target}
     for target, place in waiting.items():
         with whole(target) as part:
-            _link(place, part)
+            link(place, part)
     if waiting:
         _replace_index(index, write_index, {target: target for target in files})
     for target, place in places.items():
@@ -122,13 +132,13 @@ def write_set(
             place.unlink(missing_ok=True)
         stem, suffixes = map(_escaped, _split(target))
         for pattern in (f"{stem}.*.new{suffixes}", f".{stem}.*.new{suffixes}.*.part"):
-            _remove_abandoned(target, pattern)
+            remove_abandoned(target, pattern)
 
 
 def beside(path: Path) -> Path:
     """Unused name beside that of a file, with the same suffixes."""
     stem, suffixes = _split(path)
-    return path.with_name(f"{_owned(stem)}.new{suffixes}")
+    return path.with_name(f"{owned(stem)}.new{suffixes}")
 
 
 def checksum_of(path: str | os.PathLike) -> str:
@@ -162,11 +172,11 @@ def _split(path: Path) -> tuple[str, str]:
     return stem, path.name[len(stem) :]
 
 
-def _owned(name: str) -> str:
+def owned(name: str) -> str:
     return f"{name}.{_MACHINE}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
     """Give a file a second name; copy it where the file system has no such thing."""
     try:
         os.link(source, target)
@@ -174,7 +184,7 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until the content of a file, or the names in a folder, are on the disk."""
     if os.name != "posix" and path.is_dir():
         return  # folders cannot be opened there
@@ -185,7 +195,7 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def _remove_abandoned(path: Path, pattern: str) -> None:
+def remove_abandoned(path: Path, pattern: str) -> None:
     """Remove what killed processes left beside a file while they wrote it."""
     for left in path.parent.glob(pattern):
         if _is_abandoned(left):

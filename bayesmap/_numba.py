@@ -9,18 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import pytensor
 from numba.core.caching import Cache
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key, register_funcify_default_op_cache_key
 
-__all__ = ["inner_kernel", "kernel", "register_kernel", "register_scalar_kernel"]
+__all__ = ["inner_kernel", "kernel", "register_kernel", "register_scalar_kernel", "strict_arithmetic"]
 
-# As fast as full fastmath, but NaN and infinity keep their meaning.
-FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+def strict_arithmetic() -> Any:
+    """Context in which PyTensor's Numba back end compiles without "fastmath", for the reason given at `kernel`."""
+    return pytensor.config.change_flags(numba__fastmath=False)
 
 
 def kernel(function: Callable[..., Any], **options: Any) -> Any:
-    """Compile a function when it is first called; machine code is kept on disk where there is a place for it."""
-    jit = functools.partial(numba.njit, fastmath=FASTMATH, boundscheck=False, no_cfunc_wrapper=True, **options)
+    """Compile a function when it is first called; machine code is kept on disk where there is a place for it.
+
+    Floating-point arithmetic is strict: with "fastmath" the last digits depend on what is inlined where, which
+    is not the same in code that was just compiled and in code from the disk: a second run would draw other numbers.
+    """
+    jit = functools.partial(numba.njit, fastmath=False, boundscheck=False, no_cfunc_wrapper=True, **options)
     try:
         return jit(cache=True)(function)
     except RuntimeError:  # neither the folder of the package nor one of the user can be written to

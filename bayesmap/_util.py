@@ -5,6 +5,7 @@ import difflib
 import inspect
 import os
 import secrets
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,51 @@ __all__ = ["KnownAttributes", "check_option", "get_random_state", "make_name", "
 def make_name(name: str | None = None) -> str:
     """Return ``name``, or a random eight-letter one.
 
+    Names become those of variables in results, ``"<model>.<parameter>"``, and of files. What netCDF cannot hold is
+    refused here and not after sampling: ``/`` and control characters anywhere, and anything but a letter, a digit or
+    an underscore at the beginning (https://docs.unidata.ucar.edu/nug/current/netcdf_data_set_components.html).
+    ``<``, ``>``, ``#`` and ``$`` are refused anywhere, as names stand in HTML pages, addresses and titles of figures.
+
     Raises
     ------
     TypeError
         If the name is not a string.
     ValueError
-        If the name is empty or contains ``/`` (results are stored in groups separated by it).
+        If the name cannot be stored; the message says what can.
     """
     if name is None:
         return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(8))
     if not isinstance(name, str):
         raise TypeError(f"a name must be a string, got {name!r}")
-    if not name or "/" in name:
-        raise ValueError(f"a name must not be empty or contain '/', got {name!r}")
+    if problem := _name_problem(name):
+        raise ValueError(
+            f"the name {name!r} {problem}, and no result could be stored under it: a name must not be empty or contain "
+            f"{', '.join(map(repr, _FORBIDDEN))} or control characters, begins with a letter, digit or underscore, "
+            f"does not end with a space, and has at most {_LONGEST} bytes in UTF-8"
+        )
     return name
+
+
+_FORBIDDEN = "/<>#$"
+#: netCDF takes 255 bytes, of which the rest is for the parameter
+_LONGEST = 150
+
+
+def _name_problem(name: str) -> str:
+    """What is wrong with a name; empty if it is right."""
+    if not name:
+        return "is empty"
+    if wrong := sorted({character for character in name if character in _FORBIDDEN}):
+        return f"contains {' '.join(wrong)}"
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        return "contains a control character"
+    if not (name[0].isalnum() or name[0] == "_" or ord(name[0]) > 127):
+        return f"begins with {name[0]!r}"
+    if name[-1] == " ":
+        return "ends with a space"
+    if unicodedata.normalize("NFC", name) != name:
+        return "is not composed (NFC) Unicode"
+    return f"has {len(name.encode())} bytes" if len(name.encode()) > _LONGEST else ""
 
 
 def make_path(path: str | os.PathLike) -> Path:

@@ -36,7 +36,7 @@ def main(path, folder):
     print(bm.convergence_report(tree))
     for name, draws in tree["posterior"].data_vars.items():
         print(f"{name:20} {float(draws.mean()):12.5g} +- {float(draws.std()):<10.2g} {draws.attrs['units']}")
-    tree.to_netcdf(folder / "posterior.nc")
+    bm.save(tree, folder / "posterior.nc")
 
     npred = bm.posterior_npred(tree, dataset, num_draws=50)
     ax = plot_significance(dataset, npred=npred)

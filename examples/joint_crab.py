@@ -53,7 +53,7 @@ def main(folder, output, background):
     for name, (value, error) in PUBLISHED.items():
         draws = tree["posterior"][f"crab.{name}"].to_numpy() * (np.log(10) if name == "beta" else 1)
         print(f"{name:10} {draws.mean():.4g} +- {draws.std():.2g}   published {value:.4g} +- {error:.2g}")
-    tree.to_netcdf(output / "posterior.nc")
+    bm.save(tree, output / "posterior.nc")
 
     fig, ax = plt.subplots(layout="constrained")
     plot_spectrum_posterior(tree, crab, ("0.03 TeV", "30 TeV"), ax)

@@ -240,9 +240,7 @@ def test_whole_follows_links(tmp_path):
 def test_leftovers(tmp_path):
     """Those of dead processes go, those of running ones and files of others stay."""
     path = tmp_path / "a.b.fits"
-    code = (
-        "import sys, bayesmap._files as f; print(f.beside(f.Path(sys.argv[1])).name, f._owned('.a.b.fits') + '.part')"
-    )
+    code = "import sys, bayesmap._files as f; print(f.beside(f.Path(sys.argv[1])).name, f.owned('.a.b.fits') + '.part')"
     dead = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
     new, part = dead.split()
     assert new.startswith("a.")

@@ -2,10 +2,13 @@
 
 import sys
 import time
+import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from bayesmap._files import link
+from bayesmap._together import finish, together
 from bayesmap._util import make_path, suggest
 from bayesmap._zoo_entries import zoo_names
 from bayesmap.errors import FormatError, ModelFileError
@@ -13,6 +16,8 @@ from bayesmap.errors import FormatError, ModelFileError
 __all__ = ["demo", "fit", "info"]
 
 POSTERIOR = "posterior.nc"
+#: the new posterior, while the old one is still there
+WAITING = "posterior-new.nc"
 
 
 def say(text: str = "") -> None:
@@ -120,6 +125,8 @@ def _new_folder(options: Namespace, default: str) -> Path:
         folder = next(path for path in map(Path, numbers) if not path.exists())
     else:
         folder = make_path(options.output)
+    if folder.is_dir():
+        finish(folder)
     if (folder / POSTERIOR).exists() and not options.overwrite:
         raise FileExistsError(f"{folder / POSTERIOR} exists: give another folder with -o, or --overwrite")
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,9 +137,8 @@ def _sample_and_report(
     options: Namespace, dataset: Any, folder: Path, title: str, true_models: Any = None, **sample_options: Any
 ) -> None:
     """Sample, print the summary, write posterior, figures and report."""
-    import matplotlib
-
     from bayesmap.inference import convergence_report, sample
+    from bayesmap.io import save
 
     say(f"Sampling {len(dataset.models.parameters.free_unique)} parameters: {options.chains} chains ...")
     tree = sample(
@@ -145,16 +151,30 @@ def _sample_and_report(
         progress_bar=not options.quiet,
         **sample_options,
     )
-    tree.to_netcdf(folder / POSTERIOR)
-    matplotlib.use("agg")
-    from bayesmap.report import summary_rows, summary_text, write_report
-    from bayesmap.report.analysis import true_values
+    # The draws are safe before anything else is done; old results go when posterior and report are there.
+    first = folder / (WAITING if (folder / POSTERIOR).exists() else POSTERIOR)
+    save(tree, first)
+    try:
+        import matplotlib
 
-    say("\n" + summary_text(summary_rows(tree, true_values(true_models))))
-    say(f"\n{convergence_report(tree)}\n")
-    report = write_report(tree, dataset, folder, title=title, true_models=true_models)
-    say(f"Wrote {folder / POSTERIOR}, {len(list(folder.glob('*.png')))} figures and")
-    say(f"      {report}")
+        matplotlib.use("agg")
+        from bayesmap.report import summary_rows, summary_text, write_report
+        from bayesmap.report.analysis import true_values
+
+        say("\n" + summary_text(summary_rows(tree, true_values(true_models))))
+        say(f"\n{convergence_report(tree)}\n")
+        with together(folder) as stage:
+            report = write_report(tree, dataset, stage, title=title, true_models=true_models)
+            figures = len(list(stage.glob("*.png")))
+            if first.name == WAITING:
+                link(first, stage / POSTERIOR)
+        if first.name == WAITING:
+            first.unlink()
+    except BaseException:
+        say(f"\nThere is no report, but the posterior is safe in {first if first.exists() else folder / POSTERIOR}.")
+        raise
+    say(f"Wrote {folder / POSTERIOR}, {figures} figures and")
+    say(f"      {folder / report.name}")
 
 
 def info(options: Namespace) -> None:
@@ -168,19 +188,22 @@ def info(options: Namespace) -> None:
 
 def _posterior_info(path: Path) -> None:
     """Print summary, convergence and origin of a posterior."""
-    import xarray as xr
-
     from bayesmap.inference import convergence_report
+    from bayesmap.io import load
     from bayesmap.report import summary_rows, summary_text
 
-    with xr.open_datatree(path) as tree:
-        if "posterior" not in tree.children:
-            raise FormatError(f"{path} holds no group 'posterior'; its groups are {sorted(tree.children)}")
-        say(summary_text(summary_rows(tree)))
-        say(f"\n{convergence_report(tree)}\n")
-        for key in ("created_at", "datasets", "sampler", "random_state", "modes", "default_priors", "versions"):
-            if key in tree.attrs:
-                say(f"{key:<15}: {tree.attrs[key]}")
+    try:
+        tree = load(path)
+    except FormatError:
+        tree = load(path, check=False)  # raises unless it lacks no more than the mark
+        warnings.warn(f"{path} has no mark of a complete result: bayesmap.save did not write it", stacklevel=2)
+    if "posterior" not in tree.children:
+        raise FormatError(f"{path} holds no group 'posterior'; its groups are {sorted(tree.children)}")
+    say(summary_text(summary_rows(tree)))
+    say(f"\n{convergence_report(tree)}\n")
+    for key in ("created_at", "datasets", "sampler", "random_state", "modes", "default_priors", "versions"):
+        if key in tree.attrs:
+            say(f"{key:<15}: {tree.attrs[key]}")
 
 
 def _yaml_text(path: Path) -> str:

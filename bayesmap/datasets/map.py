@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets import checks, info, predict, simulate
@@ -110,7 +111,9 @@ class MapDataset(MapDatasetBase):
         found = [model for model in self.models or () if isinstance(model, FoVBackgroundModel)]
         return found[0] if found else None
 
-    def fake(self, random_state: Any = "random-seed", *, posterior: Any = None, prior: bool = False) -> None:
+    def fake(
+        self, random_state: Any = "random-seed", *, posterior: Any = None, prior: bool = False
+    ) -> dict[str, u.Quantity] | None:
         """Overwrite the counts with one draw from the likelihood.
 
         By default the parameters have their current values. Draws fill all bins, also those outside the mask.
@@ -124,16 +127,31 @@ class MapDataset(MapDatasetBase):
         prior : bool
             If true, the parameters are one draw from their priors (default priors where none are set).
 
+        Returns
+        -------
+        dict of str to `~astropy.units.Quantity` or None
+            The free parameters of the draw by the names of their variables, in the declared units: the truth of a
+            simulation with ``posterior`` or ``prior``. None if the parameters have their current values.
+
         Raises
         ------
+        KeyError
+            If the posterior lacks a free parameter.
         ValueError
             If both ``posterior`` and ``prior`` are asked for.
+
+        Warns
+        -----
+        UserWarning
+            If the models lack some of a posterior that is that of other datasets; see
+            `~bayesmap.inference.posterior_npred`.
 
         Notes
         -----
         The values of the models are not changed. For many draws use `bayesmap.inference.posterior_predictive`.
         """
-        self.counts = simulate.fake_counts(self, random_state, posterior=posterior, prior=prior)
+        self.counts, values = simulate.fake_counts(self, random_state, posterior=posterior, prior=prior)
+        return values
 
     # --- predictions
 

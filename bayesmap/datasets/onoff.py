@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets import predict, simulate
@@ -209,7 +210,7 @@ class MapDatasetOnOff(OnOffConversion, MapDataset):
         *,
         posterior: Any = None,
         prior: bool = False,
-    ) -> None:
+    ) -> dict[str, u.Quantity] | None:
         """Overwrite ON and OFF counts with one draw from the likelihood.
 
         Parameters
@@ -220,11 +221,17 @@ class MapDatasetOnOff(OnOffConversion, MapDataset):
         random_state, posterior, prior
             As for `MapDataset.fake`.
 
+        Returns
+        -------
+        dict of str to `~astropy.units.Quantity` or None
+            The parameters of the draw, as from `MapDataset.fake`.
+
         Raises
         ------
         ValueError
             If there is neither ``npred_background`` nor OFF counts, or both ``posterior`` and ``prior`` are asked for.
         """
-        self.counts, self.counts_off = simulate.fake_on_off(
+        self.counts, self.counts_off, values = simulate.fake_on_off(
             self, npred_background, random_state, posterior=posterior, prior=prior
         )
+        return values

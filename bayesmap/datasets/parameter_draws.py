@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import astropy.units as u
 import numpy as np
 
 from bayesmap.modeling import parameter_names
+from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["draw_from_posterior", "draw_from_prior", "parameters_at"]
 
@@ -54,20 +54,11 @@ def draw_from_posterior(dataset: Any, tree: Any, rng: np.random.Generator) -> di
     KeyError
         If the posterior lacks a free parameter.
     """
-    posterior = tree["posterior"]
-    chain, draw = rng.integers(posterior.sizes["chain"]), rng.integers(posterior.sizes["draw"])
-    values = {}
-    for parameter, name in free_parameters(dataset).items():
-        if name not in posterior:
-            raise KeyError(
-                f"dataset {dataset.name!r}: the posterior has no {name!r}; it has {sorted(map(str, posterior))}"
-            )
-        variable = posterior[name]
-        value = float(variable.isel(chain=chain, draw=draw))
-        values[parameter] = float(
-            u.Quantity(value, variable.attrs.get("units", parameter.unit)).to_value(parameter.unit)
-        )
-    return values
+    posterior = Posterior(tree)
+    columns = posterior.columns(free_parameters(dataset), f"dataset {dataset.name!r}")
+    posterior.warn_of_left_out(parameter_names(dataset.models), dataset.name, stacklevel=6)
+    index = rng.integers(posterior.n_chain) * posterior.n_draw + rng.integers(posterior.n_draw)
+    return {parameter: float(draws[index]) for parameter, draws in columns.items()}
 
 
 def give_default_priors(dataset: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 
 from bayesmap._util import get_random_state
@@ -9,11 +10,14 @@ from bayesmap.datasets import predict
 from bayesmap.datasets.parameter_draws import draw_from_posterior, draw_from_prior, parameters_at
 from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.maps import Map
+from bayesmap.modeling import parameter_names
 
 __all__ = ["fake_counts", "fake_on_off"]
 
 
-def fake_counts(dataset: Any, random_state: Any = "random-seed", *, posterior: Any = None, prior: bool = False) -> Map:
+def fake_counts(
+    dataset: Any, random_state: Any = "random-seed", *, posterior: Any = None, prior: bool = False
+) -> tuple[Map, dict[str, u.Quantity] | None]:
     """Draw counts from the likelihood; see `MapDataset.fake`.
 
     Parameters
@@ -29,8 +33,10 @@ def fake_counts(dataset: Any, random_state: Any = "random-seed", *, posterior: A
 
     Returns
     -------
-    `~bayesmap.maps.Map`
+    counts : `~bayesmap.maps.Map`
         Counts in all bins, inside the mask and outside.
+    values : dict of str to `~astropy.units.Quantity` or None
+        The parameters of the draw; None at the current values.
 
     Raises
     ------
@@ -38,9 +44,9 @@ def fake_counts(dataset: Any, random_state: Any = "random-seed", *, posterior: A
         If the prediction is not finite somewhere, or both posterior and prior are asked for.
     """
     rng = get_random_state(random_state)
-    mean = _drawn_prediction(dataset, predict.npred, rng, posterior, prior)
+    mean, values = _drawn_prediction(dataset, predict.npred, rng, posterior, prior)
     counts = dataset.likelihood.random(mean, rng)
-    return Map.from_geom(dataset._geom, data=np.asarray(counts, dtype="float64"), unit="")
+    return Map.from_geom(dataset._geom, data=np.asarray(counts, dtype="float64"), unit=""), values
 
 
 def fake_on_off(
@@ -50,10 +56,10 @@ def fake_on_off(
     *,
     posterior: Any = None,
     prior: bool = False,
-) -> tuple[Map, Map]:
+) -> tuple[Map, Map, dict[str, u.Quantity] | None]:
     """Draw ON and OFF counts from the likelihood; see `MapDatasetOnOff.fake`."""
     rng = get_random_state(random_state)
-    signal = _drawn_prediction(dataset, predict.npred_signal, rng, posterior, prior)
+    signal, values = _drawn_prediction(dataset, predict.npred_signal, rng, posterior, prior)
     alpha = dataset.alpha.data
     if npred_background is None:
         if dataset.counts_off is None:
@@ -64,14 +70,16 @@ def fake_on_off(
         off = np.divide(background, alpha, out=np.zeros(signal.shape), where=alpha > 0)
         pair = draw_poisson(signal + background, rng), draw_poisson(off, rng, "expected OFF counts")
     on, off = (Map.from_geom(dataset._geom, data=np.asarray(c, dtype="float64"), unit="") for c in pair)
-    return on, off
+    return on, off, values
 
 
-def _drawn_prediction(dataset: Any, function: Any, rng: np.random.Generator, posterior: Any, prior: bool) -> np.ndarray:
-    """Prediction at the current parameter values, or at those of one draw."""
+def _drawn_prediction(
+    dataset: Any, function: Any, rng: np.random.Generator, posterior: Any, prior: bool
+) -> tuple[np.ndarray, dict[str, u.Quantity] | None]:
+    """Prediction at the current parameter values, or at those of one draw, which are returned too."""
     if posterior is not None and prior:
         raise ValueError("fake takes the parameters from a posterior or from the priors, not from both")
-    values = {}
+    values: dict[Any, float] = {}
     if posterior is not None:
         values = draw_from_posterior(dataset, posterior, rng)
     elif prior:
@@ -83,4 +91,7 @@ def _drawn_prediction(dataset: Any, function: Any, rng: np.random.Generator, pos
             f"dataset {dataset.name!r}: the predicted counts are not finite in {int((~np.isfinite(mean)).sum())} bins; "
             "nothing can be drawn from them"
         )
-    return mean
+    if posterior is None and not prior:
+        return mean, None
+    names = parameter_names(dataset.models)
+    return mean, {names[parameter]: value * parameter.unit for parameter, value in values.items()}

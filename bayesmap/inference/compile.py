@@ -26,7 +26,7 @@ from bayesmap.likelihoods import Likelihood
 from bayesmap.modeling.prior_variables import prior_variables
 from bayesmap.modeling.roles import role_of
 
-__all__ = ["compile_datasets", "to_pymc"]
+__all__ = ["assemble", "compile_datasets", "to_pymc"]
 
 log = logging.getLogger(__name__)
 
@@ -77,19 +77,29 @@ def compile_datasets(
     assign_default_priors(datasets)
     models = dataset_models(datasets)
     names = parameter_names(models)
-    free = [p for p in names if not p.frozen]
-    if not free:
+    if all(p.frozen for p in names):
         raise ValueError("nothing to infer: all parameters of all models are frozen, or no models are set")
     options = {"route": psf_route, "tolerance": psf_tolerance, "irf_position": irf_position}
     observed: dict[str, Observed] = {}
+    for dataset in datasets:
+        own, parameters = list(dataset.models or []), _free_parameters(dataset, names)
+        observed[dataset.name] = _observed(dataset, arrays.get(dataset.name), own, parameters, options)
+    return assemble(datasets, names, observed), observed
+
+
+def assemble(datasets: Sequence[Any], names: Mapping[Any, str], observed: Mapping[str, Observed]) -> pm.Model:
+    """Build the PyMC model from the names of all parameters and the observed variable of each dataset."""
     with pm.Model() as model:
         variables = prior_variables(names)
         for dataset in datasets:
-            own = list(dataset.models or [])
-            parameters = [p for p in free if any(p in set(m.parameters) for m in own)]
-            observed[dataset.name] = _observed(dataset, arrays.get(dataset.name), own, parameters, options)
-            observed[dataset.name].register([variables[p] for p in parameters])
-    return model, observed
+            observed[dataset.name].register([variables[p] for p in _free_parameters(dataset, names)])
+    return model
+
+
+def _free_parameters(dataset: Any, names: Mapping[Any, str]) -> list[Any]:
+    """Free parameters of the models of a dataset, in the order of the names."""
+    own = {p for model in dataset.models or () for p in model.parameters}
+    return [p for p in names if p in own and not p.frozen]
 
 
 def _checked_arrays(dataset: Any) -> FoldArrays:

@@ -13,6 +13,7 @@ from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.link.numba.linker import NumbaLinker
 
+from bayesmap._numba import strict_arithmetic
 from bayesmap.graph.quick import QUICK
 from bayesmap.inference.edges import Edges
 from bayesmap.inference.observed_ops import defined
@@ -45,7 +46,8 @@ def _compiled(inputs: list[Any], outputs: list[Any], mode: str | Mode) -> Callab
 
         return one_at_a_time
     parallel = Mode(_ParallelLinker(), get_mode(mode).optimizer)
-    function = pytensor.function(inputs, outputs, mode=parallel, trust_input=True)
+    with strict_arithmetic():
+        function = pytensor.function(inputs, outputs, mode=parallel, trust_input=True)
     kernel, shared = function.vm.jit_fn, function.vm.inputs[len(inputs) :]
 
     def at_once(*arguments: np.ndarray) -> Any:

@@ -6,17 +6,19 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import xarray as xr
 
 from bayesmap._util import get_random_state, suggest
 from bayesmap.graph.quick import QUICK
 from bayesmap.inference import samplers
-from bayesmap.inference.compile import compile_datasets
+from bayesmap.inference.compile import assemble, compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
 from bayesmap.inference.observed import ObservedCounts
-from bayesmap.inference.result import ModeResult, build_tree
+from bayesmap.inference.result import ModeResult, build_tree, describe
+from bayesmap.inference.safety import Interrupts, tell
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.inference.starts import starting_points
 from bayesmap.modeling.hyper import hyperparameters_of
@@ -38,25 +40,40 @@ class CompiledFit:
 
     Attributes
     ----------
-    model : pymc.Model
-        The model; the same as :func:`~bayesmap.inference.to_pymc` returns.
     datasets : list of MapDataset
         As given.
     routes : dict
         ``{dataset: {model: (route, error)}}``: how each source meets the PSF, and with which error (half the L1
         distance from the exact pixel-integrated PSF; of "fft" only what its basis of kernels leaves out; zero, not
         measured, for "fixed" and "region").
+
+    Notes
+    -----
+    It can be pickled, for other processes and for later: with its datasets, models and counts, without compiled code,
+    which is made again when it is first needed.
     """
 
     def __init__(self, datasets: Any, **options: Any) -> None:
         self.datasets = as_datasets(datasets)
-        self.model, self._observed = compile_datasets(self.datasets, **options)
+        self._model: pm.Model | None
+        self._model, self._observed = compile_datasets(self.datasets, **options)
         self.models = dataset_models(self.datasets)
         self.parameters = {name: p for p, name in parameter_names(self.models).items()}
         self.hyperparameters = hyperparameters_of(parameter_names(self.models))
         self._density: LogDensity | None = None
         self._quick: LogDensity | None = None
         self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Neither compiled functions nor the classes that PyMC makes of distributions can be pickled.
+        return {**self.__dict__, "_model": None, "_density": None, "_quick": None}
+
+    @property
+    def model(self) -> pm.Model:
+        """The model, a `pymc.Model`; the same as :func:`~bayesmap.inference.to_pymc` returns."""
+        if self._model is None:
+            self._model = assemble(self.datasets, parameter_names(self.models), self._observed)
+        return self._model
 
     @property
     def density(self) -> LogDensity:
@@ -154,29 +171,29 @@ class CompiledFit:
         seed = int(rng.integers(2**31))
         started = time.perf_counter()
         info: dict[str, Any] = {"requested_sampler": sampler, "seed": seed, "random_state": repr(random_state)}
-        if sampler == "pymc":
-            run = samplers.sample_pymc(self.model, draws, tune or 1000, chains, seed, progress_bar, cores, **kwargs)
-        else:
-            laplace = None
-            if sampler == "whitened":
-                laplace, info["modes"] = self._whitening(rng, searches)
-                if laplace is None:
-                    sampler = "nutpie"
-            default_tune = 300 if laplace is not None else 1000
-            run = samplers.sample_density(
-                self.density,
-                laplace,
-                backend="numpyro" if sampler == "numpyro" else "nutpie",
-                draws=draws,
-                tune=default_tune if tune is None else tune,
-                chains=chains,
-                seed=seed,
-                cores=cores,
-                progress_bar=progress_bar,
-                **kwargs,
-            )
-        info |= {"sampler": sampler, "sampling_seconds": round(time.perf_counter() - started, 3)}
-        return build_tree(self, run, info)
+        # All that the result says besides the draws is put together before there are any.
+        description = describe(self)
+        laplace, density = None, None if sampler == "pymc" else self.density
+        if sampler == "whitened":
+            laplace, info["modes"] = self._whitening(rng, searches)
+            if laplace is None:
+                sampler = "nutpie"
+        if tune is None:
+            tune = 1000 if laplace is None else 300
+        with Interrupts() as interrupts:
+            settings: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "cores": cores}
+            settings |= {"progress_bar": progress_bar, "interrupts": interrupts, **kwargs}
+            if density is None:
+                run = samplers.sample_pymc(self.model, **settings)
+            else:
+                backend = "numpyro" if sampler == "numpyro" else "nutpie"
+                run = samplers.sample_density(density, laplace, backend=backend, **settings)
+            info |= {"sampler": sampler, "sampling_seconds": round(time.perf_counter() - started, 3)}
+            tree = build_tree(description, run, info)
+            if interrupts.noted and not run.interrupted:
+                tree.attrs["interrupted"] = 1
+                tell("interrupted when all draws were there: the result holds them", 3)
+        return tree
 
     def _search(
         self, density: LogDensity, rng: np.random.Generator, searches: int, jacobian: bool
@@ -306,11 +323,15 @@ def sample(
         If an argument has an impossible value, or there is nothing to infer.
     ImportError
         If the sampler is not installed.
+    KeyboardInterrupt
+        After Ctrl-C before there are any draws: while the model is compiled, a mode is searched, the chains are tuned.
 
     Notes
     -----
-    Ctrl-C ends sampling and returns the draws so far. The draws are always those of the original parameters; the
-    whitening is an affine change of variables with a constant Jacobian.
+    Ctrl-C ends sampling and returns the draws so far, marked as ``interrupted`` in the attributes; pressed more often,
+    or while the result is put together, it costs nothing. What fails then, for example the description of the models,
+    is left out of the result with a warning. The draws are always those of the original parameters; the whitening is an
+    affine change of variables with a constant Jacobian.
     """
     counts = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "searches": searches}
     check_sampler_arguments(sampler, **counts, random_state=random_state, options=kwargs)

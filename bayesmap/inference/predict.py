@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmap._util import check_option, get_random_state, suggest
+from bayesmap._util import check_option, get_random_state
 from bayesmap.graph import build_terms, fold_arrays
 from bayesmap.inference.listing import as_dataset, parameter_names, prior_centre
 from bayesmap.inference.predictor import Predictor
 from bayesmap.maps import Map
 from bayesmap.modeling import Models
+from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["posterior_npred", "posterior_predictive"]
 
@@ -54,12 +55,19 @@ def posterior_npred(
     KeyError
         If the posterior lacks a free parameter of the models.
 
+    Warns
+    -----
+    UserWarning
+        If the dataset was not sampled and its models lack some of the posterior: a background model belongs to one
+        dataset (`~bayesmap.modeling.Models.reassign` gives it to another).
+
     Notes
     -----
     The background of an ON/OFF dataset is the one that maximises the likelihood for the signal of each draw, as in
     `~bayesmap.datasets.MapDatasetOnOff.npred`.
     """
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
+    Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)
     cubes = (cube for cube, _ in _cubes(tree, dataset, num_draws, rng, options))
     if hasattr(dataset, "counts_off"):
         cubes = (cube + dataset.profiled_background(cube).data for cube in cubes)
@@ -80,6 +88,7 @@ def posterior_predictive(
     itself, as a sampled OFF background, have their values in the posterior where it holds them; others are drawn anew.
     """
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
+    Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)
     off = fold_arrays(dataset).off
     latents = _latents(tree, dataset)
 
@@ -108,22 +117,16 @@ def _cubes(
     """Predicted counts at some draws of the posterior, and which draws these are."""
     models = Models(list(dataset.models or []))
     names = parameter_names(models)
-    free = [p for p in names if not p.frozen]
-    posterior = tree["posterior"]
-    if missing := [names[p] for p in free if names[p] not in posterior.data_vars]:
-        raise KeyError(
-            f"dataset {dataset.name!r}: the posterior has no {missing[0]!r}"
-            f"{suggest(missing[0], map(str, posterior.data_vars))}; freeze the parameter or sample it"
-        )
-    draws = np.stack([np.ravel(posterior[names[p]].to_numpy()) for p in free], axis=1) if free else np.empty((1, 0))
-    if num_draws > len(draws):
-        raise ValueError(f"num_draws is {num_draws}, the posterior has {len(draws)} draws")
+    posterior = Posterior(tree)
+    columns = posterior.columns(names, f"dataset {dataset.name!r}")
+    if num_draws > len(posterior):
+        raise ValueError(f"num_draws is {num_draws}, the posterior has {len(posterior)} draws")
     renamed = {"psf_route": "route", "psf_tolerance": "tolerance"}
     options = {renamed.get(k, k): v for k, v in options.items()}
     terms = build_terms(fold_arrays(dataset), models, at=prior_centre(models), **options)
-    predictor = Predictor(terms, models, free)
-    for index in rng.choice(len(draws), num_draws, replace=False):
-        yield predictor(*draws[index]), index
+    predictor = Predictor(terms, models, list(columns))
+    for index in rng.choice(len(posterior), num_draws, replace=False):
+        yield predictor(*(draws[index] for draws in columns.values())), index
 
 
 def _reduced(cubes: Iterator[np.ndarray], dataset: Any, reduce: Reduce) -> Any:

@@ -3,7 +3,6 @@
 import datetime
 import importlib.metadata
 import json
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +13,12 @@ from bayesmap import __version__
 from bayesmap.inference.conflict import describe_prior
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
+from bayesmap.inference.safety import attempt, tell
 from bayesmap.inference.samplers import Run
+from bayesmap.modeling.collection import all_parameter_names
 from bayesmap.modeling.random_variables import offset_names
 
-__all__ = ["ModeResult", "build_tree"]
+__all__ = ["Description", "ModeResult", "build_tree", "describe"]
 
 VERSIONED = ("pymc", "pytensor", "nutpie", "arviz", "numpy", "astropy")
 
@@ -150,40 +151,95 @@ def _scalars(point: dict[str, np.ndarray], names: list[str]) -> dict[str, float]
     return scalars
 
 
-def build_tree(fit: Any, run: Run, info: dict[str, Any]) -> xr.DataTree:
-    """Put draws, statistics and the description of the analysis into one DataTree.
+@dataclass(frozen=True, eq=False)
+class Description:
+    """What a result says besides the draws.
+
+    Attributes
+    ----------
+    variables : dict of dict
+        Attributes of each variable: unit, prior, other names of a linked parameter.
+    observed : xarray.Dataset
+        The data in short.
+    attributes : dict
+        Models, priors, versions, ... for the root of the tree.
+    names : list of str
+        The variables of the density.
+    """
+
+    variables: dict[str, dict[str, Any]]
+    observed: xr.Dataset
+    attributes: dict[str, Any]
+    names: list[str]
+
+
+def describe(fit: Any) -> Description:
+    """Describe an analysis, before it is sampled; what fails is left out with a warning.
 
     Parameters
     ----------
     fit : CompiledFit
+        What is to be sampled.
+    """
+    names = [variable.name for variable in fit.model.free_RVs + fit.model.deterministics]
+    owners = attempt("the names of linked parameters", all_parameter_names, fit.models, default={})
+    return Description(
+        {name: attempt(f"unit and prior of {name!r}", _describe, fit, name, owners, default={}) for name in names},
+        attempt("the data in short", _observed_summary, fit, default=xr.Dataset()),
+        attempt("the origin of the draws", _provenance, fit, default={}),
+        names,
+    )
+
+
+def build_tree(description: Description, run: Run, info: dict[str, Any]) -> xr.DataTree:
+    """Put draws, statistics and the description of the analysis into one DataTree.
+
+    Parameters
+    ----------
+    description : Description
         What was sampled.
     run : Run
         The draws.
     info : dict
         Entries for the root attributes.
+
+    Returns
+    -------
+    xarray.DataTree
+        With the groups ``posterior``, ``sample_stats`` and ``observed_data``. Where no parameters could be made of the
+        draws, ``unconstrained_posterior`` stands for the first.
     """
-    n_chain, n_draw = next(iter(run.posterior.values())).shape[:2]
-    offsets = offset_names(run.posterior)
-    coords = {"chain": np.arange(n_chain), "draw": np.arange(n_draw)}
-    posterior = xr.Dataset(
-        {
-            name: (_dims(name, values), values, _describe(fit, name))
-            for name, values in run.posterior.items()
-            if name not in offsets
-        },
-        coords=coords,
-        attrs={"sample_dims": ["chain", "draw"]},
-    )
-    stats = xr.Dataset(
-        {name: (("chain", "draw"), values) for name, values in run.stats.items()},
-        coords=coords,
-        attrs={"sample_dims": ["chain", "draw"]},
-    )
-    tree = xr.DataTree.from_dict(
-        {"posterior": posterior, "sample_stats": stats, "observed_data": _observed_summary(fit)}
-    )
-    tree.attrs.update(_provenance(fit), interrupted=int(run.interrupted), **info)
+    tree = xr.DataTree.from_dict(_draws(description, run))
+    groups = {
+        "sample_stats": attempt("the statistics of the sampler", _by_draw, run.stats, default=None),
+        "observed_data": description.observed,
+    }
+    for name, group in groups.items():
+        if group is not None:
+            attempt(f"the group {name!r}", tree.__setitem__, name, xr.DataTree(group))
+    tree.attrs.update(description.attributes, interrupted=int(run.interrupted), **info)
     return tree
+
+
+def _draws(description: Description, run: Run) -> dict[str, xr.Dataset]:
+    """The group of the draws."""
+    if run.unconstrained is not None:
+        variables = {"theta": run.unconstrained}
+        return {"unconstrained_posterior": _by_draw(variables, {"theta": {"variables": list(description.names)}})}
+    offsets = offset_names(run.posterior)
+    variables = {name: values for name, values in run.posterior.items() if name not in offsets}
+    return {"posterior": _by_draw(variables, description.variables)}
+
+
+def _by_draw(variables: dict[str, np.ndarray], attributes: dict[str, dict[str, Any]] | None = None) -> xr.Dataset:
+    """A group of variables with the dimensions ``chain`` and ``draw``."""
+    described = attributes or {}
+    n_chain, n_draw = next(iter(variables.values())).shape[:2]
+    return xr.Dataset(
+        {name: (_dims(name, values), values, described.get(name, {})) for name, values in variables.items()},
+        coords={"chain": np.arange(n_chain), "draw": np.arange(n_draw)},
+        attrs={"sample_dims": ["chain", "draw"]},
+    )
 
 
 def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
@@ -191,16 +247,17 @@ def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
     return ("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 2)))
 
 
-def _describe(fit: Any, name: str) -> dict[str, str]:
+def _describe(fit: Any, name: str, owners: dict[Any, list[str]]) -> dict[str, Any]:
+    """Attributes of a variable; ``owners`` are all names of each parameter."""
     parameter = fit.parameters.get(name)
     if name in fit.hyperparameters:
         hyper = fit.hyperparameters[name]
         return {"units": str(hyper.unit), "prior": str(hyper.prior)}
     if parameter is None:
         return {"units": ""}
-    linked = [m.name for m in fit.models if parameter in set(m.parameters)][1:]
+    linked = owners.get(parameter, [])[1:]
     attributes = {"units": str(parameter.unit), "prior": str(parameter.prior), **describe_prior(parameter)}
-    return {**attributes, "linked_models": ", ".join(linked)} if linked else attributes
+    return {**attributes, "linked_names": linked} if linked else attributes
 
 
 def _observed_summary(fit: Any) -> xr.Dataset:
@@ -231,9 +288,9 @@ def _provenance(fit: Any) -> dict[str, Any]:
 
 
 def _models_text(models: Any) -> str:
-    """The models as YAML; a model that no file can hold (a template only in memory) must not cost the draws."""
+    """The models as YAML, or why there are none, for example as a template is only in memory."""
     try:
         return str(models.to_yaml())
-    except ValueError as error:
-        warnings.warn(f"the result does not hold the models: {error}", stacklevel=5)
+    except Exception as error:
+        tell(f"the result does not hold the models: {error}", 7)
         return f"# not stored: {error}"

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._numba import strict_arithmetic
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
+from bayesmap.inference.safety import Interrupts, attempt, tell
 
 __all__ = ["Run", "sample_density", "sample_pymc"]
 
@@ -17,6 +19,9 @@ __all__ = ["Run", "sample_density", "sample_pymc"]
 DISPERSION = 2.0
 # A density that pulls back this many times as strongly as a Gaussian three standard deviations out has a wall there.
 WALL = 2.0
+# Time between two looks for an interrupt, in s.
+NAP = 0.1
+NO_DRAWS = "no draws yet: the chains were still tuning"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +36,14 @@ class Run:
         Statistics, ``(n_chain, n_draw)`` each: ``diverging``, ``lp``, ``n_steps``, ...
     interrupted : bool
         Stopped by the user.
+    unconstrained : numpy.ndarray or None
+        The variables of the density, ``(n_chain, n_draw, n)``, where no parameters could be made of them.
     """
 
     posterior: dict[str, np.ndarray]
     stats: dict[str, np.ndarray]
     interrupted: bool = False
+    unconstrained: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +97,7 @@ def sample_density(
     seed: int,
     cores: int | None,
     progress_bar: bool,
+    interrupts: Interrupts,
     **kwargs: Any,
 ) -> Run:
     """Sample a density, in whitened coordinates if a Gaussian approximation is given.
@@ -103,6 +112,8 @@ def sample_density(
         The sampler.
     draws, tune, chains, seed, cores, progress_bar
         See :func:`~bayesmap.inference.sample`.
+    interrupts : Interrupts
+        Takes Ctrl-C.
     **kwargs
         For ``nutpie.sample`` or ``numpyro.infer.NUTS``.
     """
@@ -115,12 +126,22 @@ def sample_density(
     cores = min(chains, cores or os.cpu_count() or 1)
     run: Callable[..., tuple[np.ndarray, dict[str, np.ndarray], bool]]
     run = _nutpie if backend == "nutpie" else _numpyro
-    z, stats, interrupted = run(target, draws, tune, chains, seed, cores, progress_bar, **kwargs)
-    return Run(density.expand_draws(target.theta(z)), stats, interrupted)
+    z, stats, interrupted = run(target, draws, tune, chains, seed, cores, progress_bar, interrupts, **kwargs)
+    theta = target.theta(z)
+    posterior = attempt("the parameters, only the group 'unconstrained_posterior'", density.expand_draws, theta)
+    return Run(posterior or {}, stats, interrupted, None if posterior else theta)
 
 
 def _nutpie(
-    target: Whitened, draws: int, tune: int, chains: int, seed: int, cores: int, progress_bar: bool, **kwargs: Any
+    target: Whitened,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    cores: int,
+    progress_bar: bool,
+    interrupts: Interrupts,
+    **kwargs: Any,
 ) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
     import nutpie
 
@@ -146,20 +167,32 @@ def _nutpie(
         blocking=False,
         **kwargs,
     )
-    interrupted = False
-    try:
-        tree = running.wait()
-    except KeyboardInterrupt:
-        tree, interrupted = running.abort(), True
+    with warnings.catch_warnings():
+        # ArviZ takes few draws for a mistake, and where warnings are errors that would cost the others.
+        warnings.filterwarnings("ignore", "Found chain dimension to be longer than draw dimension")
+        tree, interrupted = _awaited(running, interrupts)
+    z = tree["posterior"]["z"].to_numpy()
     wanted = {"diverging": "diverging", "logp": "lp", "n_steps": "n_steps", "step_size": "step_size",
               "mean_tree_accept": "acceptance_rate", "energy": "energy", "depth": "tree_depth"}  # fmt: skip
-    stats = {name: tree["sample_stats"][key].to_numpy() for key, name in wanted.items()}
-    z = tree["posterior"]["z"].to_numpy()
+    found = tree["sample_stats"].data_vars
+    stats = {name: found[key].to_numpy() for key, name in wanted.items() if key in found}
     if interrupted:
         z, stats = _draws_so_far(z, stats)
-        message = f"sampling was interrupted: the result holds the {z.shape[1]} draws so far of {len(z)} chains"
-        warnings.warn(message, stacklevel=6)
+        tell(f"sampling was interrupted: the result holds the {z.shape[1]} draws so far of {len(z)} chains", 6)
     return z, stats, interrupted
+
+
+def _awaited(running: Any, interrupts: Interrupts) -> tuple[Any, bool]:
+    """What a sampler of nutpie returns at its end, or after an interrupt; and whether there was one."""
+    try:
+        while not interrupts.noted:
+            try:
+                return running.wait(timeout=NAP), False
+            except TimeoutError:
+                continue
+    except KeyboardInterrupt:  # in a thread, where nothing notes it
+        pass
+    return running.abort(), True
 
 
 def _draws_so_far(z: np.ndarray, stats: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -174,7 +207,7 @@ def _draws_so_far(z: np.ndarray, stats: dict[str, np.ndarray]) -> tuple[np.ndarr
     order = np.argsort(-drawn, kind="stable")
     size = drawn[order] * np.arange(1, len(order) + 1)
     if not size.size or size.max() == 0:
-        raise KeyboardInterrupt("no draws yet: the chains were still tuning")
+        raise KeyboardInterrupt(NO_DRAWS)
     chains = np.sort(order[: int(size.argmax()) + 1])
     draws = int(drawn[chains].min())
     kinds: dict[str, Any] = {"diverging": bool, "n_steps": "int64", "tree_depth": "int64"}
@@ -183,7 +216,15 @@ def _draws_so_far(z: np.ndarray, stats: dict[str, np.ndarray]) -> tuple[np.ndarr
 
 
 def _numpyro(
-    target: Whitened, draws: int, tune: int, chains: int, seed: int, cores: int, progress_bar: bool, **kwargs: Any
+    target: Whitened,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    cores: int,
+    progress_bar: bool,
+    interrupts: Interrupts,
+    **kwargs: Any,
 ) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
     import jax
     from numpyro.infer import MCMC, NUTS
@@ -193,6 +234,8 @@ def _numpyro(
     shapes = (jax.ShapeDtypeStruct((), "float64"), jax.ShapeDtypeStruct((size,), "float64"))
 
     def host(z: Any) -> tuple[np.ndarray, np.ndarray]:
+        if interrupts.noted:
+            raise KeyboardInterrupt
         value, gradient = target(np.array(z, dtype="float64"))
         return np.array(-value), -gradient
 
@@ -213,11 +256,16 @@ def _numpyro(
         progress_bar=progress_bar,
     )
     starts = np.stack([target.start((seed, chain)) for chain in range(chains)])
-    mcmc.run(
-        jax.random.PRNGKey(seed),
-        init_params=jax.numpy.asarray(starts if chains > 1 else starts[0]),
-        extra_fields=("diverging", "num_steps", "accept_prob", "potential_energy", "energy"),
-    )
+    try:
+        mcmc.run(
+            jax.random.PRNGKey(seed),
+            init_params=jax.numpy.asarray(starts if chains > 1 else starts[0]),
+            extra_fields=("diverging", "num_steps", "accept_prob", "potential_energy", "energy"),
+        )
+    except Exception as error:  # what JAX makes of the interrupt that was raised inside
+        if interrupts.noted:
+            raise KeyboardInterrupt(NO_DRAWS) from error
+        raise
     z = np.asarray(mcmc.get_samples(group_by_chain=True))
     fields = {k: np.asarray(v) for k, v in mcmc.get_extra_fields(group_by_chain=True).items()}
     stats = {
@@ -231,28 +279,65 @@ def _numpyro(
 
 
 def sample_pymc(
-    model: Any, draws: int, tune: int, chains: int, seed: int, progress_bar: bool, cores: int | None, **kwargs: Any
+    model: Any,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    progress_bar: bool,
+    cores: int | None,
+    interrupts: Interrupts,
+    **kwargs: Any,
 ) -> Run:
     """Sample with PyMC's own NUTS."""
     import pymc as pm
 
-    tree = pm.sample(
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores or 1,
-        random_seed=seed,
-        progressbar=progress_bar,
-        nuts_sampler="pymc",
-        model=model,
-        compute_convergence_checks=False,
-        **kwargs,
-    )
-    posterior = {name: values.to_numpy() for name, values in tree["posterior"].data_vars.items()}
+    cores, own = cores or 1, kwargs.pop("callback", None)
+    drawn, last = 0, chains * (draws + tune)
+    parallel = cores > 1 and chains > 1
+
+    def callback(trace: Any, draw: Any) -> None:
+        nonlocal drawn
+        drawn += 1
+        # PyMC takes an interrupt well inside of its loop over draws: here, and where it waits for other processes.
+        interrupts.raising = parallel and drawn < last
+        if interrupts.noted:
+            raise KeyboardInterrupt
+        if own is not None:
+            own(trace=trace, draw=draw)
+
+    interrupts.raising = True  # there is nothing to lose until the first draw
+    try:
+        with strict_arithmetic():
+            tree = pm.sample(
+                draws=draws,
+                tune=tune,
+                chains=chains,
+                cores=cores,
+                random_seed=seed,
+                progressbar=progress_bar,
+                nuts_sampler="pymc",
+                model=model,
+                compute_convergence_checks=False,
+                callback=callback,
+                **kwargs,
+            )
+    except Exception as error:
+        if interrupts.noted:  # for example too few draws to put anything together
+            raise KeyboardInterrupt(NO_DRAWS) from error
+        raise
+    finally:
+        interrupts.raising = False
+    posterior = {str(name): values.to_numpy() for name, values in tree["posterior"].data_vars.items()}
     stats = {
-        name: values.to_numpy()
+        str(name): values.to_numpy()
         for name, values in tree["sample_stats"].data_vars.items()
         if values.dims == ("chain", "draw") and values.dtype.kind in "fbiu"
     }
-    interrupted = next(iter(posterior.values())).shape != (chains, draws)
-    return Run({str(k): v for k, v in posterior.items()}, {str(k): v for k, v in stats.items()}, interrupted)
+    shape = next(iter(posterior.values())).shape[:2]
+    interrupted = shape != (chains, draws)
+    if 0 in shape:
+        raise KeyboardInterrupt(NO_DRAWS)
+    if interrupted:
+        tell(f"sampling was interrupted: the result holds the {shape[1]} draws so far of {shape[0]} chains", 5)
+    return Run(posterior, stats, interrupted)

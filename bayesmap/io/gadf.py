@@ -9,6 +9,7 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/skymaps/wcs/index.html
 """
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -36,13 +37,15 @@ FORMAT_VERSION = 1
 
 
 def _read_map(key: str) -> Callable[[fits.HDUList, str], Map]:
-    def read(hdulist: fits.HDUList, hdu: str) -> Map:
-        m = check_unit(key, Map.from_hdulist(hdulist, hdu=hdu))
-        if key == "exposure" and "livetime" in m.meta:
-            m.meta["livetime"] = as_quantity(m.meta["livetime"])
-        return m
+    # no function inside of a function: what is still on disk is pickled with its reader
+    return functools.partial(_read_map_of, key)
 
-    return read
+
+def _read_map_of(key: str, hdulist: fits.HDUList, hdu: str) -> Map:
+    m = check_unit(key, Map.from_hdulist(hdulist, hdu=hdu))
+    if key == "exposure" and "livetime" in m.meta:
+        m.meta["livetime"] = as_quantity(m.meta["livetime"])
+    return m
 
 
 def _read_mask(hdulist: fits.HDUList, hdu: str) -> Map:

@@ -10,7 +10,7 @@ from bayesmap.modeling.collection_priors import PriorsOfModels
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.sky import Component
 
-__all__ = ["Models", "parameter_names"]
+__all__ = ["Models", "all_parameter_names", "parameter_names"]
 
 
 def parameter_names(models: Iterable[Component]) -> dict[Parameter, str]:
@@ -27,13 +27,18 @@ def parameter_names(models: Iterable[Component]) -> dict[Parameter, str]:
         ``"<model>.<parameter>"``; where two parts of a model share a parameter name,
         ``"<model>.<spectral|spatial|temporal>.<parameter>"``. A linked parameter is named after its first owner.
     """
-    names: dict[Parameter, str] = {}
+    return {parameter: names[0] for parameter, names in all_parameter_names(models).items()}
+
+
+def all_parameter_names(models: Iterable[Component]) -> dict[Parameter, list[str]]:
+    """Return all names of each parameter, one for each of its owners; the first is that of `parameter_names`."""
+    names: dict[Parameter, list[str]] = {}
     for model in models:
         local = [name for part in model.parts.values() for name in dict.fromkeys(part.parameter_names)]
         for part_name, part in model.parts.items():
             for name in part.parameter_names:
                 middle = f"{part_name}." if local.count(name) > 1 else ""
-                names.setdefault(getattr(part, name), f"{model.name}.{middle}{name}")
+                names.setdefault(getattr(part, name), []).append(f"{model.name}.{middle}{name}")
     return names
 
 

@@ -37,7 +37,7 @@ class PriorsOfModels:
         KeyError
             If a free parameter is not in the posterior; nothing is changed then.
         """
-        from bayesmap.modeling.posterior_values import set_values
+        from bayesmap.modeling.posterior import set_values
 
         set_values(self.parameter_names, tree, statistic)
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import astropy.units as u
 import numpy as np
 
 from bayesmap._util import suggest
 from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["Covariance", "covariance_from"]
 
@@ -70,16 +70,8 @@ class Covariance:
 
 def covariance_from(names: Mapping[Parameter, str], tree: Any) -> Covariance:
     """Return the covariance of the free parameters in a posterior; see `Models.covariance_from`."""
-    posterior = tree["posterior"]
-    free = {parameter: name for parameter, name in names.items() if not parameter.frozen}
-    missing = [name for name in free.values() if name not in posterior]
-    if missing:
-        raise KeyError(f"the posterior has no variables {missing}; it has {sorted(map(str, posterior.data_vars))}")
-    if not free:
+    columns = Posterior(tree).columns(names)
+    if not columns:
         raise ValueError("there are no free parameters")
-    columns = []
-    for parameter, name in free.items():
-        factor = float(u.Unit(posterior[name].attrs.get("units", parameter.unit)).to(parameter.unit))
-        columns.append(np.ravel(np.asarray(posterior[name].values, dtype="float64")) * factor)
-    data = np.atleast_2d(np.cov(np.stack(columns)))
-    return Covariance(list(free.values()), [p.unit.to_string() for p in free], data)
+    data = np.atleast_2d(np.cov(np.stack(list(columns.values()))))
+    return Covariance([names[p] for p in columns], [p.unit.to_string() for p in columns], data)

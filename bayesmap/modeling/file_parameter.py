@@ -1,7 +1,7 @@
 """Parameters and priors in model files."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import astropy.units as u
@@ -85,13 +85,16 @@ class CollectedPriors(dict[Parameter, Prior]):
 
     Parameters
     ----------
+    named : collection of Parameter
+        Parameters that can be named elsewhere in the file. Others, those of a spectrum that a ScaleSpectralModel holds
+        fixed, keep their priors beside them.
     development : bool
         Whether what only Gammapy's development tree knows stands at the parameter.
     """
 
-    def __init__(self, development: bool = False) -> None:
+    def __init__(self, named: Container[Parameter], development: bool = False) -> None:
         super().__init__()
-        self.development = development
+        self.named, self.development = named, development
 
 
 # -- reading --------------------------------------------------------------------------------------------------------
@@ -148,7 +151,7 @@ def parameter_to_dict(
     default: Parameter,
     full_output: bool,
     links: Mapping[Parameter, str],
-    priors: dict[Parameter, Prior] | None,
+    priors: CollectedPriors | None,
 ) -> dict[str, Any]:
     """Return a parameter as plain data.
 
@@ -160,7 +163,7 @@ def parameter_to_dict(
         Write also what equals the declaration.
     links : Mapping of Parameter to str
         Labels of the linked parameters.
-    priors : dict or None
+    priors : CollectedPriors or None
         Collects the priors that Gammapy does not know; None to write them at the parameter.
     """
     data: dict[str, Any] = {"name": default.name, "value": parameter.value}
@@ -181,7 +184,7 @@ def parameter_to_dict(
         written = gammapy_prior(parameter.prior, parameter.unit, getattr(priors, "development", False))
         if written is not None:
             data["prior"] = written
-        elif priors is None:
+        elif priors is None or parameter not in priors.named:
             data["prior"] = parameter.prior.to_dict()
         else:
             priors[parameter] = parameter.prior

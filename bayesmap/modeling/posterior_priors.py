@@ -7,7 +7,8 @@ import astropy.units as u
 import numpy as np
 import scipy
 
-from bayesmap._util import check_option, suggest
+from bayesmap._util import check_option
+from bayesmap.modeling.posterior import Posterior
 from bayesmap.modeling.prior import Prior
 
 __all__ = ["METHODS", "joint_moments", "prior_from_posterior"]
@@ -19,16 +20,13 @@ _SKEWNESS = 0.1
 
 def _draws(tree: Any, name: str) -> tuple[np.ndarray, u.UnitBase]:
     """All draws of a scalar variable, and their unit."""
-    posterior = tree["posterior"]
-    if name not in posterior.data_vars:
-        raise KeyError(f"the posterior has no variable {name!r}{suggest(name, map(str, posterior.data_vars))}")
-    variable = posterior[name]
-    if set(variable.dims) != {"chain", "draw"}:
-        raise ValueError(f"{name!r} has the dimensions {list(variable.dims)}; only numbers can become a prior")
-    values = np.ravel(np.asarray(variable.values, dtype="float64"))
+    posterior = Posterior(tree)
+    values = posterior.column(name)
+    if values.ndim > 1:
+        raise ValueError(f"{name!r} is an array of shape {values.shape[1:]}; only numbers can become a prior")
     if len(values) < 2 or not np.isfinite(values).all() or np.ptp(values) <= 0:
         raise ValueError(f"the {len(values)} draws of {name!r} must be finite and not all equal")
-    return values, u.Unit(variable.attrs.get("units", ""))
+    return values, posterior.unit(name) or u.dimensionless_unscaled
 
 
 def _is_lognormal(values: np.ndarray) -> bool:

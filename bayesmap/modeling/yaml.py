@@ -25,7 +25,6 @@ from bayesmap.modeling.file_parameter import CollectedPriors, Links, parameter_f
 from bayesmap.modeling.file_section import apply_section, hyperparameters_from_node, section_to_dict
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.prior import Prior
 from bayesmap.modeling.sky import Component, SkyModel
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ _COMPONENT_KEYS = ("name", "type", "datasets_names", "apply_irf", "covariance", 
 
 # -- writing --------------------------------------------------------------------------------------------------------
 def _part_to_dict(
-    model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: dict[Parameter, Prior] | None
+    model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: CollectedPriors | None
 ) -> dict[str, Any]:
     if model.file_parts:
         parts = {key: _part_to_dict(getattr(model, key), full_output, links, priors) for key in model.file_parts}
@@ -53,7 +52,7 @@ def _part_to_dict(
 
 
 def _parameters_to_dict(
-    model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: dict[Parameter, Prior] | None
+    model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: CollectedPriors | None
 ) -> list[dict[str, Any]]:
     return [
         parameter_to_dict(getattr(model, default.name), default, full_output, links, priors)
@@ -70,7 +69,7 @@ def component_to_dict(
     model: Component,
     full_output: bool = False,
     links: Mapping[Parameter, str] | None = None,
-    priors: dict[Parameter, Prior] | None = None,
+    priors: CollectedPriors | None = None,
 ) -> dict[str, Any]:
     """Return one component as plain data; ``links`` are labels, ``priors`` collects those that Gammapy lacks."""
     data: dict[str, Any] = {"name": model.name, "type": model.tag[0]}
@@ -93,7 +92,7 @@ def models_to_dict(models: "Models", full_output: bool = False, gammapy: str = "
     members = list(models.parameters)
     links = {p: names[p] for p in names if sum(p is member for member in members) > 1}
     check_option("gammapy", gammapy, ("2.1", "dev"))
-    priors = CollectedPriors(development=gammapy == "dev")
+    priors = CollectedPriors(names, development=gammapy == "dev")
     data: dict[str, Any] = {
         "components": [component_to_dict(model, full_output, links, priors) for model in models],
         "metadata": {"creator": "bayesmap"},

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
 
 from bayesmap.modeling import Models, parameter_names
+from bayesmap.modeling.posterior import Posterior
 from bayesmap.plot.posterior_numbers import PROBABILITIES
 
 __all__ = ["plot_corner", "plot_marginal", "plot_marginals", "plot_trace", "plot_traces"]
@@ -22,20 +23,20 @@ TRUTH = {"color": "tab:red", "linewidth": 1.5}
 class _Scale:
     """Numbers and label of a variable for an axis: very small and large ones are shown times a power of ten."""
 
-    def __init__(self, tree: Any, name: str) -> None:
-        values = tree["posterior"][name]
-        self.unit = u.Unit(values.attrs.get("units", ""))
+    def __init__(self, posterior: Posterior, name: str) -> None:
+        values = posterior.chains(name)
+        self.unit = posterior.unit(name) or u.dimensionless_unscaled
         largest = float(np.abs(values).max())
         power = 0 if largest == 0 or 1e-3 <= largest < 1e4 else int(np.floor(np.log10(largest)))
         self.factor = 10.0**-power
-        self.values = values.to_numpy() * self.factor
+        self.values = values * self.factor
         text = " ".join(part for part in (f"$10^{{{power}}}$" if power else "", str(self.unit)) if part)
         self.unit_text = f"[{text}]" if text else ""
         self.label = f"{name.rpartition('.')[2]}\n{self.unit_text}".strip()
 
 
 def plot_marginal(
-    tree: Any, name: str, ax: Any = None, *, truth: float | None = None, parameter: Any = None, **kwargs: Any
+    tree: Any, name: str, ax: Any = None, *, truth: Any = None, parameter: Any = None, **kwargs: Any
 ) -> Any:
     """Plot the posterior of one variable, with its prior and its true value where they are given.
 
@@ -44,11 +45,11 @@ def plot_marginal(
     tree : xarray.DataTree
         Result of `bayesmap.sample`.
     name : str
-        Name of the variable, ``"<model>.<parameter>"``.
+        Name of the variable, ``"<model>.<parameter>"``. A parameter that models share may be called by each of them.
     ax : `~matplotlib.axes.Axes`, optional
         Axes; the current ones by default.
-    truth : float, optional
-        True value in the declared unit.
+    truth : float or `~astropy.units.Quantity`, optional
+        True value; a bare number is in the unit of the draws.
     parameter : Parameter, optional
         If it has a prior, its density is drawn.
     **kwargs : dict
@@ -60,7 +61,9 @@ def plot_marginal(
         The axes. Posterior and prior are densities; the range is that of the posterior (and the truth).
     """
     ax = plt.gca() if ax is None else ax
-    scale = _Scale(tree, name)
+    posterior = Posterior(tree)
+    scale = _Scale(posterior, name)
+    truth = None if truth is None else next(iter(posterior.numbers({name: truth}).values()))
     values = scale.values.ravel()
     settings = {"bins": 40, "density": True, "color": COLOR, "alpha": 0.5, "label": "posterior"} | kwargs
     ax.hist(values, **settings)
@@ -69,7 +72,8 @@ def plot_marginal(
     low, high = min(shown) - margin, max(shown) + margin
     if parameter is not None and parameter.prior is not None and parameter.prior.distribution.scipy is not None:
         x = np.linspace(low, high, 200)
-        density = parameter.prior.scipy(parameter.unit).pdf(x / scale.factor) / scale.factor
+        unit = posterior.unit(name) or parameter.unit
+        density = parameter.prior.scipy(unit).pdf(x / scale.factor) / scale.factor
         ax.plot(x, density, color="gray", linestyle="--", label="prior")
     if truth is not None:
         ax.axvline(truth * scale.factor, label="truth", **TRUTH)
@@ -84,7 +88,7 @@ def plot_marginals(
     tree: Any,
     names: Iterable[str] | None = None,
     *,
-    truth: Mapping[str, float] | None = None,
+    truth: Mapping[str, Any] | None = None,
     models: Any = None,
     ncols: int = 4,
     figsize: tuple[float, float] | None = None,
@@ -97,8 +101,8 @@ def plot_marginals(
         Result of `bayesmap.sample`.
     names : iterable of str, optional
         Variables; all by default.
-    truth : Mapping of str to float, optional
-        True values by variable, in declared units.
+    truth : Mapping of str to float or `~astropy.units.Quantity`, optional
+        True values by variable; bare numbers are in the units of the draws.
     models : Models, optional
         Their priors are drawn.
     ncols : int
@@ -111,8 +115,9 @@ def plot_marginals(
     numpy.ndarray
         The axes of the variables, shape ``(n,)``.
     """
-    names = _names(tree, names)
-    parameters = {} if models is None else {name: p for p, name in parameter_names(Models(list(models))).items()}
+    posterior = Posterior(tree)
+    names, true = _names(posterior, names), posterior.numbers(truth)
+    parameters = {} if models is None else posterior.parameters(parameter_names(Models(list(models))))
     ncols = min(ncols, len(names))
     nrows = -(-len(names) // ncols)
     fig, axes = plt.subplots(
@@ -122,7 +127,7 @@ def plot_marginals(
         ax.remove()
     axes = axes.ravel()[: len(names)]
     for ax, name in zip(axes, names, strict=True):
-        plot_marginal(tree, name, ax, truth=(truth or {}).get(name), parameter=parameters.get(name))
+        plot_marginal(tree, name, ax, truth=true.get(name), parameter=parameters.get(name))
         ax.set_title(name.rpartition(".")[0], fontsize="medium")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
     return axes
@@ -132,7 +137,7 @@ def plot_corner(
     tree: Any,
     names: Iterable[str] | None = None,
     *,
-    truth: Mapping[str, float] | None = None,
+    truth: Mapping[str, Any] | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> np.ndarray:
     """Plot the two-dimensional posteriors of all pairs of variables, and the marginals on the diagonal.
@@ -143,8 +148,8 @@ def plot_corner(
         Result of `bayesmap.sample`.
     names : iterable of str, optional
         Variables; all by default.
-    truth : Mapping of str to float, optional
-        True values by variable, in declared units.
+    truth : Mapping of str to float or `~astropy.units.Quantity`, optional
+        True values by variable; bare numbers are in the units of the draws.
     figsize : (float, float), optional
         Size of the figure in inches.
 
@@ -157,11 +162,10 @@ def plot_corner(
     -----
     Contours enclose 68 % and 95 % of the draws, from a lightly smoothed histogram.
     """
-    names = _names(tree, names)
-    scales = [_Scale(tree, name) for name in names]
-    true = [
-        None if name not in (truth or {}) else truth[name] * s.factor for name, s in zip(names, scales, strict=True)
-    ]
+    posterior = Posterior(tree)
+    names, numbers = _names(posterior, names), posterior.numbers(truth)
+    scales = [_Scale(posterior, name) for name in names]
+    true = [numbers[name] * s.factor if name in numbers else None for name, s in zip(names, scales, strict=True)]
     n = len(names)
     fig, grid = plt.subplots(n, n, figsize=figsize or (1.8 * n + 1,) * 2, squeeze=False, layout="constrained")
     fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
@@ -248,7 +252,7 @@ def plot_trace(tree: Any, name: str, ax: Any = None, **kwargs: Any) -> Any:
         The axes.
     """
     ax = plt.gca() if ax is None else ax
-    scale = _Scale(tree, name)
+    scale = _Scale(Posterior(tree), name)
     for chain in scale.values:
         ax.plot(chain, **{"linewidth": 0.5, "alpha": 0.7} | kwargs)
     ax.set_xlim(0, scale.values.shape[1] - 1 or 1)
@@ -278,7 +282,7 @@ def plot_traces(
     numpy.ndarray
         The axes of the variables, shape ``(n,)``.
     """
-    names = _names(tree, names)
+    names = _names(Posterior(tree), names)
     ncols = min(ncols, len(names))
     nrows = -(-len(names) // ncols)
     _, axes = plt.subplots(
@@ -292,16 +296,15 @@ def plot_traces(
     return axes
 
 
-def _names(tree: Any, names: Iterable[str] | None) -> list[str]:
+def _names(posterior: Posterior, names: Iterable[str] | None) -> list[str]:
     """Names of variables, checked."""
-    known = list(map(str, tree["posterior"].data_vars))
-    names = known if names is None else [names] if isinstance(names, str) else list(names)
-    for name in names:
-        if name not in known:
-            raise KeyError(f"the posterior has no variable {name!r}; it has {known}")
-    if not names:
+    if names is None:
+        found = posterior.names
+    else:
+        found = [posterior.find(name) for name in ([names] if isinstance(names, str) else names)]
+    if not found:
         raise ValueError("no variables to plot")
-    return names
+    return found
 
 
 def _few_ticks(axis: Any) -> None:

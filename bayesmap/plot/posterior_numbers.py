@@ -10,7 +10,7 @@ import numpy as np
 from bayesmap._util import get_random_state
 from bayesmap.inference import posterior_predictive
 from bayesmap.maps import MapAxis
-from bayesmap.modeling.posterior_draws import parameter_draws
+from bayesmap.modeling.posterior import Posterior, parameter_draws
 from bayesmap.modeling.spectral.uncertainty import flux_draws, parameter_samples, posterior_samples
 from bayesmap.plot.residual_numbers import masked_counts, region_pixels
 
@@ -48,7 +48,7 @@ def spectrum_draws(tree: Any, model: Any, energy: Any, num_draws: int = 300, ran
     """
     spectral = model.spectral_model
     samples = posterior_samples(spectral, tree, model.name)
-    total = tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+    total = len(Posterior(tree))
     index = get_random_state(random_state).choice(total, min(num_draws, total), replace=False)
     draws = parameter_samples(spectral, num_draws, random_state, [column[index] for column in samples])
     return flux_draws(spectral, u.Quantity(energy), draws)[0]
@@ -125,7 +125,7 @@ def predictive_bands(
     counts = masked_counts(dataset, dataset.counts)[0]
     pixels = [region_pixels(counts.geom, region) for region in regions.values()]
     keep = np.ones(counts.data.shape, dtype=bool) if dataset.mask is None else dataset.mask.data
-    total = tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+    total = len(Posterior(tree))
     draws = posterior_predictive(
         tree,
         dataset,

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from bayesmap._files import write_text
+from bayesmap._together import together
 from bayesmap.datasets import Datasets
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference import convergence_report
 from bayesmap.inference.conflict import prior_places
 from bayesmap.modeling import parameter_names
+from bayesmap.modeling.collection import all_parameter_names
+from bayesmap.modeling.posterior import Posterior
 from bayesmap.report.figures import analysis_figures
 from bayesmap.report.page import Figure, Section, render_page
 from bayesmap.report.summary import headings, summary_rows
@@ -40,7 +42,8 @@ def write_report(
     datasets : Dataset, Datasets or list of Dataset
         With data and the sampled models; their values are not changed.
     folder : path
-        Existing folder; files of the same names in it are replaced.
+        Existing folder; files of the same names in it are replaced, all or none, and figures of an earlier report that
+        this one lacks are removed.
     title : str
         Heading of the page.
     true_models : Models, optional
@@ -56,19 +59,20 @@ def write_report(
     with parameters_at(_posterior_means(tree, listed.models)):
         figures = analysis_figures(tree, listed, truth, true_models)
         description = "\n".join(str(dataset) for dataset in listed)
-    save_figures(figures, folder)
     sections = _sections(tree, listed, figures, truth, description)
     page = render_page(title, sections, _subtitle(tree, listed), _footer(tree))
-    path = folder / "report.html"
-    write_text(page, path)
-    return path
+    with together(folder) as stage:
+        save_figures(figures, stage)
+        (stage / "report.html").write_text(page, encoding="utf-8")
+    return folder / "report.html"
 
 
-def true_values(models: Any) -> dict[str, float] | None:
-    """Values of the free parameters by the names of their random variables; None without models."""
+def true_values(models: Any) -> dict[str, Any] | None:
+    """Values of the free parameters, as quantities, by all names of their random variables; None without models."""
     if models is None:
         return None
-    return {name: parameter.value for parameter, name in parameter_names(models).items() if not parameter.frozen}
+    free = {parameter: names for parameter, names in all_parameter_names(models).items() if not parameter.frozen}
+    return {name: parameter.quantity for parameter, names in free.items() for name in names}
 
 
 def save_figures(figures: Mapping[str, Figure], folder: Any) -> list[Path]:
@@ -95,19 +99,15 @@ def save_figures(figures: Mapping[str, Figure], folder: Any) -> list[Path]:
 
 def _posterior_means(tree: Any, models: Any) -> dict[Any, float]:
     """Posterior mean of each free parameter, inside its bounds."""
-    posterior = tree["posterior"]
-    means = {}
-    for parameter, name in parameter_names(models).items():
-        if not parameter.frozen:
-            means[parameter] = float(np.clip(float(posterior[name].mean()), *parameter.bounds))
-    return means
+    columns = Posterior(tree).columns(parameter_names(models))
+    return {parameter: float(np.clip(draws.mean(), *parameter.bounds)) for parameter, draws in columns.items()}
 
 
 def _subtitle(tree: Any, datasets: Datasets) -> str:
-    sizes = tree["posterior"].sizes
+    posterior = Posterior(tree)
     parts = [
         f"dataset {', '.join(datasets.names)}",
-        f"{sizes['chain']} chains of {sizes['draw']} draws",
+        f"{posterior.n_chain} chains of {posterior.n_draw} draws",
         f"sampler {tree.attrs.get('sampler', 'unknown')}",
         f"{tree.attrs.get('created_at', '')[:16].replace('T', ' ')} UTC",
     ]
@@ -121,7 +121,7 @@ def _footer(tree: Any) -> str:
 
 
 def _sections(
-    tree: Any, datasets: Datasets, figures: Mapping[str, Figure], truth: Mapping[str, float] | None, description: str
+    tree: Any, datasets: Datasets, figures: Mapping[str, Figure], truth: Mapping[str, Any] | None, description: str
 ) -> list[Section]:
     rows = summary_rows(tree, truth)
     corners = [figure for name, figure in figures.items() if name.startswith("corner-")]
@@ -150,7 +150,7 @@ def _named(figures: Mapping[str, Figure], kinds: tuple[str, ...]) -> list[Figure
     return [figure for name, figure in figures.items() if name.rpartition("-")[2] in kinds]
 
 
-def _result_text(truth: Mapping[str, float] | None) -> str:
+def _result_text(truth: Mapping[str, Any] | None) -> str:
     text = "Posterior means with standard deviations, central 95 % intervals, effective sample sizes and R-hat."
     if truth is not None:
         text += " The data are simulated: the last columns give the true value and the distance of the mean from it in "
@@ -176,8 +176,8 @@ def _prior_section(tree: Any, models: Any) -> Section:
     defaults = set(tree.attrs.get("default_priors", "").split(", "))
     places = prior_places(tree)
     rows = []
-    for parameter, name in parameter_names(models).items():
-        if name in tree["posterior"].data_vars and parameter.prior is not None:
+    for name, parameter in Posterior(tree).parameters(parameter_names(models)).items():
+        if parameter.prior is not None:
             origin = "default" if name in defaults else "given"
             shown = [name, parameter.prior.summary, _prior_interval(parameter), str(parameter.unit), origin]
             rows.append([*shown, _typeset(f"{places[name].distance:+.1f}") if name in places else ""])

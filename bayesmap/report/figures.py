@@ -10,7 +10,8 @@ from matplotlib.patheffects import withStroke
 
 from bayesmap.inference import posterior_npred
 from bayesmap.maps import Map
-from bayesmap.modeling import SkyModel
+from bayesmap.modeling import SkyModel, parameter_names
+from bayesmap.modeling.posterior import Posterior
 from bayesmap.plot import (
     peek,
     plot_corner,
@@ -62,7 +63,7 @@ def source_regions(dataset: Any) -> dict[str, Any]:
 
 
 def analysis_figures(
-    tree: Any, datasets: Any, truth: Mapping[str, float] | None = None, true_models: Any = None
+    tree: Any, datasets: Any, truth: Mapping[str, Any] | None = None, true_models: Any = None
 ) -> dict[str, Figure]:
     """Make all figures of a report.
 
@@ -72,7 +73,7 @@ def analysis_figures(
         Result of `bayesmap.sample`.
     datasets : Datasets
         With data, and with the sampled models at their posterior means.
-    truth : Mapping of str to float, optional
+    truth : Mapping of str to float or `~astropy.units.Quantity`, optional
         True values by variable.
     true_models : Models, optional
         Models of a simulation at their true values.
@@ -86,12 +87,12 @@ def analysis_figures(
     for dataset in datasets:
         prefix = f"{dataset.name}-" if len(datasets) > 1 else ""
         figures |= {prefix + name: figure for name, figure in _data_figures(tree, dataset).items()}
-    models = datasets.models
+    models, posterior = datasets.models, Posterior(tree)
     figures["marginals"] = _marginals(tree, models, truth)
     if any(isinstance(model, SkyModel) for model in models):
         figures["spectra"] = _spectra(tree, datasets, true_models)
     for model in models:
-        names = [name for name in tree["posterior"].data_vars if name.rpartition(".")[0] == model.name]
+        names = list(posterior.parameters(parameter_names([model])))
         if len(names) > 1:
             figures[f"corner-{model.name}"] = _corner(tree, model.name, names, truth)
     figures["traces"] = _traces(tree)
@@ -107,17 +108,13 @@ def _data_figures(tree: Any, dataset: Any) -> dict[str, Figure]:
         axes = dataset.peek()
         peeked = _render(axes[0].figure, "The spectrum and its responses.")
         return {"predictive": _predictive(tree, dataset), "dataset": peeked}
-    npred = posterior_npred(tree, dataset, num_draws=min(MEAN_DRAWS, _total(tree)), **_options(tree, dataset))
+    npred = posterior_npred(tree, dataset, num_draws=min(MEAN_DRAWS, len(Posterior(tree))), **_options(tree, dataset))
     return {
         "counts": _counts(dataset, npred),
         "significance": _significance(dataset, npred),
         "predictive": _predictive(tree, dataset),
         "dataset": _peek(dataset),
     }
-
-
-def _total(tree: Any) -> int:
-    return tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
 
 
 def _options(tree: Any, dataset: Any) -> dict[str, Any]:
@@ -233,12 +230,12 @@ def _energy_limits(dataset: Any) -> tuple[Any, Any]:
     return low.to("TeV"), high.to("TeV")
 
 
-def _marginals(tree: Any, models: Any, truth: Mapping[str, float] | None) -> Figure:
+def _marginals(tree: Any, models: Any, truth: Mapping[str, Any] | None) -> Figure:
     axes = plot_marginals(tree, truth=truth, models=models, ncols=5)
     return _render(axes[0].figure, "Posterior of each parameter, with the density of its prior (dashed).")
 
 
-def _corner(tree: Any, model: str, names: list[str], truth: Mapping[str, float] | None) -> Figure:
+def _corner(tree: Any, model: str, names: list[str], truth: Mapping[str, Any] | None) -> Figure:
     axes = plot_corner(tree, names, truth=truth)
     return _render(axes[0, 0].figure, f"Parameters of {model}: contours enclose 68 % and 95 % of the draws.")
 

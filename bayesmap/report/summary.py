@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayesmap.inference import convergence_report
+from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["SummaryRow", "measurement", "summary_rows", "summary_text"]
 
@@ -101,36 +102,37 @@ def measurement(mean: float, sd: float) -> str:
     return _times(f"{_fixed(mean, exponent, digits)} +- {_fixed(sd, exponent, digits)}", exponent)
 
 
-def summary_rows(tree: Any, truth: Mapping[str, float] | None = None) -> list[SummaryRow]:
+def summary_rows(tree: Any, truth: Mapping[str, Any] | None = None) -> list[SummaryRow]:
     """Summarise each scalar variable of a posterior.
 
     Parameters
     ----------
     tree : xarray.DataTree
         Result of `bayesmap.sample`.
-    truth : Mapping of str to float, optional
-        True values by variable, in declared units.
+    truth : Mapping of str to float or `~astropy.units.Quantity`, optional
+        True values by variable; bare numbers are in the units of the draws.
 
     Returns
     -------
     list of SummaryRow
         In the order of the variables.
     """
-    report, rows = convergence_report(tree), []
-    for name, values in tree["posterior"].data_vars.items():
-        draws = np.ravel(values.to_numpy())
+    report, posterior, rows = convergence_report(tree), Posterior(tree), []
+    true = posterior.numbers(truth)
+    for name in posterior.names:
+        draws = posterior.column(name).ravel()
         low, high = np.quantile(draws, [0.025, 0.975])
         rows.append(
             SummaryRow(
-                name=str(name),
-                unit=values.attrs.get("units", ""),
+                name=name,
+                unit=str(posterior.unit(name) or ""),
                 mean=float(draws.mean()),
                 sd=float(draws.std(ddof=1)) if len(draws) > 1 else 0.0,
                 low=float(low),
                 high=float(high),
-                ess=report.ess_bulk[str(name)],
-                rhat=report.rhat[str(name)],
-                truth=None if truth is None else truth.get(str(name)),
+                ess=report.ess_bulk[name],
+                rhat=report.rhat[name],
+                truth=true.get(name),
             )
         )
     return rows

@@ -6,7 +6,7 @@ import sys
 import pytest
 import xarray as xr
 
-from bayesmap import __version__
+from bayesmap import __version__, load, save
 from bayesmap.cli import commands
 from bayesmap.cli.main import main
 from bayesmap.modeling import Models
@@ -22,7 +22,7 @@ def files(tmp_path_factory):
     dataset = make_dataset()
     dataset.write(folder / "tiny.fits.gz")
     dataset.models.write(folder / "models.yaml")
-    make_tree(dataset).to_netcdf(folder / "posterior.nc")
+    save(make_tree(dataset), folder / "posterior.nc")
     (folder / "broken.yaml").write_text("components:\n- name: a\n  type: SkyModel\n  spectral: {type: plaw}\n")
     (folder / "truncated.fits").write_bytes((folder / "tiny.fits.gz").read_bytes()[:1000])
     dataset.counts.write(folder / "map.fits")
@@ -154,3 +154,54 @@ def test_demo_picks_the_next_free_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = type("Options", (), {"output": None, "overwrite": False})
     assert [commands._new_folder(options, "demo").name for _ in range(3)] == ["demo", "demo-2", "demo-3"]
+
+
+def test_overwriting_replaces_posterior_and_report_together(files, tmp_path, capsys, monkeypatch):
+    """A report that fails costs neither the old results nor the new draws."""
+    import bayesmap.inference
+    import bayesmap.report
+
+    folder = tmp_path / "results"
+    folder.mkdir()
+    arguments = ["fit", files / "tiny.fits.gz", files / "models.yaml", "-o", folder, "--overwrite", *QUICK]
+    trees = iter(range(1, 9))
+
+    def sampled(dataset, **options):
+        tree = make_tree(dataset)
+        tree.attrs["number"] = next(trees)
+        return tree
+
+    def reported(tree, dataset, stage, **options):
+        if tree.attrs["number"] == 2:
+            raise RuntimeError("no figure")
+        (stage / "report.html").write_text(str(tree.attrs["number"]))
+        (stage / f"figure-{tree.attrs['number']}.png").write_bytes(b"")
+        return stage / "report.html"
+
+    monkeypatch.setattr(bayesmap.inference, "sample", sampled)
+    monkeypatch.setattr(bayesmap.report, "write_report", reported)
+
+    def state():
+        shown = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        return shown, load(folder / "posterior.nc").attrs["number"], (folder / "report.html").read_text()
+
+    assert run(capsys, *arguments)[0] == 0
+    assert state() == (["figure-1.png", "posterior.nc", "report.html"], 1, "1")
+    code, out, err = run(capsys, *arguments)
+    assert (code, err) == (2, "bayesmap: error: no figure\n")
+    assert f"the posterior is safe in {folder / 'posterior-new.nc'}" in out
+    assert state() == (["figure-1.png", "posterior-new.nc", "posterior.nc", "report.html"], 1, "1")
+    assert load(folder / "posterior-new.nc").attrs["number"] == 2
+    assert run(capsys, *arguments)[0] == 0
+    assert state() == (["figure-3.png", "posterior.nc", "report.html"], 3, "3")
+
+
+@pytest.mark.filterwarnings("default:.*no mark of a complete result")
+def test_info_of_a_posterior_without_a_mark(files, tmp_path, capsys):
+    load(files / "posterior.nc").to_netcdf(tmp_path / "plain.nc")
+    code, out, err = run(capsys, "info", tmp_path / "plain.nc")
+    assert code == 0
+    assert "source.index" in out
+    assert "no mark of a complete result" in err
+    (tmp_path / "plain.nc").write_bytes((tmp_path / "plain.nc").read_bytes()[:5000])
+    assert run(capsys, "info", tmp_path / "plain.nc")[0] == 2

@@ -7,7 +7,7 @@ from scipy.stats import halfnorm, norm, poisson
 
 from bayesmap.inference import compile_fit, find_mode, sample_prior, to_pymc
 from bayesmap.inference.mode import search_modes
-from bayesmap.inference.result import build_tree
+from bayesmap.inference.result import build_tree, describe
 from bayesmap.inference.samplers import Run
 from bayesmap.modeling import HyperParameter, Models, MultivariateNormalPrior, Prior
 from tests.inference.tiny import background, make_dataset, source_and_background
@@ -96,7 +96,7 @@ def laplace_tree(fit, number=4000, seed=1):
     best, _ = search_modes(density, rng, 2)
     draws = best.mode + rng.normal(size=(1, number, density.size)) @ best.factor.T
     run = Run(posterior=density.expand_draws(draws), stats={"lp": np.zeros((1, number))}, interrupted=False)
-    return build_tree(fit, run, {})
+    return build_tree(describe(fit), run, {})
 
 
 def test_result_has_no_offsets(fit):

@@ -118,7 +118,7 @@ def test_frozen_parameters_keep_their_values(made):
 
 def test_errors_name_what_is_missing(made, dataset):
     lacking = xr.DataTree.from_dict({"posterior": made["posterior"].to_dataset().drop_vars("source.index")})
-    with pytest.raises(KeyError, match=r"'tiny': the posterior has no 'source.index'"):
+    with pytest.raises(KeyError, match=r"'tiny': the posterior has no variables \['source.index'\]"):
         posterior_npred(lacking, dataset, num_draws=2)
     with pytest.raises(ValueError, match="num_draws is 13, the posterior has 12 draws"):
         posterior_npred(made, dataset, num_draws=13)

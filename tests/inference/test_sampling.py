@@ -3,6 +3,7 @@
 Two graphs are compiled for sampling: the background alone, and the source over background of `conftest`.
 """
 
+import signal
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ import nutpie
 import pytest
 from scipy import stats
 
-from bayesmap.inference import compile_fit, convergence_report, find_mode, sample
+from bayesmap.inference import compile_fit, convergence_report, find_mode, result, sample
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.samplers import Whitened, _draws_so_far
 from bayesmap.maps import Map
@@ -168,31 +169,183 @@ def test_numpyro_is_optional(conjugate_fit, monkeypatch):
 
 
 class Interrupted:
-    """A running sampler on which the user presses Ctrl-C after a while."""
+    """A running sampler during which something happens after a while."""
 
-    def __init__(self, running, seconds):
-        self.running, self.seconds = running, seconds
+    def __init__(self, running, seconds, press):
+        self.running, self.when, self.press = running, time.monotonic() + seconds, press
 
-    def wait(self):
-        time.sleep(self.seconds)
-        raise KeyboardInterrupt
+    def wait(self, timeout=None):
+        if time.monotonic() > self.when:
+            self.press()
+        return self.running.wait(timeout=timeout)
 
     def abort(self):
         return self.running.abort()
 
 
-def test_interrupted_sampling_returns_the_draws_so_far(conjugate_fit, monkeypatch):
+@pytest.fixture
+def after(monkeypatch):
+    """Let something happen after so many seconds of sampling."""
     run = nutpie.sample
-    monkeypatch.setattr(nutpie, "sample", lambda *args, **kwargs: Interrupted(run(*args, **kwargs), 1.0))
-    with pytest.warns(UserWarning, match="sampling was interrupted: the result holds the .* draws so far"):
-        tree = conjugate_fit.sample(10**6, 20, 4, cores=1, random_state=1, **QUIET)
+
+    def arrange(seconds, press):
+        monkeypatch.setattr(nutpie, "sample", lambda *args, **kwargs: Interrupted(run(*args, **kwargs), seconds, press))
+
+    return arrange
+
+
+def ctrl_c():
+    """The signal that Ctrl-C sends."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def impatient():
+    for _ in range(5):
+        ctrl_c()
+
+
+def raised():
+    """As in a thread, where no signal arrives."""
+    raise KeyboardInterrupt
+
+
+def check_interrupted(tree):
     values = tree["posterior"][NORM].to_numpy()
     assert 0 < values.shape[1] < 10**6
     assert np.isfinite(values).all()
+    assert tree["posterior"][NORM].attrs["units"] == ""
     assert tree.attrs["interrupted"] == 1
     report = convergence_report(tree)
     assert not report.converged
     assert "interrupted" in str(report)
+
+
+@pytest.mark.parametrize("press", [ctrl_c, impatient, raised])
+def test_interrupted_sampling_returns_the_draws_so_far(conjugate_fit, after, press):
+    handler = signal.getsignal(signal.SIGINT)
+    after(1.0, press)
+    with pytest.warns(UserWarning, match="sampling was interrupted: the result holds the .* draws so far"):
+        tree = conjugate_fit.sample(10**6, 20, 4, cores=1, random_state=1, **QUIET)
+    check_interrupted(tree)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_interrupted_while_tuning_there_is_nothing(conjugate_fit, after):
+    after(0.3, impatient)
+    with pytest.raises(KeyboardInterrupt, match="no draws yet"):
+        conjugate_fit.sample(10, 10**6, 2, cores=1, random_state=1, **QUIET)
+
+
+def test_an_interrupt_while_the_result_is_put_together_costs_nothing(conjugate_fit, monkeypatch):
+    expand = type(conjugate_fit.density).expand_draws
+
+    def pressed(density, draws):
+        ctrl_c()
+        return expand(density, draws)
+
+    monkeypatch.setattr(type(conjugate_fit.density), "expand_draws", pressed)
+    with pytest.warns(UserWarning, match="interrupted when all draws were there"):
+        tree = conjugate_fit.sample(30, 30, 1, random_state=1, **QUIET)
+    assert tree["posterior"].sizes == {"chain": 1, "draw": 30}
+    assert tree.attrs["interrupted"] == 1
+
+
+PYMC = {"sampler": "pymc", "compile_kwargs": {"mode": "FAST_COMPILE"}, "random_state": 1, **QUIET}
+
+
+def pressed_at(number):
+    """A callback of PyMC that presses Ctrl-C twice at one of the draws."""
+    calls = []
+
+    def callback(trace, draw):
+        calls.append(draw)
+        if len(calls) == number:
+            impatient()
+
+    return callback
+
+
+def test_interrupted_pymc_returns_the_draws_so_far(conjugate_fit):
+    with pytest.warns(UserWarning, match="interrupted: the result holds the 30 draws so far of 1 chains"):
+        tree = conjugate_fit.sample(30, 20, 3, callback=pressed_at(60), **PYMC)
+    assert tree["posterior"].sizes == {"chain": 1, "draw": 30}
+    assert tree.attrs["interrupted"] == 1
+    with pytest.raises(KeyboardInterrupt, match="no draws yet"):
+        conjugate_fit.sample(30, 20, 1, callback=pressed_at(10), **PYMC)
+
+
+def test_pymc_repeats_with_the_same_seed(conjugate_fit):
+    one, two = (conjugate_fit.sample(20, 20, 2, **PYMC)["posterior"][NORM].to_numpy() for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_pymc_interrupted_while_the_result_is_put_together(conjugate_fit, monkeypatch):
+    import pymc
+
+    convert = pymc.to_inference_data
+
+    def pressed(*arguments, **kwargs):
+        ctrl_c()
+        return convert(*arguments, **kwargs)
+
+    monkeypatch.setattr(pymc, "to_inference_data", pressed)
+    with pytest.warns(UserWarning, match="interrupted when all draws were there"):
+        tree = conjugate_fit.sample(20, 10, 1, **PYMC)
+    assert tree["posterior"].sizes == {"chain": 1, "draw": 20}
+
+
+@pytest.mark.parametrize("stage", ["compile_datasets", "LogDensity", "search_modes", "describe"])
+def test_interrupts_before_the_first_draw_are_plain(conjugate, monkeypatch, stage):
+    def pressed(*arguments, **kwargs):
+        ctrl_c()
+        raise AssertionError("not reached")
+
+    monkeypatch.setattr(f"bayesmap.inference.fit.{stage}", pressed)
+    if stage == "search_modes":
+        monkeypatch.setattr("bayesmap.inference.fit.LogDensity", lambda model: None)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        sample(conjugate, 10, 10, 1, progress_bar=False)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_what_fails_after_sampling_costs_no_draws(conjugate_fit, monkeypatch):
+    """Each step that describes the result fails; its parts are missing and said to be, the draws are there."""
+
+    def broken(*arguments, **kwargs):
+        raise ZeroDivisionError("broken")
+
+    def draws():
+        return conjugate_fit.sample(20, 30, 1, random_state=1, **QUIET)
+
+    plain, fit = draws()["posterior"][NORM].to_numpy(), conjugate_fit
+    for owner, name, lacking in (
+        (result, "_describe", f"hold unit and prior of '{NORM}'.*ZeroDiv"),
+        (result, "_observed_summary", "hold the data in short.*ZeroDiv"),
+        (result, "_provenance", "hold the origin of the draws.*ZeroDiv"),
+        (result, "all_parameter_names", "hold the names of linked parameters.*ZeroDiv"),
+        (type(fit.models), "to_yaml", "hold the models: broken"),
+        (type(fit.density), "expand_draws", "unconstrained_posterior.*ZeroDiv"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, broken)
+            with pytest.warns(UserWarning, match=lacking):
+                tree = draws()
+        if name == "expand_draws":
+            theta = tree["unconstrained_posterior"]["theta"]
+            assert theta.attrs["variables"] == [NORM]
+            np.testing.assert_allclose(fit.density.expand_draws(theta.to_numpy())[NORM], plain, rtol=1e-12)
+        else:
+            np.testing.assert_array_equal(tree["posterior"][NORM], plain)
+        if name == "to_yaml":
+            assert tree.attrs["models"] == "# not stored: broken"
+
+
+def test_warnings_as_errors_cost_no_draws(conjugate_fit, monkeypatch, caplog):
+    monkeypatch.setattr(type(conjugate_fit.models), "to_yaml", lambda models: 1 / 0)
+    tree = conjugate_fit.sample(20, 30, 1, random_state=1, **QUIET)
+    assert tree["posterior"].sizes == {"chain": 1, "draw": 20}
+    assert "does not hold the models" in caplog.text
 
 
 def test_interrupted_draws_are_a_rectangle():

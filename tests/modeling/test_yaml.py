@@ -10,7 +10,7 @@ import pytest
 from bayesmap._yaml.source import YamlSource
 from bayesmap.errors import ModelFileError
 from bayesmap.maps import Map
-from bayesmap.modeling import FoVBackgroundModel, Models, PowerLawSpectralModel, Prior, SkyModel
+from bayesmap.modeling import FoVBackgroundModel, Models, PowerLawSpectralModel, Prior, ScaleSpectralModel, SkyModel
 from tests.golden import golden, shared_path
 
 IN_SCOPE = [
@@ -511,3 +511,17 @@ def test_links_are_equal_in_any_unit(value, unit, sigma):
 def test_what_a_link_states_differently_is_not_dropped(second, message):
     with pytest.raises(ModelFileError, match=message):
         Models.from_yaml(linked("1.0e-12", "TeV", second=second))
+
+
+def test_priors_of_a_fixed_spectrum_survive():
+    """They stand beside their parameters, which have no name of their own among the variables."""
+    inner = PowerLawSpectralModel()
+    inner.index.prior = Prior("StudentT", nu=3, mu=2, sigma=0.3)
+    inner.amplitude.prior = Prior("LogNormal", mu=-27.0, sigma=2.0).as_default()
+    for model in (ScaleSpectralModel(inner), ScaleSpectralModel(inner + PowerLawSpectralModel())):
+        models = Models([SkyModel(model, name="scaled")])
+        models["scaled"].spectral_model.norm.prior = Prior("HalfNormal", sigma=1.0)
+        back = Models.from_yaml(models.to_yaml())["scaled"].spectral_model
+        assert back.norm.prior == model.norm.prior
+        first = getattr(back.model, "model1", back.model)
+        assert (first.index.prior, first.amplitude.prior) == (inner.index.prior, inner.amplitude.prior)

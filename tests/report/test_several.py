@@ -7,7 +7,7 @@ from bayesmap.datasets import Datasets, FluxPointsDataset, open_datasets
 from bayesmap.errors import FormatError
 from bayesmap.estimators import FluxPoints
 from bayesmap.inference import compile_fit
-from bayesmap.inference.result import build_tree
+from bayesmap.inference.result import build_tree, describe
 from bayesmap.inference.samplers import Run
 from bayesmap.report import write_report
 from tests.golden import shared_path
@@ -23,7 +23,7 @@ def gaussian_tree(datasets, rng):
     draws = rng.multivariate_normal(list(mode.values.values()), mode.covariance, size=(2, 200))
     posterior = {name: draws[..., i] for i, name in enumerate(mode.values)}
     stats = {"diverging": np.zeros((2, 200), dtype=bool), "lp": np.zeros((2, 200))}
-    return build_tree(fit, Run(posterior, stats), {"sampler": "gaussian"})
+    return build_tree(describe(fit), Run(posterior, stats), {"sampler": "gaussian"})
 
 
 def test_report_of_a_joint_fit(tmp_path, rng):

@@ -9,7 +9,7 @@ import scipy
 
 from bayesmap._util import get_random_state
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.posterior_draws import parameter_draws
+from bayesmap.modeling.posterior import Posterior
 from bayesmap.modeling.spectral.formulas import Slope
 
 __all__ = [
@@ -87,29 +87,28 @@ def posterior_samples(model: Any, tree: Any, name: str | None = None) -> list[u.
     ValueError
         If the name is left out and several models have these parameters, or none.
     """
-    posterior = tree["posterior"]
-    n = posterior.sizes["chain"] * posterior.sizes["draw"]
+    posterior = Posterior(tree)
     prefix = name if name is not None else _only_owner(model, posterior)
     samples = []
     for local, parameter in zip(model.parameter_names, model.parameters, strict=True):
         if parameter.frozen:
-            samples.append(np.full(n, parameter.value) * parameter.unit)
+            samples.append(np.full(len(posterior), parameter.value) * parameter.unit)
         else:
             both = f"{prefix}.spectral.{local}"
-            samples.append(parameter_draws(tree, both if both in posterior.data_vars else f"{prefix}.{local}"))
+            variable = both if both in posterior else f"{prefix}.{local}"
+            samples.append(posterior.column(variable, parameter) * parameter.unit)
     return samples
 
 
-def _only_owner(model: Any, posterior: Any) -> str:
+def _only_owner(model: Any, posterior: Posterior) -> str:
     """Name of the model that has all free parameters of a spectrum."""
     free = [n for n, p in zip(model.parameter_names, model.parameters, strict=True) if not p.frozen]
+    names = [name for variable in posterior.names for name in (variable, *posterior.aliases(variable))]
     owners: set[str] | None = None
     for local in free:
-        have: set[str] = set()
-        for variable, values in posterior.data_vars.items():
-            if str(variable).endswith(f".{local}"):
-                have.add(str(variable).removesuffix(f".{local}").removesuffix(".spectral"))
-                have.update(filter(None, values.attrs.get("linked_models", "").split(", ")))
+        have = {
+            name.removesuffix(f".{local}").removesuffix(".spectral") for name in names if name.endswith(f".{local}")
+        }
         owners = have if owners is None else owners & have
     if owners is None or len(owners) != 1:
         raise ValueError(
