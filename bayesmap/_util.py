@@ -3,12 +3,13 @@
 import difflib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-__all__ = ["check_option", "get_random_state", "make_name", "make_path", "suggest"]
+__all__ = ["Absent", "absent_names", "check_option", "get_random_state", "make_name", "make_path", "suggest"]
 
 
 def make_name(name: str | None = None) -> str:
@@ -75,3 +76,41 @@ def get_random_state(random_state: object = "random-seed") -> np.random.Generato
     if isinstance(random_state, int | np.integer):
         return np.random.default_rng(int(random_state))
     raise ValueError(f"random_state must be an int, a generator, 'random-seed' or 'global-rng', got {random_state!r}")
+
+
+class Absent:
+    """A member that Gammapy's class of the same name has and ours has not: access says why, and what to use.
+
+    Parameters
+    ----------
+    reason : str
+        The rest of the sentence "<Class>.<member> of Gammapy ...".
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise AttributeError(f"{owner.__name__}.{self.name} of Gammapy {self.reason}")
+
+
+def absent_names(module: str, reasons: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module that says why names of Gammapy's module are not there.
+
+    Parameters
+    ----------
+    module : str
+        Name of our module.
+    reasons : Mapping of str to str
+        The rest of the sentence "<name> of Gammapy ..." for each name.
+    """
+
+    def getattribute(name: str) -> Any:
+        if name in reasons:
+            raise AttributeError(f"{name} of Gammapy {reasons[name]}; see the user guide, page 'Coming from Gammapy'")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return getattribute

@@ -1,6 +1,8 @@
 """Maps: axes, geometries, and values on them."""
 
+from bayesmap.maps.absent import __getattr__  # noqa: F401
 from bayesmap.maps.axes import MapAxis
+from bayesmap.maps.containment import containment_radius, containment_region
 from bayesmap.maps.coord import MapCoord
 from bayesmap.maps.geom import Geom
 from bayesmap.maps.label_axis import LabelMapAxis
@@ -22,4 +24,6 @@ __all__ = [
     "RegionNDMap",
     "WcsGeom",
     "WcsNDMap",
+    "containment_radius",
+    "containment_region",
 ]

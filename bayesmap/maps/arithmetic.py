@@ -31,7 +31,7 @@ class Arithmetic:
             self.check_geom(other, what)
             return other.quantity if other.unit != u.dimensionless_unscaled else other.data
         if isinstance(other, str | u.Quantity | u.UnitBase):
-            return u.Quantity(other)
+            return u.Quantity(other) if not isinstance(other, u.UnitBase) else 1 * other
         return other
 
     def _arithmetic(self, function: Callable, other: object, reflected: bool = False) -> Self:

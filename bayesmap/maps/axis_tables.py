@@ -2,8 +2,8 @@
 
 References
 ----------
-OGIP memo CAL/GEN/92-002 (EBOUNDS, SPECRESP); data formats for gamma-ray astronomy (GADF), sections "sky maps", "IRF axes",
-"flux points"; Fermi Science Tools (gtpsf, gtexpcube2, template cubes). Formats are named as in Gammapy.
+OGIP memo CAL/GEN/92-002 (EBOUNDS, SPECRESP); data formats for gamma-ray astronomy (GADF): sky maps, IRF axes,
+flux points; Fermi Science Tools (gtpsf, gtexpcube2, template cubes). Formats are named as in Gammapy.
 """
 
 from typing import Any

@@ -40,6 +40,9 @@ class Map(Arithmetic, ABC):
         If the data do not fit the geometry.
     """
 
+    #: what Gammapy calls this kind of object
+    tag = "map"
+
     def __init__(
         self, geom: Geom, data: object = None, dtype: object = "float32", meta: object = None, unit: object = ""
     ) -> None:
@@ -60,8 +63,8 @@ class Map(Arithmetic, ABC):
         map_type : {"wcs", "region"}
             Kind of geometry.
         **kwargs : dict
-            ``dtype``, ``meta``, ``unit`` and ``data`` of the map; everything else goes to `WcsGeom.create` or
-            `RegionGeom.create`.
+            ``dtype``, ``meta``, ``unit`` and ``data`` of the map; everything else goes to `WcsGeom.create` (with a
+            ``binsz`` of 0.1 deg by default) or `RegionGeom.create`.
         """
         from bayesmap.maps.kinds import create_map
 
@@ -95,7 +98,11 @@ class Map(Arithmetic, ABC):
 
     @staticmethod
     def from_hdulist(
-        hdulist: fits.HDUList, hdu: str | int | None = None, hdu_bands: str | None = None, format: str = "gadf"
+        hdulist: fits.HDUList,
+        hdu: str | int | None = None,
+        hdu_bands: str | None = None,
+        map_type: str = "auto",
+        format: str | None = None,
     ) -> "Map":
         """Return the map in an open FITS file.
 
@@ -107,8 +114,11 @@ class Map(Arithmetic, ABC):
             HDU of the values; by default the first image, or else the first table with a column DATA.
         hdu_bands : str, optional
             Table of the axes; by default the one named in the image header, or ``<hdu>_BANDS``.
-        format : {"gadf"}
-            File layout.
+        map_type : {"auto", "wcs", "region"}
+            Kind of geometry; "auto" goes by what is in the file.
+        format : {"gadf", "fgst-ccube", "fgst-template", "fgst-bexpcube"}, optional
+            File layout; by default by what is in the file. The others are of the Fermi tools, with a table EBOUNDS of
+            the bins or ENERGIES of the true energies.
 
         Raises
         ------
@@ -117,7 +127,7 @@ class Map(Arithmetic, ABC):
         """
         from bayesmap.maps.fits import map_from_hdulist
 
-        return map_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format)
+        return map_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format, map_type=map_type)
 
     @staticmethod
     def read(
@@ -125,7 +135,7 @@ class Map(Arithmetic, ABC):
         hdu: str | int | None = None,
         hdu_bands: str | None = None,
         map_type: str = "auto",
-        format: str = "gadf",
+        format: str | None = None,
         checksum: bool = False,
     ) -> "Map":
         """Read a map from a FITS file.
@@ -134,10 +144,8 @@ class Map(Arithmetic, ABC):
         ----------
         filename : path
             File; environment variables and ``~`` are expanded.
-        hdu, hdu_bands, format
+        hdu, hdu_bands, map_type, format
             As for `Map.from_hdulist`.
-        map_type : {"auto", "wcs", "region"}
-            Kind of geometry; "auto" goes by what is in the file.
         checksum : bool
             Whether to verify the checksums in the file.
 

@@ -234,9 +234,14 @@ class MapAxes(Sequence):
 
     @property
     def iter_with_reshape(self) -> Iterator[tuple[tuple[int, ...], MapAxis]]:
-        """Pairs of the shape with which the values of an axis broadcast against the data array, and the axis."""
+        """Pairs of the shape with which the values of an axis broadcast against the data, and the axis.
+
+        With spatial axes the data have the last axis first; without (tables of responses) the first one.
+        """
         for position, axis in enumerate(self._axes):
-            yield self._column(axis.center, position).shape, axis
+            shape = [1] * len(self._axes)
+            shape[position] = -1
+            yield (*shape[::-1], *(1,) * self._n_spatial_axes) if self._n_spatial_axes else tuple(shape), axis
 
     def to_table(self, format: str = "gadf") -> Table:
         """Return a table of all combinations of bins, the first axis varying fastest.

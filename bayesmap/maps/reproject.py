@@ -1,4 +1,4 @@
-"""Move the values of a map to other pixels and axes: resampling, reprojection, adding, dot products, random positions."""
+"""Move the values of a map to other pixels and axes: resample, reproject, add, dot products, random positions."""
 
 from typing import Any
 
