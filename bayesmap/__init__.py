@@ -8,6 +8,8 @@ subpackage is loaded when it is first used, so that ``import bayesmap`` costs no
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bayesmap._cache import use_writable_cache
+
 if TYPE_CHECKING:
     from bayesmap.datasets import (
         Datasets,
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from bayesmap.inference import convergence_report, find_mode, posterior_npred, sample, to_pymc
     from bayesmap.maps import Map, MapAxis, WcsGeom
     from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
+
+use_writable_cache()
 
 __version__ = "0.1.0"
 

@@ -10,11 +10,13 @@ import pytest
 import bayesmap
 
 PACKAGE = Path(bayesmap.__file__).parent
-BASE = {"units", "errors", "_util", "_numba"}
+BASE = {"units", "errors", "_files", "_util", "_numba"}
 #: what each part may import, besides itself; parts of one row do not see each other unless stated
 ALLOWED = {
     "units": set(),
     "errors": set(),
+    "_cache": set(),
+    "_files": set(),
     "_util": set(),
     "_numba": set(),
     "stats": BASE,

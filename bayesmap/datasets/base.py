@@ -260,7 +260,7 @@ class Datasets(Inferable, DatasetsOperations, MutableSequence):
         filename_models: Any = None,
         lazy: bool = True,
         cache: bool = True,
-        checksum: bool = False,
+        checksum: bool = True,
     ) -> Self:
         """Read the datasets that a YAML file lists, and their models.
 
@@ -275,12 +275,13 @@ class Datasets(Inferable, DatasetsOperations, MutableSequence):
         cache : bool
             Whether maps loaded lazily are kept.
         checksum : bool
-            Whether to verify the checksum of the list.
+            Whether to verify the checksums of the list and, in it, of the data files, as far as it has them.
 
         Raises
         ------
         bayesmap.errors.FormatError
-            If the file is no list of datasets, or names unknown types, a name twice or missing files.
+            If the file is no list of datasets, or names unknown types, a name twice, missing files or files that are
+            not those that were written with it.
         bayesmap.errors.ModelFileError
             If the file of models is wrong.
         """
@@ -316,7 +317,7 @@ class Datasets(Inferable, DatasetsOperations, MutableSequence):
         Raises
         ------
         OSError
-            If a file exists and ``overwrite`` is False; nothing is written then.
+            If a file exists and ``overwrite`` is False, or cannot be written; what was there before is left as it was.
         """
         write_datasets(self, filename, filename_models=filename_models, overwrite=overwrite, checksum=checksum)
 

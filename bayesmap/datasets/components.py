@@ -1,13 +1,21 @@
 """The descriptor behind ``dataset.counts`` and its siblings."""
 
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Component", "is_lazy"]
+__all__ = ["Component", "is_lazy", "renew_locations"]
 
 
 def is_lazy(value: object) -> bool:
     """Whether a value stands for something still on disk (it has a ``load`` method)."""
     return callable(getattr(value, "load", None))
+
+
+def renew_locations(dataset: Any, path: Path) -> None:
+    """Let what is lazy, or can be put back to disk, stay valid after the dataset was written to its own file."""
+    for location in (*dataset.__dict__.values(), *dataset.__dict__.get("_locations", {}).values()):
+        if is_lazy(location) and getattr(location, "path", None) == path:
+            location.renew()
 
 
 class Component:

@@ -5,10 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from bayesmap._util import make_name
+from bayesmap._util import make_name, make_path
 from bayesmap.datasets import create
 from bayesmap.datasets.base import Dataset
-from bayesmap.datasets.components import Component
+from bayesmap.datasets.components import Component, renew_locations
 from bayesmap.datasets.metadata import MapDatasetMetaData, meta_from_file, meta_to_file
 from bayesmap.datasets.operations import DatasetOperations
 from bayesmap.datasets.roles import BACKGROUND, COUNTS, EDISP, EXPOSURE, MASK, PSF, RecoRole
@@ -333,9 +333,10 @@ class MapDatasetBase(DatasetOperations, Dataset):
         Raises
         ------
         OSError
-            If the file exists and ``overwrite`` is False.
+            If the file exists and ``overwrite`` is False, or cannot be written; nothing is left then.
         """
         write_components(self._parts(), filename, overwrite=overwrite, checksum=checksum)
+        renew_locations(self, make_path(filename))
 
 
 def _any_energy(mask: Map | None) -> Map | None:

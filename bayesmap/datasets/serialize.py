@@ -7,12 +7,13 @@ https://docs.gammapy.org/2.1/user-guide/datasets/index.html
 
 import hashlib
 import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bayesmap._files import checksum_of, write_set, write_text
 from bayesmap._util import make_path
+from bayesmap.datasets.components import renew_locations
 from bayesmap.datasets.registry import DATASET_REGISTRY
 from bayesmap.errors import FormatError
 from bayesmap.modeling import Models
@@ -25,7 +26,7 @@ __all__ = ["default_filename", "read_datasets", "write_datasets"]
 #: keys of the file and of each dataset in it
 TOP_KEYS = ("datasets", "metadata", "checksum")
 KEYS = ("name", "type", "filename")
-CHECKSUM = "checksum:"
+CHECKSUM = "checksum"
 
 
 def default_filename(name: str, prefix: str = "") -> str:
@@ -37,7 +38,7 @@ def default_filename(name: str, prefix: str = "") -> str:
 
 
 def read_datasets(
-    filename: str | os.PathLike, lazy: bool = True, cache: bool = True, checksum: bool = False
+    filename: str | os.PathLike, lazy: bool = True, cache: bool = True, checksum: bool = True
 ) -> list[Any]:
     """Read the datasets that a YAML file lists.
 
@@ -49,7 +50,8 @@ def read_datasets(
     lazy, cache : bool
         As for `MapDataset.read`.
     checksum : bool
-        Whether to verify the checksum of the YAML file, if it has one.
+        Whether to verify the checksums of the YAML file and, in it, of the data files, as far as they are there. So
+        a file of another set, or of an older state of this one, is noticed.
 
     Returns
     -------
@@ -61,8 +63,8 @@ def read_datasets(
     FileNotFoundError
         If there is no such YAML file.
     FormatError
-        If it is no list of datasets, a type is unknown, a name occurs twice, or a data file is missing; the message
-        gives file, line and place in the file.
+        If it is no list of datasets, a type is unknown, a name occurs twice, a data file is missing, or a checksum is
+        wrong; the message gives file, line and place in the file.
     """
     path = make_path(filename)
     try:
@@ -72,20 +74,20 @@ def read_datasets(
     source = YamlSource(text, str(path), FormatError)
     top = Node(source.load(), source).mapping()
     top.check_keys(TOP_KEYS)
-    if checksum and "checksum" in top.data:
-        _verify(text, top.key("checksum"))
+    if checksum and CHECKSUM in top.data:
+        _verify(text, top.key(CHECKSUM))
     entries: list[dict[str, Any]] = []
     for node in top.key("datasets").items():
-        entry = _entry(node, path.parent)
+        entry = _entry(node, path.parent, checksum)
         if any(entry["name"] == other["name"] for other in entries):
             raise node.key("name").error(f"there is already a dataset {entry['name']!r}; names are unique")
         entries.append(entry)
     return [entry.pop("class").from_dict(entry, lazy=lazy, cache=cache) for entry in entries]
 
 
-def _entry(node: Node, folder: Path) -> dict[str, Any]:
+def _entry(node: Node, folder: Path, checksum: bool) -> dict[str, Any]:
     """Checked entry with the class and an existing path."""
-    node.mapping().check_keys(KEYS)
+    node.mapping().check_keys((*KEYS, CHECKSUM))
     name, kind, filename = (node.key(key).text() for key in KEYS)
     for key in KEYS:
         if not node.data[key]:
@@ -97,6 +99,13 @@ def _entry(node: Node, folder: Path) -> dict[str, Any]:
         raise node.key("filename").error(
             f"the data file {filename!r} of dataset {name!r} is neither in {folder} nor at that path"
         )
+    if checksum and CHECKSUM in node.data:
+        stored, present = str(node.data[CHECKSUM]), checksum_of(found)
+        if stored != present:
+            raise node.key(CHECKSUM).error(
+                f"{found} has the checksum {present}, not {stored}: it is not the file that was written with this "
+                "list; write the datasets again, or use checksum=False if the file was replaced on purpose"
+            )
     return {"name": name, "type": kind, "filename": found, "class": cls}
 
 
@@ -129,8 +138,14 @@ def write_datasets(
     ------
     FileExistsError
         If one of the files exists and ``overwrite`` is False; nothing is written then.
+    OSError
+        If a file cannot be written; what was there before is left as it was.
     ValueError
         If two datasets would get the same data file.
+
+    Notes
+    -----
+    See `bayesmap._files.write_set`: a process that is killed leaves a list that leads to a complete set, old or new.
     """
     path = make_path(filename)
     entries = [dataset.to_dict() for dataset in datasets]
@@ -144,21 +159,27 @@ def write_datasets(
     existing = [str(target) for target in targets if target.exists()]
     if existing and not overwrite:
         raise FileExistsError(f"{', '.join(existing)} exists; use overwrite=True to replace")
-    for dataset, file in zip(datasets, files, strict=True):
-        dataset.write(file, overwrite=overwrite, checksum=checksum)
+    companions: dict[Path, Callable[[Path], None]] = {}
     if filename_models is not None:
-        models = datasets.models  # type: ignore[attr-defined]
-        Models([] if models is None else models).write(filename_models, overwrite=overwrite)
-    text = dump({"datasets": entries, "metadata": {"creator": "bayesmap"}})
-    _write_text(f"{text}{CHECKSUM} {_digest(text)}\n" if checksum else text, path)
+        models = Models([] if (given := datasets.models) is None else given)  # type: ignore[attr-defined]
+        companions[make_path(filename_models)] = models.write
+
+    def write_list(part: Path, places: Mapping[Path, Path]) -> None:
+        present = [
+            entry | {"filename": places[file].name, CHECKSUM: checksum_of(places[file])}
+            for entry, file in zip(entries, files, strict=True)
+        ]
+        text = dump({"datasets": present, "metadata": {"creator": "bayesmap"}})
+        write_text(f"{text}{CHECKSUM}: {_digest(text)}\n" if checksum else text, part)
+
+    parts = {file: _writer(dataset, checksum) for dataset, file in zip(datasets, files, strict=True)}
+    write_set(parts, path, write_list, companions)
+    for dataset, file in zip(datasets, files, strict=True):
+        renew_locations(dataset, file)
 
 
-def _write_text(text: str, path: Path) -> None:
-    """Write a text file completely or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        part = Path(folder) / path.name
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+def _writer(dataset: Any, checksum: bool) -> Callable[[Path], None]:
+    return lambda part: dataset.write(part, checksum=checksum)
 
 
 def _digest(text: str) -> str:
@@ -167,6 +188,8 @@ def _digest(text: str) -> str:
 
 
 def _verify(text: str, stored: Node) -> None:
-    body = text[: text.index(f"\n{CHECKSUM}") + 1]
+    body = text[: text.index(f"\n{CHECKSUM}:") + 1]
     if _digest(body) != str(stored.data):
-        raise stored.error(f"the text has {_digest(body)}, stored is {stored.data}: the file was changed")
+        raise stored.error(
+            f"the text has {_digest(body)}, stored is {stored.data}: the file was changed; checksum=False reads it"
+        )

@@ -6,7 +6,6 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_points/in
 """
 
 import os
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
+from bayesmap._files import whole
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
 from bayesmap.irf import GTI
@@ -141,7 +141,5 @@ def write_flux_table(
         return
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; use overwrite=True to replace it")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        part = os.path.join(folder, path.name)
+    with whole(path) as part:
         table.write(part, format="ascii.ecsv")
-        os.replace(part, path)

@@ -16,10 +16,19 @@ import astropy.units as u
 import numpy as np
 from astropy.io import fits
 
+from bayesmap._files import checksum_of
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
 from bayesmap.io.checks import check_values
-from bayesmap.io.ogip_tables import Spectrum, column_unit, energy_edges, read_ebounds, read_matrix, read_spectrum
+from bayesmap.io.ogip_tables import (
+    CHECKSUMS,
+    Spectrum,
+    column_unit,
+    energy_edges,
+    read_ebounds,
+    read_matrix,
+    read_spectrum,
+)
 from bayesmap.irf import GTI, EDispKernel, EDispKernelMap
 from bayesmap.maps import Map, MapAxis, RegionGeom
 from bayesmap.maps.files import named_errors, open_fits
@@ -75,8 +84,8 @@ def read_ogip(filename: str | os.PathLike, checksum: bool = False) -> dict[str, 
     FileNotFoundError
         If there is no such PHA file.
     FormatError
-        If a companion is missing, a file is damaged, a column or unit is missing or wrong, channels do not correspond,
-        or values are impossible; the message names file and HDU.
+        If a companion is missing or was written with another PHA file, a file is damaged, a column or unit is missing
+        or wrong, channels do not correspond, or values are impossible; the message names file and HDU.
 
     Notes
     -----
@@ -138,15 +147,21 @@ def _companion(header: fits.Header, key: str, path: Path) -> Path | None:
     name = str(header.get(key, "")).strip()
     if name.lower() in ("", "none"):
         return None
-    beside, elsewhere = path.parent / name, make_path(name)
-    if beside.is_file():
-        return beside
-    if elsewhere.is_file():
-        return elsewhere
-    raise FormatError(
-        f"{path}: HDU 'SPECTRUM': {key} names the {COMPANIONS[key]} file {name!r}, which is neither in {path.parent} "
-        "nor at that path"
-    )
+    found = next((file for file in (path.parent / name, make_path(name)) if file.is_file()), None)
+    if found is None:
+        raise FormatError(
+            f"{path}: HDU 'SPECTRUM': {key} names the {COMPANIONS[key]} file {name!r}, which is neither in "
+            f"{path.parent} nor at that path"
+        )
+    keyword = CHECKSUMS[COMPANIONS[key].lower()]
+    stored = header.get(keyword)
+    if stored is not None and str(stored) != (present := checksum_of(found)):
+        raise FormatError(
+            f"{path}: HDU 'SPECTRUM': {found.name} has the checksum {present}, not {stored} ({keyword}): it is "
+            f"not the {COMPANIONS[key]} file that was written with this one; write the set again, or delete the "
+            "keyword if the file was replaced on purpose"
+        )
+    return found
 
 
 def _name(header: fits.Header, path: Path) -> str:

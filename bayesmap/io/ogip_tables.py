@@ -15,7 +15,19 @@ from astropy.io import fits
 
 from bayesmap.errors import FormatError
 
-__all__ = ["Matrix", "Spectrum", "column_unit", "energy_edges", "read_ebounds", "read_matrix", "read_spectrum"]
+__all__ = [
+    "CHECKSUMS",
+    "Matrix",
+    "Spectrum",
+    "column_unit",
+    "energy_edges",
+    "read_ebounds",
+    "read_matrix",
+    "read_spectrum",
+]
+
+#: keywords, of our own, of a PHA file: checksums of the files that it names, so that mixed sets are noticed
+CHECKSUMS = {"arf": "BMARFCRC", "rmf": "BMRMFCRC", "bkg": "BMBKGCRC"}
 
 #: relative agreement of neighbouring bin edges; many files store them in single precision
 EDGE_TOLERANCE = 1e-5

@@ -8,6 +8,7 @@ See `bayesmap.io.ogip`.
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import astropy.units as u
 import numpy as np
 from astropy.io import fits
 
+from bayesmap._files import checksum_of, write_set
 from bayesmap._util import check_option, make_path
+from bayesmap.io.ogip_tables import CHECKSUMS
 from bayesmap.irf import EDispKernel
 from bayesmap.maps import Map, MapAxis
 from bayesmap.maps.fits import write_hdulist
@@ -62,6 +65,8 @@ def write_ogip(
     ------
     FileExistsError
         If one of the files exists and ``overwrite`` is False; nothing is written then.
+    OSError
+        If a file cannot be written; what was there before is left as it was.
     ValueError
         If counts, acceptance, exposure or live time are missing.
 
@@ -69,6 +74,11 @@ def write_ogip(
     -----
     UserWarning
         If there is a PSF or a ``mask_fit``: the format has no place for them.
+
+    Notes
+    -----
+    At any moment the PHA file names a complete set, old or new (see `bayesmap._files.write_set`). It holds checksums of
+    the others in keywords of our own, so that files of different sets are noticed when they are read.
     """
     check_option("format", format, ("ogip", "ogip-sherpa"))
     name = components.get("name")
@@ -83,8 +93,7 @@ def write_ogip(
     if components.get("edisp") is not None:
         energy_axis = components["counts"].geom.axes["energy"]
         hdulists["rmf"] = rmf_hdulist(components["edisp"].get_edisp_kernel(energy_axis=energy_axis), units)
-    hdulists["pha"] = _spectrum(components, "on", files, units)  # last: it appears when all that it names is there
-    existing = [str(files[key]) for key in hdulists if files[key].exists()]
+    existing = [str(files[key]) for key in ("pha", *hdulists) if files[key].exists()]
     if existing and not overwrite:
         raise FileExistsError(f"{', '.join(existing)} exists; use overwrite=True to replace it")
     lost = [key for key in MISSED if components.get(key) is not None]
@@ -94,8 +103,16 @@ def write_ogip(
             UserWarning,
             stacklevel=3,
         )
-    for key, hdulist in hdulists.items():
-        write_hdulist(hdulist, files[key], overwrite=overwrite, checksum=checksum)
+
+    def write_pha(part: Path, places: Mapping[Path, Path]) -> None:
+        present = {key: places[files[key]] for key in hdulists}
+        hdulist = _spectrum(components, "on", files | present, units)
+        for key, place in present.items():
+            hdulist["SPECTRUM"].header[CHECKSUMS[key]] = (checksum_of(place), f"CRC-32 of the {key.upper()} file")
+        write_hdulist(hdulist, part, checksum=checksum)
+
+    parts = {files[key]: partial(write_hdulist, hdulist, checksum=checksum) for key, hdulist in hdulists.items()}
+    write_set(parts, files["pha"], write_pha)
 
 
 def livetime_of(components: Mapping[str, Any]) -> u.Quantity:

@@ -6,9 +6,9 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/skymaps/wcs/index.html
 https://fermi.gsfc.nasa.gov/ssc/data/analysis/scitools/binned_likelihood_tutorial.html (cubes with EBOUNDS or ENERGIES)
 """
 
+import gzip
 import json
 import os
-import tempfile
 import warnings
 
 import astropy.units as u
@@ -17,6 +17,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 
+from bayesmap._files import whole
 from bayesmap._util import check_option, make_path, suggest
 from bayesmap.errors import FormatError
 from bayesmap.maps.axes import MapAxis
@@ -223,8 +224,7 @@ def write_hdulist(
 ) -> None:
     """Write a FITS file completely or not at all.
 
-    The file is written beside its place under another name and moved there when it is complete, so that an interrupted
-    write leaves an old file intact.
+    An interrupted or failed write leaves an old file intact.
 
     Parameters
     ----------
@@ -241,11 +241,15 @@ def write_hdulist(
     ------
     FileExistsError
         If the file exists and ``overwrite`` is False.
+    OSError
+        If it cannot be written, for instance on a full disk; nothing is left then.
     """
     path = make_path(filename)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; use overwrite=True to replace it")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        part = os.path.join(folder, path.name)
-        hdulist.writeto(part, checksum=checksum)
-        os.replace(part, path)
+    with whole(path) as part:
+        if path.suffix != ".gz":
+            hdulist.writeto(part, checksum=checksum)
+            return
+        with gzip.open(part, "wb") as stream:  # astropy would pass over a disk that is full
+            hdulist.writeto(stream, checksum=checksum)

@@ -31,13 +31,13 @@ class FoVBackgroundModel(Component):
 
     Parameters
     ----------
+    dataset_name : str or None
+        The dataset.
     spectral_model : SpectralModel or None
         Dimensionless spectrum that multiplies the background, at the centres of the reconstructed energy bins. By
         default a power law with free norm and frozen tilt.
     spatial_model : SpatialModel or None
         Shape that multiplies the background too.
-    dataset_name : str or None
-        The dataset.
     name : str or None
         Name; by default ``"<dataset_name>-bkg"``.
     datasets_names : list of str or None
@@ -54,9 +54,9 @@ class FoVBackgroundModel(Component):
 
     def __init__(
         self,
+        dataset_name: str | None = None,
         spectral_model: SpectralModel | None = None,
         spatial_model: SpatialModel | None = None,
-        dataset_name: str | None = None,
         name: str | None = None,
         datasets_names: str | Iterable[str] | None = None,
     ) -> None:
@@ -173,4 +173,4 @@ class BackgroundModel(TemplateNPredModel):
         dataset_name : str
             Name of the dataset.
         """
-        return FoVBackgroundModel(self.spectral_model, dataset_name=dataset_name, name=self.name)
+        return FoVBackgroundModel(spectral_model=self.spectral_model, dataset_name=dataset_name, name=self.name)

@@ -332,14 +332,14 @@ class Models(PriorsOfModels, MutableSequence[Component]):
         Raises
         ------
         OSError
-            If the file exists and ``overwrite`` is False.
+            If a file exists and ``overwrite`` is False, or cannot be written; what was there is left as it was.
+        ValueError
+            If two templates with different maps have the same file.
         """
         from bayesmap.modeling.yaml import write
 
-        write(self, make_path(path), overwrite=overwrite, full_output=full_output, gammapy=gammapy)
-        if write_templates:
-            for template in _templates(self):
-                template.write(overwrite=overwrite)
+        templates = _templates(self) if write_templates else []
+        write(self, make_path(path), overwrite, full_output, gammapy, templates)
 
     def __repr__(self) -> str:
         return f"Models({self.names})"

@@ -6,12 +6,14 @@ prior of ours (``prior: {dist: LogNormal, mu: ..., sigma: ...}``) is accepted at
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
 
+from bayesmap._files import write_set, write_text
 from bayesmap._util import check_option, make_path
 from bayesmap.errors import ModelFileError
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
@@ -104,18 +106,41 @@ def dump(data: Mapping[str, Any]) -> str:
 
 
 def write(
-    models: "Models", path: Path, overwrite: bool = False, full_output: bool = False, gammapy: str = "2.1"
+    models: "Models",
+    path: Path,
+    overwrite: bool = False,
+    full_output: bool = False,
+    gammapy: str = "2.1",
+    templates: Sequence[Any] = (),
 ) -> None:
-    """Write a model file; an interrupted write leaves an old file as it was."""
-    if path.exists() and not overwrite:
-        raise OSError(f"{path} exists; pass overwrite=True to replace it")
-    text = dump(models_to_dict(models, full_output, gammapy))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a model file, and before it the maps of templates; at any moment it names maps that belong to it."""
+    data = models_to_dict(models, full_output, gammapy)
+    files = {make_path(template.filename): template for template in templates}
+    for template in templates:
+        one, other = template.map, files[make_path(template.filename)].map
+        if one is not other and not (one.geom == other.geom and np.array_equal(one.data, other.data)):
+            raise ValueError(
+                f"two templates with different maps would share the file {template.filename!r}; rename one"
+            )
+    existing = [str(target) for target in (*files, path) if target.exists()]
+    if existing and not overwrite:
+        raise FileExistsError(f"{', '.join(existing)} exists; pass overwrite=True to replace it")
+
+    def write_models(part: Path, places: Mapping[Path, Path]) -> None:
+        moved = {files[target].filename: str(place) for target, place in places.items() if place != target}
+        write_text(dump(_renamed(data, moved)), part)
+
+    write_set({target: template.map.write for target, template in files.items()}, path, write_models)
+
+
+def _renamed(data: Any, moved: Mapping[str, str]) -> Any:
+    """The data with other names of files."""
+    if isinstance(data, list):
+        return [_renamed(item, moved) for item in data]
+    if not isinstance(data, dict):
+        return data
+    data = {key: _renamed(value, moved) for key, value in data.items()}
+    return data | {"filename": moved[data["filename"]]} if data.get("filename") in moved else data
 
 
 # -- reading --------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._files import write_text
 from bayesmap.datasets import Datasets
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference import convergence_report
@@ -58,7 +59,7 @@ def write_report(
     sections = _sections(tree, listed, figures, truth, description)
     page = render_page(title, sections, _subtitle(tree, listed), _footer(tree))
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    write_text(page, path)
     return path
 
 

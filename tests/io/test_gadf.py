@@ -73,12 +73,12 @@ def test_lazy_reading_touches_only_what_is_needed(components, tmp_path):
     """Overwriting the pixels of another HDU with rubbish goes unnoticed; those of the needed one do not."""
     path = tmp_path / "tiny.fits"
     write_components(components, path, checksum=True)
-    lazy = read_components(path, lazy=True)
     with fits.open(path) as hdulist:
         start = hdulist["BACKGROUND"].fileinfo()["datLoc"]
     with path.open("r+b") as file:
         file.seek(start + 8)
         file.write(b"\xff" * 8)
+    lazy = read_components(path, lazy=True)
     np.testing.assert_array_equal(lazy["counts"].load().data, components["counts"].data)
     assert np.isnan(lazy["background"].load().data.ravel()[1])
     with pytest.raises(FormatError, match=r"(?i)checksum|datasum"):
