@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 
 import astropy.units as u
 
-from bayesmap._util import check_option, suggest
+from bayesmap._util import Absent, check_option, suggest
+from bayesmap.modeling.model_tools import CovarianceTools
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.prior import Prior
 
@@ -57,7 +58,7 @@ def model_classes(kind: str) -> list[type["ModelBase"]]:
     return sorted(set(_REGISTRY[kind].values()), key=lambda cls: cls.__name__)
 
 
-class ModelBase:
+class ModelBase(CovarianceTools):
     """Parameters and a formula.
 
     A subclass declares its parameters as class attributes, in the order in which the static method ``evaluate`` takes
@@ -166,6 +167,13 @@ class ModelBase:
     @property
     def _numbers(self) -> tuple[float, ...]:
         return tuple(p.internal for p in self.parameters)
+
+    @property
+    def type(self) -> str | None:
+        """Kind of the model: "spectral", "spatial" or "temporal"."""
+        return self.kind or None
+
+    reassign = Absent("needs names of datasets, which a sky model has: use reassign of the sky model or of Models")
 
     @property
     def frozen(self) -> bool:
