@@ -68,6 +68,11 @@ class FluxPointsDataset(Dataset):
         super().__init__(name)
         if not isinstance(data, FluxPoints):
             raise TypeError(f"dataset {self.name!r}: data must be FluxPoints, got {type(data).__name__}")
+        if data.geom.axes.names != ["energy"]:
+            raise ValueError(
+                f"dataset {self.name!r}: flux points must have the axis 'energy' alone, got {data.geom.axes.names}; "
+                "take one interval of a light curve, for example data.slice_by_idx({'time': 0})"
+            )
         self.data = data
         self.meta_table = meta_table
         self.stat_kwargs = dict(stat_kwargs or {})

@@ -10,6 +10,7 @@ from bayesmap.maps.map import Map
 from bayesmap.maps.map_axes import MapAxes
 from bayesmap.maps.region import RegionGeom
 from bayesmap.maps.region_map import RegionNDMap
+from bayesmap.maps.time_axis import TimeMapAxis
 from bayesmap.maps.wcs import WcsGeom
 from bayesmap.maps.wcs_map import WcsNDMap
 
@@ -22,6 +23,7 @@ __all__ = [
     "MapCoord",
     "RegionGeom",
     "RegionNDMap",
+    "TimeMapAxis",
     "WcsGeom",
     "WcsNDMap",
     "containment_radius",

@@ -13,7 +13,6 @@ __getattr__ = absent_names(
         "HpxMap": _HEALPIX,
         "HpxNDMap": _HEALPIX,
         "Maps": "is a dictionary of maps on one geometry: use a dict",
-        "TimeMapAxis": "stays out: FluxPoints keeps the intervals of a light curve as time_min and time_max",
         "WcsMap": "is an abstract class: use WcsNDMap or Map",
     },
 )

@@ -213,7 +213,7 @@ def test_slices():
     assert part.slice_by_idx({"energy": slice(1, 2)}).dnde.data.shape == (1, 1, 1)
     with pytest.raises(ValueError, match="no flux point between"):
         points.slice_by_energy("100 TeV", "200 TeV")
-    with pytest.raises(ValueError, match="one axis"):
+    with pytest.raises(ValueError, match="have the axes"):
         points.slice_by_idx({"time": slice(1)})
 
 
