@@ -1,7 +1,7 @@
 """What Gammapy's public classes have and ours of the same name lack, by introspection.
 
-``tests/reference/gammapy-2.1-api.json`` says what Gammapy has (written by the script beside it, in an environment that has
-Gammapy). ``python -m tests.gammapy_gap`` prints the gap.
+``tests/reference/gammapy-2.1-api.json`` says what Gammapy has (written by the script beside it, in an environment that
+has Gammapy). ``python -m tests.gammapy_gap --write`` writes the gap to the documentation.
 """
 
 import importlib

@@ -362,7 +362,9 @@ class FluxPointsDataset(Dataset):
         rows = ["".join(f"  {label:<32}: {value}\n" for label, value in block) + "\n" for block in blocks]
         return f"{title}\n{'-' * len(title)}\n\n" + "".join(rows) + models_text(self)
 
-    def plot_spectrum(self, ax: Any = None, kwargs_fp: Any = None, kwargs_model: Any = None) -> Any:
+    def plot_spectrum(
+        self, ax: Any = None, kwargs_fp: Any = None, kwargs_model: Any = None, axis_name: str = "energy"
+    ) -> Any:
         """Plot flux points and models.
 
         Parameters
@@ -371,7 +373,10 @@ class FluxPointsDataset(Dataset):
             Where to plot.
         kwargs_fp, kwargs_model : dict, optional
             For `FluxPoints.plot` and for the curves of the models.
+        axis_name : {"energy"}
+            Axis along x.
         """
+        check_option("axis_name", axis_name, ("energy",))
         from bayesmap.plot.flux_points import plot_spectrum_points
 
         return plot_spectrum_points(self, ax, kwargs_fp, kwargs_model)

@@ -109,7 +109,10 @@ def test_edisp_kernel(case):
         axes = [parts["counts"].geom.axes["energy"], MapAxis.from_energy_bounds("1 TeV", "30 TeV", nbin=5)]
     for i, stored in enumerate(want["positions"]):
         for j, axis in enumerate(axes):
-            kernel, value = edisp.get_edisp_kernel(position=position_of(stored), energy_axis=axis), want[f"kernel_pos{i}_axis{j}"]
+            kernel, value = (
+                edisp.get_edisp_kernel(position=position_of(stored), energy_axis=axis),
+                want[f"kernel_pos{i}_axis{j}"],
+            )
             np.testing.assert_allclose(kernel.pdf_matrix, value["pdf_matrix"].data, atol=1e-6)
             np.testing.assert_allclose(kernel.pdf_matrix.sum(axis=1), value["row_sum"].data, atol=1e-6)
             np.testing.assert_allclose(kernel.axes["energy"].edges.value, value["energy"]["edges"], rtol=1e-10)

@@ -1,7 +1,7 @@
 """Write the names, members and arguments of Gammapy's public classes to ``gammapy-2.1-api.json``.
 
-Run in an environment that has Gammapy (not bayesmap): ``python tests/reference/gammapy_api.py``. `tests/test_gammapy_api.py`
-compares the classes of bayesmap with it, and with the list of what stays out in ``docs/user-guide/gammapy-gap.md``.
+Run in an environment that has Gammapy (not bayesmap): ``python tests/reference/gammapy_api.py``.
+`tests/test_gammapy_api.py` compares the classes of bayesmap with it, and with ``docs/user-guide/gammapy-gap.md``.
 """
 
 import importlib
@@ -88,7 +88,7 @@ def main():
     }
     target = Path(__file__).with_name("gammapy-2.1-api.json")
     target.write_text(json.dumps({"gammapy": gammapy.__version__, "modules": api}, indent=0) + "\n")
-    print(target, len(api), file=sys.stderr)
+    sys.stderr.write(f"{target}: {len(api)} modules\n")
 
 
 if __name__ == "__main__":
