@@ -186,8 +186,8 @@ def _check(counts: Map, exposure: Map, psf: PSFMap, energy: MapAxis, energy_true
     empty = np.count_nonzero(np.isclose(radius.value, 0))
     if empty:
         raise FormatError(
-            f"the PSF is empty at {empty} of {energy_true.nbin} true energies of {edisp_file}: they must be made with one "
-            "configuration"
+            f"the PSF is empty at {empty} of {energy_true.nbin} true energies of {edisp_file}: they must be made with "
+            "one configuration"
         )
 
 

@@ -132,7 +132,7 @@ class NDMap(Map):
         ----------
         geom : Geom
             Geometry with the same axes by name; what lies outside is left out.
-        weights : Map, optional
+        weights : Map or array_like, optional
             Factors of the values.
         preserve_counts : bool
             Whether values in one pixel are summed; otherwise averaged.

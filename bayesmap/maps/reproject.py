@@ -13,14 +13,21 @@ from bayesmap.maps.map import Map
 __all__ = ["coadd", "dot", "reproject_by_image", "reproject_to_geom", "resample", "sample_coord"]
 
 
+def _factors(m: Map, weights: Map | np.ndarray) -> np.ndarray:
+    """Weights as an array that broadcasts against the data."""
+    if isinstance(weights, Map):
+        m.check_geom(weights, "weighting")
+        return weights.data
+    return np.asarray(weights)
+
+
 def coadd(m: Map, map_in: Map, weights: Map | None = None) -> None:
     """Add another map in place; see `Map.coadd`."""
     if not m.unit.is_equivalent(map_in.unit):
         raise u.UnitConversionError(f"a map in '{map_in.unit}' cannot be added to one in '{m.unit}'")
     values = map_in.quantity.to_value(m.unit)
     if weights is not None:
-        map_in.check_geom(weights, "weighting")
-        values = values * weights.data
+        values = values * _factors(map_in, weights)
     m.fill_by_coord(map_in.geom.get_coord(), values)
 
 
@@ -28,8 +35,7 @@ def resample(m: Map, geom: Geom, weights: Map | None = None, preserve_counts: bo
     """Return the map of `Map.resample`."""
     values = m.data
     if weights is not None:
-        m.check_geom(weights, "weighting")
-        values = values * weights.data
+        values = values * _factors(m, weights)
     idx = np.broadcast_arrays(*geom.coord_to_idx(m.geom.get_coord()))
     inside = np.all([i >= 0 for i in idx], axis=0)
     flat = np.ravel_multi_index(tuple(i[inside] for i in idx[::-1]), geom.data_shape)

@@ -91,6 +91,14 @@ class TimeMapAxis(MapAxis):
         return self.time_max - self.time_min
 
     @property
+    def time_edges(self) -> Time:
+        """Starts of the intervals and the last stop; they are the edges of intervals without gaps."""
+        return self.reference_time + u.Quantity([*self._start, self._stop[-1]])
+
+    #: how times are written
+    time_format = "iso"
+
+    @property
     def time_bounds(self) -> tuple[Time, Time]:
         """First start and last stop."""
         return self.time_min[0], self.time_max[-1]
@@ -158,6 +166,10 @@ class TimeMapAxis(MapAxis):
     __eq__ = MapAxis.__eq__
     __hash__ = MapAxis.__hash__
 
+    from_gti_bounds = Absent("makes contiguous bins between intervals: use from_time_edges")
+    from_time_bounds = Absent("makes contiguous bins of one length: use from_time_edges")
+    to_contiguous = Absent("fills the gaps between intervals with bins, for which there are no data")
+    to_gti = Absent("makes good time intervals: use GTI.from_time_intervals(list(axis.iter_by_time_edges))")
     upsample = Absent(_NUMBERED)
     downsample = Absent(_NUMBERED)
     pad = Absent(_NUMBERED)
