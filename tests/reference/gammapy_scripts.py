@@ -54,7 +54,8 @@ def maps(package):
     out["create mask"] = geom.create_mask("energy", 0.4 * u.TeV).data.astype(int)[:, 0, 0]
     out["idx"] = [i.ravel()[:5] for i in geom.get_idx(idx=(1,))]
     out["coord"] = geom.get_coord(idx=(1,))["energy"].value.ravel()[:3]
-    out["even"] = [int(np.squeeze(n)) for n in geom.to_even_npix().npix]
+    odd = m.WcsGeom.create(npix=(13, 10), binsz=0.2)
+    out["even"] = [int(np.squeeze(n)) for n in odd.to_even_npix().npix]
     out["scales"] = m.Map.create(npix=10).geom.pixel_scales.deg
     image = cube.sum_over_axes(keepdims=False)
     image.data = np.exp(-0.5 * ((np.arange(12) - 5.2) ** 2 + (np.arange(10)[:, None] - 4.3) ** 2) / 3)
@@ -165,7 +166,11 @@ def parameters(package):
     amplitude.autoscale()
     out["log"] = [amplitude.scale, amplitude.factor, amplitude.conf_min, amplitude.factor_max]
     out["bounds"], out["types"] = np.nan_to_num([both.min, both.max]), both.types
-    out["selected"] = [both.select(name="index").names, both.select(frozen=True).names, both.free_unique_parameters.names]
+    out["selected"] = [
+        both.select(name="index").names,
+        both.select(frozen=True).names,
+        both.free_unique_parameters.names,
+    ]
     with both.restore_status():
         both["index"].value, both["index"].frozen = 5, True
     out["restored"] = [both["index"].value, both["index"].frozen]
