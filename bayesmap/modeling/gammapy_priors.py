@@ -6,7 +6,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
-from bayesmap.modeling.node import Node
+from bayesmap._yaml.node import Node
 from bayesmap.modeling.prior import Prior
 
 __all__ = [
