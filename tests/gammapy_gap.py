@@ -252,8 +252,8 @@ def page():
         "# What Gammapy has and bayesmap has not",
         "",
         f"Names, members and arguments of public classes of Gammapy {version} that the class of the same name lacks",
-        "here, or has with another default or order, and why. `python -m tests.gammapy_gap --write` makes the page, and a",
-        "test keeps it true. Access to a name or member that stays out fails with the sentence that stands here.",
+        "here, or has with another default or order, and why. `python -m tests.gammapy_gap --write` makes the page.",
+        "Access to a name or member that stays out fails with the sentence that stands here.",
     ]
     for module, content in rows().items():
         if content:
