@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bayesmap._util import make_path
+from bayesmap._yaml.source import YamlSource
 from bayesmap.datasets.base import Datasets
 from bayesmap.datasets.map import MapDataset
 from bayesmap.errors import FormatError
@@ -21,7 +22,6 @@ from bayesmap.irf import GTI, EDispKernelMap, PSFMap
 from bayesmap.maps import Map, MapAxis, WcsGeom
 from bayesmap.modeling import Models
 from bayesmap.modeling.models import create_fermi_isotropic_diffuse_model
-from bayesmap.modeling.yaml_source import YamlSource
 
 __all__ = ["FermipyDatasetsReader"]
 
