@@ -6,13 +6,22 @@ import inspect
 import os
 import secrets
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["KnownAttributes", "check_option", "get_random_state", "make_name", "make_path", "suggest"]
+__all__ = [
+    "Absent",
+    "KnownAttributes",
+    "absent_names",
+    "check_option",
+    "get_random_state",
+    "make_name",
+    "make_path",
+    "suggest",
+]
 
 
 def make_name(name: str | None = None) -> str:
@@ -167,3 +176,41 @@ class KnownAttributes(metaclass=_Maker):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else "; attributes of your own need a leading underscore"
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}", name=name, obj=self)
+
+
+class Absent:
+    """A member that Gammapy's class of the same name has and ours has not: access says why, and what to use.
+
+    Parameters
+    ----------
+    reason : str
+        The rest of the sentence "<Class>.<member> of Gammapy ...".
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise AttributeError(f"{owner.__name__}.{self.name} of Gammapy {self.reason}")
+
+
+def absent_names(module: str, reasons: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module that says why names of Gammapy's module are not there.
+
+    Parameters
+    ----------
+    module : str
+        Name of our module.
+    reasons : Mapping of str to str
+        The rest of the sentence "<name> of Gammapy ..." for each name.
+    """
+
+    def getattribute(name: str) -> Any:
+        if name in reasons:
+            raise AttributeError(f"{name} of Gammapy {reasons[name]}; see the user guide, page 'Coming from Gammapy'")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return getattribute

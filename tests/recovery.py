@@ -268,7 +268,7 @@ def component(name: str) -> Any:
     if isinstance(model, COMPONENTS):
         return model
     if isinstance(model, m.SpectralModel) and model.is_norm_spectral_model:
-        return FoVBackgroundModel(model, dataset_name="d", name="model")
+        return FoVBackgroundModel(spectral_model=model, dataset_name="d", name="model")
     if isinstance(model, m.PiecewiseNormSpatialModel):
         background = FoVBackgroundModel(spatial_model=model, dataset_name="d", name="model")
         background.spectral_model.norm.frozen = True

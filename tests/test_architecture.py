@@ -39,7 +39,7 @@ ALLOWED["studies"] = {*ALLOWED["report"], "report"}
 ALLOWED["cli"] = {*ALLOWED["studies"], "studies"}
 ALLOWED["__main__"] = {"cli"}
 #: a method of a lower part may hand over to these in its last two lines
-FACADE_TARGETS = {"plot", "inference"}
+FACADE_TARGETS = {"plot", "inference", "io"}
 #: loaded only by what needs them
 HEAVY = ["matplotlib", "pymc", "nutpie", "numpyro", "jax", "dask", "regions", "arviz"]
 

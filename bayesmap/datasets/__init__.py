@@ -1,8 +1,10 @@
 """Datasets: counts, responses and models, and what they predict."""
 
+from bayesmap.datasets.absent import __getattr__  # noqa: F401
 from bayesmap.datasets.base import Dataset, Datasets
 from bayesmap.datasets.checks import check_for_inference
 from bayesmap.datasets.components import Component
+from bayesmap.datasets.fermipy import FermipyDatasetsReader
 from bayesmap.datasets.flux_points import FluxPointsDataset
 from bayesmap.datasets.from_gammapy import from_gammapy
 from bayesmap.datasets.map import MapDataset
@@ -20,6 +22,7 @@ __all__ = [
     "Component",
     "Dataset",
     "Datasets",
+    "FermipyDatasetsReader",
     "FluxPointsDataset",
     "MapDataset",
     "MapDatasetEventSampler",

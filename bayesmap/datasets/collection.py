@@ -78,6 +78,18 @@ class DatasetsOperations:
                 result[name].unit = result[name].unit or table[name].unit
         return result
 
+    @property
+    def is_all_same_geom(self) -> bool:
+        """Whether all counts (flux points) have the same geometry."""
+        geoms = [dataset.data.geom if hasattr(dataset, "data") else dataset._geom for dataset in self]
+        return all(geom == geoms[0] for geom in geoms[1:])
+
+    @property
+    def contributes_to_stat(self) -> np.ndarray:
+        """Whether each dataset has bins in its mask, a boolean array."""
+        masks = [dataset.mask for dataset in self]
+        return np.array([mask is None or bool(np.any(getattr(mask, "data", mask))) for mask in masks])
+
     # --- new collections and datasets
 
     def slice_by_energy(self, energy_min: Any, energy_max: Any) -> Self:

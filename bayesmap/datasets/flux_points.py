@@ -79,6 +79,11 @@ class FluxPointsDataset(Dataset):
         super().__init__(name)
         if not isinstance(data, FluxPoints):
             raise TypeError(f"dataset {self.name!r}: data must be FluxPoints, got {type(data).__name__}")
+        if data.geom.axes.names != ["energy"]:
+            raise ValueError(
+                f"dataset {self.name!r}: flux points must have the axis 'energy' alone, got {data.geom.axes.names}; "
+                "take one interval of a light curve, for example data.slice_by_idx({'time': 0})"
+            )
         self.data = data
         self.meta_table = meta_table
         self.stat_kwargs = dict(stat_kwargs or {})
@@ -401,7 +406,9 @@ class FluxPointsDataset(Dataset):
         rows = ["".join(f"  {label:<32}: {value}\n" for label, value in block) + "\n" for block in blocks]
         return f"{title}\n{'-' * len(title)}\n\n" + "".join(rows) + models_text(self)
 
-    def plot_spectrum(self, ax: Any = None, kwargs_fp: Any = None, kwargs_model: Any = None) -> Any:
+    def plot_spectrum(
+        self, ax: Any = None, kwargs_fp: Any = None, kwargs_model: Any = None, axis_name: str = "energy"
+    ) -> Any:
         """Plot flux points and models.
 
         Parameters
@@ -410,7 +417,10 @@ class FluxPointsDataset(Dataset):
             Where to plot.
         kwargs_fp, kwargs_model : dict, optional
             For `FluxPoints.plot` and for the curves of the models.
+        axis_name : {"energy"}
+            Axis along x.
         """
+        check_option("axis_name", axis_name, ("energy",))
         from bayesmap.plot.flux_points import plot_spectrum_points
 
         return plot_spectrum_points(self, ax, kwargs_fp, kwargs_model)

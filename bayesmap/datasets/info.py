@@ -23,8 +23,15 @@ def _whole(value: float) -> float:
     return int(value) if float(value).is_integer() else value
 
 
+def _has_geometry(dataset: Any) -> bool:
+    """Whether there is a component that says the bins."""
+    return any(getattr(dataset, name) is not None for name in dataset._reco_names)
+
+
 def _predictions(dataset: Any) -> tuple[Any, Any, Any]:
     """Predicted signal, predicted background and the background of the data, each as far as it is known."""
+    if not _has_geometry(dataset) or (dataset.exposure is None and predict.signal_models(dataset)):
+        return None, None, None
     signal = dataset.npred_signal()
     if not is_on_off(dataset):
         return signal, dataset.npred_background(), dataset.background
@@ -47,13 +54,13 @@ def _sums(dataset: Any, mask: Any) -> dict[str, Any]:
         info["npred_background"], info["background"] = total(predicted), total(background)
         if dataset.counts is not None:
             info |= _excess(dataset, info)
-    if dataset.models or background is not None:
+    if signal is not None and (dataset.models or background is not None):
         npred = predict.clipped_total(dataset, signal, predicted)
         info["npred"] = total(npred)
         if dataset.counts is not None and (is_on_off(dataset) or dataset.models is not None):
             stat = dataset.stat_array() if is_on_off(dataset) else predict.stat_array(dataset, npred)
             info["stat_sum"] = float(np.sum(stat if dataset.mask is None else stat[dataset.mask.data]))
-    if predict.signal_models(dataset):
+    if signal is not None and predict.signal_models(dataset):
         info["npred_signal"] = total(signal)
     return info
 
@@ -114,14 +121,15 @@ def info_dict(dataset: Any, in_safe_data_range: bool = True) -> dict[str, Any]:
     sums = _sums(dataset, mask)
     stat_sum = sums.pop("stat_sum")
     off = _off_sums(dataset, mask, sums) if is_on_off(dataset) else {}
+    n_bins = int(np.prod(dataset.data_shape)) if _has_geometry(dataset) else 0
     sums["sqrt_ts"] = off.pop("sqrt_ts", sums["sqrt_ts"])
     return {
         "name": dataset.name,
         **sums,
         **_exposure_range(dataset),
         **_times(dataset, sums),
-        "n_bins": int(np.prod(dataset.data_shape)),
-        "n_fit_bins": int(np.prod(dataset.data_shape) if dataset.mask is None else np.count_nonzero(dataset.mask.data)),
+        "n_bins": n_bins,
+        "n_fit_bins": n_bins if dataset.mask is None else int(np.count_nonzero(dataset.mask.data)),
         "stat_type": dataset.stat_type,
         "stat_sum": stat_sum,
         **off,

@@ -291,7 +291,7 @@ class MapDataset(MapDatasetBase):
     def _repr_html_(self) -> str:
         return info.summary_html(self)
 
-    def peek(self, figsize: tuple[float, float] = (12, 8)) -> Any:
+    def peek(self, figsize: tuple[float, float] = (13, 7)) -> Any:
         """Show counts, predicted counts, exposure and responses at a glance.
 
         Parameters

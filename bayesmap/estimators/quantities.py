@@ -5,6 +5,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from bayesmap._util import check_option
 from bayesmap.estimators.sed_types import COMMON, SED_UNITS, SUFFIXES, EnergyBins
 from bayesmap.estimators.tables import reference_flux
 from bayesmap.maps import Map, MapAxis
@@ -167,24 +168,62 @@ class FluxQuantities:
             raise AttributeError(f"these flux points have no {name}; they have {self.available_quantities}")
         return self._data[name]
 
-    def __getattr__(self, name: str) -> Any:
-        """Entries, and fluxes with suffix such as ``dnde_err``."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        for suffix in sorted(SUFFIXES, key=len, reverse=True):
-            sed_type = name.removesuffix(suffix) if suffix else name
-            if name.endswith(suffix) and sed_type == "norm":
-                return self._filtered(f"norm{suffix}")
-            if name.endswith(suffix) and sed_type in FLUXES:
-                norm = self._filtered(f"norm{suffix}")
-                value = (norm.data * self.reference(sed_type)[:, None, None]).to(SED_UNITS[sed_type])
-                return Map.from_geom(self.geom, data=value.value, unit=value.unit)
-        for sed_type in FLUXES:
-            if name == f"{sed_type}_ref":
-                return self.reference(sed_type).to(SED_UNITS[sed_type])[:, None, None]
-        if name in COMMON:
-            return self._entry(name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    @property
+    def npred_background(self) -> Map:
+        """Predicted background counts: all minus the excess."""
+        return self._entry("npred") - self._entry("npred_excess")
+
+    @property
+    def npred_excess_ref(self) -> Map:
+        """Excess counts of the reference spectrum: the predicted ones over the norm."""
+        return self._excess("norm", reference=True)
+
+    def _excess(self, name: str, reference: bool = False) -> Any:
+        """Excess counts for one of the norms, or those of the reference."""
+        excess = self._entry("npred_excess")
+        norm = self._filtered("norm").data
+        factor = 1 if reference else self._filtered(name).data
+        if isinstance(excess, Map):
+            return excess / norm * factor
+        shape = (*self.geom.data_shape[:-2], 1)
+        return np.asarray(excess) / norm.reshape(shape) * np.reshape(factor, shape if not reference else ())
+
+    @property
+    def ts_scan(self) -> np.ndarray:
+        """Profiles of the fit statistic above their minimum, shape ``(..., n_energy, n)``."""
+        return np.asarray(self._entry("stat_scan")) - self._entry("stat").data[..., 0, 0][..., np.newaxis]
+
+    @property
+    def reference_spectral_model(self) -> Any:
+        """Spectrum that the norms multiply; None if a table gave reference fluxes instead."""
+        model = self.reference_model
+        return None if model is None else model.spectral_model
+
+    @property
+    def reference_model_default(self) -> SkyModel:
+        """What norms multiply if nothing is said: a power law of index 2."""
+        return SkyModel(PowerLawSpectralModel(index=2))
+
+    @property
+    def sed_type_plot_default(self) -> str:
+        """How fluxes are plotted by default: as they were read, norms as "dnde"."""
+        return self.sed_type_init if self.sed_type_init in FLUXES else "dnde"
+
+    @staticmethod
+    def all_quantities(sed_type: str) -> list[str]:
+        """Return the names that entries can have in one of the forms."""
+        check_option("sed_type", sed_type, SED_UNITS)
+        name = "norm" if sed_type == "likelihood" else sed_type
+        return [*(f"{name}{suffix}" for suffix in SUFFIXES), *COMMON]
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def _flux(self, sed_type: str, suffix: str) -> Map:
+        """A norm times the reference flux."""
+        norm = self._filtered(f"norm{suffix}")
+        value = (norm.data * self.reference(sed_type)[:, None, None]).to(SED_UNITS[sed_type])
+        return Map.from_geom(self.geom, data=value.value, unit=value.unit)
 
     def _filtered(self, name: str) -> Map:
         """A norm, NaN where the fit that made it did not succeed."""
@@ -192,3 +231,40 @@ class FluxQuantities:
         if name not in ("norm", "norm_err") or not (self.filter_success_nan and self.has_success):
             return m
         return Map.from_geom(m.geom, data=np.where(self._data["success"].data.astype(bool), m.data, np.nan), unit="")
+
+
+def _entry_property(name: str) -> property:
+    return property(lambda self: self._entry(name), doc=f"Entry ``{name}``.")
+
+
+def _norm_property(suffix: str) -> property:
+    return property(lambda self: self._filtered(f"norm{suffix}"), doc=f"Norms, ``norm{suffix}``.")
+
+
+def _flux_property(sed_type: str, suffix: str) -> property:
+    unit = SED_UNITS[sed_type]
+    return property(
+        lambda self: self._flux(sed_type, suffix), doc=f"``norm{suffix}`` times `{sed_type}_ref`, in {unit}."
+    )
+
+
+def _reference_property(sed_type: str) -> property:
+    doc = f"Reference flux in the form {sed_type!r}, shape ``(n_energy, 1, 1)``, in {SED_UNITS[sed_type]}."
+    return property(lambda self: self.reference(sed_type).to(SED_UNITS[sed_type])[:, None, None], doc=doc)
+
+
+def _excess_property(suffix: str) -> property:
+    return property(lambda self: self._excess(f"norm{suffix}"), doc=f"Excess counts for ``norm{suffix}``.")
+
+
+for _suffix in SUFFIXES:
+    setattr(FluxQuantities, f"norm{_suffix}", _norm_property(_suffix))
+    for _sed_type in FLUXES:
+        setattr(FluxQuantities, f"{_sed_type}{_suffix}", _flux_property(_sed_type, _suffix))
+for _suffix in ("_err", "_errp", "_errn", "_ul"):
+    setattr(FluxQuantities, f"npred_excess{_suffix}", _excess_property(_suffix))
+for _sed_type in FLUXES:
+    setattr(FluxQuantities, f"{_sed_type}_ref", _reference_property(_sed_type))
+for _name in COMMON:
+    if not hasattr(FluxQuantities, _name):
+        setattr(FluxQuantities, _name, _entry_property(_name))

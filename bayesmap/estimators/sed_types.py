@@ -52,6 +52,10 @@ COMMON = (
     "success",
     "n_dof",
     "norm_scan",
+    "dnde_scan_values",
+    "alpha",
+    "acceptance_on",
+    "acceptance_off",
 )
 #: relative agreement of an energy with the centre of its bin, and of neighbouring edges
 SAME_ENERGY = 1e-6
@@ -69,9 +73,8 @@ def guess_sed_type(table: Table, sed_type: str | None = None) -> str:
     """
     if sed_type is not None:
         check_option("sed_type", sed_type, SED_UNITS)
-    for name, kind in (("time_min", "light curve"), ("x_min", "profile")):
-        if name in table.colnames:
-            raise FormatError(f"the table has the column {name!r}: a {kind}; only spectra can be read")
+    if "x_min" in table.colnames:
+        raise FormatError("the table has the column 'x_min': a profile; only spectra and light curves can be read")
     stated = sed_type or table.meta.get("SED_TYPE")
     if stated is None:
         stated = next((key for key, names in REQUIRED.items() if set(names) <= set(table.colnames)), None)

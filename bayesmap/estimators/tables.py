@@ -21,7 +21,7 @@ from bayesmap.maps import Map, RegionGeom
 from bayesmap.modeling import SkyModel
 from bayesmap.modeling.spectral import PowerLawSpectralModel, SpectralModel
 
-__all__ = ["TableParts", "as_sky_model", "read_table", "reference_flux", "to_table"]
+__all__ = ["TableParts", "as_sky_model", "formatted_table", "read_table", "reference_flux", "to_table"]
 
 #: columns of "likelihood" tables with the fluxes that the norms multiply
 REFERENCES = {"dnde": "ref_dnde", "flux": "ref_flux", "eflux": "ref_eflux"}
@@ -129,7 +129,7 @@ def to_table(points: Any, sed_type: str | None, formatted: bool) -> Table:
         table["norm_scan"] = _flat(points.norm_scan)
     if points.has_ul:
         table["is_ul"] = _flat(points.is_ul)
-    return _formatted(table) if formatted else table
+    return formatted_table(table) if formatted else table
 
 
 def as_sky_model(model: Any) -> SkyModel | None:
@@ -184,8 +184,8 @@ def _flat(values: Any) -> np.ndarray:
     return values.data[:, 0, 0] if isinstance(values, Map) else np.asarray(values)
 
 
-def _formatted(table: Table) -> Table:
-    """Few digits for reading."""
+def formatted_table(table: Table) -> Table:
+    """Return the table with few digits for reading."""
     for name in table.colnames:
         if table[name].dtype.kind == "f":
             table[name].format = ".3e" if name.startswith(("dnde", "e2dnde", "eflux", "flux", "ref")) else ".3f"

@@ -93,7 +93,7 @@ def write_ogip(
         hdulists["bkg"] = _spectrum(components, "off", files, units)
     if components.get("edisp") is not None:
         energy_axis = components["counts"].geom.axes["energy"]
-        hdulists["rmf"] = _rmf(components["edisp"].get_edisp_kernel(energy_axis=energy_axis), units)
+        hdulists["rmf"] = rmf_hdulist(components["edisp"].get_edisp_kernel(energy_axis=energy_axis), units)
     existing = [str(files[key]) for key in ("pha", *hdulists) if files[key].exists()]
     if existing and not overwrite:
         raise FileExistsError(f"{', '.join(existing)} exists; use overwrite=True to replace it")
@@ -232,7 +232,7 @@ def _arf(exposure: Map, livetime: u.Quantity, units: Mapping[str, u.Unit]) -> fi
     return fits.HDUList([fits.PrimaryHDU(), hdu])
 
 
-def _rmf(kernel: EDispKernel, units: Mapping[str, u.Unit]) -> fits.HDUList:
+def rmf_hdulist(kernel: EDispKernel, units: Mapping[str, u.Unit]) -> fits.HDUList:
     """Matrix with the zeros between groups of channels left out."""
     energy_true, energy = kernel.axes["energy_true"], kernel.axes["energy"]
     groups = [_groups(row) or [(0, 0)] for row in kernel.data]  # a row without values is a group of no channels

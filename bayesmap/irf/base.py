@@ -2,8 +2,8 @@
 
 import copy
 import os
-from collections.abc import Mapping
-from typing import ClassVar, Self
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -59,6 +59,10 @@ class IRFMap(KnownAttributes):
     required_axes: ClassVar[tuple[str, ...]] = ()
     #: unit of an empty map
     default_unit: ClassVar[str] = ""
+    #: layouts of files
+    formats: ClassVar[tuple[str, ...]] = ("gadf",)
+    _from_gtpsf: ClassVar[Callable[..., Any]]
+    _to_gtpsf: Callable[[], fits.HDUList]
 
     def __init__(self, irf_map: Map, exposure_map: Map | None = None) -> None:
         if not isinstance(irf_map, Map):
@@ -103,15 +107,17 @@ class IRFMap(KnownAttributes):
             HDU of the map (by default "PSF" or "EDISP") and of its axes.
         exposure_hdu, exposure_hdu_bands : str, optional
             HDU of the exposure (by default ``<hdu>_EXPOSURE``, if it exists) and of its axes.
-        format : {"gadf"}
-            File layout.
+        format : {"gadf", "gtpsf"}
+            File layout; "gtpsf" is that of the Fermi tool, for point spread functions.
 
         Raises
         ------
         FormatError
             If an HDU is missing or damaged.
         """
-        check_option("format", format, ("gadf",))
+        check_option("format", format, cls.formats)
+        if format == "gtpsf":
+            return cls._from_gtpsf(hdulist)
         hdu = cls.tag.upper() if hdu is None else hdu
         irf_map, exposure_map = Map.from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands), None
         exposure_hdu = f"{hdu}_EXPOSURE" if exposure_hdu is None else exposure_hdu
@@ -129,8 +135,10 @@ class IRFMap(KnownAttributes):
             return cls.from_hdulist(hdulist, hdu=hdu, format=format)
 
     def to_hdulist(self, format: str = "gadf", hdu: str | None = None) -> fits.HDUList:
-        """Return FITS HDUs: the map, the exposure, and a table of axes for each."""
-        check_option("format", format, ("gadf",))
+        """Return FITS HDUs: the map, the exposure, and a table of axes for each; formats as for `from_hdulist`."""
+        check_option("format", format, self.formats)
+        if format == "gtpsf":
+            return self._to_gtpsf()
         hdu = self.tag.upper() if hdu is None else hdu
         hdulist = self._irf_map.to_hdulist(hdu=hdu)
         if self.exposure_map is not None:

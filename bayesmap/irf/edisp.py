@@ -1,14 +1,16 @@
 """Energy dispersion as maps: kernels per pixel, or migration E / E_true."""
 
+import os
 from typing import ClassVar, Self
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 
+from bayesmap._util import Absent
 from bayesmap.irf.base import IRFMap, all_sky_geom, with_axes_of
 from bayesmap.irf.edisp_kernel import EDispKernel
 from bayesmap.irf.kernels import migra_containment_map
-from bayesmap.maps import Geom, Map, MapAxis, WcsGeom
+from bayesmap.maps import Geom, Map, MapAxis, RegionGeom, WcsGeom
 
 __all__ = ["EDispKernelMap", "EDispMap"]
 
@@ -105,6 +107,20 @@ class EDispKernelMap(IRFMap):
             Map.from_geom(exposure, data=np.ones(exposure.data_shape), unit="m2 s"),
         )
 
+    @classmethod
+    def read(
+        cls, filename: str | os.PathLike, format: str = "gadf", hdu: str | None = None, checksum: bool = False
+    ) -> Self:
+        """Read the response from a FITS file; with the format "gtdrm" a matrix of the Fermi tools."""
+        if format == "gtdrm":
+            kernel = EDispKernel.read(filename, checksum=checksum, format=format)
+            return cls.from_edisp_kernel(kernel, RegionGeom.create(None))
+        return super().read(filename, format=format, hdu=hdu, checksum=checksum)
+
+    def peek(self, figsize: tuple[float, float] = (15, 5)) -> object:
+        """Plot bias and matrix at the centre; see `EDispKernel.peek`."""
+        return self.get_edisp_kernel().peek(figsize)
+
     def to_image(self, weights: Map | None = None) -> Self:
         """Return the map with one bin of reconstructed energy: the sum, after multiplication with ``weights``."""
         weights = with_axes_of(self._irf_map.geom, weights)
@@ -188,42 +204,51 @@ class EDispMap(IRFMap):
         exposure = geom.squash("migra")
         return cls(edisp_map, Map.from_geom(exposure, data=np.ones(exposure.data_shape), unit="m2 s"))
 
-    def get_edisp_kernel(self, position: SkyCoord | None = None, energy_axis: MapAxis | None = None) -> EDispKernel:
+    def get_edisp_kernel(self, energy_axis: MapAxis | None = None, position: SkyCoord | None = None) -> EDispKernel:
         """Return the kernel of the pixel that holds a position.
 
         Parameters
         ----------
-        position : `~astropy.coordinates.SkyCoord`, optional
-            Position, by default the centre of the map; the nearest pixel with values is taken if there are none.
         energy_axis : MapAxis, optional
             Reconstructed energies, by default the true ones.
+        position : `~astropy.coordinates.SkyCoord`, optional
+            Position, by default the centre of the map; the nearest pixel with values is taken if there are none.
 
         Returns
         -------
         EDispKernel
             Migration densities integrated between the energy edges, at the centres of true energy.
         """
+        if energy_axis is not None and not isinstance(energy_axis, MapAxis):
+            raise TypeError(f"energy_axis must be a MapAxis, got {energy_axis!r}; the position comes second")
         position = self._valid_position(position)
         kernel_map = self.to_region_nd_map(position).to_edisp_kernel_map(self._energy_axis(energy_axis))
         return kernel_map.get_edisp_kernel()
+
+    def peek(self, figsize: tuple[float, float] = (15, 5)) -> object:
+        """Plot bias and matrix at the centre, in the true energies; see `EDispKernel.peek`."""
+        return self.get_edisp_kernel().peek(figsize)
+
+    sample_coord = Absent("draws single events: use MapDatasetEventSampler, which applies the responses")
 
     def _energy_axis(self, energy_axis: MapAxis | None) -> MapAxis:
         own: MapAxis = self._irf_map.geom.axes["energy_true"]
         return own.copy(name="energy") if energy_axis is None else energy_axis
 
-    def to_edisp_kernel_map(self, energy_axis: MapAxis) -> EDispKernelMap:
+    def to_edisp_kernel_map(self, energy_axis: MapAxis, threshold: float = ROUND_OFF) -> EDispKernelMap:
         """Return energy dispersion matrices.
 
         Parameters
         ----------
         energy_axis : MapAxis
             Reconstructed energies.
+        threshold : float
+            Smaller probabilities become zero.
 
         Returns
         -------
         EDispKernelMap
-            Migration densities integrated between the energy edges, at the centres of true energy; probabilities below
-            1e-8 become zero.
+            Migration densities integrated between the energy edges, at the centres of true energy.
         """
         total = migra_containment_map(self._irf_map)
         true: MapAxis = self._irf_map.geom.axes["energy_true"]
@@ -232,7 +257,7 @@ class EDispMap(IRFMap):
         data = np.stack([_at_nodes(values, nodes, points) for values, points in zip(total.data, migra, strict=True)])
         data = np.diff(data, axis=1)
         geom = self._irf_map.geom.to_image().to_cube([energy_axis, true])
-        kernel_map = Map.from_geom(geom, data=np.where(data < ROUND_OFF, 0, data), unit="")
+        kernel_map = Map.from_geom(geom, data=np.where(data < threshold, 0, data), unit="")
         if self.exposure_map is None:
             return EDispKernelMap(kernel_map)
         exposure = self.exposure_map.copy(geom=geom.squash("energy"))

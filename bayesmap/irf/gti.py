@@ -18,7 +18,7 @@ from bayesmap.maps.fits import write_hdulist
 from bayesmap.maps.fits_time import LONGEST, reference_time
 from bayesmap.units import parse_unit
 
-__all__ = ["GTI"]
+__all__ = ["GTI", "reference_header"]
 
 
 class GTI:
@@ -53,17 +53,17 @@ class GTI:
             raise ValueError("a good time interval ends before it starts")
 
     @classmethod
-    def create(cls, start: object, stop: object, reference_time: Time | str = "2000-01-01T00:00:00") -> Self:
+    def create(cls, start: object, stop: object, reference_time: Time | str | None = None) -> Self:
         """Return intervals from start and stop.
 
         Parameters
         ----------
         start, stop : `~astropy.time.Time` or `~astropy.units.Quantity`
             Times, or durations since ``reference_time``.
-        reference_time : `~astropy.time.Time` or str
-            Reference time; a string is UTC.
+        reference_time : `~astropy.time.Time` or str, optional
+            Reference time, by default 2000-01-01; a string is UTC.
         """
-        reference_time = Time(reference_time)
+        reference_time = Time("2000-01-01T00:00:00" if reference_time is None else reference_time)
         columns = {"START": _as_time(start, reference_time), "STOP": _as_time(stop, reference_time)}
         return cls(Table({name: np.atleast_1d(value) for name, value in columns.items()}), reference_time)
 
@@ -121,12 +121,7 @@ class GTI:
             for name, met in (("START", self.met_start), ("STOP", self.met_stop))
         ]
         hdu = fits.BinTableHDU.from_columns(columns, name="GTI")
-        hdu.header["MJDREFI"] = int(np.floor(self._time_ref.mjd))
-        hdu.header["MJDREFF"] = float(
-            self._time_ref.jd1 - 2400000.5 - np.floor(self._time_ref.mjd) + self._time_ref.jd2
-        )
-        hdu.header["TIMESYS"] = self._time_ref.scale
-        hdu.header["TIMEUNIT"] = "s"
+        hdu.header.update(reference_header(self._time_ref))
         return hdu
 
     def write(self, filename: str | os.PathLike, overwrite: bool = False, checksum: bool = False) -> None:
@@ -200,14 +195,58 @@ class GTI:
         times = (Time(a, b, format="jd", scale=scale) for a, b in ((start, start2), (stop, stop2)))
         return cls(Table(dict(zip(("START", "STOP"), times, strict=True))), first.time_ref)
 
-    def select_time(self, time_interval: Sequence[Time]) -> Self:
-        """Return the parts of the intervals inside ``(start, stop)``."""
+    def select_time(self, time_interval: Sequence[Time], inverted: bool = False) -> Self:
+        """Return the parts of the intervals inside ``(start, stop)``, or outside of it if ``inverted``."""
+        if inverted:
+            return self.delete_interval(time_interval)
         low, high = (getattr(Time(t), self._time_ref.scale) for t in time_interval)
         keep = (self.time_start < high) & (self.time_stop > low)
         start, stop = self.time_start[keep], self.time_stop[keep]
         start[start < low] = low
         stop[stop > high] = high
         return self._from_times(start, stop)
+
+    def delete_interval(self, time_interval: Sequence[Time]) -> Self:
+        """Return the parts of the intervals outside of ``(start, stop)``.
+
+        (In Gammapy an interval that reaches beyond both ends loses its second part.)
+        """
+        low, high = (getattr(Time(t), self._time_ref.scale) for t in time_interval)
+        parts = []
+        for start, stop in self.time_intervals:
+            pieces = ((start, min(stop, low)), (max(start, high), stop))
+            parts += [(begin, end) for begin, end in pieces if begin < end]
+        if not parts:
+            return type(self)(self.table[:0], self._time_ref)
+        return self._from_times(*(Time([part[k] for part in parts]) for k in (0, 1)))
+
+    def group_table(self, time_intervals: Sequence[Sequence[Time]], atol: object = "1e-6 s") -> Table:
+        """Return in which of some intervals each good time interval lies.
+
+        Parameters
+        ----------
+        time_intervals : sequence of pairs of `~astropy.time.Time`
+            Intervals.
+        atol : `~astropy.units.Quantity` or str
+            Tolerance at their ends.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            One row per good time interval: ``group_idx`` (the first interval that holds it, -1 for none), ``time_min``
+            and ``time_max`` (MJD, UTC), and ``bin_type``: empty, "overflow" or "underflow" if one starts before it or
+            ends after it, else "outflow".
+        """
+        tolerance = u.Quantity(atol).to("s")
+        lows, highs = (Time([pair[k] for pair in time_intervals]) for k in (0, 1))
+        rows = []
+        for start, stop in self.time_intervals:
+            after, before = start >= lows - tolerance, stop <= highs + tolerance
+            index = int(np.argmax(after & before)) if np.any(after & before) else -1
+            kind = "" if index >= 0 else "overflow" if after.any() else "underflow" if before.any() else "outflow"
+            rows.append((index, start.utc.mjd, stop.utc.mjd, kind))
+        names = ("group_idx", "time_min", "time_max", "bin_type")
+        return Table(rows=rows or None, names=names, dtype=("i8", "f8", "f8", "U10"))
 
     def union(self, overlap_ok: bool = True, merge_equal: bool = True) -> Self:
         """Return sorted intervals without overlaps.
@@ -267,6 +306,13 @@ def _as_time(value: object, reference_time: Time) -> Time:
     column_unit = getattr(value, "unit", None)
     duration = u.Quantity(value) if column_unit is not None else u.Quantity(u.Quantity(value).value, "s")
     return reference_time + np.atleast_1d(duration.to("s"))
+
+
+def reference_header(time: Time) -> dict[str, object]:
+    """Return the keywords MJDREFI, MJDREFF, TIMESYS and TIMEUNIT (s) of a reference time."""
+    day = np.floor(time.mjd)
+    fraction = float(time.jd1 - 2400000.5 - day + time.jd2)
+    return {"MJDREFI": int(day), "MJDREFF": fraction, "TIMESYS": time.scale, "TIMEUNIT": "s"}
 
 
 def _seconds(hdu: fits.BinTableHDU, name: str) -> u.Quantity:

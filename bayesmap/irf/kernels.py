@@ -7,6 +7,7 @@ from scipy import special
 from bayesmap.maps import Map, MapAxis
 
 __all__ = [
+    "bias_energy",
     "containment_map",
     "gaussian_dispersion",
     "gaussian_profile",
@@ -43,6 +44,42 @@ def gaussian_dispersion(energy_true: np.ndarray, edges: np.ndarray, bias: np.nda
     bias, sigma = (np.broadcast_to(v, energy_true.shape)[:, None] for v in (bias, sigma))
     cumulative = special.ndtr((edges / energy_true[:, None] - 1 - bias) / sigma)
     return np.diff(cumulative, axis=1)
+
+
+def bias_energy(
+    center: u.Quantity, values: u.Quantity, bias: float, energy_min: object = None, energy_max: object = None
+) -> u.Quantity:
+    """Return the reconstructed energy of `EDispKernel.get_bias_energy`.
+
+    Parameters
+    ----------
+    center : `~astropy.units.Quantity`
+        True energies, shape ``(n,)``.
+    values : `~astropy.units.Quantity`
+        Bias at them.
+    bias : float
+        Value to be found.
+    energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+        Bounds.
+
+    Notes
+    -----
+    Bias and logarithm of energy are linear between the centres; the first crossing from below or above is taken.
+    """
+    low = center[np.nanargmax(values)] if energy_min is None else u.Quantity(energy_min).to(center.unit)
+    high = center[-1] if energy_max is None else u.Quantity(energy_max).to(center.unit)
+    log_energy, known = np.log(center.value), np.isfinite(values)
+    inner = (center > low) & (center < high) & known
+    nodes = np.concatenate([[np.log(low.value)], log_energy[inner], [np.log(high.value)]])
+    excess = np.interp(nodes, log_energy[known], values[known].value) - bias
+    crossings = np.flatnonzero(excess[:-1] * excess[1:] <= 0)
+    if not crossings.size:
+        return np.atleast_1d(low * (1 + bias))
+    k = crossings[0]
+    step = excess[k] - excess[k + 1]
+    fraction = excess[k] / step if step else 0.0
+    found = np.exp(nodes[k] + fraction * (nodes[k + 1] - nodes[k]))
+    return np.atleast_1d(u.Quantity(found * (1 + bias), center.unit))
 
 
 def overlap_fraction(energy_axis: MapAxis, energy_axis_true: MapAxis) -> np.ndarray:

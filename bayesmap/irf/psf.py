@@ -5,8 +5,11 @@ from typing import Any, ClassVar, Self
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import Angle, SkyCoord
+from astropy.io import fits
 
+from bayesmap._util import Absent
 from bayesmap.irf.base import IRFMap, all_sky_geom
+from bayesmap.irf.fermi import psf_from_gtpsf, psf_to_gtpsf
 from bayesmap.irf.kernels import containment_map, gaussian_profile, normalize_rad, profile_image, rad_containment
 from bayesmap.irf.psf_kernel import PSFKernel
 from bayesmap.irf.round_kernel import kernel_profiles
@@ -14,6 +17,8 @@ from bayesmap.maps import Geom, Map, MapAxis, WcsGeom
 
 __all__ = ["PSFMap", "RecoPSFMap"]
 
+#: where profiles are plotted
+_ENERGIES = [0.1, 1, 10] * u.TeV
 #: steps per bin of the rad axis in which containment radii are found
 RAD_STEPS = 20
 
@@ -41,6 +46,7 @@ class PSFMap(IRFMap):
     tag = "psf"
     required_axes: ClassVar[tuple[str, ...]] = ("rad", "energy_true")
     default_unit = "sr-1"
+    formats = ("gadf", "gtpsf")
 
     def __init__(self, psf_map: Map, exposure_map: Map | None = None) -> None:
         super().__init__(psf_map, exposure_map)
@@ -53,6 +59,13 @@ class PSFMap(IRFMap):
     @psf_map.setter
     def psf_map(self, value: Map) -> None:
         self._irf_map = value
+
+    @classmethod
+    def _from_gtpsf(cls, hdulist: fits.HDUList) -> Self:
+        return cls(*psf_from_gtpsf(hdulist))
+
+    def _to_gtpsf(self) -> fits.HDUList:
+        return psf_to_gtpsf(self._irf_map, self.exposure_map)
 
     @property
     def energy_name(self) -> str:
@@ -329,6 +342,29 @@ class PSFMap(IRFMap):
             total.data = np.nan_to_num(total.data / exposure.data, posinf=0.0)
         return self._new(total, exposure)
 
+    # -- plots --------------------------------------------------------------------------------------------------------
+    def plot_containment_radius_vs_energy(
+        self, ax: object = None, fraction: tuple[float, ...] = (0.68, 0.95), **kwargs: object
+    ) -> object:
+        """Plot containment radii at the centre against energy; see `bayesmap.plot.plot_psf_containment`."""
+        from bayesmap.plot.irf import plot_psf_containment
+
+        return plot_psf_containment(self, ax, fraction, **kwargs)
+
+    def plot_psf_vs_rad(self, ax: object = None, energy_true: object = _ENERGIES, **kwargs: object) -> object:
+        """Plot profiles at the centre for some energies; see `bayesmap.plot.plot_psf_profiles`."""
+        from bayesmap.plot.irf import plot_psf_profiles
+
+        return plot_psf_profiles(self, ax, energy_true, **kwargs)
+
+    def peek(self, figsize: tuple[float, float] = (12, 10)) -> object:
+        """Plot containment, profiles, exposure and containment at 1 TeV; see `bayesmap.plot.peek_psf`."""
+        from bayesmap.plot.irf import peek_psf
+
+        return peek_psf(self, figsize)
+
+    sample_coord = Absent("draws single events: use MapDatasetEventSampler, which applies the responses")
+
 
 class RecoPSFMap(PSFMap):
     """Point spread functions in reconstructed energy, as HAWC gives them; they act after the energy dispersion.
@@ -342,6 +378,22 @@ class RecoPSFMap(PSFMap):
     """
 
     required_axes: ClassVar[tuple[str, ...]] = ("rad", "energy")
+    formats = ("gadf",)
+
+    @classmethod
+    def from_gauss(
+        cls,
+        energy_axis: MapAxis,
+        rad_axis: MapAxis | None = None,
+        sigma: object = 0.1 * u.deg,
+        geom: Geom | None = None,
+    ) -> Self:
+        """Return Gaussian point spread functions in reconstructed energy; see `PSFMap.from_gauss`."""
+        return super().from_gauss(energy_axis, rad_axis, sigma, geom)
+
+    def plot_psf_vs_rad(self, ax: object = None, energy: object = _ENERGIES, **kwargs: object) -> object:
+        """Plot profiles at the centre for some energies; see `PSFMap.plot_psf_vs_rad`."""
+        return super().plot_psf_vs_rad(ax, energy, **kwargs)
 
     def containment(self, rad: object, energy: object, position: SkyCoord | None = None) -> u.Quantity:
         """Return the probability inside an offset; see `PSFMap.containment`."""

@@ -1,7 +1,8 @@
 """Point spread functions as images."""
 
 import os
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -76,24 +77,71 @@ class PSFKernel:
         """Write to a FITS file; arguments as for `Map.write`."""
         self._psf_kernel_map.write(filename, overwrite=overwrite, **kwargs)
 
-    def to_image(self, exposure: object = None, spectral_model: object = None) -> "PSFKernel":
+    @classmethod
+    def from_spatial_model(cls, model: Any, geom: WcsGeom, max_radius: object = None, factor: int = 4) -> Self:
+        """Return images of a shape, placed in their centre.
+
+        Parameters
+        ----------
+        model : SpatialModel
+            Shape; it is not changed.
+        geom : WcsGeom
+            Geometry whose pixels (and axes) the kernel gets.
+        max_radius : `~astropy.units.Quantity` or str, optional
+            Half of the width of the images, by default the evaluation radius of the shape.
+        factor : int
+            Pixels are integrated over this many parts in each direction.
+        """
+        geom = geom.to_odd_npix(max_radius=model.evaluation_radius if max_radius is None else max_radius)
+        shape = model.copy()
+        shape.position = geom.center_skydir
+        image = shape.integrate_geom(geom.to_image().upsample(factor), oversampling_factor=1).downsample(factor)
+        return cls(Map.from_geom(geom, data=np.broadcast_to(image.quantity.value, geom.data_shape).copy(), unit=""))
+
+    def to_image(self, spectral_model: object = None, exposure: object = None, keepdims: bool = True) -> "PSFKernel":
         """Return one image, the average over energy weighted by exposure and a spectrum.
 
         Parameters
         ----------
-        exposure : array_like or `~astropy.units.Quantity`, optional
-            One value per energy, by default equal.
         spectral_model : object with ``integral(energy_min, energy_max)``, optional
             Spectrum, by default a power law of index 2.
+        exposure : array_like or `~astropy.units.Quantity`, optional
+            One value per energy, by default equal.
+        keepdims : bool
+            Whether the energy axis stays, with one bin.
+
+        Raises
+        ------
+        ValueError
+            If there is not one exposure per energy.
         """
         axis = self._psf_kernel_map.geom.axes[0]
         if spectral_model is None:
             flux = 1 / axis.edges_min.to_value("TeV") - 1 / axis.edges_max.to_value("TeV")
         else:
             flux = u.Quantity(spectral_model.integral(axis.edges_min, axis.edges_max)).value
-        weight = flux * (1 if exposure is None else np.ravel(u.Quantity(exposure).value))
+        area = np.ones(axis.nbin) if exposure is None else np.ravel(u.Quantity(exposure).value)
+        if area.shape != (axis.nbin,):
+            raise ValueError(f"exposure must have one value per energy ({axis.nbin}), got shape {area.shape}")
+        weight = flux * area
         total = self._psf_kernel_map.copy(data=self.data * (weight / weight.sum())[:, None, None])
-        return PSFKernel(total.sum_over_axes([axis.name], keepdims=True))
+        return PSFKernel(total.sum_over_axes([axis.name], keepdims=keepdims))
+
+    def slice_by_idx(self, slices: Mapping[str, slice | int]) -> "PSFKernel":
+        """Return the images selected by slices of the axes."""
+        return PSFKernel(self._psf_kernel_map.slice_by_idx(slices))
+
+    def plot_kernel(self, ax: object = None, energy: object = None, add_cbar: bool = False, **kwargs: object) -> object:
+        """Plot the image nearest to an energy, or the average; see `bayesmap.plot.plot_psf_kernel`."""
+        from bayesmap.plot.irf import plot_psf_kernel
+
+        return plot_psf_kernel(self, ax, energy, add_cbar, **kwargs)
+
+    def peek(self, figsize: tuple[float, float] = (15, 5)) -> object:
+        """Plot the average and the image at 1 TeV; see `bayesmap.plot.peek_psf_kernel`."""
+        from bayesmap.plot.irf import peek_psf_kernel
+
+        return peek_psf_kernel(self, figsize)
 
     def __repr__(self) -> str:
         return f"<PSFKernel on {self._psf_kernel_map.geom!r}>"

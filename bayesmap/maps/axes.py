@@ -10,6 +10,7 @@ from astropy.table import QTable
 
 from bayesmap._util import KnownAttributes, check_option
 from bayesmap.maps.axis_checks import check_energy, check_factor, nodes_quantity
+from bayesmap.maps.axis_views import AxisViews
 from bayesmap.maps.grouping import group_table
 from bayesmap.maps.scales import check_scale, from_scale, linear, to_scale
 
@@ -18,7 +19,7 @@ __all__ = ["MapAxis"]
 NODE_TYPES = ("edges", "center")
 
 
-class MapAxis(KnownAttributes):
+class MapAxis(KnownAttributes, AxisViews):
     """A one-dimensional axis of bins or of nodes.
 
     Pixel coordinates count bins: the centre of bin ``i`` is at ``i``, its edges at ``i - 0.5`` and ``i + 0.5``. Between
@@ -342,8 +343,16 @@ class MapAxis(KnownAttributes):
             return self._from_edge_pix(np.arange(self.nbin * factor + 1) / factor - 0.5)
         return self._new(self.pix_to_coord(np.arange((self.nbin - 1) * factor + 1) / factor))
 
-    def downsample(self, factor: int) -> Self:
+    def downsample(self, factor: int, strict: bool = True) -> Self:
         """Return an axis with ``factor`` bins joined into one.
+
+        Parameters
+        ----------
+        factor : int
+            Number of bins.
+        strict : bool
+            Whether a number of bins that is not a multiple of ``factor`` is an error; otherwise the last bin of the
+            result is narrower.
 
         Raises
         ------
@@ -353,9 +362,10 @@ class MapAxis(KnownAttributes):
         factor = check_factor(factor)
         if self._node_type == "center":
             return self._new(self.center[::factor])
-        if self.nbin % factor:
+        if self.nbin % factor and strict:
             raise ValueError(f"axis {self._name!r}: {self.nbin} bins are not a multiple of the factor {factor}")
-        return self._new(self.edges[::factor])
+        edges = self.edges[: self.nbin : factor]
+        return self._new(np.append(edges, self.edges[-1]))
 
     def slice(self, idx: slice | int) -> Self:
         """Return the part of the axis with the bins ``idx`` (a slice without a step, or a bin number)."""
@@ -444,6 +454,11 @@ class MapAxis(KnownAttributes):
     def __hash__(self) -> int:
         return id(self)
 
+    def is_aligned(self, other: "MapAxis", atol: float = 2e-2) -> bool:
+        """Whether the bin centres of both axes lie at whole bins of each other, up to ``atol`` bins."""
+        pix = np.append(self.coord_to_pix(other.center), other.coord_to_pix(self.center))
+        return self._interp == other.interp and bool(np.allclose(np.round(pix), pix, rtol=0, atol=atol))
+
     def assert_name(self, required_name: str) -> None:
         """Raise a ValueError unless the axis has this name."""
         if self._name != required_name:
@@ -466,32 +481,3 @@ class MapAxis(KnownAttributes):
         }
         body = "\n".join(f"  {key:<11}: {value}" for key, value in rows.items())
         return f"{type(self).__name__}\n{rule}\n\n{body}\n"
-
-    # -- for plotting -------------------------------------------------------------------------------------------------
-    @property
-    def as_plot_scale(self) -> str:
-        """The name that matplotlib gives to the scale of the axis."""
-        return {"lin": "linear", "sqrt": "linear", "log": "log"}[self._interp]
-
-    @property
-    def as_plot_edges(self) -> u.Quantity:
-        """Edges for plotting."""
-        return self.edges
-
-    @property
-    def as_plot_center(self) -> u.Quantity:
-        """Centres for plotting."""
-        return self.center
-
-    @property
-    def as_plot_labels(self) -> list[str]:
-        """One label per bin: its edges, or its centre for node axes."""
-        if self._node_type == "center":
-            return [f"{value:.3g} {self._unit}".strip() for value in self.center.value]
-        edges = self.edges.value
-        return [f"{a:.3g} {self._unit} - {b:.3g} {self._unit}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
-
-    @property
-    def as_plot_xerr(self) -> tuple[u.Quantity, u.Quantity]:
-        """Distances from the centres to the lower and the upper edges."""
-        return self.center - self.edges_min, self.edges_max - self.center

@@ -1,5 +1,6 @@
 """Coordinates in a map: sky position and axis values by name."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -26,7 +27,7 @@ class MapCoord:
 
     Parameters
     ----------
-    coords : Mapping[str, array_like]
+    data : Mapping[str, array_like]
         "lon" and "lat" in deg (or quantities), and values by axis name. The arrays broadcast against each other.
     frame : {"icrs", "galactic"} or None
         Frame of lon and lat.
@@ -34,23 +35,23 @@ class MapCoord:
         Whether axes are matched by name; otherwise by their order.
     """
 
-    def __init__(self, coords: Mapping[str, object], frame: object = None, match_by_name: bool = True) -> None:
-        missing = {"lon", "lat"} - coords.keys()
+    def __init__(self, data: Mapping[str, object], frame: object = None, match_by_name: bool = True) -> None:
+        missing = {"lon", "lat"} - data.keys()
         if missing:
-            raise ValueError(f"map coordinates need 'skycoord' or 'lon' and 'lat', got {list(coords)}")
-        self._data = {name: _array(value) for name, value in coords.items()}
+            raise ValueError(f"map coordinates need 'skycoord' or 'lon' and 'lat', got {list(data)}")
+        self._data = {name: _array(value) for name, value in data.items()}
         for name in ("lon", "lat"):
             self._data[name] = u.Quantity(self._data[name], None if _has_unit(self._data[name]) else "deg")
         self._frame = frame_name(frame)
         self.match_by_name = match_by_name
 
     @classmethod
-    def create(cls, coords: object, frame: object = None, axis_names: Sequence[str] | None = None) -> Self:
+    def create(cls, data: object, frame: object = None, axis_names: Sequence[str] | None = None) -> Self:
         """Return coordinates from what users pass.
 
         Parameters
         ----------
-        coords : MapCoord, Mapping, tuple or `~astropy.coordinates.SkyCoord`
+        data : MapCoord, Mapping, tuple or `~astropy.coordinates.SkyCoord`
             A mapping holds "skycoord" (or "lon" and "lat") and values by axis name; a tuple holds either a sky
             coordinate or lon and lat, followed by the values of the axes in the order ``axis_names``.
         frame : {"icrs", "galactic"}, optional
@@ -58,12 +59,12 @@ class MapCoord:
         axis_names : sequence of str, optional
             Names that go with a tuple.
         """
-        if isinstance(coords, cls):
-            return coords if frame is None or coords.frame == frame_name(frame) else coords.to_frame(frame)
-        if isinstance(coords, SkyCoord):
-            coords = {"skycoord": coords}
-        by_name = isinstance(coords, Mapping)
-        values = dict(coords) if by_name else _from_tuple(coords, axis_names)
+        if isinstance(data, cls):
+            return data if frame is None or data.frame == frame_name(frame) else data.to_frame(frame)
+        if isinstance(data, SkyCoord):
+            data = {"skycoord": data}
+        by_name = isinstance(data, Mapping)
+        values = dict(data) if by_name else _from_tuple(data, axis_names)
         if "skycoord" in values:
             skycoord = values.pop("skycoord")
             if not isinstance(skycoord, SkyCoord):
@@ -152,6 +153,10 @@ class MapCoord:
 
     def _like(self, data: Mapping[str, object], frame: str | None = None) -> Self:
         return type(self)(data, frame=frame or self._frame, match_by_name=self.match_by_name)
+
+    def copy(self) -> Self:
+        """Return a deep copy."""
+        return copy.deepcopy(self)
 
     def apply_mask(self, mask: np.ndarray) -> Self:
         """Return the coordinates selected by a boolean array."""

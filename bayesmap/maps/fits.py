@@ -3,6 +3,7 @@
 References
 ----------
 https://gamma-astro-data-formats.readthedocs.io/en/latest/skymaps/wcs/index.html
+https://fermi.gsfc.nasa.gov/ssc/data/analysis/scitools/binned_likelihood_tutorial.html (cubes with EBOUNDS or ENERGIES)
 """
 
 import gzip
@@ -12,11 +13,13 @@ import os
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
+from astropy.table import Table
 
 from bayesmap._files import whole
 from bayesmap._util import check_option, make_path, suggest
 from bayesmap.errors import FormatError
 from bayesmap.maps.axes import MapAxis
+from bayesmap.maps.axis_tables import axis_from_table
 from bayesmap.maps.bands import axes_from_bands, bands_hdu, bands_keywords
 from bayesmap.maps.files import damage_is_an_error, named_errors, open_fits
 from bayesmap.maps.map import Map
@@ -24,7 +27,12 @@ from bayesmap.maps.region_fits import read_region_geom
 from bayesmap.maps.wcs import WcsGeom
 from bayesmap.units import parse_unit
 
-__all__ = ["map_from_hdulist", "map_to_hdulist", "open_fits", "read_map", "write_hdulist"]
+#: layouts of files; those of the Fermi tools differ in the table of energies
+FORMATS = ("gadf", "fgst-ccube", "fgst-template", "fgst-bexpcube")
+#: tables of energies of the Fermi tools
+FERMI_ENERGIES = {"EBOUNDS": "fgst-ccube", "ENERGIES": "fgst-template"}
+
+__all__ = ["map_from_hdulist", "map_to_hdulist", "open_fits", "read_map", "wcs_geom_from_hdulist", "write_hdulist"]
 
 
 def read_map(
@@ -32,7 +40,7 @@ def read_map(
     hdu: str | int | None = None,
     hdu_bands: str | None = None,
     map_type: str = "auto",
-    format: str = "gadf",
+    format: str | None = None,
     checksum: bool = False,
 ) -> Map:
     """Return the map of `Map.read`."""
@@ -45,7 +53,7 @@ def map_from_hdulist(
     hdulist: fits.HDUList,
     hdu: str | int | None = None,
     hdu_bands: str | None = None,
-    format: str = "gadf",
+    format: str | None = None,
     map_type: str = "auto",
 ) -> Map:
     """Return the map of `Map.from_hdulist`."""
@@ -55,23 +63,36 @@ def map_from_hdulist(
         if map_type != "auto" and image.is_image != (map_type == "wcs"):
             kind = "an image" if image.is_image else "a table"
             raise FormatError(f"HDU {image.name!r} is {kind}, not a map of type {map_type!r}")
-        return (_image_map if image.is_image else _region_map)(hdulist, image, hdu_bands)
+        if image.is_image:
+            return _image_map(hdulist, image, hdu_bands, format)
+        return _region_map(hdulist, image, hdu_bands)
 
 
-def _check_options(format: str, map_type: str) -> None:
-    check_option("format", format, ("gadf",))
+def _check_options(format: str | None, map_type: str) -> None:
+    check_option("format", format, (None, *FORMATS))
     check_option("map_type", map_type, ("auto", "wcs", "region"))
 
 
-def _image_map(hdulist: fits.HDUList, image: object, hdu_bands: str | None) -> Map:
+def _image_map(hdulist: fits.HDUList, image: object, hdu_bands: str | None, format: str | None) -> Map:
     """The map in an image."""
     data = _read_data(image)
-    axes = _read_axes(hdulist, image, hdu_bands)
+    axes = _read_axes(hdulist, image, hdu_bands, format)
     expected = tuple(axis.nbin for axis in axes[::-1])
     if data.ndim < 2 or data.shape[:-2] != expected:
         raise FormatError(f"HDU {image.name!r} has an image of shape {data.shape}, its axes have {expected} bins")
     geom = WcsGeom.from_header(image.header, npix=data.shape[:-3:-1], axes=axes)
-    return Map.from_geom(geom, data=data, unit=_read_unit(image), meta=_read_meta(image))
+    of_fermi = _table_of_energies(hdulist, image, format) == "ENERGIES"
+    unit = _fermi_unit(hdulist, image) if of_fermi else _read_unit(image)
+    return Map.from_geom(geom, data=data, unit=unit, meta=_read_meta(image))
+
+
+def wcs_geom_from_hdulist(
+    hdulist: fits.HDUList, hdu: str | int | None = None, hdu_bands: str | None = None, format: str | None = None
+) -> WcsGeom:
+    """Return the geometry of `WcsGeom.from_hdulist`."""
+    check_option("format", format, (None, *FORMATS))
+    image = _find_hdu(hdulist, hdu) if hdu is not None else _first_map(hdulist, "wcs")
+    return WcsGeom.from_header(image.header, axes=_read_axes(hdulist, image, hdu_bands, format))
 
 
 def _region_map(hdulist: fits.HDUList, table: object, hdu_bands: str | None) -> Map:
@@ -116,16 +137,34 @@ def _read_data(image: object) -> np.ndarray:
     return data if data.dtype.isnative or not image.is_image else data.astype(data.dtype.newbyteorder("="))
 
 
-def _read_axes(hdulist: fits.HDUList, image: object, hdu_bands: str | None) -> list[MapAxis]:
+def _table_of_energies(hdulist: fits.HDUList, image: object, format: str | None) -> str | None:
+    """Name of the table of energies in a file of the Fermi tools; None in other files."""
+    if not image.is_image or "BANDSHDU" in image.header or format == "gadf":
+        return None
+    tables = [name for name, layout in FERMI_ENERGIES.items() if format in (None, layout) or format == "fgst-bexpcube"]
+    return next((name for name in tables if name in hdulist), None)
+
+
+def _read_axes(hdulist: fits.HDUList, image: object, hdu_bands: str | None, format: str | None = None) -> list[MapAxis]:
     is_flat = not image.is_image or image.header["NAXIS"] <= 2
     if is_flat and hdu_bands is None and "AXCOLS1" not in image.header and "BANDSHDU" not in image.header:
         return []
-    named = hdu_bands or image.header.get("BANDSHDU")
-    key = named or f"{image.name}_BANDS"
+    key = hdu_bands or image.header.get("BANDSHDU") or f"{image.name}_BANDS"
+    energies = _table_of_energies(hdulist, image, format)
+    if hdu_bands is None and energies is not None and key not in hdulist:
+        return [axis_from_table(Table.read(hdulist[energies]), FERMI_ENERGIES[energies])]
     if key not in hdulist:
         names = [hdu.name for hdu in hdulist]
         raise FormatError(f"HDU {image.name!r} needs the table {key!r} of its axes{suggest(key, names)}")
     return axes_from_bands(hdulist[key])
+
+
+def _fermi_unit(hdulist: fits.HDUList, image: object) -> u.UnitBase:
+    """Unit of a Fermi cube at energies: as it says, or that of an exposure (with a table GTI) or a diffuse model."""
+    unit = _read_unit(image)
+    if unit != u.dimensionless_unscaled:
+        return unit
+    return u.Unit("cm2 s") if "GTI" in hdulist else u.Unit("cm-2 s-1 MeV-1 sr-1")
 
 
 def _read_unit(image: object) -> u.UnitBase:

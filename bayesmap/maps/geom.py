@@ -7,6 +7,7 @@ from typing import Self
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 
 from bayesmap._util import KnownAttributes
 from bayesmap.maps.axes import MapAxis
@@ -73,6 +74,11 @@ class Geom(KnownAttributes):
     def data_shape_axes(self) -> tuple[int, ...]:
         """Shape of the data array with length-one spatial dimensions."""
         return self.axes.shape[::-1] + (1,) * len(self.data_shape_image)
+
+    @property
+    def shape_axes(self) -> tuple[int, ...]:
+        """Number of bins of the axes, last axis first."""
+        return self.axes.shape[::-1]
 
     @property
     def axes_names(self) -> list[str]:
@@ -173,6 +179,28 @@ class Geom(KnownAttributes):
     def as_energy_true(self) -> Self:
         """The geometry with the axis "energy" renamed to "energy_true"."""
         return self.rename_axes("energy", "energy_true") if "energy" in self.axes.names else self
+
+    def create_mask(
+        self, axis_name: str, edge_min: object = None, edge_max: object = None, round_to_edge: bool = False
+    ) -> object:
+        """Return a boolean map of the bins of an axis that lie fully inside a range.
+
+        Parameters
+        ----------
+        axis_name : str
+            Axis.
+        edge_min, edge_max : `~astropy.units.Quantity`, float or str, optional
+            Bounds; numbers are in the unit of the axis. Without one, the range is open on that side.
+        round_to_edge : bool
+            Whether bounds move to the nearest bin edges first.
+        """
+        from bayesmap.maps.masks import axis_mask
+
+        return axis_mask(self, self.axes[axis_name], edge_min, edge_max, round_to_edge)
+
+    def to_bands_hdu(self, hdu_bands: str | None = None, format: str = "gadf") -> fits.BinTableHDU:
+        """Return the bins of the axes as a FITS table; see `MapAxes.to_table_hdu`."""
+        return self.axes.to_table_hdu(format=format, hdu_bands=hdu_bands)
 
     def energy_mask(self, energy_min: object = None, energy_max: object = None, round_to_edge: bool = False) -> object:
         """Return a boolean map of the energy bins inside a range.

@@ -10,6 +10,8 @@ from bayesmap.maps.wcs_map import WcsNDMap
 
 __all__ = ["create_map", "map_class"]
 
+#: pixel size of maps in deg; that of geometries is 0.5, as in Gammapy
+BINSZ = 0.1
 MAP_ARGUMENTS = ("dtype", "meta", "unit", "data")
 
 
@@ -26,5 +28,7 @@ def create_map(map_type: str = "wcs", **kwargs: object) -> Map:
     """Return the map of `Map.create`."""
     check_option("map_type", map_type, ("wcs", "region"))
     settings = {key: kwargs.pop(key) for key in MAP_ARGUMENTS if key in kwargs}
+    if map_type == "wcs":
+        kwargs.setdefault("binsz", BINSZ)
     geom = RegionGeom.create(**kwargs) if map_type == "region" else WcsGeom.create(**kwargs)
     return map_class(geom)(geom, **settings)

@@ -1,10 +1,9 @@
 """Maps: a geometry, data and a unit."""
 
 import copy as copy_module
-import operator
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import astropy.units as u
@@ -13,12 +12,13 @@ from astropy.io import fits
 
 from bayesmap._util import KnownAttributes
 from bayesmap.errors import GeometryMismatchError
+from bayesmap.maps.arithmetic import Arithmetic
 from bayesmap.maps.geom import Geom
 
 __all__ = ["Map"]
 
 
-class Map(KnownAttributes):
+class Map(KnownAttributes, Arithmetic):
     """Values on the pixels of a geometry.
 
     Parameters
@@ -41,6 +41,9 @@ class Map(KnownAttributes):
         If the data do not fit the geometry.
     """
 
+    #: what Gammapy calls this kind of object
+    tag = "map"
+
     def __init__(
         self, geom: Geom, data: object = None, dtype: object = "float32", meta: object = None, unit: object = ""
     ) -> None:
@@ -61,8 +64,8 @@ class Map(KnownAttributes):
         map_type : {"wcs", "region"}
             Kind of geometry.
         **kwargs : dict
-            ``dtype``, ``meta``, ``unit`` and ``data`` of the map; everything else goes to `WcsGeom.create` or
-            `RegionGeom.create`.
+            ``dtype``, ``meta``, ``unit`` and ``data`` of the map; everything else goes to `WcsGeom.create` (with a
+            ``binsz`` of 0.1 deg by default) or `RegionGeom.create`.
         """
         from bayesmap.maps.kinds import create_map
 
@@ -96,7 +99,11 @@ class Map(KnownAttributes):
 
     @staticmethod
     def from_hdulist(
-        hdulist: fits.HDUList, hdu: str | int | None = None, hdu_bands: str | None = None, format: str = "gadf"
+        hdulist: fits.HDUList,
+        hdu: str | int | None = None,
+        hdu_bands: str | None = None,
+        map_type: str = "auto",
+        format: str | None = None,
     ) -> "Map":
         """Return the map in an open FITS file.
 
@@ -108,8 +115,11 @@ class Map(KnownAttributes):
             HDU of the values; by default the first image, or else the first table with a column DATA.
         hdu_bands : str, optional
             Table of the axes; by default the one named in the image header, or ``<hdu>_BANDS``.
-        format : {"gadf"}
-            File layout.
+        map_type : {"auto", "wcs", "region"}
+            Kind of geometry; "auto" goes by what is in the file.
+        format : {"gadf", "fgst-ccube", "fgst-template", "fgst-bexpcube"}, optional
+            File layout; by default by what is in the file. The others are of the Fermi tools, with a table EBOUNDS of
+            the bins or ENERGIES of the true energies.
 
         Raises
         ------
@@ -118,7 +128,7 @@ class Map(KnownAttributes):
         """
         from bayesmap.maps.fits import map_from_hdulist
 
-        return map_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format)
+        return map_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format, map_type=map_type)
 
     @staticmethod
     def read(
@@ -126,7 +136,7 @@ class Map(KnownAttributes):
         hdu: str | int | None = None,
         hdu_bands: str | None = None,
         map_type: str = "auto",
-        format: str = "gadf",
+        format: str | None = None,
         checksum: bool = False,
     ) -> "Map":
         """Read a map from a FITS file.
@@ -135,10 +145,8 @@ class Map(KnownAttributes):
         ----------
         filename : path
             File; environment variables and ``~`` are expanded.
-        hdu, hdu_bands, format
+        hdu, hdu_bands, map_type, format
             As for `Map.from_hdulist`.
-        map_type : {"auto", "wcs", "region"}
-            Kind of geometry; "auto" goes by what is in the file.
         checksum : bool
             Whether to verify the checksums in the file.
 
@@ -286,120 +294,6 @@ class Map(KnownAttributes):
             return False
         same_unit = self._unit.is_equivalent(other.unit)
         return same_unit and bool(np.allclose(self.quantity.value, other.quantity.to_value(self._unit), **kwargs))
-
-    # -- arithmetic ---------------------------------------------------------------------------------------------------
-    def _operand(self, other: object, what: str) -> object:
-        """What the data array is combined with: a quantity, or a bare number (which keeps the data type)."""
-        if isinstance(other, Map):
-            self.check_geom(other, what)
-            return other.quantity if other.unit != u.dimensionless_unscaled else other.data
-        if isinstance(other, str | u.Quantity | u.UnitBase):
-            return u.Quantity(other)
-        return other
-
-    def _arithmetic(self, function: Callable, other: object, reflected: bool = False) -> Self:
-        operand = self._operand(other, function.__name__)
-        plain = self._unit == u.dimensionless_unscaled and not isinstance(operand, u.Quantity)
-        own = self._data if plain else self.quantity
-        result = function(operand, own) if reflected else function(own, operand)
-        if isinstance(result, u.Quantity):
-            return self.copy(data=result.value, unit=result.unit)
-        return self.copy(data=result)
-
-    def _in_place(self, function: Callable, other: object) -> Self:
-        result = self._arithmetic(function, other)
-        self._data = result.data.astype(np.result_type(self._data.dtype, result.data.dtype), copy=False)
-        self._unit = result.unit
-        return self
-
-    def _compare(self, function: Callable, other: object) -> Self:
-        operand = self._operand(other, function.__name__)
-        plain = self._unit == u.dimensionless_unscaled and not isinstance(operand, u.Quantity)
-        return self.copy(data=function(self._data if plain else self.quantity, operand), unit="")
-
-    def _logical(self, function: Callable, other: object) -> Self:
-        if isinstance(other, Map):
-            self.check_geom(other, function.__name__)
-            other = other.data
-        if not self.is_mask or np.asarray(other).dtype != bool:
-            raise TypeError(
-                f"{function.__name__} needs boolean maps, got {self._data.dtype} and {np.asarray(other).dtype}"
-            )
-        return self.copy(data=function(self._data, other))
-
-    def __add__(self, other: object) -> Self:
-        return self._arithmetic(np.add, other)
-
-    __radd__ = __add__
-
-    def __iadd__(self, other: object) -> Self:
-        return self._in_place(np.add, other)
-
-    def __sub__(self, other: object) -> Self:
-        return self._arithmetic(np.subtract, other)
-
-    def __rsub__(self, other: object) -> Self:
-        return self._arithmetic(np.subtract, other, reflected=True)
-
-    def __isub__(self, other: object) -> Self:
-        return self._in_place(np.subtract, other)
-
-    def __mul__(self, other: object) -> Self:
-        return self._arithmetic(np.multiply, other)
-
-    __rmul__ = __mul__
-
-    def __imul__(self, other: object) -> Self:
-        return self._in_place(np.multiply, other)
-
-    def __truediv__(self, other: object) -> Self:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return self._arithmetic(np.true_divide, other)
-
-    def __rtruediv__(self, other: object) -> Self:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return self._arithmetic(np.true_divide, other, reflected=True)
-
-    def __itruediv__(self, other: object) -> Self:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return self._in_place(np.true_divide, other)
-
-    def __pow__(self, exponent: float) -> Self:
-        return self._arithmetic(np.power, exponent)
-
-    def __neg__(self) -> Self:
-        return self.copy(data=-self._data)
-
-    def __lt__(self, other: object) -> Self:
-        return self._compare(operator.lt, other)
-
-    def __le__(self, other: object) -> Self:
-        return self._compare(operator.le, other)
-
-    def __gt__(self, other: object) -> Self:
-        return self._compare(operator.gt, other)
-
-    def __ge__(self, other: object) -> Self:
-        return self._compare(operator.ge, other)
-
-    def __and__(self, other: object) -> Self:
-        return self._logical(np.logical_and, other)
-
-    def __or__(self, other: object) -> Self:
-        return self._logical(np.logical_or, other)
-
-    def __xor__(self, other: object) -> Self:
-        return self._logical(np.logical_xor, other)
-
-    def __invert__(self) -> Self:
-        if not self.is_mask:
-            raise TypeError(f"~ needs a boolean map, got data of type {self._data.dtype}")
-        return self.copy(data=~self._data)
-
-    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self._data, dtype=dtype, copy=copy)
-
-    __array_ufunc__ = None  # so that "quantity * map" and "array + map" come to our reflected methods
 
     # -- images -------------------------------------------------------------------------------------------------------
     @abstractmethod

@@ -5,6 +5,8 @@ from typing import Self
 
 import astropy.units as u
 import numpy as np
+from astropy.io import fits
+from astropy.table import Table
 
 from bayesmap._util import suggest
 from bayesmap.maps.axes import MapAxis
@@ -221,6 +223,75 @@ class MapAxes(Sequence):
             if isinstance(cut, slice):
                 axes.append(axis if cut == slice(None) else axis.slice(cut))
         return type(self)(axes, self._n_spatial_axes)
+
+    # -- tables -------------------------------------------------------------------------------------------------------
+    @classmethod
+    def from_default(cls, axes: "Sequence[MapAxis] | None", n_spatial_axes: int = 0) -> Self:
+        """Return axes from a list; bare arrays become axes of edges, and axes without a name "axis0", "axis1", ..."""
+        members = [MapAxis.from_edges(axis) if isinstance(axis, np.ndarray) else axis for axis in axes or ()]
+        named = [axis if axis.name else axis.rename(f"axis{i}") for i, axis in enumerate(members)]
+        return cls(named, n_spatial_axes)
+
+    @property
+    def iter_with_reshape(self) -> Iterator[tuple[tuple[int, ...], MapAxis]]:
+        """Pairs of the shape with which the values of an axis broadcast against the data, and the axis.
+
+        With spatial axes the data have the last axis first; without (tables of responses) the first one.
+        """
+        for position, axis in enumerate(self._axes):
+            shape = [1] * len(self._axes)
+            shape[position] = -1
+            yield (*shape[::-1], *(1,) * self._n_spatial_axes) if self._n_spatial_axes else tuple(shape), axis
+
+    def to_table(self, format: str = "gadf") -> Table:
+        """Return a table of all combinations of bins, the first axis varying fastest.
+
+        Parameters
+        ----------
+        format : {"gadf", "fgst-ccube", "fgst-template", "gadf-dl3", "ogip", "ogip-sherpa", "ogip-arf"}
+            Layout. "gadf-dl3" has one row of arrays; those of OGIP have the energy axis only.
+        """
+        from bayesmap.maps.axis_tables import axes_to_table
+
+        return axes_to_table(self, format)
+
+    def to_header(self, format: str = "gadf") -> fits.Header:
+        """Return the FITS keywords of the axes; formats as for `MapAxis.to_header`."""
+        from bayesmap.maps.axis_tables import axes_to_header
+
+        return axes_to_header(self, format)
+
+    def to_table_hdu(self, format: str = "gadf", hdu_bands: str | None = None) -> fits.BinTableHDU:
+        """Return the table of `to_table` as a FITS HDU called ``hdu_bands`` ("BANDS") or as the format says."""
+        from bayesmap.maps.axis_tables import axes_to_table_hdu
+
+        return axes_to_table_hdu(self, format, hdu_bands)
+
+    @classmethod
+    def from_table(cls, table: Table, format: str = "gadf") -> Self:
+        """Return the axes whose bins a table lists.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            Table, keywords in its ``meta``.
+        format : str
+            Layout: "gadf", "gadf-dl3", "gadf-sed", "profile", "ogip", "ogip-arf", "fgst-ccube", "fgst-template" or
+            "fgst-bexpcube".
+
+        Raises
+        ------
+        FormatError
+            If the table has no axes in this layout.
+        """
+        from bayesmap.maps.axis_tables import axes_from_table
+
+        return axes_from_table(table, format)
+
+    @classmethod
+    def from_table_hdu(cls, hdu: fits.BinTableHDU | None, format: str = "gadf") -> Self:
+        """Return the axes in a FITS table, none for None; see `from_table`."""
+        return cls() if hdu is None else cls.from_table(Table.read(hdu), format=format)
 
     # -- checks -------------------------------------------------------------------------------------------------------
     def assert_names(self, required_names: Sequence[str], allow_extra: bool = False) -> None:

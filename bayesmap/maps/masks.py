@@ -6,10 +6,12 @@ import scipy
 from astropy.coordinates import SkyCoord
 
 from bayesmap._util import check_option
+from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.map import Map
 from bayesmap.maps.region_tools import as_regions, contains_pixels, is_point, is_sky_region, simple_regions
 
 __all__ = [
+    "axis_mask",
     "binary_dilate",
     "binary_erode",
     "binary_structure",
@@ -57,9 +59,14 @@ def energy_mask(geom: object, energy_min: object = None, energy_max: object = No
     names = [axis.name for axis in geom.axes if axis.is_energy_axis]
     if not names:
         raise ValueError(f"energy_mask needs an energy axis, {geom!r} has {geom.axes.names}")
-    axis = geom.axes[names[0]]
-    low = axis.edges[0] if energy_min is None else u.Quantity(energy_min)
-    high = axis.edges[-1] if energy_max is None else u.Quantity(energy_max)
+    bounds = (None if bound is None else u.Quantity(bound) for bound in (energy_min, energy_max))
+    return axis_mask(geom, geom.axes[names[0]], *bounds, round_to_edge)
+
+
+def axis_mask(geom: object, axis: MapAxis, edge_min: object, edge_max: object, round_to_edge: bool) -> Map:
+    """Return the map of `Geom.create_mask`."""
+    low = axis.edges[0] if edge_min is None else axis.wrap_coord(edge_min)
+    high = axis.edges[-1] if edge_max is None else axis.wrap_coord(edge_max)
     low, high = (axis.round(end) if round_to_edge else _at_edge(axis, end) for end in (low, high))
     inside = (axis.edges_min >= low) & (axis.edges_max <= high)
     shape = [1] * geom.ndim

@@ -1,14 +1,15 @@
 """What maps with a data array have in common: values at coordinates, images, sums over axes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import astropy.units as u
 import numpy as np
 
-from bayesmap.maps import access, reduce
+from bayesmap.maps import access, reduce, reproject
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.coord import MapCoord
+from bayesmap.maps.geom import Geom
 from bayesmap.maps.map import Map
 
 __all__ = ["NDMap"]
@@ -92,6 +93,78 @@ class NDMap(Map):
         """Set the pixels with indices ``(x, y, axis...)``; indices of -1 are left out."""
         access.set_at(self.data, idx, vals)
 
+    def coadd(self, map_in: Map, weights: Map | None = None) -> None:
+        """Add the values of another map in place, each to the pixel that holds its pixel's centre.
+
+        Parameters
+        ----------
+        map_in : Map
+            Map with the same axes by name on any geometry; what lies outside of this map is left out.
+        weights : Map, optional
+            Factors of the values of ``map_in``, on its geometry.
+
+        Raises
+        ------
+        astropy.units.UnitConversionError
+            If the units do not convert.
+        """
+        reproject.coadd(self, map_in, weights)
+
+    def sample_coord(self, n_events: int, random_state: object = 0) -> MapCoord:
+        """Return random coordinates: pixels with probabilities by their values, and a uniform place in the pixel.
+
+        Parameters
+        ----------
+        n_events : int
+            Number of points.
+        random_state : int, numpy.random.Generator or str
+            See `bayesmap._util.get_random_state`; other draws than Gammapy's for the same number.
+        """
+        return reproject.sample_coord(self, n_events, random_state)
+
+    # -- other geometries ---------------------------------------------------------------------------------------------
+    def resample(
+        self, geom: Geom, weights: Map | None = None, preserve_counts: bool = True, smooth: bool = False
+    ) -> Map:
+        """Return the map with each value moved to the pixel of another geometry that holds its pixel's centre.
+
+        Parameters
+        ----------
+        geom : Geom
+            Geometry with the same axes by name; what lies outside is left out.
+        weights : Map or array_like, optional
+            Factors of the values.
+        preserve_counts : bool
+            Whether values in one pixel are summed; otherwise averaged.
+        smooth : bool
+            With ``preserve_counts``: average, then scale so that the sum over the whole map is kept. That avoids
+            patterns where few pixels fall into one.
+        """
+        return reproject.resample(self, geom, weights, preserve_counts, smooth)
+
+    def reproject_to_geom(self, geom: Geom, preserve_counts: bool = False, precision_factor: int = 10) -> Map:
+        """Return the map on another geometry, from samples finer than both.
+
+        Parameters
+        ----------
+        geom : Geom
+            Geometry: an image, which gets the axes of this map, or one with axes of the same names.
+        preserve_counts : bool
+            Whether the sum over all pixels that lie in ``geom`` is kept; otherwise values are averaged.
+        precision_factor : int
+            Smallest number of samples per pixel of ``geom`` and direction.
+
+        Notes
+        -----
+        As in Gammapy a new pixel is the mean of the samples in it, so that with ``preserve_counts`` pixels across the
+        border of this map are too high by the part outside, and the rest, by the common scale, too low.
+        """
+        return reproject.reproject_to_geom(self, geom, preserve_counts, precision_factor)
+
+    def reproject_by_image(self, geom: Geom, preserve_counts: bool = False, precision_factor: int = 10) -> Map:
+        """Return the map with each image reprojected to an image geometry; see `reproject_to_geom`."""
+        return reproject.reproject_by_image(self, geom, preserve_counts, precision_factor)
+
     # -- images -------------------------------------------------------------------------------------------------------
     def get_image_by_coord(self, coords: object) -> Self:
         """Return the image of the bins that hold axis coordinates, given by name or in order."""
@@ -113,6 +186,14 @@ class NDMap(Map):
         """Return the image with the axis indices ``idx``, first axis first."""
         index = [int(np.squeeze(i)) for i in np.atleast_1d(idx)]
         return self.slice_by_idx(dict(zip(self.geom.axes.names, index, strict=True)))
+
+    def iter_by_image_index(self) -> Iterator[tuple[int, ...]]:
+        """Yield the index of every image, ``(last axis, ..., first axis)``."""
+        yield from np.ndindex(self.geom.axes.shape[::-1])
+
+    def split_by_axis(self, axis_name: str) -> list[Map]:
+        """Return one map per bin of an axis, without that axis."""
+        return list(self.iter_by_axis(axis_name))
 
     def to_cube(self, axes: Sequence[MapAxis]) -> Self:
         """Return the map with length-one axes appended."""
@@ -147,6 +228,32 @@ class NDMap(Map):
     ) -> Self:
         """Return a reduction over axes with a ufunc, for example `numpy.logical_or`."""
         return reduce.reduce_over_axes(self, func, keepdims, axes_names, weights)
+
+    def reduce(
+        self, axis_name: str, func: np.ufunc = np.add, keepdims: bool = False, weights: Map | None = None
+    ) -> Self:
+        """Return a reduction over one axis with a ufunc; see `reduce_over_axes`."""
+        return reduce.reduce_over_axes(self, func, keepdims, [axis_name], weights)
+
+    def dot(self, other: Map) -> Self:
+        """Return the sum over the axis that this map and a map on a region have in common; also ``m @ other``.
+
+        Parameters
+        ----------
+        other : RegionNDMap
+            A matrix: its other axes take the place of the common one. The units are multiplied.
+
+        Raises
+        ------
+        TypeError
+            If the other map is not on a region.
+        ValueError
+            If there is not exactly one common axis, with equal bins.
+        """
+        return reproject.dot(self, other)
+
+    def __matmul__(self, other: Map) -> Self:
+        return self.dot(other)
 
     def resample_axis(self, axis: MapAxis, weights: Map | None = None, ufunc: np.ufunc = np.add) -> Self:
         """Return the map with the bins of an axis grouped between the edges of ``axis``.

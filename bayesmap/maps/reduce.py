@@ -42,9 +42,12 @@ def reduce_over_axes(
 
 
 def _reduce(func: np.ufunc, data: np.ndarray, dimensions: tuple[int, ...], keepdims: bool) -> np.ndarray:
-    """Reduce one dimension after the other (not every ufunc can do several at once)."""
+    """Reduce one dimension after the other (not every ufunc can do several at once); sums leave out NaN."""
     for dimension in sorted(dimensions, reverse=True):
-        data = func.reduce(data, axis=dimension, keepdims=keepdims)
+        reduced = func.reduce(data, axis=dimension, keepdims=keepdims)
+        if func.identity is not None and reduced.dtype.kind == "f" and np.isnan(reduced).any():
+            reduced = func.reduce(data, axis=dimension, keepdims=keepdims, where=~np.isnan(data))
+        data = reduced
     return data
 
 

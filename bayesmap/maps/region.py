@@ -373,6 +373,10 @@ class RegionGeom(Geom):
             raise ValueError("a region cannot be padded, only an axis of it: give axis_name")
         return self._init_copy(axes=self.axes.pad(axis_name, pad_width))
 
+    def crop(self, crop_width: object) -> Self:
+        """Raise a ValueError: a region cannot be cropped."""
+        raise ValueError("a region cannot be cropped, only its axes be cut: use slice_by_idx")
+
     def downsample(self, factor: int, axis_name: str | None = None) -> Self:
         """Return the geometry with ``factor`` bins of an axis (by default the first) joined."""
         return self._init_copy(axes=self.axes.downsample(factor, self._axis_name(axis_name)))

@@ -24,7 +24,13 @@ from bayesmap.maps.region import RegionGeom
 from bayesmap.maps.region_tools import simple_regions, union_of
 from bayesmap.maps.wcs_tools import read_wcs
 
-__all__ = ["read_region_geom", "region_geom_from_hdulist", "region_geom_to_hdulist", "region_map_to_hdulist"]
+__all__ = [
+    "read_region_geom",
+    "region_geom_from_hdulist",
+    "region_geom_to_hdulist",
+    "region_hdu",
+    "region_map_to_hdulist",
+]
 
 #: parts of a union in a file, which is nested as deeply
 MOST_REGIONS = 300
@@ -63,11 +69,12 @@ def region_geom_to_hdulist(
     if len(geom.axes):
         hdus.append(bands_hdu(geom.axes, (hdu_bands or "HDU_BANDS").upper()))
     if geom.region is not None:
-        hdus.append(_region_hdu(geom, (hdu_region or "HDU_REGION").upper()))
+        hdus.append(region_hdu(geom, (hdu_region or "HDU_REGION").upper()))
     return fits.HDUList(hdus)
 
 
-def _region_hdu(geom: RegionGeom, name: str) -> fits.BinTableHDU:
+def region_hdu(geom: RegionGeom, name: str) -> fits.BinTableHDU:
+    """Return the table of the region of a geometry, in pixels of its projection."""
     from regions import Regions
 
     parts = [part.to_pixel(geom.wcs) for part in simple_regions(geom.region)]

@@ -1,18 +1,30 @@
 """Maps on a region of the sky: spectra and the like."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
+import astropy.units as u
 import numpy as np
 from astropy.io import fits
+from astropy.table import Table
 from astropy.wcs import WCS
 
+from bayesmap._util import Absent
 from bayesmap.maps import resize
 from bayesmap.maps.axes import MapAxis
+from bayesmap.maps.files import open_fits
+from bayesmap.maps.fits import map_from_hdulist, write_hdulist
 from bayesmap.maps.map import Map
 from bayesmap.maps.nd_map import NDMap
 from bayesmap.maps.region import RegionGeom
+from bayesmap.maps.region_fits import region_map_to_hdulist
+from bayesmap.maps.region_tables import (
+    ogip_to_hdulist,
+    region_map_from_ogip,
+    region_map_from_table,
+    region_map_to_table,
+)
 
 __all__ = ["RegionNDMap"]
 
@@ -52,41 +64,139 @@ class RegionNDMap(NDMap):
     # -- files --------------------------------------------------------------------------------------------------------
     @classmethod
     def read(
-        cls, filename: str | os.PathLike, format: str = "gadf", hdu: str | None = None, checksum: bool = False
+        cls,
+        filename: str | os.PathLike,
+        format: str = "gadf",
+        ogip_column: str | None = None,
+        hdu: str | None = None,
+        checksum: bool = False,
     ) -> Self:
-        """Read a map on a region from a FITS file; see `Map.read`."""
-        from bayesmap.maps.fits import read_map
+        """Read a map on a region from a FITS file; arguments as for `from_hdulist`.
 
-        return read_map(filename, hdu=hdu, map_type="region", format=format, checksum=checksum)
+        Parameters
+        ----------
+        filename : path
+            File.
+        format, ogip_column, hdu
+            As for `from_hdulist`.
+        checksum : bool
+            Whether to verify the checksums in the file.
+        """
+        with open_fits(filename, checksum=checksum) as hdulist:
+            return cls.from_hdulist(hdulist, format=format, ogip_column=ogip_column, hdu=hdu)
 
     @classmethod
-    def from_hdulist(cls, hdulist: fits.HDUList, format: str = "gadf", hdu: str | None = None) -> Self:
-        """Return the map on a region in an open FITS file; see `Map.from_hdulist`."""
-        from bayesmap.maps.fits import map_from_hdulist
+    def from_hdulist(
+        cls, hdulist: fits.HDUList, format: str = "gadf", ogip_column: str | None = None, hdu: str | None = None
+    ) -> Self:
+        """Return the map on a region in an open FITS file.
 
+        Parameters
+        ----------
+        hdulist : `~astropy.io.fits.HDUList`
+            FITS file.
+        format : {"gadf", "ogip", "ogip-arf"}
+            File layout: of `to_hdulist`, a spectrum of counts, or an effective area.
+        ogip_column : str, optional
+            Column of the values in the formats of OGIP, by default COUNTS or SPECRESP; of QUALITY, a boolean map of the
+            good channels is made.
+        hdu : str, optional
+            Table of the values.
+
+        Raises
+        ------
+        FormatError
+            If a table or column is missing or damaged.
+        """
+        if format != "gadf":
+            geom, values, meta = region_map_from_ogip(hdulist, format, ogip_column, hdu)
+            return cls(geom, data=np.asarray(values), unit=getattr(values, "unit", ""), meta=meta)
         return map_from_hdulist(hdulist, hdu=hdu, map_type="region", format=format)
 
     def to_hdulist(
         self,
-        hdu: str | None = None,
-        hdu_bands: str | None = None,
         format: str = "gadf",
+        hdu: str = "SKYMAP",
+        hdu_bands: str | None = None,
         hdu_region: str | None = None,
     ) -> fits.HDUList:
         """Return FITS HDUs: a table of the values, one of the bins of the axes, and one of the region.
 
         Parameters
         ----------
-        hdu : str, optional
-            Name of the first table, by default "SKYMAP".
+        format : {"gadf", "ogip", "ogip-sherpa", "ogip-arf", "ogip-arf-sherpa"}
+            File layout; those of OGIP are a spectrum of counts and an effective area.
+        hdu : str
+            Name of the first table.
         hdu_bands, hdu_region : str, optional
             Names of the others, by default ``<hdu>_BANDS`` and ``<hdu>_REGION``.
-        format : {"gadf"}
-            File layout.
         """
-        from bayesmap.maps.region_fits import region_map_to_hdulist
-
+        if format != "gadf":
+            return ogip_to_hdulist(self, format)
         return region_map_to_hdulist(self, hdu=hdu, hdu_bands=hdu_bands, format=format, hdu_region=hdu_region)
+
+    def write(
+        self,
+        filename: str | os.PathLike,
+        overwrite: bool = False,
+        format: str = "gadf",
+        hdu: str = "SKYMAP",
+        checksum: bool = False,
+    ) -> None:
+        """Write the map to a FITS file, completely or not at all.
+
+        Parameters
+        ----------
+        filename : path
+            File.
+        overwrite : bool
+            Whether to replace an existing file.
+        format, hdu
+            As for `to_hdulist`.
+        checksum : bool
+            Whether to write checksums.
+        """
+        write_hdulist(self.to_hdulist(format=format, hdu=hdu), filename, overwrite=overwrite, checksum=checksum)
+
+    def to_table(self, format: str = "gadf") -> Table:
+        """Return the values as a table, one row per bin of the last axis.
+
+        Parameters
+        ----------
+        format : {"gadf", "ogip", "ogip-arf", "ogip-arf-sherpa"}
+            Layout: CHANNEL and DATA, CHANNEL and COUNTS, or energies and SPECRESP; the last with keV and cm2.
+
+        Raises
+        ------
+        ValueError
+            If a format of OGIP meets more than one axis, or counts that are not whole numbers.
+        """
+        return region_map_to_table(self, format)
+
+    @classmethod
+    def from_table(cls, table: Table, format: str = "", colname: str | None = None) -> Self:
+        """Return the map of one column of a table of flux points.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            Table with columns of energies.
+        format : {"gadf-sed", "profile"}
+            Layout.
+        colname : str
+            Column of the values.
+        """
+        geom, data, unit = region_map_from_table(table, format, colname)
+        return cls(geom, data=data, unit=unit, meta=table.meta)
+
+    def iter_by_axis_data(self, axis_name: str) -> Iterator[tuple[tuple[int | slice, ...], u.Quantity]]:
+        """Yield the values along an axis for each combination of the other bins, with their index in the data."""
+        dimension = self.geom.axes.index_data(axis_name)
+        shape = list(self.data.shape)
+        shape[dimension] = 1
+        for idx in np.ndindex(*shape):
+            index = (*idx[:dimension], slice(None), *idx[dimension + 1 :])
+            yield index, self.quantity[index]
 
     # -- cut and rebin ------------------------------------------------------------------------------------------------
     def cutout(self, *args: object, **kwargs: object) -> Self:
@@ -96,6 +206,10 @@ class RegionNDMap(NDMap):
     def to_region_nd_map(self, *args: object, **kwargs: object) -> Self:
         """Return a copy: the map is on a region already."""
         return self.copy()
+
+    def get_spectrum(self, *args: object, **kwargs: object) -> Self:
+        """Return a copy: the map is on a region already."""
+        return self.to_region_nd_map()
 
     def pad(
         self, pad_width: int | tuple[int, int], axis_name: str | None = None, mode: str = "constant", cval: float = 0
@@ -151,6 +265,11 @@ class RegionNDMap(NDMap):
         """Return the map interpolated at the bin centres of another region geometry with the same axes by name."""
         data = self.interp_by_coord(geom.get_coord(), **kwargs)
         return self.copy(geom=geom, data=np.reshape(data, geom.data_shape))
+
+    crop = Absent("has no effect on a region, which has no pixels: cut an axis with slice_by_idx")
+    mask_nearest_position = Absent("needs pixels, a region has one value: use a WcsNDMap")
+    plot_grid = Absent("needs images, a region has one value: use plot")
+    plot_interactive = Absent("needs widgets of a notebook: use plot")
 
     # -- plots --------------------------------------------------------------------------------------------------------
     def plot(self, ax: object = None, axis_name: str | None = None, **kwargs: object) -> object:

@@ -10,7 +10,7 @@ from bayesmap.maps.map import Map
 from bayesmap.maps.region import RegionGeom
 from bayesmap.maps.region_tools import as_regions, simple_regions
 
-__all__ = ["histogram_in_region", "mask_contains_region", "region_pixels", "to_region_nd_map"]
+__all__ = ["cutout_and_mask_region", "histogram_in_region", "mask_contains_region", "region_pixels", "to_region_nd_map"]
 
 
 def to_region_nd_map(
@@ -67,6 +67,14 @@ def region_pixels(m: Map, region: object) -> np.ndarray:
     if not inside.any():
         raise ValueError(f"no pixel of {m.geom!r} has its centre in the region {region!r}")
     return inside
+
+
+def cutout_and_mask_region(m: Map, region: object = None) -> tuple[Map, Map]:
+    """Return the maps of `WcsNDMap.cutout_and_mask_region`."""
+    region = m.geom.footprint_rectangle_sky_region if region is None else region
+    geom = RegionGeom.create(region, wcs=m.geom.wcs)
+    part = m.cutout(position=geom.center_skydir, width=tuple(geom.width))
+    return part, part.geom.to_image().region_mask([region])
 
 
 def histogram_in_region(

@@ -7,26 +7,27 @@ from typing import Self
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import Angle, SkyCoord
+from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from bayesmap._util import check_option
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.coord import MapCoord
-from bayesmap.maps.cutouts import common_slices, cutout_bounds, cutout_npix, on_same_grid
+from bayesmap.maps.cutouts import cutout_bounds, cutout_npix
 from bayesmap.maps.geom import Geom
 from bayesmap.maps.map_axes import MapAxes
+from bayesmap.maps.wcs_masks import WcsMasks
+from bayesmap.maps.wcs_parts import WcsParts
 from bayesmap.maps.wcs_tools import (
     degrees_pair,
     frame_of,
-    int_pair,
     make_wcs,
+    npix_of,
     npix_pair,
     pixel_areas,
     read_wcs,
     reference_position,
-    rescaled,
-    round_up_to_odd,
     same_projection,
     shifted,
 )
@@ -34,7 +35,7 @@ from bayesmap.maps.wcs_tools import (
 __all__ = ["WcsGeom"]
 
 
-class WcsGeom(Geom):
+class WcsGeom(WcsParts, WcsMasks, Geom):
     """Pixels on a WCS image, times bins of the non-spatial axes.
 
     Pixel centres are at integer pixel positions, starting from zero; data have shape ``(axis..., lat, lon)`` with the
@@ -108,9 +109,57 @@ class WcsGeom(Geom):
         return cls(make_wcs(proj, frame, crval, crpix, binsz), npix, axes=axes)
 
     @classmethod
-    def from_header(cls, header: object, npix: Sequence[int], axes: Sequence[MapAxis] | None = None) -> Self:
-        """Return a geometry from the celestial keywords of a FITS header."""
-        return cls(read_wcs(header), npix, axes=axes)
+    def from_header(
+        cls,
+        header: object,
+        hdu_bands: fits.BinTableHDU | None = None,
+        format: str = "gadf",
+        *,
+        npix: Sequence[int] | None = None,
+        axes: Sequence[MapAxis] | None = None,
+    ) -> Self:
+        """Return a geometry from the celestial keywords of a FITS header.
+
+        Parameters
+        ----------
+        header : `~astropy.io.fits.Header`
+            Header of an image.
+        hdu_bands : `~astropy.io.fits.BinTableHDU`, optional
+            Table of the axes.
+        format : str
+            Layout of that table, see `MapAxes.from_table`.
+        npix : (int, int), optional
+            Number of pixels; by default as the header says (WCSSHAPE, or NAXIS1 and NAXIS2).
+        axes : sequence of MapAxis, optional
+            Non-spatial axes; by default those of the table.
+
+        Raises
+        ------
+        FormatError
+            If the header does not say how many pixels there are.
+        """
+        axes = MapAxes.from_table_hdu(hdu_bands, format=format) if axes is None else axes
+        return cls(read_wcs(header), npix_of(header) if npix is None else npix, axes=axes)
+
+    @classmethod
+    def from_hdulist(
+        cls,
+        hdulist: fits.HDUList,
+        hdu: str | int | None = None,
+        hdu_bands: str | None = None,
+        format: str | None = None,
+    ) -> Self:
+        """Return the geometry of an image in an open FITS file; arguments as for `Map.from_hdulist`."""
+        from bayesmap.maps.fits import wcs_geom_from_hdulist
+
+        return wcs_geom_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format)
+
+    def to_header(self) -> fits.Header:
+        """Return the FITS keywords of the projection, the shape (WCSSHAPE) and the axes."""
+        header = self._wcs.to_header()
+        header.update(self.axes.to_header())
+        header["WCSSHAPE"] = "(" + ",".join(str(n) for n in self.data_shape[::-1]) + ")"
+        return header
 
     @classmethod
     def from_aligned(
@@ -235,15 +284,41 @@ class WcsGeom(Geom):
         lon, lat = self._wcs.wcs_pix2world(x, y, 0)
         return (u.Quantity(lon, "deg"), u.Quantity(lat, "deg"), *self.axes.pix_to_coord(pix[2:]))
 
-    def get_idx(self, idx: object = None, flat: bool = False) -> tuple[np.ndarray, ...]:
-        """Return the indices ``(x, y, axis...)`` of all pixels, each with the shape of the data."""
-        shape = self.data_shape
-        index = np.indices(shape)[::-1]
+    def _image_at(self, idx: Sequence[int]) -> Self:
+        """The geometry with only the bins ``idx`` of the axes, which stay."""
+        bins = dict(zip(self.axes.names, idx, strict=True))
+        return self.slice_by_idx({name: slice(i, i + 1) for name, i in bins.items()})
+
+    def get_idx(self, idx: Sequence[int] | None = None, flat: bool = False) -> tuple[np.ndarray, ...]:
+        """Return the indices ``(x, y, axis...)`` of all pixels, each with the shape of the data.
+
+        Parameters
+        ----------
+        idx : sequence of int, optional
+            Bins of the axes, first axis first: the pixels of that image only.
+        flat : bool
+            Whether the arrays are flattened.
+        """
+        index = np.indices(self.data_shape)[::-1]
+        if idx is not None:
+            part = tuple(slice(i, i + 1) for i in idx[::-1])
+            index = [i[part] for i in index]
         return tuple(i.ravel() if flat else i for i in index)
 
-    def get_pix(self, mode: str = "center") -> tuple[np.ndarray, ...]:
-        """Return pixel positions of pixel centres (or corners), shaped to broadcast against the data."""
+    def get_pix(self, idx: Sequence[int] | None = None, mode: str = "center") -> tuple[np.ndarray, ...]:
+        """Return pixel positions of pixel centres (or corners), shaped to broadcast against the data.
+
+        Parameters
+        ----------
+        idx : sequence of int, optional
+            Bins of the axes, first axis first: the pixels of that image only.
+        mode : {"center", "edges"}
+            Centres, or corners and bin edges.
+        """
         check_option("mode", mode, ("center", "edges"))
+        if idx is not None:
+            steps = (0, 0, *idx)
+            return tuple(p + i for p, i in zip(self._image_at(idx).get_pix(mode=mode), steps, strict=True))
         extra = mode == "edges"
         sizes = [n + extra for n in (*self._npix, *self.axes.shape)]
         pix = np.meshgrid(*(np.arange(n) - 0.5 * extra for n in sizes[::-1]), indexing="ij", sparse=True)
@@ -251,16 +326,23 @@ class WcsGeom(Geom):
 
     def _lonlat(self, mode: str) -> tuple[np.ndarray, np.ndarray]:
         """Longitude and latitude in deg of pixel centres or corners of the image."""
-        x, y = self.to_image().get_pix(mode)
+        x, y = self.to_image().get_pix(mode=mode)
         return self._wcs.wcs_pix2world(*np.broadcast_arrays(x, y), 0)
 
     def get_coord(
-        self, mode: str = "center", frame: str | None = None, sparse: bool = False, axis_name: str | None = None
+        self,
+        idx: Sequence[int] | None = None,
+        mode: str = "center",
+        frame: str | None = None,
+        sparse: bool = False,
+        axis_name: str | None = None,
     ) -> MapCoord:
         """Return the coordinates of every pixel.
 
         Parameters
         ----------
+        idx : sequence of int, optional
+            Bins of the axes, first axis first: the coordinates of that image only.
         mode : {"center", "edges"}
             Centres, or corners and bin edges.
         frame : {"icrs", "galactic"}, optional
@@ -276,6 +358,8 @@ class WcsGeom(Geom):
             Arrays of shape `data_shape` (one longer in each edge dimension).
         """
         check_option("mode", mode, ("center", "edges"))
+        if idx is not None:
+            return self._image_at(idx).get_coord(mode=mode, frame=frame, sparse=sparse, axis_name=axis_name)
         corners = mode == "edges" and axis_name in (None, "lon", "lat")
         lon, lat = self._lonlat("edges" if corners else "center")
         shape = (1,) * len(self.axes) + lon.shape
@@ -297,164 +381,6 @@ class WcsGeom(Geom):
         The pixel is taken as two planar triangles between its corners.
         """
         return self._solid_angle.reshape((1,) * len(self.axes) + self.data_shape_image)
-
-    # -- new geometries -----------------------------------------------------------------------------------------------
-    def cutout(
-        self, position: SkyCoord, width: object, mode: str = "trim", odd_npix: bool = False, min_npix: int = 1
-    ) -> Self:
-        """Return the part of the geometry around a position.
-
-        Parameters
-        ----------
-        position : `~astropy.coordinates.SkyCoord`
-            Centre.
-        width : float, str, `~astropy.units.Quantity` or pair
-            Width in longitude and latitude; numbers are deg. Rounded to whole pixels.
-        mode : {"trim", "partial", "strict"}
-            A part that sticks out is cut off, kept, or an error.
-        odd_npix : bool
-            Whether the number of pixels is rounded up to an odd one.
-        min_npix : int
-            Smallest number of pixels.
-
-        Raises
-        ------
-        ValueError
-            If the part does not overlap with the geometry, or sticks out under "strict".
-        """
-        npix = cutout_npix(self, width, odd_npix, min_npix)
-        start, npix = cutout_bounds(self, position, npix, mode)
-        return self._init_copy(wcs=shifted(self._wcs, *start), npix=npix)
-
-    def cutout_slices(self, geom: "WcsGeom", mode: str = "partial") -> dict[str, tuple[slice, slice]]:
-        """Return which pixels this geometry and its aligned parent have in common.
-
-        Parameters
-        ----------
-        geom : WcsGeom
-            Parent geometry on the same pixel grid.
-        mode : {"partial", "trim", "strict"}
-            Under "strict" this geometry must lie inside the parent.
-
-        Returns
-        -------
-        dict
-            "parent-slices" and "cutout-slices", each ``(lat, lon)`` slices.
-
-        Raises
-        ------
-        GeometryMismatchError
-            If the pixel grids differ or do not overlap.
-        """
-        return common_slices(self, geom, mode)
-
-    def is_aligned(self, other: "WcsGeom", tolerance: float = 1e-6) -> bool:
-        """Whether another geometry has the same axes and its pixels lie on the same grid."""
-        return self.axes == other.axes and on_same_grid(self, other, tolerance)
-
-    def pad(self, pad_width: int | tuple[int, int], axis_name: str | None = None) -> Self:
-        """Return the geometry with pixels added on every side, or bins on both ends of an axis."""
-        if axis_name is not None:
-            return self._init_copy(axes=self.axes.pad(axis_name, pad_width))
-        x, y = int_pair("pad_width", pad_width)
-        npix = (self._npix[0] + 2 * x, self._npix[1] + 2 * y)
-        return self._init_copy(wcs=shifted(self._wcs, -x, -y), npix=npix)
-
-    def crop(self, crop_width: int | tuple[int, int]) -> Self:
-        """Return the geometry with pixels removed on every side."""
-        x, y = int_pair("crop_width", crop_width)
-        npix = (self._npix[0] - 2 * x, self._npix[1] - 2 * y)
-        return self._init_copy(wcs=shifted(self._wcs, x, y), npix=npix)
-
-    def downsample(self, factor: int, axis_name: str | None = None) -> Self:
-        """Return the geometry with ``factor`` times ``factor`` pixels, or ``factor`` bins of an axis, joined.
-
-        Raises
-        ------
-        ValueError
-            If the shape is not a multiple of ``factor``.
-        """
-        if axis_name is not None:
-            return self._init_copy(axes=self.axes.downsample(factor, axis_name))
-        factor, _ = int_pair("factor", factor, lowest=1)
-        if any(n % factor for n in self._npix):
-            raise ValueError(f"{self._npix[0]} x {self._npix[1]} pixels are not a multiple of the factor {factor}")
-        return self._init_copy(wcs=rescaled(self._wcs, factor), npix=[n // factor for n in self._npix])
-
-    def upsample(self, factor: int, axis_name: str | None = None) -> Self:
-        """Return the geometry with every pixel, or every bin of an axis, split."""
-        if axis_name is not None:
-            return self._init_copy(axes=self.axes.upsample(factor, axis_name))
-        factor, _ = int_pair("factor", factor, lowest=1)
-        return self._init_copy(wcs=rescaled(self._wcs, 1 / factor), npix=[n * factor for n in self._npix])
-
-    def to_binsz(self, binsz: object) -> Self:
-        """Return a geometry of the same centre and width with another pixel size (deg)."""
-        return self.create(
-            skydir=self.center_skydir,
-            binsz=binsz,
-            width=tuple(self.width[:, 0]),
-            proj=self.projection,
-            frame=self._frame,
-            axes=self.axes,
-        )
-
-    def to_odd_npix(self, max_radius: object = None) -> Self:
-        """Return a square geometry with an odd number of pixels around the centre.
-
-        Parameters
-        ----------
-        max_radius : `~astropy.units.Quantity` or str, optional
-            Half of the width; by default half of the largest width of this geometry.
-        """
-        width = self.width.max().to_value("deg") if max_radius is None else 2 * Angle(max_radius).deg
-        binsz = self.pixel_scales.deg.max()
-        return self.create(
-            skydir=self.center_skydir,
-            binsz=binsz,
-            npix=round_up_to_odd(width / binsz),
-            proj=self.projection,
-            frame=self._frame,
-            axes=self.axes,
-        )
-
-    # -- masks --------------------------------------------------------------------------------------------------------
-    def region_mask(self, regions: object, inside: bool = True) -> object:
-        """Return a boolean map of the pixels whose centre lies in any of the regions.
-
-        Parameters
-        ----------
-        regions : `~regions.SkyRegion`, `~regions.PixelRegion`, str, or a list of them
-            A string is in DS9 format. A point region selects the pixel that holds it.
-        inside : bool
-            False inverts the mask.
-
-        Returns
-        -------
-        Map
-            True inside, broadcast over the axes.
-        """
-        from bayesmap.maps.masks import region_mask
-
-        return region_mask(self, regions, inside)
-
-    def region_weights(self, regions: object, oversampling_factor: int = 10) -> object:
-        """Return a map of the fraction of every pixel that lies in the regions, sampled on a finer grid."""
-        from bayesmap.maps.masks import region_weights
-
-        return region_weights(self, regions, oversampling_factor)
-
-    def boundary_mask(self, width: object) -> object:
-        """Return a boolean map that is False within ``width`` (rounded up to pixels) of the image edge."""
-        from bayesmap.maps.masks import boundary_mask
-
-        return boundary_mask(self, width)
-
-    def binary_structure(self, width: object, kernel: str = "disk") -> np.ndarray:
-        """Return a structuring element ("disk" of radius or "box" of size ``width``) with the axes in front."""
-        from bayesmap.maps.masks import binary_structure
-
-        return binary_structure(self, width, kernel)
 
     # -- comparison and text ------------------------------------------------------------------------------------------
     def is_allclose(

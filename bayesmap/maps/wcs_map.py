@@ -1,11 +1,13 @@
 """Maps on a WCS geometry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 import numpy as np
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 
+from bayesmap._util import Absent, check_option
 from bayesmap.maps import filters, masks, region_reduce, resize
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.map import Map
@@ -19,6 +21,60 @@ class WcsNDMap(NDMap):
     """A map on a `WcsGeom`; parameters as for `Map`."""
 
     geom: WcsGeom
+
+    # -- construction, files ------------------------------------------------------------------------------------------
+    @classmethod
+    def create(
+        cls,
+        map_type: str = "wcs",
+        npix: int | tuple[int, int] | None = None,
+        binsz: object = 0.1,
+        width: object = None,
+        proj: str = "CAR",
+        frame: str = "icrs",
+        refpix: tuple[float, float] | None = None,
+        axes: Sequence[MapAxis] | None = None,
+        skydir: SkyCoord | tuple[float, float] | None = None,
+        dtype: object = "float32",
+        meta: object = None,
+        unit: object = "",
+    ) -> Self:
+        """Return an empty map.
+
+        Parameters
+        ----------
+        map_type : {"wcs"}
+            Kind of geometry.
+        npix, binsz, width, proj, frame, refpix, axes, skydir
+            As for `WcsGeom.create`.
+        dtype, meta, unit
+            As for `Map`.
+        """
+        check_option("map_type", map_type, ("wcs",))
+        geom = WcsGeom.create(npix, binsz, proj, frame, refpix, axes, skydir, width)
+        return cls(geom, dtype=dtype, meta=meta, unit=unit)
+
+    @classmethod
+    def from_hdu(cls, hdu: object, hdu_bands: fits.BinTableHDU | None = None, format: str | None = None) -> Self:
+        """Return the map in an image HDU, with the table of its axes.
+
+        Parameters
+        ----------
+        hdu : `~astropy.io.fits.PrimaryHDU` or `~astropy.io.fits.ImageHDU`
+            Image.
+        hdu_bands : `~astropy.io.fits.BinTableHDU`, optional
+            Table of the axes.
+        format : str, optional
+            As for `Map.from_hdulist`.
+        """
+        hdus = fits.HDUList([hdu] if hdu_bands is None else [hdu, hdu_bands])
+        name = None if hdu_bands is None or hdu_bands.name in ("EBOUNDS", "ENERGIES") else hdu_bands.name
+        return cls.from_hdulist(hdus, hdu=0, hdu_bands=name, format=format)
+
+    def to_hdu(self, hdu: str = "SKYMAP", hdu_bands: str | None = None) -> object:
+        """Return the image HDU alone, whose header names the table of the axes."""
+        hdus = self.to_hdulist(hdu=hdu, hdu_bands=hdu_bands)
+        return hdus[0] if hdu.upper() == "PRIMARY" else hdus[hdu]
 
     # -- cut and rebin ------------------------------------------------------------------------------------------------
     def cutout(
@@ -168,6 +224,16 @@ class WcsNDMap(NDMap):
         """
         return region_reduce.histogram_in_region(self, region, bins_axis, nbin, density)
 
+    def cutout_and_mask_region(self, region: object = None) -> tuple[Self, Map]:
+        """Return the part of the map around a region and a boolean image of it that is True in the region.
+
+        Parameters
+        ----------
+        region : `~regions.SkyRegion`, optional
+            Region, by default the whole image.
+        """
+        return region_reduce.cutout_and_mask_region(self, region)
+
     def mask_contains_region(self, region: object) -> bool:
         """Return whether a boolean image is True in all pixels with centres in a region."""
         return region_reduce.mask_contains_region(self, region)
@@ -213,12 +279,23 @@ class WcsNDMap(NDMap):
         """Return the centre of the True pixel that is nearest to a position."""
         return masks.nearest_position(self, position)
 
+    plot_interactive = Absent("needs widgets of a notebook: use plot_grid, or plot of one image")
+
     # -- plots --------------------------------------------------------------------------------------------------------
-    def plot(self, ax: object = None, **kwargs: object) -> object:
+    def plot(
+        self,
+        ax: object = None,
+        fig: object = None,
+        add_cbar: bool = False,
+        stretch: str = "linear",
+        axes_loc: tuple[float, float, float, float] | None = None,
+        kwargs_colorbar: Mapping[str, object] | None = None,
+        **kwargs: object,
+    ) -> object:
         """Plot an image; see `bayesmap.plot.maps.plot_map`."""
         from bayesmap.plot.maps import plot_map
 
-        return plot_map(self, ax=ax, **kwargs)
+        return plot_map(self, ax, fig, add_cbar, stretch, axes_loc, kwargs_colorbar, **kwargs)
 
     def plot_grid(self, figsize: object = None, ncols: int = 3, **kwargs: object) -> object:
         """Plot every image in a grid; see `bayesmap.plot.maps.plot_grid`."""

@@ -10,6 +10,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 from bayesmap._util import check_option
+from bayesmap.errors import FormatError
 
 __all__ = [
     "degrees_pair",
@@ -17,6 +18,7 @@ __all__ = [
     "frame_of",
     "int_pair",
     "make_wcs",
+    "npix_of",
     "npix_pair",
     "pixel_areas",
     "read_wcs",
@@ -69,6 +71,25 @@ def make_wcs(
     except ValueError as error:
         raise ValueError(f"proj must be the three-letter code of a FITS projection, got {proj!r} ({error})") from None
     return wcs
+
+
+def npix_of(header: fits.Header) -> tuple[int, int]:
+    """Return the number of pixels in longitude and latitude that a FITS header says.
+
+    Raises
+    ------
+    FormatError
+        If it says none.
+    """
+    numbers = str(header.get("WCSSHAPE", "")).strip(" ()").split(",")
+    if len(numbers) < 2:
+        numbers = [header.get("NAXIS1"), header.get("NAXIS2")]
+    try:
+        return int(numbers[0]), int(numbers[1])
+    except (TypeError, ValueError):
+        raise FormatError(
+            f"the header says no number of pixels (WCSSHAPE, or NAXIS1 and NAXIS2), got {numbers}"
+        ) from None
 
 
 def read_wcs(header: fits.Header) -> WCS:

@@ -1,5 +1,6 @@
 """Models: parameters, priors, spectra, shapes, collections, files."""
 
+from bayesmap.modeling.absent import __getattr__  # noqa: F401
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import Models, parameter_names
 from bayesmap.modeling.correlated import MultivariateNormalPrior

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
+import astropy.units as u
 import numpy as np
 
 from bayesmap._util import make_path
@@ -13,7 +14,7 @@ from bayesmap.modeling.spatial import SpatialModel
 from bayesmap.modeling.spectral import PowerLawNormSpectralModel, SpectralModel
 
 if TYPE_CHECKING:
-    from bayesmap.maps import Map
+    from bayesmap.maps import Map, WcsGeom
 
 __all__ = ["BackgroundModel", "FoVBackgroundModel", "TemplateNPredModel"]
 
@@ -33,13 +34,13 @@ class FoVBackgroundModel(Component):
 
     Parameters
     ----------
+    dataset_name : str or None
+        The dataset.
     spectral_model : SpectralModel or None
         Dimensionless spectrum that multiplies the background, at the centres of the reconstructed energy bins. By
         default a power law with free norm and frozen tilt.
     spatial_model : SpatialModel or None
         Shape that multiplies the background too.
-    dataset_name : str or None
-        The dataset.
     name : str or None
         Name; by default ``"<dataset_name>-bkg"``.
     datasets_names : list of str or None
@@ -56,9 +57,9 @@ class FoVBackgroundModel(Component):
 
     def __init__(
         self,
+        dataset_name: str | None = None,
         spectral_model: SpectralModel | None = None,
         spatial_model: SpatialModel | None = None,
-        dataset_name: str | None = None,
         name: str | None = None,
         datasets_names: str | Iterable[str] | None = None,
     ) -> None:
@@ -71,6 +72,34 @@ class FoVBackgroundModel(Component):
         label = f"FoVBackgroundModel {self.name!r}"
         self.spectral_model: SpectralModel = _check_norm(label, spectral_model)
         self.spatial_model = _check_part(label, "spatial", spatial_model, SpatialModel)
+
+    def evaluate(self, energy: Any, lon: Any = None, lat: Any = None) -> u.Quantity:
+        """Return the factor of the background.
+
+        Parameters
+        ----------
+        energy : `~astropy.units.Quantity` or str
+            Reconstructed energies.
+        lon, lat : `~astropy.units.Quantity`, optional
+            Positions, needed with a spatial model; they broadcast with the energies.
+        """
+        value = self.spectral_model(energy)
+        if self.spatial_model is None:
+            return value
+        if lon is None or lat is None:
+            raise ValueError(f"FoVBackgroundModel {self.name!r} has a spatial model: lon and lat are needed")
+        arguments = (lon, lat, energy) if self.spatial_model.is_energy_dependent else (lon, lat)
+        return value * self.spatial_model(*arguments).value
+
+    def evaluate_geom(self, geom: "WcsGeom") -> u.Quantity:
+        """Return the factor at the bin centres of a geometry with an axis "energy"."""
+        coords = geom.get_coord(sparse=True, frame=getattr(self.spatial_model, "frame", None))
+        return self.evaluate(coords["energy"], coords.lon, coords.lat)
+
+    def reset_to_default(self) -> None:
+        """Set the parameters of the spectrum to their defaults."""
+        for default in self.spectral_model.default_parameters:
+            getattr(self.spectral_model, default.name).quantity = default.quantity
 
     def copy(self, name: str | None = None, **kwargs: Any) -> Self:
         """Return a deep copy; ``kwargs`` replace arguments, for example ``dataset_name``."""
@@ -134,6 +163,61 @@ class TemplateNPredModel(Component):
         factor = self.spectral_model(axis.center).to_value("")
         return self.map.copy(data=self.map.data * factor.reshape(self._factor_shape()))
 
+    @property
+    def energy_center(self) -> u.Quantity:
+        """Centres of the energy bins, shape ``(n, 1, 1)``."""
+        axis: Any = self.map.geom.axes["energy"]
+        return axis.center[:, np.newaxis, np.newaxis]
+
+    @property
+    def position(self) -> Any:
+        """Centre of the map, a `~astropy.coordinates.SkyCoord`."""
+        return self.map.geom.center_skydir
+
+    @property
+    def evaluation_radius(self) -> u.Quantity:
+        """Half of the larger width of the map."""
+        return np.max(self.map.geom.width) / 2.0
+
+    def cutout(self, position: Any, width: Any, mode: str = "trim", name: str | None = None) -> Self:
+        """Return the model on the part of the map around a position; see `WcsNDMap.cutout`."""
+        return self.copy(name=name, map=self.map.cutout(position, width, mode=mode))
+
+    def slice_by_energy(self, energy_min: Any = None, energy_max: Any = None, name: str | None = None) -> Self:
+        """Return the model on the bins between two energies, which move to the nearest edges.
+
+        Parameters
+        ----------
+        energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+            Energies, by default the ends of the axis.
+        name : str, optional
+            Name of the new model.
+        """
+        axis: Any = self.map.geom.axes["energy"]
+        low, high = axis.bounds
+        low = low if energy_min is None else u.Quantity(energy_min)
+        high = high if energy_max is None else u.Quantity(energy_max)
+        groups = axis.group_table(u.Quantity([low, high]))
+        group = groups[groups["bin_type"] == "normal   "][0]
+        slices = {"energy": slice(int(group["idx_min"]), int(group["idx_max"]) + 1)}
+        return self.copy(name=name, map=self.map.slice_by_idx(slices))
+
+    def stack(self, other: "TemplateNPredModel", weights: "Map | None" = None, nan_to_num: bool = True) -> None:
+        """Add the counts of another template in place, both at their values; the spectrum gets its defaults.
+
+        Parameters
+        ----------
+        other : TemplateNPredModel
+            Template on the same pixels, or on an aligned part of them.
+        weights, nan_to_num
+            As for `WcsNDMap.stack`.
+        """
+        total = self.evaluate()
+        total.stack(other.evaluate(), weights=weights, nan_to_num=nan_to_num)
+        self.map = total
+        for default in self.spectral_model.default_parameters:
+            getattr(self.spectral_model, default.name).quantity = default.quantity
+
     def _factor_shape(self) -> tuple[int, ...]:
         """Shape in which one number per energy broadcasts over the map."""
         axes = [axis.nbin if axis.name == "energy" else 1 for axis in reversed(list(self.map.geom.axes))]
@@ -182,4 +266,4 @@ class BackgroundModel(TemplateNPredModel):
         dataset_name : str
             Name of the dataset.
         """
-        return FoVBackgroundModel(self.spectral_model, dataset_name=dataset_name, name=self.name)
+        return FoVBackgroundModel(spectral_model=self.spectral_model, dataset_name=dataset_name, name=self.name)

@@ -5,8 +5,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from typing import Any, Self, overload
 
+import numpy as np
+
 from bayesmap._util import KnownAttributes, make_path, suggest
 from bayesmap.modeling.collection_priors import PriorsOfModels
+from bayesmap.modeling.collection_tools import CollectionTools
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.sky import Component
 
@@ -42,13 +45,15 @@ def all_parameter_names(models: Iterable[Component]) -> dict[Parameter, list[str
     return names
 
 
-class Models(KnownAttributes, PriorsOfModels, MutableSequence[Component]):
+class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[Component]):
     """An ordered collection of models with unique names.
 
     Parameters
     ----------
     models : model, iterable of models or None
         `SkyModel`, `FoVBackgroundModel`, `TemplateNPredModel`.
+    covariance_data : array_like, optional
+        Covariance of the parameters; see `covariance`.
 
     Raises
     ------
@@ -58,10 +63,12 @@ class Models(KnownAttributes, PriorsOfModels, MutableSequence[Component]):
         If a member is not a model.
     """
 
-    def __init__(self, models: "Component | Iterable[Component] | None" = None) -> None:
+    def __init__(self, models: "Component | Iterable[Component] | None" = None, covariance_data: Any = None) -> None:
         self._models: list[Component] = []
         members = [] if models is None else [models] if isinstance(models, Component) else list(models)
         self.extend(members)
+        if covariance_data is not None:
+            self.covariance = covariance_data
 
     # -- sequence ---------------------------------------------------------------------------------------------------
     def _check(self, model: Any, replaced: Component | None = None) -> None:
@@ -82,11 +89,13 @@ class Models(KnownAttributes, PriorsOfModels, MutableSequence[Component]):
     @overload
     def __getitem__(self, key: int | str | Component) -> Component: ...
     @overload
-    def __getitem__(self, key: slice) -> Self: ...
+    def __getitem__(self, key: slice | np.ndarray) -> Self: ...
     def __getitem__(self, key: Any) -> Any:
-        """Return a model by name or position, or several by a slice."""
+        """Return a model by name or position, or several by a slice or a boolean array."""
         if isinstance(key, slice):
             return type(self)(self._models[key])
+        if isinstance(key, np.ndarray) and key.dtype == bool:
+            return type(self)(model for model, chosen in zip(self._models, key, strict=True) if chosen)
         return self._models[self.index(key) if isinstance(key, str | Component) else key]
 
     def __setitem__(self, key: Any, model: Any) -> None:

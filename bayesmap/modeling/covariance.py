@@ -1,16 +1,16 @@
 """Covariance of the parameters of models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bayesmap._util import suggest
+from bayesmap._util import Absent, suggest
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.posterior import Posterior
 
-__all__ = ["Covariance", "covariance_from"]
+__all__ = ["Covariance", "covariance_from", "covariance_of_errors", "set_covariance"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,38 @@ class Covariance:
     names: list[str]
     units: list[str]
     data: np.ndarray
+
+    from_factor_matrix = Absent("goes with the optimiser of Fit, which stays out: use Models.covariance_from")
+    from_stack = Absent("joins matrices of models: read the covariance of Models")
+    set_subcovariance = Absent("changes a part of a matrix: set the covariance of a model")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of rows and columns."""
+        return self.data.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.data[key]
+
+    def get_subcovariance(self, parameters: Iterable[Any]) -> "Covariance":
+        """Return the covariance of some parameters, given by name or as parameters."""
+        return self.subset([getattr(parameter, "name", parameter) for parameter in parameters])
+
+    @property
+    def scipy_mvn(self) -> Any:
+        """A frozen `scipy.stats.multivariate_normal` around zero with this covariance."""
+        from scipy.stats import multivariate_normal
+
+        return multivariate_normal(np.zeros(len(self.data)), self.data, allow_singular=True)
+
+    def plot_correlation(self, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
+        """Plot the correlation coefficients; see `bayesmap.plot.plot_correlation`."""
+        from bayesmap.plot.correlation import plot_correlation
+
+        return plot_correlation(self, figsize, **kwargs)
 
     @property
     def errors(self) -> dict[str, float]:
@@ -75,3 +107,73 @@ def covariance_from(names: Mapping[Parameter, str], tree: Any) -> Covariance:
         raise ValueError("there are no free parameters")
     data = np.atleast_2d(np.cov(np.stack(list(columns.values()))))
     return Covariance([names[p] for p in columns], [p.unit.to_string() for p in columns], data)
+
+
+def _parts(owner: Any) -> list[Any]:
+    """Models that an owner of parameters consists of: the models of a collection, the parts of a sky model."""
+    if isinstance(owner, Iterable):
+        return list(owner)
+    return list(getattr(owner, "parts", {}).values())
+
+
+def covariance_of_errors(owner: Any) -> Covariance:
+    """Return the covariance of the parameters of a model or of models; see `ModelBase.covariance`.
+
+    Parameters
+    ----------
+    owner : model or Models
+        A linked parameter appears once.
+
+    Notes
+    -----
+    The errors of the parameters, with the correlations that were set for all; otherwise those of the models that it
+    consists of.
+    """
+    unique = list(owner.parameters.unique_parameters)
+    names = getattr(owner, "parameters_unique_names", None) or [p.name for p in unique]
+    errors = np.array([p.error for p in unique], dtype="float64")
+    correlation = owner.__dict__.get("_correlation")
+    if correlation is None or len(correlation) != len(unique):
+        correlation = np.eye(len(unique))
+        place = {id(p): k for k, p in enumerate(unique)}
+        for part in _parts(owner):
+            inner = covariance_of_errors(part).correlation
+            index = [place[id(p)] for p in part.parameters.unique_parameters]
+            correlation[np.ix_(index, index)] = np.where(np.isfinite(inner), inner, np.eye(len(index)))
+    data = correlation * np.outer(errors, errors)
+    return Covariance(list(names), [p.unit.to_string() for p in unique], data)
+
+
+def set_covariance(owner: Any, matrix: Any) -> None:
+    """Store a covariance: its diagonal as the errors of the parameters, the correlations on the owner.
+
+    Parameters
+    ----------
+    owner : model or Models
+        Owner of the parameters.
+    matrix : Covariance or array_like
+        In declared units, one row per parameter; a linked parameter has one.
+
+    Raises
+    ------
+    ValueError
+        If the matrix has another shape, or is no covariance.
+    """
+    data = np.asarray(getattr(matrix, "data", matrix), dtype="float64")
+    unique = list(owner.parameters.unique_parameters)
+    n, label = len(unique), type(owner).__name__
+    if data.shape != (n, n):
+        raise ValueError(f"{label}: the covariance of {n} parameters has shape ({n}, {n}), got {data.shape}")
+    errors = np.sqrt(np.diag(data)) if np.all(np.diag(data) >= 0) else np.full(n, np.nan)
+    scale = np.where(errors > 0, errors, 1.0)
+    correlation = data / np.outer(scale, scale)
+    valid = np.all(np.isfinite(data)) and np.all(np.isfinite(errors)) and np.allclose(correlation, correlation.T)
+    if not valid or (n and np.linalg.eigvalsh(correlation).min() < -1e-6):
+        raise ValueError(f"{label}: a covariance must be finite, symmetric and without negative eigenvalues")
+    place = {id(p): k for k, p in enumerate(unique)}
+    for part in _parts(owner):
+        index = [place[id(p)] for p in part.parameters.unique_parameters]
+        set_covariance(part, data[np.ix_(index, index)])
+    for parameter, error in zip(unique, errors, strict=True):
+        parameter.error = float(error)
+    owner.__dict__["_correlation"] = np.where(np.eye(n, dtype=bool), 1.0, correlation)

@@ -1,5 +1,6 @@
 """Gammapy's form of priors in model files."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
@@ -8,7 +9,17 @@ import numpy as np
 from bayesmap._yaml.node import Node
 from bayesmap.modeling.prior import Prior
 
-__all__ = ["DEVELOPMENT_PRIORS", "GAMMAPY_PRIORS", "gammapy_prior", "prior_from_gammapy"]
+__all__ = [
+    "DEVELOPMENT_PRIORS",
+    "GAMMAPY_PRIORS",
+    "GaussianPrior",
+    "GeneralizedGaussianPrior",
+    "LogUniformPrior",
+    "UniformPrior",
+    "gammapy_prior",
+    "prior_from_gammapy",
+    "weighted_prior",
+]
 
 # Gammapy's prior types: our distribution, and our argument for each of theirs.
 GAMMAPY_PRIORS: dict[str, tuple[str, dict[str, str]]] = {
@@ -55,18 +66,61 @@ def prior_from_gammapy(node: Node) -> Prior:
 
 
 def _weighted(dist: str, kwargs: dict[str, Any], weight: Node) -> Prior:
-    """Create a prior whose density is the given one to a power, up to a constant (Gammapy's weight)."""
-    power = weight.number()
-    if not power > 0:
-        raise weight.error(f"the weight of a prior must be positive, found {power}")
-    if power != 1 and dist == "LogUniform":
-        raise weight.error(f"a LogUniformPrior with weight {power} is no distribution; only weight 1 can be read")
-    if power != 1 and "sigma" in kwargs:
-        exponent = float(kwargs["eta"]) if dist == "GeneralizedGaussian" else 0.5
-        kwargs["sigma"] = kwargs["sigma"] * power**-exponent
-        if dist == "LogNormal" and "mu" in kwargs:  # the factor 1 / x of the density is raised to the power, too
-            kwargs["mu"] = kwargs["mu"] + (1 - power) * kwargs["sigma"] ** 2
-    return Prior(dist, **kwargs)
+    """Create a prior with a weight that a file gives."""
+    try:
+        return weighted_prior(dist, kwargs, weight.number())
+    except ValueError as error:
+        raise weight.error(str(error)) from None
+
+
+def weighted_prior(dist: str, kwargs: Mapping[str, Any], weight: float = 1) -> Prior:
+    """Return a prior whose density is that of a distribution to a power, up to a constant (Gammapy's weight).
+
+    Parameters
+    ----------
+    dist : str
+        Our name of the distribution.
+    kwargs : Mapping of str to object
+        Its arguments.
+    weight : float
+        The power.
+
+    Raises
+    ------
+    ValueError
+        If the weight is not positive, or the power is no distribution.
+    """
+    if not weight > 0:
+        raise ValueError(f"the weight of a prior must be positive, found {weight}")
+    if weight != 1 and dist == "LogUniform":
+        raise ValueError(f"a LogUniformPrior with weight {weight} is no distribution; only weight 1 can be read")
+    numbers = dict(kwargs)
+    if weight != 1 and "sigma" in numbers:
+        exponent = float(numbers["eta"]) if dist == "GeneralizedGaussian" else 0.5
+        numbers["sigma"] = numbers["sigma"] * weight**-exponent
+        if dist == "LogNormal" and "mu" in numbers:  # the factor 1 / x of the density is raised to the power, too
+            numbers["mu"] = numbers["mu"] + (1 - weight) * numbers["sigma"] ** 2
+    return Prior(dist, **numbers)
+
+
+def GaussianPrior(mu: Any = 0, sigma: Any = 1, weight: float = 1) -> Prior:
+    """Return the prior that Gammapy's class of this name is: ``Prior("Normal", mu=mu, sigma=sigma)``."""
+    return weighted_prior("Normal", {"mu": mu, "sigma": sigma}, weight)
+
+
+def UniformPrior(min: Any = 0, max: Any = 1, weight: float = 1) -> Prior:
+    """Return the prior that Gammapy's class of this name is: ``Prior("Uniform", lower=min, upper=max)``."""
+    return weighted_prior("Uniform", {"lower": min, "upper": max}, weight)
+
+
+def LogUniformPrior(min: Any = 1e-14, max: Any = 1e-10, weight: float = 1) -> Prior:
+    """Return the prior that Gammapy's class of this name is: ``Prior("LogUniform", lower=min, upper=max)``."""
+    return weighted_prior("LogUniform", {"lower": min, "upper": max}, weight)
+
+
+def GeneralizedGaussianPrior(mu: Any = 0, sigma: Any = 1, eta: float = 0.5, weight: float = 1) -> Prior:
+    """Return the prior that Gammapy's class of this name is: ``Prior("GeneralizedGaussian", ...)``."""
+    return weighted_prior("GeneralizedGaussian", {"mu": mu, "sigma": sigma, "eta": eta}, weight)
 
 
 def gammapy_prior(prior: Prior, unit: u.UnitBase, development: bool = False) -> dict[str, Any] | None:

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 
 import astropy.units as u
 
-from bayesmap._util import KnownAttributes, check_option, suggest
+from bayesmap._util import Absent, KnownAttributes, check_option, suggest
+from bayesmap.modeling.model_tools import CovarianceTools
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.prior import Prior
 from bayesmap.units import as_quantity
@@ -58,7 +59,7 @@ def model_classes(kind: str) -> list[type["ModelBase"]]:
     return sorted(set(_REGISTRY[kind].values()), key=lambda cls: cls.__name__)
 
 
-class ModelBase(KnownAttributes):
+class ModelBase(KnownAttributes, CovarianceTools):
     """Parameters and a formula.
 
     A subclass declares its parameters as class attributes, in the order in which the static method ``evaluate`` takes
@@ -167,6 +168,13 @@ class ModelBase(KnownAttributes):
     @property
     def _numbers(self) -> tuple[float, ...]:
         return tuple(p.internal for p in self.parameters)
+
+    @property
+    def type(self) -> str | None:
+        """Kind of the model: "spectral", "spatial" or "temporal"."""
+        return self.kind or None
+
+    reassign = Absent("needs names of datasets, which a sky model has: use reassign of the sky model or of Models")
 
     @property
     def frozen(self) -> bool:

@@ -1,7 +1,15 @@
 """All models and their collection: the place where Gammapy users look for them."""
 
+from bayesmap.modeling.absent_models import __getattr__  # noqa: F401
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import Models
+from bayesmap.modeling.fermi_diffuse import create_fermi_isotropic_diffuse_model
+from bayesmap.modeling.gammapy_priors import (
+    GaussianPrior,
+    GeneralizedGaussianPrior,
+    LogUniformPrior,
+    UniformPrior,
+)
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.prior import Prior
 from bayesmap.modeling.sky import SkyModel
@@ -15,11 +23,16 @@ from bayesmap.modeling.temporal import __all__ as _temporal
 __all__ = [
     "BackgroundModel",
     "FoVBackgroundModel",
+    "GaussianPrior",
+    "GeneralizedGaussianPrior",
+    "LogUniformPrior",
     "ModelBase",
     "Models",
     "Prior",
     "SkyModel",
     "TemplateNPredModel",
+    "UniformPrior",
+    "create_fermi_isotropic_diffuse_model",
     *_spatial,
     *_spectral,
     *_temporal,

@@ -1,13 +1,15 @@
 """Parameters: named numbers with a unit, bounds and a prior."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Self, overload
 
 import astropy.units as u
 import numpy as np
 
-from bayesmap._util import KnownAttributes, check_option, suggest
+from bayesmap._util import Absent, KnownAttributes, check_option, suggest
+from bayesmap.modeling.parameter_tools import ParameterTools
+from bayesmap.modeling.parameters_tools import ParametersTools
 from bayesmap.modeling.prior import Prior
 from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
 
@@ -36,7 +38,7 @@ ROLES = {
 }
 
 
-class Parameter(KnownAttributes):
+class Parameter(KnownAttributes, ParameterTools):
     """A named quantity with bounds and an optional prior.
 
     As a class attribute it declares a parameter of a model; each instance owns a copy. Assigning a parameter to an
@@ -105,7 +107,9 @@ class Parameter(KnownAttributes):
     def __get__(self, model: Any, owner: Any = None) -> Self:
         if model is None:
             return self
-        return model.__dict__[self._name]
+        parameter = model.__dict__[self._name]
+        parameter._type = model.kind or None
+        return parameter
 
     def __set__(self, model: Any, value: "Parameter") -> None:
         if not isinstance(value, Parameter):
@@ -310,7 +314,7 @@ class Parameter(KnownAttributes):
         )
 
 
-class Parameters(Sequence[Parameter]):
+class Parameters(ParametersTools):
     """An ordered collection of parameters; a linked parameter appears once per owner.
 
     Parameters
@@ -325,9 +329,11 @@ class Parameters(Sequence[Parameter]):
     @overload
     def __getitem__(self, key: int | str | Parameter) -> Parameter: ...
     @overload
-    def __getitem__(self, key: slice) -> "Parameters": ...
-    def __getitem__(self, key: int | str | Parameter | slice) -> "Parameter | Parameters":
-        """Return a parameter by position or name, or several by a slice."""
+    def __getitem__(self, key: slice | np.ndarray) -> "Parameters": ...
+    def __getitem__(self, key: int | str | Parameter | slice | np.ndarray) -> "Parameter | Parameters":
+        """Return a parameter by position or name, or several by a slice or a boolean array."""
+        if isinstance(key, np.ndarray) and key.dtype == bool:
+            return Parameters(p for p, chosen in zip(self._parameters, key, strict=True) if chosen)
         if isinstance(key, slice):
             return Parameters(self._parameters[key])
         if isinstance(key, str):
@@ -371,11 +377,6 @@ class Parameters(Sequence[Parameter]):
         return [p.name for p in self._parameters]
 
     @property
-    def value(self) -> np.ndarray:
-        """Values in the declared units."""
-        return np.array([p.value for p in self._parameters], dtype="float64")
-
-    @property
     def unique_parameters(self) -> "Parameters":
         """Each parameter once, also where it is linked."""
         return Parameters({id(p): p for p in self._parameters}.values())
@@ -389,6 +390,13 @@ class Parameters(Sequence[Parameter]):
     def free_unique(self) -> "Parameters":
         """The free parameters, each once."""
         return self.unique_parameters.free_parameters
+
+    @property
+    def free_unique_parameters(self) -> "Parameters":
+        """The free parameters, each once; Gammapy's name of `free_unique`."""
+        return self.free_unique
+
+    update_link_label = Absent("writes labels of links into parameters: files get them by themselves")
 
     def freeze_all(self) -> None:
         """Freeze all parameters."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import astropy.units as u
 from astropy.coordinates import SkyCoord
 
-from bayesmap._util import KnownAttributes, check_option, make_name, suggest
+from bayesmap._util import Absent, KnownAttributes, check_option, make_name, suggest
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
+from bayesmap.modeling.model_tools import CovarianceTools
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial import SpatialModel
 from bayesmap.modeling.spectral import SpectralModel
@@ -32,7 +33,7 @@ def check_datasets_names(names: str | Iterable[str] | None) -> list[str] | None:
     return names
 
 
-class Component(KnownAttributes):
+class Component(KnownAttributes, CovarianceTools):
     """What the members of `Models` share: a name, parts with parameters, the datasets that they apply to."""
 
     tag: ClassVar[list[str]]
@@ -69,6 +70,40 @@ class Component(KnownAttributes):
     def parameters(self) -> Parameters:
         """Parameters of all parts."""
         return Parameters(p for model in self.parts.values() for p in model.parameters)
+
+    #: a sky model is no part of one
+    type: ClassVar[None] = None
+
+    @property
+    def default_parameters(self) -> Parameters:
+        """Declared parameters of all parts, with their defaults."""
+        return Parameters(p for model in self.parts.values() for p in model.default_parameters)
+
+    @property
+    def parameters_unique_names(self) -> list[str]:
+        """``"<part>.<parameter>"`` for each parameter once."""
+        names = {getattr(m, n): f"{part}.{n}" for part, m in reversed(self.parts.items()) for n in m.parameter_names}
+        return [names[parameter] for parameter in self.parameters.unique_parameters]
+
+    def reassign(self, datasets_names: str | Iterable[str], new_datasets_names: str | Iterable[str]) -> Self:
+        """Return a copy of the same name in which datasets have other names.
+
+        Parameters
+        ----------
+        datasets_names, new_datasets_names : str or list of str
+            Old and new names, one to one; other datasets of the model stay.
+        """
+        old, new = (check_datasets_names(names) or [] for names in (datasets_names, new_datasets_names))
+        renamed = dict(zip(old, new, strict=True))
+        model = copy.deepcopy(self)
+        model.datasets_names = self.datasets_names and [renamed.get(name, name) for name in self.datasets_names]
+        return model
+
+    from_parameters = Absent("makes a model of parameters alone: a sky model is made of a spectrum and a shape")
+
+    def contributes(self, mask: "Map", margin: Any = "0 deg") -> bool:
+        """Return True: a background contributes everywhere."""
+        return True
 
     @property
     def values(self) -> dict[Parameter, float]:
@@ -174,6 +209,8 @@ class SkyModel(Component):
         Which of "exposure", "psf" and "edisp" to apply; by default all.
     datasets_names : str, list of str or None
         Datasets that the model applies to; None for all.
+    covariance_data : array_like, optional
+        Covariance of the parameters; see `covariance`.
 
     Raises
     ------
@@ -191,6 +228,7 @@ class SkyModel(Component):
         name: str | None = None,
         apply_irf: Mapping[str, bool] | None = None,
         datasets_names: str | Iterable[str] | None = None,
+        covariance_data: Any = None,
     ) -> None:
         super().__init__(name, datasets_names)
         label = f"SkyModel {self.name!r}"
@@ -204,6 +242,8 @@ class SkyModel(Component):
             if key not in self.apply_irf:
                 raise ValueError(f"{label}: apply_irf has no key {key!r}{suggest(key, self.apply_irf)}")
             self.apply_irf[key] = bool(value)
+        if covariance_data is not None:
+            self.covariance = covariance_data
 
     @classmethod
     def create(
@@ -250,6 +290,35 @@ class SkyModel(Component):
         """Radius that holds practically all flux."""
         return None if self.spatial_model is None else self.spatial_model.evaluation_radius
 
+    @property
+    def position_lonlat(self) -> tuple[float, float] | None:
+        """Longitude and latitude of the spatial model in rad."""
+        return None if self.spatial_model is None else self.spatial_model.position_lonlat
+
+    @property
+    def evaluation_bin_size_min(self) -> u.Quantity | None:
+        """Size of the smallest structure that has to be resolved; None if there is none."""
+        return None if self.spatial_model is None else self.spatial_model.evaluation_bin_size_min
+
+    @property
+    def evaluation_region(self) -> Any:
+        """Region that holds practically all flux; None without a spatial model."""
+        return None if self.spatial_model is None else self.spatial_model.evaluation_region
+
+    def contributes(self, mask: "Map", margin: Any = "0 deg") -> bool:
+        """Return whether a mask has True pixels within the evaluation radius, plus a margin, of the position.
+
+        Parameters
+        ----------
+        mask : Map
+            Boolean map; of several images any counts. A point region counts as True.
+        margin : `~astropy.units.Quantity` or str
+            Added to the width of the square that is looked at, beside 0.1 deg as in Gammapy.
+        """
+        from bayesmap.modeling.selection import contributes
+
+        return contributes(self, mask, margin)
+
     def evaluate(self, lon: Any, lat: Any, energy: Any, time: Any = None) -> u.Quantity:
         """Return the differential surface brightness.
 
@@ -271,10 +340,20 @@ class SkyModel(Component):
             return value * self.spatial_model(lon, lat, energy=energy)
         return value * self.spatial_model(lon, lat)
 
-    def evaluate_geom(self, geom: "WcsGeom") -> u.Quantity:
-        """Return the differential surface brightness at the bin centres of a geometry with a true-energy axis."""
+    def evaluate_geom(self, geom: "WcsGeom", gti: Any = None) -> u.Quantity:
+        """Return the differential surface brightness at the bin centres of a geometry with a true-energy axis.
+
+        Parameters
+        ----------
+        geom : WcsGeom
+            Geometry.
+        gti : GTI or None
+            Good time intervals, over which a time dependence is averaged. None leaves it out.
+        """
         axis: Any = geom.axes["energy_true"]
         value = self.spectral_model(axis.center)[:, None, None]
+        if self.temporal_model is not None and gti is not None:
+            value = value * self.temporal_model.integral(gti.time_start, gti.time_stop).sum()
         return value if self.spatial_model is None else value * self.spatial_model.evaluate_geom(geom)
 
     def integrate_geom(self, geom: "WcsGeom", gti: Any = None, oversampling_factor: int | None = None) -> "Map":

@@ -6,6 +6,15 @@ from bayesmap.plot.flux_points import (
     plot_residual_points,
     plot_spectrum_points,
 )
+from bayesmap.plot.irf import (
+    peek_edisp_kernel,
+    peek_psf,
+    peek_psf_kernel,
+    plot_edisp_bias,
+    plot_psf_containment,
+    plot_psf_kernel,
+    plot_psf_profiles,
+)
 from bayesmap.plot.maps import plot_grid, plot_map, plot_mask
 from bayesmap.plot.peek import (
     peek,
@@ -49,10 +58,14 @@ __all__ = [
     "counts_statistic",
     "parameter_draws",
     "peek",
+    "peek_edisp_kernel",
+    "peek_psf",
+    "peek_psf_kernel",
     "peek_spectrum",
     "plot_containment_radius",
     "plot_corner",
     "plot_counts",
+    "plot_edisp_bias",
     "plot_edisp_kernel",
     "plot_edisp_matrix",
     "plot_energy_mask",
@@ -71,6 +84,9 @@ __all__ = [
     "plot_posterior_predictive",
     "plot_predictive_band",
     "plot_prior_predictive",
+    "plot_psf_containment",
+    "plot_psf_kernel",
+    "plot_psf_profiles",
     "plot_region",
     "plot_region_map",
     "plot_residual_points",

@@ -10,10 +10,91 @@ from bayesmap._util import check_option
 from bayesmap.plot.settings import line_settings
 from bayesmap.plot.spectrum import plot_spectrum
 
-__all__ = ["plot_fit_points", "plot_flux_points", "plot_residual_points", "plot_spectrum_points"]
+__all__ = [
+    "plot_fit_points",
+    "plot_flux_points",
+    "plot_light_curve",
+    "plot_points",
+    "plot_residual_points",
+    "plot_spectrum_points",
+]
 
 #: length of the arrow of an upper limit, as a part of the limit
 ARROW = 0.5
+
+
+def plot_points(points: Any, ax: Any = None, time_format: str = "iso", **kwargs: Any) -> Any:
+    """Plot a spectrum or a light curve; see `bayesmap.estimators.FluxPoints.plot`."""
+    if "time" in points.geom.axes.names:
+        return plot_light_curve(points, ax, time_format=time_format, **kwargs)
+    return plot_flux_points(points, ax, **kwargs)
+
+
+def plot_light_curve(
+    points: Any,
+    ax: Any = None,
+    sed_type: str | None = None,
+    energy_power: float = 0,
+    time_format: str = "iso",
+    **kwargs: Any,
+) -> Any:
+    """Plot a light curve against time, one set of points per energy.
+
+    Parameters
+    ----------
+    points : FluxPoints
+        Fluxes with an axis of time.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    sed_type : {"dnde", "flux", "eflux", "e2dnde"}, optional
+        What to plot; by default as the points were read ("dnde" for norms).
+    energy_power : float
+        Power of the energy that fluxes are multiplied with.
+    time_format : {"iso", "mjd"}
+        How times are written.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.errorbar`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes.
+    """
+    check_option("time_format", time_format, ("iso", "mjd"))
+    ax = plt.gca() if ax is None else ax
+    sed_type = sed_type or points.sed_type_plot_default
+    axis = points.geom.axes["time"]
+    middle, half = axis.time_mid, 0.5 * axis.time_delta
+    is_mjd = time_format == "mjd"
+    x, width = (middle.mjd, half.to_value("d")) if is_mjd else (middle.datetime, [step.to_datetime() for step in half])
+    shape = points.geom.data_shape[:-2]
+    columns = [np.reshape(values, shape) for values in _with_limits(points, sed_type)]
+    factor = points.energy_ref**energy_power
+    unit = (columns[0][0] * factor).unit
+    for k, label in enumerate(points.energy_axis.as_plot_labels):
+        flux, low, high = ((column[:, k] * factor[k]).to_value(unit) for column in columns[:3])
+        settings = line_settings({"marker": "o", "linestyle": "none", "markersize": 4, "label": label}, kwargs)
+        errors = np.clip([low, high], 0, None)
+        ax.errorbar(x, flux, xerr=width, yerr=errors, uplims=columns[3][:, k], **settings)
+    ax.set_xlabel(f"time [{'MJD, ' if is_mjd else ''}{axis.reference_time.scale.upper()}]")
+    power = "" if energy_power == 0 else rf"$E^{{{energy_power:g}}}$ "
+    ax.set_ylabel(f"{power}{sed_type} [{unit.to_string('latex_inline')}]")
+    if not is_mjd:
+        ax.figure.autofmt_xdate()
+    ax.legend(frameon=False)
+    ax.grid(visible=True, which="major", alpha=0.2)
+    return ax
+
+
+def _with_limits(points: Any, sed_type: str) -> tuple[u.Quantity, u.Quantity, u.Quantity, np.ndarray]:
+    """Fluxes, lower and upper errors, and which are limits; there the limit stands for the flux."""
+    flux = getattr(points, sed_type).quantity.ravel()
+    low, high = _errors(points, sed_type)
+    is_ul = points.is_ul.data.ravel().astype(bool) & points.has_ul
+    if is_ul.any():
+        limit = getattr(points, f"{sed_type}_ul").quantity.ravel()
+        flux, low, high = (np.where(is_ul, a, b) for a, b in ((limit, flux), (ARROW * limit, low), (0 * limit, high)))
+    return flux, low, high, is_ul
 
 
 def plot_flux_points(
@@ -25,12 +106,7 @@ def plot_flux_points(
     sed_type = sed_type or (default if default in ("dnde", "flux", "eflux", "e2dnde") else "dnde")
     check_option("sed_type", sed_type, ("dnde", "flux", "eflux", "e2dnde"))
     energy = points.energy_ref
-    flux = getattr(points, sed_type).quantity.ravel()
-    low, high = _errors(points, sed_type)
-    is_ul = points.is_ul.data.ravel().astype(bool) & points.has_ul
-    if is_ul.any():
-        limit = getattr(points, f"{sed_type}_ul").quantity.ravel()
-        flux, low, high = (np.where(is_ul, a, b) for a, b in ((limit, flux), (ARROW * limit, low), (0 * limit, high)))
+    flux, low, high, is_ul = _with_limits(points, sed_type)
     factor = energy**energy_power
     unit = (flux * factor).unit
     kwargs = line_settings({"marker": "o", "linestyle": "none", "markersize": 4}, kwargs)

@@ -1,19 +1,18 @@
 """A dataset at a glance: exposure, responses, counts and prediction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap.plot.irf import FRACTIONS, plot_psf_containment
 from bayesmap.plot.maps import add_colorbar, plot_map
 from bayesmap.plot.residuals import set_energy_axis
 from bayesmap.plot.settings import line_settings
 
 __all__ = ["peek", "plot_containment_radius", "plot_edisp_kernel", "plot_edisp_matrix", "plot_exposure_profile"]
-
-FRACTIONS = (0.68, 0.95)
 
 
 def peek(dataset: Any, figsize: tuple[float, float] = (12, 8)) -> np.ndarray:
@@ -131,24 +130,8 @@ def plot_containment_radius(
     **kwargs : dict
         For `~matplotlib.axes.Axes.plot`.
     """
-    ax = plt.gca() if ax is None else ax
-    psf = dataset.psf
     position = dataset._geom.center_skydir if position is None else position
-    axis = psf.psf_map.geom.axes[psf.energy_name]
-    for fraction in fractions:
-        radius = psf.containment_radius(fraction, axis.center, position)
-        values = np.ravel(u.Quantity(radius).to_value("deg"))
-        ax.plot(
-            axis.center.value,
-            values,
-            **line_settings({"label": f"{fraction:.0%}", "marker": "o", "markersize": 3}, kwargs),
-        )
-    set_energy_axis(ax, axis)
-    ax.set_ylim(bottom=0)
-    ax.set_ylabel("containment radius [deg]")
-    ax.legend(frameon=False)
-    ax.grid(visible=True, alpha=0.2)
-    return ax
+    return plot_psf_containment(dataset.psf, ax, fractions, position=position, **kwargs)
 
 
 def plot_edisp_matrix(dataset: Any, ax: Any = None, *, position: Any = None, **kwargs: Any) -> Any:
@@ -171,7 +154,14 @@ def plot_edisp_matrix(dataset: Any, ax: Any = None, *, position: Any = None, **k
     return plot_edisp_kernel(kernel, ax, add_cbar=True, **kwargs)
 
 
-def plot_edisp_kernel(kernel: Any, ax: Any = None, add_cbar: bool = False, **kwargs: Any) -> Any:
+def plot_edisp_kernel(
+    kernel: Any,
+    ax: Any = None,
+    add_cbar: bool = False,
+    axes_loc: tuple[float, float, float, float] | None = None,
+    kwargs_colorbar: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> Any:
     """Plot the probabilities of reconstructed energies for each true energy.
 
     Parameters
@@ -182,6 +172,10 @@ def plot_edisp_kernel(kernel: Any, ax: Any = None, add_cbar: bool = False, **kwa
         Axes; the current ones by default.
     add_cbar : bool
         Whether to draw a colour bar.
+    axes_loc : (left, bottom, width, height), optional
+        Place of the colour bar, as fractions of the axes; by default beside them.
+    kwargs_colorbar : Mapping, optional
+        For `matplotlib.figure.Figure.colorbar`.
     **kwargs : dict
         For `~matplotlib.axes.Axes.pcolormesh`.
 
@@ -199,5 +193,7 @@ def plot_edisp_kernel(kernel: Any, ax: Any = None, add_cbar: bool = False, **kwa
     ax.set_yscale(reco.as_plot_scale)
     ax.set_ylabel(f"energy [{true.unit}]")
     if add_cbar:
-        add_colorbar(mesh, ax, u.dimensionless_unscaled, {"label": "probability"})
+        place = {} if axes_loc is None else {"cax": ax.inset_axes(axes_loc)}
+        settings = {"label": "probability"} | place | dict(kwargs_colorbar or {})
+        add_colorbar(mesh, ax, u.dimensionless_unscaled, settings)
     return ax

@@ -6,7 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.time import Time
 
-__all__ = ["plot_temporal"]
+from bayesmap.plot.settings import line_settings
+
+__all__ = ["plot_phasogram", "plot_temporal"]
 
 
 def plot_temporal(model: Any, time_range: Any, ax: Any = None, n_points: int = 100, **kwargs: Any) -> Any:
@@ -44,4 +46,31 @@ def plot_temporal(model: Any, time_range: Any, ax: Any = None, n_points: int = 1
     ax.set_xlabel(f"time [MJD, {model.scale.upper()}]")
     ax.set_ylabel("norm")
     ax.grid(visible=True, which="major", alpha=0.2)
+    return ax
+
+
+def plot_phasogram(model: Any, ax: Any = None, n_points: int = 100, **kwargs: Any) -> Any:
+    """Plot a phase curve over one period.
+
+    Parameters
+    ----------
+    model : TemplatePhaseCurveTemporalModel
+        Model.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; the current ones by default.
+    n_points : int
+        Number of phases, at the centres of as many bins.
+    **kwargs : dict
+        For `~matplotlib.axes.Axes.plot`.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes.
+    """
+    ax = plt.gca() if ax is None else ax
+    phase = (np.arange(n_points) + 0.5) / n_points
+    ax.plot(phase, np.interp(phase, model.table["PHASE"], model.table["NORM"]), **line_settings(kwargs))
+    ax.set_xlabel("phase")
+    ax.set_ylabel("norm")
     return ax

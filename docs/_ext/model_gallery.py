@@ -106,7 +106,7 @@ def field():
 def component(model):
     """A component of which the model is a part."""
     if model.kind == "spectral" and model.is_norm_spectral_model:
-        return FoVBackgroundModel(model, dataset_name="d", name="m")
+        return FoVBackgroundModel(spectral_model=model, dataset_name="d", name="m")
     parts = {"spectral": PowerLawSpectralModel(), "spatial": PointSpatialModel()}
     if isinstance(model, TemporalModel) and not isinstance(model, ConstantTemporalModel):
         # the rest of the component does not matter, and times need no field

@@ -248,7 +248,7 @@ def test_slices():
     assert part.slice_by_idx({"energy": slice(1, 2)}).dnde.data.shape == (1, 1, 1)
     with pytest.raises(ValueError, match="no flux point between"):
         points.slice_by_energy("100 TeV", "200 TeV")
-    with pytest.raises(ValueError, match="one axis"):
+    with pytest.raises(ValueError, match="have the axes"):
         points.slice_by_idx({"time": slice(1)})
 
 
@@ -263,7 +263,7 @@ def test_from_maps():
 
 
 BAD = {
-    "light curve": (lambda t: t.rename_column("ts", "time_min"), "a light curve; only spectra"),
+    "light curve": (lambda t: t.rename_column("ts", "time_min"), "needs the columns time_min and time_max"),
     "no column": (lambda t: t.remove_column("dnde"), "needs the columns .*dnde"),
     "no energy": (lambda t: t.remove_columns(["e_ref", "e_min"]), "e_ref"),
     "flux unit": (lambda t: setattr(t["dnde_err"], "unit", "m"), "column 'dnde_err' has the unit 'm'"),
@@ -301,7 +301,7 @@ def test_refused_files(tmp_path):
     with pytest.raises(ValueError, match="sed_type must be one of"):
         FluxPoints.read(tmp_path / "a.ecsv", sed_type="e3dnde")
     with pytest.raises(ValueError, match="format must be one of"):
-        points.to_table(format="lightcurve")
+        points.to_table(format="profile")
 
 
 def test_what_is_not_there():

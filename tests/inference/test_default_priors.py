@@ -84,7 +84,7 @@ def test_slopes_of_factors_are_around_zero():
     source = point()
     source.spectral_model = PowerLawSpectralModel(amplitude="1e-11 cm-2 s-1 TeV-1") * cutoff
     data = make_dataset(models=[point(), background()])
-    data.models = [source, FoVBackgroundModel(factor, dataset_name=data.name, name="bkg")]
+    data.models = [source, FoVBackgroundModel(spectral_model=factor, dataset_name=data.name, name="bkg")]
     priors, names = default_priors(data), data.models.parameter_names
     assert priors[names[factor.alpha]].summary == "Normal(mu=0, sigma=0.2)"
     assert priors[names[cutoff.index]].summary == "Normal(mu=0, sigma=0.2)"

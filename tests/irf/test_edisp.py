@@ -75,7 +75,7 @@ def test_migration_map_to_kernel_map():
         lon, lat = edisp.edisp_map.geom.to_image().pix_to_coord((x, 0))
         position = SkyCoord(lon, lat)
         for one in (edisp, kernels):
-            got = one.get_edisp_kernel(position, energy_axis=RECO).pdf_matrix
+            got = one.get_edisp_kernel(position=position, energy_axis=RECO).pdf_matrix
             np.testing.assert_allclose(got, kernels.edisp_map.data[..., 0, want], atol=1e-12)
     default = edisp.get_edisp_kernel()
     np.testing.assert_allclose(default.axes["energy"].edges, TRUE.edges)

@@ -109,7 +109,10 @@ def test_edisp_kernel(case):
         axes = [parts["counts"].geom.axes["energy"], MapAxis.from_energy_bounds("1 TeV", "30 TeV", nbin=5)]
     for i, stored in enumerate(want["positions"]):
         for j, axis in enumerate(axes):
-            kernel, value = edisp.get_edisp_kernel(position_of(stored), axis), want[f"kernel_pos{i}_axis{j}"]
+            kernel, value = (
+                edisp.get_edisp_kernel(position=position_of(stored), energy_axis=axis),
+                want[f"kernel_pos{i}_axis{j}"],
+            )
             np.testing.assert_allclose(kernel.pdf_matrix, value["pdf_matrix"].data, atol=1e-6)
             np.testing.assert_allclose(kernel.pdf_matrix.sum(axis=1), value["row_sum"].data, atol=1e-6)
             np.testing.assert_allclose(kernel.axes["energy"].edges.value, value["energy"]["edges"], rtol=1e-10)
@@ -172,7 +175,7 @@ def test_irf_stack():
     np.testing.assert_allclose(exposure, want["psf_exposure"].data, rtol=1e-6)
     edisp = one["edisp"].copy()
     edisp.stack(two["edisp"], weights=edisp_mask(two, want["mask_safe_edisp_sum"].data))
-    kernel = edisp.get_edisp_kernel(position)
+    kernel = edisp.get_edisp_kernel(position=position)
     np.testing.assert_allclose(kernel.pdf_matrix, want["edisp_kernel"].data, atol=1e-5)
 
 

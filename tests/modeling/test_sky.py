@@ -104,7 +104,7 @@ def test_background_model():
     with pytest.raises(ValueError, match="exactly one dataset"):
         FoVBackgroundModel(datasets_names=["a", "b"])
     with pytest.raises(ValueError, match="dimensionless spectral model"):
-        FoVBackgroundModel(PowerLawSpectralModel(), dataset_name="d")
+        FoVBackgroundModel(spectral_model=PowerLawSpectralModel(), dataset_name="d")
 
 
 def counts_map(value=2.0, name="energy"):

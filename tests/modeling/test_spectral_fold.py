@@ -91,7 +91,7 @@ def test_posterior_with_default_priors(name, rng):
 def test_piecewise_background_factor(rng):
     norms = PiecewiseNormSpectralModel([1, 3, 10] * u.TeV, [1.1, 0.9, 1.3])
     dataset = make_dataset(models=[background()])
-    dataset.models = [FoVBackgroundModel(norms, dataset_name="tiny")]
+    dataset.models = [FoVBackgroundModel(spectral_model=norms, dataset_name="tiny")]
     energy = dataset.counts.geom.axes["energy"].center
     expected = dataset.background.data * norms(energy).value[:, None, None]
     np.testing.assert_allclose(dataset.npred_background().data, expected, rtol=1e-12)

@@ -12,6 +12,7 @@ from bayesmap._util import check_option
 from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.spatial.views import SpatialViews
 from bayesmap.units import attach
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["FRAMES", "SpatialModel"]
 FRAMES = ("icrs", "galactic")
 
 
-class SpatialModel(ModelBase):
+class SpatialModel(SpatialViews, ModelBase):
     """Interface of spatial models.
 
     A subclass declares parameters (positions are called ``lon_0`` and ``lat_0``) and the static formula
@@ -339,9 +340,13 @@ class SpatialModel(ModelBase):
         return integrate_geom(self, geom, oversampling_factor)
 
     def to_region(self, **kwargs: Any) -> Any:
-        """Return the outline of the model as a `~regions.SkyRegion`; the whole sky where there is none."""
+        """Return the outline of the model as a `~regions.SkyRegion`; the whole sky where there is none.
+
+        Models with a size take its factor as ``size_factor``; others leave it out.
+        """
         from regions import RectangleSkyRegion
 
+        kwargs.pop("size_factor", None)
         center = SkyCoord(0 * u.deg, 0 * u.deg, frame=self.frame)
         return RectangleSkyRegion(center=center, width=360 * u.deg, height=180 * u.deg, **kwargs)
 

@@ -1,7 +1,7 @@
 """Disks on the sphere."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -9,8 +9,9 @@ import numpy as np
 from bayesmap._lazy import pt
 from bayesmap.modeling import sphere
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
+from bayesmap.modeling.spatial.base import FRAMES, SpatialModel, elliptical_axes
 from bayesmap.modeling.spatial.jinc import jinc
+from bayesmap.modeling.spatial.views import ellipse
 
 __all__ = ["DiskSpatialModel"]
 
@@ -112,13 +113,42 @@ class DiskSpatialModel(SpatialModel):
         minor = self.r_0.quantity * np.sqrt(1 - self.e.value**2)
         return minor * max(2 * self.edge_width.value, 0.02)
 
-    def to_region(self, **kwargs: Any) -> Any:
-        """Return the outline as a `~regions.EllipseSkyRegion`."""
-        from regions import EllipseSkyRegion
+    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Any:
+        """Return the outline as a `~regions.EllipseSkyRegion`, perhaps with ``size_factor`` times the semi-axes."""
+        return ellipse(self, size_factor * self.r_0.quantity, **kwargs)
 
-        height = 2 * self.r_0.quantity
-        width = height * np.sqrt(1 - self.e.value**2)
-        return EllipseSkyRegion(center=self.position, height=height, width=width, angle=self.phi.quantity, **kwargs)
+    @classmethod
+    def from_region(cls, region: Any, **kwargs: Any) -> Self:
+        """Create a disk that fills a region.
+
+        Parameters
+        ----------
+        region : `~regions.CircleSkyRegion` or `~regions.EllipseSkyRegion`
+            Region. Its frame (ICRS or Galactic) becomes that of the model.
+        **kwargs : dict
+            Values of other parameters.
+
+        Raises
+        ------
+        TypeError
+            For another kind of region.
+        """
+        from regions import CircleSkyRegion, EllipseSkyRegion
+
+        if isinstance(region, CircleSkyRegion):
+            return cls.from_position(region.center, **{"r_0": region.radius, "e": 0.0} | kwargs)
+        if not isinstance(region, EllipseSkyRegion):
+            raise TypeError(f"a disk needs a circle or an ellipse, got {type(region).__name__}")
+        if region.center.frame.name not in FRAMES:
+            raise TypeError(f"the ellipse must be in one of the frames {FRAMES}, got {region.center.frame.name!r}")
+        is_upright = region.height >= region.width
+        major, minor = (region.height, region.width) if is_upright else (region.width, region.height)
+        shape = {
+            "r_0": major / 2,
+            "e": float(np.sqrt(1 - (minor / major).to_value("") ** 2)),
+            "phi": region.angle if is_upright else region.angle + 90 * u.deg,
+        }
+        return cls.from_position(region.center, **shape | kwargs)
 
 
 def _soft_edge(edge_width: Any, phase: float) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ from bayesmap._lazy import pt
 from bayesmap.modeling import sphere
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
+from bayesmap.modeling.spatial.views import ellipse
 
 __all__ = ["GaussianSpatialModel"]
 
@@ -119,18 +120,19 @@ class GaussianSpatialModel(SpatialModel):
         is_round = isinstance(e, int | float) and e == 0
         return sigma, sigma if is_round else sigma * (1 - e**2) ** 0.5, phi
 
-    def to_region(self, x_sigma: float = 1.0, **kwargs: Any) -> Any:
+    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Any:
         """Return the ellipse at some standard deviations as a `~regions.EllipseSkyRegion`.
 
         Parameters
         ----------
-        x_sigma : float
+        size_factor : float
             Number of standard deviations.
         **kwargs : dict
             Passed to the region.
         """
-        from regions import EllipseSkyRegion
+        return ellipse(self, size_factor * self.sigma.quantity, **kwargs)
 
-        height = 2 * x_sigma * self.sigma.quantity
-        width = height * np.sqrt(1 - self.e.value**2)
-        return EllipseSkyRegion(center=self.position, height=height, width=width, angle=self.phi.quantity, **kwargs)
+    @property
+    def evaluation_region(self) -> Any:
+        """Ellipse at five standard deviations."""
+        return self.to_region(size_factor=5)

@@ -11,6 +11,7 @@ from bayesmap.modeling import sphere
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
 from bayesmap.modeling.spatial.jinc import jinc
+from bayesmap.modeling.spatial.views import ellipse
 
 __all__ = ["GeneralizedGaussianSpatialModel"]
 
@@ -132,8 +133,9 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         **kwargs : dict
             Passed to the region.
         """
-        from regions import EllipseSkyRegion
+        return ellipse(self, size_factor * self.r_0.quantity, **kwargs)
 
-        height = 2 * size_factor * self.r_0.quantity
-        width = height * np.sqrt(1 - self.e.value**2)
-        return EllipseSkyRegion(center=self.position, height=height, width=width, angle=self.phi.quantity, **kwargs)
+    @property
+    def evaluation_region(self) -> Any:
+        """Ellipse with the evaluation radius as its semi-major axis."""
+        return ellipse(self, self.evaluation_radius)

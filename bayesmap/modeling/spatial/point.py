@@ -77,4 +77,5 @@ class PointSpatialModel(SpatialModel):
         """Return a `~regions.PointSkyRegion`."""
         from regions import PointSkyRegion
 
+        kwargs.pop("size_factor", None)
         return PointSkyRegion(center=self.position, **kwargs)

@@ -258,8 +258,17 @@ class TemplateSpatialModel(SpatialModel):
         """Return the outline of the map as a `~regions.RectangleSkyRegion`."""
         from regions import RectangleSkyRegion
 
+        kwargs.pop("size_factor", None)
         width, height = self._map.geom.width[:, 0]
         return RectangleSkyRegion(center=self.position, width=width, height=height, **kwargs)
+
+    def plot(self, ax: Any = None, geom: Any = None, **kwargs: Any) -> Any:
+        """Plot the surface brightness, by default on the pixels of the map; see `SpatialModel.plot`."""
+        return super().plot(ax, self._map.geom if geom is None else geom, **kwargs)
+
+    def plot_grid(self, geom: Any = None, **kwargs: Any) -> Any:
+        """Plot the surface brightness for every energy, by default on the map; see `SpatialModel.plot_grid`."""
+        return super().plot_grid(self._map.geom if geom is None else geom, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Copy the parameters; the map, which nobody changes, is shared."""

@@ -214,8 +214,21 @@ class SpectralModel(ModelBase):
         """Return the integral of energy times flux over energy bands; arguments as `integral`."""
         return self._bands(energy_min, energy_max, 1)
 
-    def spectral_index(self, energy: Any) -> np.ndarray:
-        """Return minus the logarithmic slope of the spectrum at some energies (exact derivative)."""
+    def spectral_index(self, energy: Any, epsilon: float | None = None) -> np.ndarray:
+        """Return minus the logarithmic slope of the spectrum at some energies.
+
+        Parameters
+        ----------
+        energy : `~astropy.units.Quantity` or str
+            Energies.
+        epsilon : float, optional
+            Relative step of a difference quotient, as Gammapy takes it (1e-5); by default the exact derivative.
+        """
+        if epsilon is not None:
+            energy = u.Quantity(energy)
+            ratio = (self(energy) / self(energy * (1 + epsilon))).to_value("")
+            index: np.ndarray = np.log(ratio) / np.log(1 + epsilon)
+            return index
         return evaluate(Slope(self._formula), strip_energy(energy), *self._inputs(self.values))
 
     def inverse(self, value: Any, energy_min: Any = "0.1 TeV", energy_max: Any = "100 TeV") -> u.Quantity:
@@ -253,15 +266,6 @@ class SpectralModel(ModelBase):
         }
 
     # -- uncertainties ----------------------------------------------------------------------------------------------
-    @property
-    def covariance(self) -> np.ndarray:
-        """Covariance of the parameters in their declared units; by default the squares of their errors."""
-        return uncertainty.covariance(self)
-
-    @covariance.setter
-    def covariance(self, matrix: Any) -> None:
-        uncertainty.set_covariance(self, matrix)
-
     def evaluate_error(
         self, energy: Any, n_samples: int = 3500, random_state: Any = 42, samples: Any = None
     ) -> u.Quantity:

@@ -14,51 +14,15 @@ from bayesmap.modeling.spectral.formulas import Slope
 
 __all__ = [
     "band_errors",
-    "covariance",
     "flux_errors",
     "index_errors",
     "parameter_samples",
     "pivot_energy",
     "posterior_samples",
-    "set_covariance",
 ]
 
 _PROBABILITIES = (0.15865525393145707, 0.5, 0.8413447460685429)
 _PIVOT_RANGE = 3.0  # in ln(energy) around the reference, as in Gammapy
-
-
-# -- covariance -----------------------------------------------------------------------------------------------------
-def covariance(model: Any) -> np.ndarray:
-    """Return the covariance of the parameters of a model; see `SpectralModel.covariance`."""
-    errors = np.array([p.error for p in model.parameters])
-    stored = model.__dict__.get("_correlation")
-    correlation = np.eye(len(errors)) if stored is None else stored
-    matrix: np.ndarray = correlation * np.outer(errors, errors)
-    return matrix
-
-
-def set_covariance(model: Any, matrix: Any) -> None:
-    """Store a covariance: its diagonal as the errors of the parameters, the correlations on the model.
-
-    Raises
-    ------
-    ValueError
-        If the matrix has another shape, or is no covariance.
-    """
-    data = np.asarray(getattr(matrix, "data", matrix), dtype="float64")
-    n = len(model.parameters)
-    label = type(model).__name__
-    if data.shape != (n, n):
-        raise ValueError(f"{label}: the covariance of {n} parameters has shape ({n}, {n}), got {data.shape}")
-    errors = np.sqrt(np.diag(data)) if np.all(np.diag(data) >= 0) else np.full(n, np.nan)
-    scale = np.where(errors > 0, errors, 1.0)
-    correlation = data / np.outer(scale, scale)
-    valid = np.all(np.isfinite(data)) and np.all(np.isfinite(errors)) and np.allclose(correlation, correlation.T)
-    if not valid or np.linalg.eigvalsh(correlation).min() < -1e-6:
-        raise ValueError(f"{label}: a covariance must be finite, symmetric and without negative eigenvalues")
-    for parameter, error in zip(model.parameters, errors, strict=True):
-        parameter.error = float(error)
-    model.__dict__["_correlation"] = correlation
 
 
 # -- draws ----------------------------------------------------------------------------------------------------------
@@ -137,7 +101,7 @@ def parameter_samples(model: Any, n_samples: int, random_state: Any, samples: An
     if not parameters:
         return {}
     if samples is None:
-        numbers = rng.multivariate_normal([p.value for p in parameters], model.covariance, n_samples, method="svd")
+        numbers = rng.multivariate_normal([p.value for p in parameters], model.covariance.data, n_samples, method="svd")
         columns = [numbers[:, k] * p.unit for k, p in enumerate(parameters)]
     elif isinstance(samples, list | tuple):
         columns = [u.Quantity(column) for column in samples]
@@ -222,7 +186,7 @@ def pivot_energy(model: Any) -> u.Quantity:
     """
     reference = getattr(model, "reference", None)
     start, unit = (1.0, u.TeV) if reference is None else (reference.value, reference.unit)
-    matrix = model.covariance
+    matrix = model.covariance.data
     free = [k for k, p in enumerate(model.parameters) if matrix[k, k] > 0]
     if not free:
         return np.nan * unit

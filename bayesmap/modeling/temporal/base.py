@@ -8,7 +8,7 @@ import numpy as np
 from astropy.time import Time
 
 from bayesmap._lazy import pt
-from bayesmap._util import check_option
+from bayesmap._util import Absent, check_option
 from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter
@@ -201,6 +201,8 @@ class TemporalModel(ModelBase):
     def time_sum(t_min: Time, t_max: Time) -> u.Quantity:
         """Return the total length of intervals, in d."""
         return u.Quantity(np.sum((t_max - t_min).to("d")))
+
+    sample_time = Absent("draws times of single events: use MapDatasetEventSampler, which draws events with times")
 
     def plot(self, time_range: Any, ax: Any = None, n_points: int = 100, **kwargs: Any) -> Any:
         """Plot the model; see `bayesmap.plot.temporal.plot_temporal` for the arguments.

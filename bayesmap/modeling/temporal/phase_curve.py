@@ -112,6 +112,12 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
         whole = periods * stretch
         return period * whole + between(start, stop, phase, norm, time - whole, stretch)
 
+    def plot_phasogram(self, ax: Any = None, n_points: int = 100, **kwargs: Any) -> Any:
+        """Plot the curve against the phase; see `bayesmap.plot.temporal.plot_phasogram`."""
+        from bayesmap.plot.temporal import plot_phasogram
+
+        return plot_phasogram(self, ax, n_points, **kwargs)
+
     # -- files ------------------------------------------------------------------------------------------------------
     @classmethod
     def read(cls, path: Any, normalize: bool = True, **values: Any) -> Self:

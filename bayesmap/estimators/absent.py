@@ -1,0 +1,34 @@
+"""Names of Gammapy's estimators that are not here, and why."""
+
+from bayesmap._util import absent_names
+
+__all__: list[str] = []
+
+_ESTIMATOR = (
+    "estimates from counts, which stays out: fit a model with bayesmap.sample, or read its result as FluxPoints"
+)
+
+__getattr__ = absent_names(
+    "bayesmap.estimators",
+    dict.fromkeys(
+        (
+            "ASmoothMapEstimator",
+            "ESTIMATOR_REGISTRY",
+            "EnergyDependentMorphologyEstimator",
+            "Estimator",
+            "ExcessMapEstimator",
+            "FluxMaps",
+            "FluxMetaData",
+            "FluxPointsEstimator",
+            "FluxProfileEstimator",
+            "ImageProfile",
+            "ImageProfileEstimator",
+            "LightCurveEstimator",
+            "ParameterEstimator",
+            "ParameterSensitivityEstimator",
+            "SensitivityEstimator",
+            "TSMapEstimator",
+        ),
+        _ESTIMATOR,
+    ),
+)

@@ -1,0 +1,46 @@
+"""Masks on the pixels of an image geometry, by regions and distances to its edge."""
+
+import numpy as np
+
+__all__ = ["WcsMasks"]
+
+
+class WcsMasks:
+    """Methods of `WcsGeom` that return masks and structuring elements."""
+
+    def region_mask(self, regions: object, inside: bool = True) -> object:
+        """Return a boolean map of the pixels whose centre lies in any of the regions.
+
+        Parameters
+        ----------
+        regions : `~regions.SkyRegion`, `~regions.PixelRegion`, str, or a list of them
+            A string is in DS9 format. A point region selects the pixel that holds it.
+        inside : bool
+            False inverts the mask.
+
+        Returns
+        -------
+        Map
+            True inside, broadcast over the axes.
+        """
+        from bayesmap.maps.masks import region_mask
+
+        return region_mask(self, regions, inside)
+
+    def region_weights(self, regions: object, oversampling_factor: int = 10) -> object:
+        """Return a map of the fraction of every pixel that lies in the regions, sampled on a finer grid."""
+        from bayesmap.maps.masks import region_weights
+
+        return region_weights(self, regions, oversampling_factor)
+
+    def boundary_mask(self, width: object) -> object:
+        """Return a boolean map that is False within ``width`` (rounded up to pixels) of the image edge."""
+        from bayesmap.maps.masks import boundary_mask
+
+        return boundary_mask(self, width)
+
+    def binary_structure(self, width: object, kernel: str = "disk") -> np.ndarray:
+        """Return a structuring element ("disk" of radius or "box" of size ``width``) with the axes in front."""
+        from bayesmap.maps.masks import binary_structure
+
+        return binary_structure(self, width, kernel)
