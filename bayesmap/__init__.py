@@ -5,10 +5,10 @@ The names below are what a first analysis needs; everything else is in the subpa
 subpackage is loaded when it is first used, so that ``import bayesmap`` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bayesmap._cache import use_writable_cache
+from bayesmap._lazy import lazy_names
 
 if TYPE_CHECKING:
     from bayesmap.datasets import (
@@ -87,16 +87,4 @@ _SUBPACKAGES = frozenset(
     }
 )
 
-
-def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"bayesmap.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module 'bayesmap' has no attribute {name!r}")
-    value = getattr(import_module(f"bayesmap.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_SUBPACKAGES})
+__getattr__, __dir__ = lazy_names(__name__, _HOME, _SUBPACKAGES)

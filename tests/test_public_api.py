@@ -15,7 +15,7 @@ import bayesmap
 
 LISTING = Path(__file__).with_name("public_api.txt")
 SUBPACKAGES = sorted(
-    path.parent.name for path in Path(bayesmap.__file__).parent.glob("*/__init__.py") if path.parent.name != "cli"
+    path.parent.name for path in Path(bayesmap.__file__).parent.glob("[!_]*/__init__.py") if path.parent.name != "cli"
 )
 
 

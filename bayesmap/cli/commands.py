@@ -6,7 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from bayesmap._util import make_path
+from bayesmap._util import make_path, suggest
+from bayesmap._zoo_entries import zoo_names
 from bayesmap.errors import FormatError, ModelFileError
 
 __all__ = ["demo", "fit", "info"]
@@ -54,12 +55,18 @@ def _guesses(true_models: Any) -> Any:
 
 
 def fit(options: Namespace) -> None:
-    """Sample the models of a file for the dataset of a file."""
+    """Sample the models of files, or of the zoo, for the dataset of a file."""
+    existing_file(options.dataset)
+    sources = [model_source(text) for text in options.models]
     from bayesmap.datasets import open_datasets
     from bayesmap.modeling import Models
 
     datasets = open_datasets(options.dataset, name=options.name)
-    models = Models.read(make_path(options.models))
+    models = Models(
+        model
+        for source in sources
+        for model in (Models.read(source) if isinstance(source, Path) else Models.from_zoo(source, datasets.names))
+    )
     datasets.models = models
     left_out = [model for model in models if model.name not in datasets.models.names]
     if left_out:
@@ -70,6 +77,40 @@ def fit(options: Namespace) -> None:
         )
     folder = _new_folder(options, default="")
     _sample_and_report(options, datasets, folder, f"{Path(options.dataset).name}: {', '.join(models.names)}")
+
+
+def existing_file(text: str) -> Path:
+    """Path of a file that is there.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not.
+    """
+    path = make_path(text)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    return path
+
+
+def model_source(text: str) -> Path | str:
+    """Path of a model file, or the name of one of the zoo, as which an argument is understood if there is no such file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is neither; the message names the nearest.
+    """
+    path = make_path(text)
+    if path.is_file():
+        return path
+    names = zoo_names()
+    if text not in names:
+        raise FileNotFoundError(
+            f"no model file {path}, and no model of that name in the zoo{suggest(path.stem, names).partition(';')[0]}; "
+            "see: bayesmap models list"
+        )
+    return text
 
 
 def _new_folder(options: Namespace, default: str) -> Path:
@@ -118,9 +159,7 @@ def _sample_and_report(
 
 def info(options: Namespace) -> None:
     """Describe a file."""
-    path = make_path(options.file)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
+    path = existing_file(options.file)
     if path.suffix == ".nc":
         _posterior_info(path)
     else:

@@ -59,11 +59,16 @@ def _add_fit(commands: Any) -> None:
     fit = commands.add_parser(
         "fit",
         help="sample the posterior of models for a dataset",
-        description="Sample the posterior of the models in MODELS.yaml for a dataset; write posterior, figures and "
-        "report into a folder. Free parameters without a prior get a default one.",
+        description="Sample the posterior of models for a dataset; write posterior, figures and report into a folder. "
+        "Free parameters without a prior get a default one.",
     )
     fit.add_argument("dataset", metavar="DATASET", help="dataset (FITS, OGIP, flux points) or list of datasets (.yaml)")
-    fit.add_argument("models", metavar="MODELS.yaml", help="models, in Gammapy's layout; priors are optional")
+    fit.add_argument(
+        "models",
+        metavar="MODELS",
+        nargs="+",
+        help="model files (.yaml) in Gammapy's layout, priors are optional; or names from 'bayesmap models list'",
+    )
     fit.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the results")
     fit.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
     _add_sampling(fit, draws=1000, tune=None, chains=4)
@@ -85,21 +90,42 @@ def _add_models(commands: Any) -> None:
     show.add_argument("--yaml", action="store_true", help="print the file, to start one of your own")
     show.set_defaults(run="show_model")
     check = actions.add_parser("check", help="read a model file and try its priors")
-    check.add_argument("file", metavar="FILE", help="model file (.yaml)")
+    check.add_argument("file", metavar="FILE", help="model file (.yaml), or a name in the list")
     check.set_defaults(run="check_models")
 
 
 def _add_sampling(parser: argparse.ArgumentParser, draws: int, tune: int | None, chains: int) -> None:
-    parser.add_argument("--draws", type=int, default=draws, metavar="N", help="draws per chain (default: %(default)s)")
+    parser.add_argument(
+        "--draws", type=_positive, default=draws, metavar="N", help="draws per chain (default: %(default)s)"
+    )
     shown = "by sampler" if tune is None else "%(default)s"
     parser.add_argument(
-        "--tune", type=int, default=tune, metavar="N", help=f"tuning draws per chain (default: {shown})"
+        "--tune", type=_positive, default=tune, metavar="N", help=f"tuning draws per chain (default: {shown})"
     )
-    parser.add_argument("--chains", type=int, default=chains, metavar="N", help="chains (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="random seed (default: %(default)s)")
+    parser.add_argument("--chains", type=_positive, default=chains, metavar="N", help="chains (default: %(default)s)")
+    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="random seed (default: %(default)s)")
     parser.add_argument("--sampler", choices=SAMPLERS, default="whitened", help="sampler (default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace results that are in the folder")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _positive(text: str) -> int:
+    return _whole_number(text, 1)
+
+
+def _seed(text: str) -> int:
+    return _whole_number(text, 0)
+
+
+def _whole_number(text: str, least: int) -> int:
+    """The number in an argument, or an error that says what it must be."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least} on, got {text!r}")
+    return number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,12 +2,13 @@
 
 import textwrap
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bayesmap._util import make_path
-from bayesmap.cli.commands import say
+from bayesmap._zoo_entries import zoo_entry, zoo_names
+from bayesmap.cli.commands import model_source, say
 from bayesmap.errors import ModelFileError
 
 __all__ = ["check_models", "list_models", "show_model"]
@@ -17,8 +18,6 @@ DRAWS = 200
 
 def list_models(options: Namespace) -> None:
     """List the models that come with the package."""
-    from bayesmap.modeling.zoo import zoo_entry, zoo_names
-
     entries = [zoo_entry(name) for name in zoo_names()]
     found = [e for e in entries if options.text.lower() in f"{e.name} {e.title}".lower()]
     if not found:
@@ -30,8 +29,6 @@ def list_models(options: Namespace) -> None:
 
 def show_model(options: Namespace) -> None:
     """Describe a model of the zoo, or print its file."""
-    from bayesmap.modeling.zoo import zoo_entry
-
     entry = zoo_entry(options.name)
     if options.yaml:
         say(entry.path.read_text(encoding="utf-8").rstrip())
@@ -54,12 +51,8 @@ def check_models(options: Namespace) -> None:
     ModelFileError
         If the file is not a model file, or a prior gives no finite density.
     """
-    path = make_path(options.file)
-    if not path.is_file():
-        from bayesmap._util import suggest
-        from bayesmap.modeling.zoo import zoo_names
-
-        raise FileNotFoundError(f"no file {path}{suggest(path.stem, zoo_names()).partition(';')[0]}")
+    source = model_source(options.file)
+    path = source if isinstance(source, Path) else zoo_entry(source).path
     models = _read(path)
     _say_priors(models)
     _check_draws(models, path)

@@ -4,6 +4,7 @@ from bayesmap.datasets.base import Dataset, Datasets
 from bayesmap.datasets.checks import check_for_inference
 from bayesmap.datasets.components import Component
 from bayesmap.datasets.flux_points import FluxPointsDataset
+from bayesmap.datasets.from_gammapy import from_gammapy
 from bayesmap.datasets.map import MapDataset
 from bayesmap.datasets.metadata import MapDatasetMetaData
 from bayesmap.datasets.onoff import MapDatasetOnOff
@@ -30,6 +31,7 @@ __all__ = [
     "compute_residuals",
     "demo_dataset",
     "demo_models",
+    "from_gammapy",
     "open_datasets",
     "simulate_cta_like",
 ]

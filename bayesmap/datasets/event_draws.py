@@ -5,8 +5,8 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import scipy
 from astropy.coordinates import SkyCoord
-from scipy.ndimage import distance_transform_edt
 
 from bayesmap.maps import MapAxis
 
@@ -115,7 +115,9 @@ def _groups(m: Any, energy: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> Ite
     """
     known = (np.nan_to_num(m.data) > 0).any(axis=(0, 1))
     if known.any() and not known.all():
-        lat, lon = distance_transform_edt(~known, return_distances=False, return_indices=True)[:, lat, lon]
+        lat, lon = scipy.ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)[
+            :, lat, lon
+        ]
     flat = np.ravel_multi_index((energy, lat, lon), (m.data.shape[0], *m.data.shape[2:]))
     order = np.argsort(flat, kind="stable")
     values, first = np.unique(flat[order], return_index=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap import graph
 from bayesmap._util import check_option, suggest
-from bayesmap.graph import background_counts, signal_counts
 from bayesmap.maps import LabelMapAxis, Map
 from bayesmap.modeling import FoVBackgroundModel
 from bayesmap.modeling.sky import Component as ModelComponent
@@ -55,7 +55,7 @@ def npred_signal(dataset: Any, model_names: Any = None, stack: bool = True, mode
         raise ValueError(f"dataset {dataset.name!r}: give either the names of models or a model, not both")
     models = signal_models(dataset, model_names) if model is None else [model]
     geom = dataset._geom
-    parts = signal_counts(dataset, models) if models else {}
+    parts = graph.signal_counts(dataset, models) if models else {}
     if not stack and models:
         names = [model.name for model in models]
         stacked = geom.to_image().to_cube([*geom.axes, LabelMapAxis(labels=names, name="models")])
@@ -70,7 +70,9 @@ def npred_background(dataset: Any) -> Map | None:
     """Predicted background counts, or None without a background; see `MapDataset.npred_background`."""
     if dataset.background is None:
         return None
-    counts = background_counts(dataset, dataset.models or ())
+    models = dataset.models or ()
+    plain = not any(isinstance(model, FoVBackgroundModel) for model in models)
+    counts = dataset.background.data if plain else graph.background_counts(dataset, models)
     return Map.from_geom(dataset._geom, data=np.asarray(counts, dtype="float64"), unit="")
 
 

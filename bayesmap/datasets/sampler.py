@@ -4,9 +4,9 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import scipy
 from astropy.coordinates import SkyCoord, SkyOffsetFrame
 from astropy.table import Table, vstack
-from scipy.ndimage import map_coordinates
 
 from bayesmap._util import get_random_state
 from bayesmap.data import EventList
@@ -295,7 +295,10 @@ def _check(dataset: Any, gti: Any) -> None:
 def _exposure_at(exposure: Any, position: SkyCoord) -> u.Quantity:
     """Exposure, linear between pixels and that of the edge outside of the map, shape ``(n_true, n_position)``."""
     lon, lat = exposure.geom.to_image().coord_to_pix(position)
-    values = [map_coordinates(image.astype("float64"), (lat, lon), order=1, mode="nearest") for image in exposure.data]
+    values = [
+        scipy.ndimage.map_coordinates(image.astype("float64"), (lat, lon), order=1, mode="nearest")
+        for image in exposure.data
+    ]
     return np.array(values) * exposure.unit
 
 

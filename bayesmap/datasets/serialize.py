@@ -13,13 +13,13 @@ from typing import Any
 
 from bayesmap._files import checksum_of, write_set, write_text
 from bayesmap._util import make_path
+from bayesmap._yaml.node import Node
+from bayesmap._yaml.source import YamlSource
 from bayesmap.datasets.components import renew_locations
 from bayesmap.datasets.registry import DATASET_REGISTRY
 from bayesmap.errors import FormatError
 from bayesmap.modeling import Models
-from bayesmap.modeling.node import Node
 from bayesmap.modeling.yaml import dump
-from bayesmap.modeling.yaml_source import YamlSource
 
 __all__ = ["default_filename", "read_datasets", "write_datasets"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import scipy
 from astropy.coordinates import SkyCoord
-from scipy.special import ndtr
 
 from bayesmap.datasets.map import MapDataset
 from bayesmap.irf import GTI, EDispKernelMap, PSFMap
@@ -104,7 +104,7 @@ def energy_dispersion(energy_true: np.ndarray, energy_edges: np.ndarray) -> np.n
     """
     bias, width = 0.01 / energy_true, 0.06 * (1 + energy_true**-0.4)
     z = (np.log(energy_edges[None, :] / energy_true[:, None]) - bias[:, None]) / width[:, None]
-    return np.diff(ndtr(z), axis=1)
+    return np.diff(scipy.special.ndtr(z), axis=1)
 
 
 def background_rate(energy_edges: np.ndarray, offset: np.ndarray) -> np.ndarray:

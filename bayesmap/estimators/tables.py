@@ -12,8 +12,8 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import scipy
 from astropy.table import Table
-from scipy.stats import norm as normal
 
 from bayesmap._util import check_option
 from bayesmap.estimators.sed_types import COMMON, SED_UNITS, SUFFIXES, EnergyBins, column, guess_sed_type
@@ -105,7 +105,7 @@ def to_table(points: Any, sed_type: str | None, formatted: bool) -> Table:
     if points.is_convertible_to_flux_sed_type:
         table["e_min"], table["e_max"] = points.energy_min, points.energy_max
     if points.n_sigma_ul:
-        table.meta["UL_CONF"] = float(np.round(1 - 2 * normal.sf(points.n_sigma_ul), 7))
+        table.meta["UL_CONF"] = float(np.round(1 - 2 * scipy.stats.norm.sf(points.n_sigma_ul), 7))
     name = "norm" if sed_type == "likelihood" else sed_type
     if sed_type == "likelihood":
         for key, reference in REFERENCES.items():
@@ -169,7 +169,7 @@ def _meta(table: Table, sed_type: str) -> dict[str, Any]:
     meta = {**table.meta, "sed_type_init": sed_type}
     confidence = table.meta.get("UL_CONF")
     if confidence:
-        meta["n_sigma_ul"] = float(np.round(normal.isf(0.5 * (1 - confidence)), 1))
+        meta["n_sigma_ul"] = float(np.round(scipy.stats.norm.isf(0.5 * (1 - confidence)), 1))
     return meta
 
 

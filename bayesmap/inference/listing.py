@@ -4,13 +4,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from bayesmap.datasets.from_gammapy import from_gammapy, is_foreign
 from bayesmap.modeling import Models, parameter_names
 
-__all__ = ["as_datasets", "at_prior_centre", "dataset_models", "is_flux_points", "parameter_names", "prior_median"]
+__all__ = [
+    "as_dataset",
+    "as_datasets",
+    "at_prior_centre",
+    "dataset_models",
+    "is_flux_points",
+    "parameter_names",
+    "prior_median",
+]
 
 
 def as_datasets(datasets: Any) -> list[Any]:
-    """Return a list of datasets with unique names from one dataset or several.
+    """Return a list of datasets with unique names from one dataset or several; those of Gammapy are converted.
 
     Raises
     ------
@@ -20,10 +29,21 @@ def as_datasets(datasets: Any) -> list[Any]:
     listed = [datasets] if hasattr(datasets, "stat_sum") and not isinstance(datasets, Sequence) else list(datasets)
     if not listed:
         raise ValueError("no datasets given")
+    if any(is_foreign(dataset) for dataset in listed):
+        if own := [dataset.name for dataset in listed if not is_foreign(dataset)]:
+            raise ValueError(
+                f"datasets of bayesmap, {own}, and of another package: convert these with from_gammapy first"
+            )
+        listed = list(from_gammapy(listed))
     names = [dataset.name for dataset in listed]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"dataset names must be unique, {twice} occur more than once")
     return listed
+
+
+def as_dataset(dataset: Any) -> Any:
+    """Return the dataset, converted if it is one of Gammapy."""
+    return from_gammapy(dataset)[0] if is_foreign(dataset) else dataset
 
 
 def is_flux_points(dataset: Any) -> bool:

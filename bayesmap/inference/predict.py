@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayesmap._util import check_option, get_random_state, suggest
 from bayesmap.graph import build_terms, fold_arrays
-from bayesmap.inference.listing import at_prior_centre, parameter_names
+from bayesmap.inference.listing import as_dataset, at_prior_centre, parameter_names
 from bayesmap.inference.predictor import Predictor
 from bayesmap.maps import Map
 from bayesmap.modeling import Models
@@ -59,7 +59,7 @@ def posterior_npred(
     The background of an ON/OFF dataset is the one that maximises the likelihood for the signal of each draw, as in
     `~bayesmap.datasets.MapDatasetOnOff.npred`.
     """
-    rng = get_random_state(random_state)
+    dataset, rng = as_dataset(dataset), get_random_state(random_state)
     cubes = _cubes(tree, dataset, num_draws, rng, options)
     if hasattr(dataset, "counts_off"):
         cubes = (cube + dataset.profiled_background(cube).data for cube in cubes)
@@ -78,7 +78,7 @@ def posterior_predictive(
 
     Parameters and results are those of :func:`posterior_npred`, for cubes of drawn counts.
     """
-    rng = get_random_state(random_state)
+    dataset, rng = as_dataset(dataset), get_random_state(random_state)
     off = fold_arrays(dataset).off
     drawn = (dataset.likelihood.random(cube, rng, **off) for cube in _cubes(tree, dataset, num_draws, rng, options))
     return _reduced(drawn, dataset, reduce)

@@ -1,7 +1,7 @@
 """Radial profiles of point spread functions that are given as images."""
 
 import numpy as np
-from scipy.optimize import nnls
+import scipy
 
 from bayesmap.irf.psf_kernel import PSFKernel
 from bayesmap.maps import MapAxis
@@ -44,7 +44,7 @@ def kernel_profiles(kernel: PSFKernel) -> tuple[MapAxis, np.ndarray]:
     count = int(np.ceil(radius.max() / step))
     rad = MapAxis.from_bounds(0, count * step, nbin=count, node_type="edges", name="rad", unit="deg")
     design = _hats(radius, rad.center.value, width * height)
-    profiles = np.array([nnls(design, image.ravel())[0] for image in images])
+    profiles = np.array([scipy.optimize.nnls(design, image.ravel())[0] for image in images])
     misfit = np.abs(profiles @ design.T - images.reshape(len(images), -1)).max(axis=1)
     bad = misfit > TOLERANCE * images.reshape(len(images), -1).max(axis=1)
     if bad.any():

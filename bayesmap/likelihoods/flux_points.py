@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
-from scipy.interpolate import BSpline, PPoly, make_interp_spline
+import scipy
 
+from bayesmap._lazy import pt
 from bayesmap.stats.flux_points import chi2, chi2_asymmetric, chi2_upper_limit
 
 __all__ = ["FluxPointsLikelihood"]
@@ -77,8 +77,8 @@ class FluxPointsLikelihood:
         """Piecewise polynomials through the profiles, one per point."""
         stats = []
         for i, (grid, stat) in enumerate(self.profiles):
-            spline: BSpline = make_interp_spline(grid, stat, k=ORDERS[self.interp_scale])
-            pieces = PPoly.from_spline(spline)
+            spline: Any = scipy.interpolate.make_interp_spline(grid, stat, k=ORDERS[self.interp_scale])
+            pieces = scipy.interpolate.PPoly.from_spline(spline)
             keep = np.diff(pieces.x) > 0
             starts, coefficients = pieces.x[:-1][keep], pieces.c[:, keep]
             piece = pt.clip((norm[i] >= starts).sum() - 1, 0, len(starts) - 1)

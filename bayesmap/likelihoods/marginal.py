@@ -4,11 +4,11 @@ from math import lgamma, log
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
+from bayesmap._lazy import pt
 from bayesmap._numba import kernel, register_kernel
 
 __all__ = ["MarginalOnOff", "marginal_onoff", "marginal_values"]

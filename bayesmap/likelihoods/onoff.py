@@ -3,12 +3,10 @@
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
-from pytensor.gradient import disconnected_grad
 from scipy.special import gammaln
 
+from bayesmap._lazy import pt, pytensor
 from bayesmap._util import check_option
-from bayesmap.likelihoods.marginal import marginal_onoff, marginal_values
 from bayesmap.stats import get_wstat_mu_bkg, wstat
 
 __all__ = ["OnOffLikelihood"]
@@ -119,6 +117,8 @@ class OnOffLikelihood:
             on = npred + bins["alpha"] * background[bins["position"]]
             value = _xlogy(bins["counts"], on).sum() - (bins["alpha_inside"] * background).sum()
         else:
+            from bayesmap.likelihoods.marginal import marginal_onoff
+
             value = marginal_onoff(npred, bins["counts"], bins["shape"], bins["alpha"], bins["last"]).sum()
         return value + bins["constant"]
 
@@ -126,7 +126,7 @@ class OnOffLikelihood:
     def _profile(npred: Any, bins: dict[str, Any]) -> Any:
         counts, counts_off, alpha = bins["counts"], bins["counts_off"], bins["alpha"]
         # The background maximises the likelihood: the derivative by it vanishes.
-        off = disconnected_grad(get_wstat_mu_bkg(counts, counts_off, alpha, npred, xp=pt))
+        off = pytensor.gradient.disconnected_grad(get_wstat_mu_bkg(counts, counts_off, alpha, npred, xp=pt))
         on = npred + alpha * off
         value = counts + _xlogy(counts, on / pt.maximum(counts, 1)) - alpha * off
         return (value + counts_off + _xlogy(counts_off, off / pt.maximum(counts_off, 1)) - off).sum()
@@ -142,6 +142,8 @@ class OnOffLikelihood:
             np.ravel(x).astype("float64") for x in np.broadcast_arrays(counts, npred, counts_off + self.a0, alpha)
         )
         last = _log_negative_binomial(counts, shape, alpha)
+        from bayesmap.likelihoods.marginal import marginal_values
+
         value = marginal_values(np.maximum(npred, 0), counts, shape, alpha, last) - npred
         return np.where(npred < 0, -np.inf, value).reshape(np.shape(counts_off))
 

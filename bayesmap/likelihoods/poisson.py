@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from scipy.special import gammaln, xlogy
 
+from bayesmap._lazy import pt
 from bayesmap.stats import cash
 
 __all__ = ["PoissonLikelihood"]

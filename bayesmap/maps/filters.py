@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import astropy.units as u
 import numpy as np
-from scipy import fft, ndimage
+import scipy
 
 from bayesmap._util import check_option
 from bayesmap.errors import GeometryMismatchError
@@ -36,11 +36,11 @@ def _width_in_pixels(m: Map, width: object) -> float:
 
 def _filter(kernel: str, pixels: float, kwargs: dict[str, object]) -> Callable[[np.ndarray], np.ndarray]:
     if kernel == "gauss":
-        return lambda image: ndimage.gaussian_filter(image, pixels, **kwargs)
+        return lambda image: scipy.ndimage.gaussian_filter(image, pixels, **kwargs)
     if kernel == "box":
-        return lambda image: ndimage.uniform_filter(image, max(1, int(pixels)), **kwargs)
+        return lambda image: scipy.ndimage.uniform_filter(image, max(1, int(pixels)), **kwargs)
     disk = disk_kernel(pixels)
-    return lambda image: ndimage.convolve(image, disk, **kwargs)
+    return lambda image: scipy.ndimage.convolve(image, disk, **kwargs)
 
 
 def disk_kernel(radius: float) -> np.ndarray:
@@ -68,14 +68,14 @@ def convolve(m: Map, kernel: object, method: str = "fft", mode: str = "same") ->
 
 def _convolve_fft(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolution with zeros outside of the image, same size."""
-    shape = [fft.next_fast_len(a + b - 1, real=True) for a, b in zip(image.shape, kernel.shape, strict=True)]
-    full = fft.irfft2(fft.rfft2(image, shape) * fft.rfft2(kernel, shape), shape)
+    shape = [scipy.fft.next_fast_len(a + b - 1, real=True) for a, b in zip(image.shape, kernel.shape, strict=True)]
+    full = scipy.fft.irfft2(scipy.fft.rfft2(image, shape) * scipy.fft.rfft2(kernel, shape), shape)
     y, x = ((n - 1) // 2 for n in kernel.shape)
     return full[y : y + image.shape[0], x : x + image.shape[1]]
 
 
 def _convolve_direct(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    return ndimage.convolve(image, kernel, mode="constant")
+    return scipy.ndimage.convolve(image, kernel, mode="constant")
 
 
 def _kernel_array(m: Map, kernel: object) -> np.ndarray:

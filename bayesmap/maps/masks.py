@@ -2,8 +2,8 @@
 
 import astropy.units as u
 import numpy as np
+import scipy
 from astropy.coordinates import SkyCoord
-from scipy import ndimage
 
 from bayesmap._util import check_option
 from bayesmap.maps.map import Map
@@ -112,14 +112,14 @@ def binary_erode(mask: Map, width: object, kernel: str = "disk") -> Map:
     """Return a mask whose True areas shrink; what is outside the image counts as False."""
     _check_mask(mask, "binary_erode")
     structure = mask.geom.binary_structure(width, kernel)
-    return mask.copy(data=ndimage.binary_erosion(mask.data, structure=structure))
+    return mask.copy(data=scipy.ndimage.binary_erosion(mask.data, structure=structure))
 
 
 def binary_dilate(mask: Map, width: object, kernel: str = "disk") -> Map:
     """Return a mask whose True areas grow."""
     _check_mask(mask, "binary_dilate")
     structure = mask.geom.binary_structure(width, kernel)
-    return mask.copy(data=ndimage.binary_dilation(mask.data, structure=structure))
+    return mask.copy(data=scipy.ndimage.binary_dilation(mask.data, structure=structure))
 
 
 def nearest_position(mask: Map, position: SkyCoord) -> SkyCoord:

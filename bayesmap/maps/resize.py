@@ -1,8 +1,8 @@
 """Cut, pad, rebin and resample the pixels of a map."""
 
 import numpy as np
+import scipy
 from astropy.coordinates import SkyCoord
-from scipy import ndimage
 
 from bayesmap._util import check_option
 from bayesmap.maps.access import interpolate
@@ -122,7 +122,7 @@ def _spline(
     for dimension in dimensions:
         grids[dimension] = (grids[dimension] + 0.5) / factor - 0.5
     coordinates = np.meshgrid(*grids, indexing="ij")
-    return ndimage.map_coordinates(data.astype("float64"), coordinates, order=order, mode="nearest")
+    return scipy.ndimage.map_coordinates(data.astype("float64"), coordinates, order=order, mode="nearest")
 
 
 def interp_to_geom(m: Map, geom: object, preserve_counts: bool = False, fill_value: float = 0, **kwargs: object) -> Map:

@@ -63,6 +63,37 @@ class PriorsOfModels:
 
         return covariance_from(self.parameter_names, tree)
 
+    def to_gammapy(self, tree: Any = None) -> Any:
+        """Return the models as Gammapy's, with the posterior's means and covariance.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree, optional
+            Result of `bayesmap.sample`; without it the values are those of the models, and there is no covariance.
+
+        Returns
+        -------
+        gammapy.modeling.models.Models
+            Parameters have the posterior means as values and the standard deviations as errors.
+
+        Raises
+        ------
+        ImportError
+            If Gammapy is not installed.
+        KeyError
+            If a free parameter is not in the posterior.
+        ValueError
+            If Gammapy has no counterpart of a model.
+
+        Warns
+        -----
+        UserWarning
+            If Gammapy has no counterpart of a prior; the message names the parameters.
+        """
+        from bayesmap.modeling.to_gammapy import models_to_gammapy
+
+        return models_to_gammapy(self, tree)  # type: ignore[arg-type]
+
     # -- priors -----------------------------------------------------------------------------------------------------
     def set_prior(self, parameters: Iterable[Parameter], priors: Any) -> None:
         """Set the priors of several parameters.

@@ -9,8 +9,7 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
+import scipy
 
 from bayesmap.modeling.prior import Prior
 
@@ -93,7 +92,7 @@ def normal(low: Any, high: Any, mass: float = 0.95) -> Prior:
     'Normal(mu=2.3, sigma=0.2041)'
     """
     first, last, unit, tail = _interval(low, high, mass)
-    sigma = 0.5 * (last - first) / stats.norm.isf(tail)
+    sigma = 0.5 * (last - first) / scipy.stats.norm.isf(tail)
     return Prior("Normal", mu=0.5 * (first + last) * unit, sigma=sigma * unit)
 
 
@@ -102,14 +101,14 @@ def student_t(low: Any, high: Any, mass: float = 0.95, nu: float = 4.0) -> Prior
     first, last, unit, tail = _interval(low, high, mass)
     if not nu > 0:
         raise ValueError(f"nu must be positive, got {nu!r}")
-    sigma = 0.5 * (last - first) / stats.t.isf(tail, nu)
+    sigma = 0.5 * (last - first) / scipy.stats.t.isf(tail, nu)
     return Prior("StudentT", nu=nu, mu=0.5 * (first + last) * unit, sigma=sigma * unit)
 
 
 def lognormal(low: Any, high: Any, mass: float = 0.95) -> Prior:
     """Return the log-normal prior with a given central interval, ``low`` positive; see `normal`."""
     first, last, unit, tail = _interval(low, high, mass, positive=True)
-    sigma = 0.5 * np.log(last / first) / stats.norm.isf(tail)
+    sigma = 0.5 * np.log(last / first) / scipy.stats.norm.isf(tail)
     median = np.sqrt(first) * np.sqrt(last)
     if unit.is_equivalent(u.dimensionless_unscaled):
         return Prior("LogNormal", mu=float(np.log(median * unit.to(""))), sigma=sigma)
@@ -136,10 +135,12 @@ def gamma(low: Any, high: Any, mass: float = 0.95) -> Prior:
 
     def excess(log_shape: float) -> float:
         shape = np.exp(log_shape)
-        return float(np.log(stats.gamma.isf(tail, shape) / stats.gamma.ppf(tail, shape)) - np.log(last / first))
+        return float(
+            np.log(scipy.stats.gamma.isf(tail, shape) / scipy.stats.gamma.ppf(tail, shape)) - np.log(last / first)
+        )
 
     shape = float(np.exp(_solve(excess, f"gamma distribution with {1 - 2 * tail:.3g} between {low} and {high}")))
-    rate = stats.gamma.ppf(tail, shape) / first
+    rate = scipy.stats.gamma.ppf(tail, shape) / first
     return Prior("Gamma", alpha=shape, beta=rate / unit)
 
 
@@ -156,10 +157,12 @@ def beta(low: float, high: float, mass: float = 0.95) -> Prior:
         """Logarithm of the second shape that puts ``low`` right."""
         a = np.exp(log_a)
         limit = np.log(_LARGEST)
-        return float(brentq(lambda log_b: stats.beta.cdf(first, a, np.exp(log_b)) - tail, -limit, limit))
+        return float(
+            scipy.optimize.brentq(lambda log_b: scipy.stats.beta.cdf(first, a, np.exp(log_b)) - tail, -limit, limit)
+        )
 
     def excess(log_a: float) -> float:
-        return float(stats.beta.sf(last, np.exp(log_a), np.exp(other(log_a))) - tail)
+        return float(scipy.stats.beta.sf(last, np.exp(log_a), np.exp(other(log_a))) - tail)
 
     what = f"beta distribution with {1 - 2 * tail:.3g} between {low} and {high}"
     log_a = _solve(excess, what, np.log(1e-3), np.log(1e6))
@@ -175,7 +178,7 @@ def _solve(
     """Root of a monotonic function."""
     try:
         with np.errstate(all="ignore"):
-            return float(brentq(excess, low, high, xtol=1e-13))
+            return float(scipy.optimize.brentq(excess, low, high, xtol=1e-13))
     except ValueError:
         raise ValueError(f"there is no {what} of reasonable shape; take another distribution") from None
 
@@ -196,16 +199,16 @@ def half_normal(high: Any, mass: float = 0.95) -> Prior:
         If the value is not positive or the mass is not a probability.
     """
     last, unit, mass = _end(high, mass)
-    return Prior("HalfNormal", sigma=last / stats.halfnorm.ppf(mass) * unit)
+    return Prior("HalfNormal", sigma=last / scipy.stats.halfnorm.ppf(mass) * unit)
 
 
 def half_cauchy(high: Any, mass: float = 0.95) -> Prior:
     """Return the half-Cauchy prior with a given probability below one value; see `half_normal`."""
     last, unit, mass = _end(high, mass)
-    return Prior("HalfCauchy", beta=last / stats.halfcauchy.ppf(mass) * unit)
+    return Prior("HalfCauchy", beta=last / scipy.stats.halfcauchy.ppf(mass) * unit)
 
 
 def exponential(high: Any, mass: float = 0.95) -> Prior:
     """Return the exponential prior with a given probability below one value; see `half_normal`."""
     last, unit, mass = _end(high, mass)
-    return Prior("Exponential", scale=last / stats.expon.ppf(mass) * unit)
+    return Prior("Exponential", scale=last / scipy.stats.expon.ppf(mass) * unit)

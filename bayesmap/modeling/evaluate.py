@@ -5,16 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytensor
-import pytensor.tensor as pt
 
-from bayesmap.modeling.program import compile_numbers
+from bayesmap._lazy import pt, pytensor
 
 __all__ = ["evaluate"]
 
 
 @functools.cache
 def _compiled(formula: Callable[..., Any], shapes: tuple[tuple[int | None, ...], ...]) -> Callable[..., np.ndarray]:
+    from bayesmap.modeling.program import compile_numbers
+
     # Notes of where each node was made would take half of the time.
     with pytensor.config.change_flags(traceback__limit=0):
         inputs = [pt.tensor(dtype="float64", shape=shape) for shape in shapes]

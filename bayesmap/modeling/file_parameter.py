@@ -7,9 +7,9 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from bayesmap._yaml.node import Node
 from bayesmap.modeling.gammapy_priors import gammapy_prior, prior_from_gammapy
 from bayesmap.modeling.hyper import HyperParameter
-from bayesmap.modeling.node import Node
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.prior import Prior
 from bayesmap.modeling.prior_arguments import unit_text

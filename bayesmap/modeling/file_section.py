@@ -18,11 +18,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bayesmap._yaml.node import Node
 from bayesmap.modeling.collection import parameter_names
 from bayesmap.modeling.correlated import JointMember, MultivariateNormalPrior
 from bayesmap.modeling.file_parameter import CollectedPriors, prior_from_node
 from bayesmap.modeling.hyper import HyperParameter, collect_hyperparameters
-from bayesmap.modeling.node import Node
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.prior import Prior
 from bayesmap.modeling.prior_arguments import unit_text

@@ -5,7 +5,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
-from bayesmap.modeling.node import Node
+from bayesmap._yaml.node import Node
 from bayesmap.modeling.prior import Prior
 
 __all__ = ["DEVELOPMENT_PRIORS", "GAMMAPY_PRIORS", "gammapy_prior", "prior_from_gammapy"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from scipy.stats import skew
+import scipy
 
 from bayesmap._util import check_option, suggest
 from bayesmap.modeling.prior import Prior
@@ -33,7 +33,7 @@ def _draws(tree: Any, name: str) -> tuple[np.ndarray, u.UnitBase]:
 
 def _is_lognormal(values: np.ndarray) -> bool:
     """Whether all values are positive and their logarithms are clearly less skewed."""
-    return bool(values.min() > 0) and abs(skew(np.log(values))) + _SKEWNESS < abs(skew(values))
+    return bool(values.min() > 0) and abs(scipy.stats.skew(np.log(values))) + _SKEWNESS < abs(scipy.stats.skew(values))
 
 
 def prior_from_posterior(tree: Any, name: str, method: str = "moments") -> Prior:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
 from scipy.linalg import cho_factor, cho_solve
 
+from bayesmap._lazy import pt
 from bayesmap.modeling.correlated import JointMember
 from bayesmap.modeling.hyper import hyperparameters_of
 from bayesmap.modeling.random_variables import OFFSET, hyper_variable

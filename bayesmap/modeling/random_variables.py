@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import astropy.units as u
 import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
+from bayesmap._lazy import pt
 from bayesmap.modeling.distributions import LOCATION, RATE, SCALE, SHAPE
 from bayesmap.modeling.kde import KernelDensity
 

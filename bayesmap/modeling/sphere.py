@@ -12,7 +12,8 @@ which is smooth there and keeps its relative accuracy for small separations s.
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
+
+from bayesmap._lazy import pt
 
 __all__ = ["direction_cosines", "offsets", "on_grid", "one_minus_cos", "separation", "unit_vectors"]
 

@@ -15,17 +15,17 @@ import yaml
 
 from bayesmap._files import write_set, write_text
 from bayesmap._util import check_option, make_path
+from bayesmap._yaml.node import Node
+from bayesmap._yaml.source import YamlSource
 from bayesmap.errors import ModelFileError
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import parameter_names
 from bayesmap.modeling.file_parameter import CollectedPriors, Links, parameter_from_node, parameter_to_dict
 from bayesmap.modeling.file_section import apply_section, hyperparameters_from_node, section_to_dict
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
-from bayesmap.modeling.node import Node
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.prior import Prior
 from bayesmap.modeling.sky import Component, SkyModel
-from bayesmap.modeling.yaml_source import YamlSource
 
 if TYPE_CHECKING:
     from bayesmap.modeling.collection import Models

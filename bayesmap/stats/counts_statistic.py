@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 from scipy.special import lambertw
-from scipy.stats import chi2
 
 from bayesmap.stats.fit_statistics import cash, wstat
 
@@ -92,7 +91,7 @@ class CountsStatistic(ABC):
     @property
     def p_value(self) -> np.ndarray:
         """One-sided probability of at least this ``ts`` without a signal, by Wilks' theorem."""
-        return 0.5 * chi2.sf(self.ts, 1)
+        return 0.5 * scipy.stats.chi2.sf(self.ts, 1)
 
     def info_dict(self) -> dict[str, np.ndarray]:
         """Counts, background, excess, significance and p-value, by name."""
@@ -198,7 +197,7 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
     """Zero of a rising function, between ``low`` and twice ``high``, four times it, ...; NaN if none."""
     for _ in range(MAX_DOUBLINGS):
         if function(high) >= 0:
-            return brentq(function, low, high, xtol=1e-12, rtol=1e-13)
+            return scipy.optimize.brentq(function, low, high, xtol=1e-12, rtol=1e-13)
         high *= 2
     return np.nan
 

@@ -3,8 +3,7 @@
 from typing import Any
 
 import numpy as np
-import scipy.special
-from scipy.interpolate import interp1d
+import scipy
 
 __all__ = ["chi2", "chi2_asymmetric", "chi2_upper_limit", "interpolate_profile"]
 
@@ -39,7 +38,7 @@ def chi2_upper_limit(model: Any, limit: Any, *, xp: Any = np) -> Any:
 
 def interpolate_profile(
     value: np.ndarray, stat: np.ndarray, interp_scale: str = "sqrt", extrapolate: bool = True
-) -> interp1d:
+) -> Any:
     """Fit statistic as a function of a norm, from its values on a grid.
 
     Parameters
@@ -54,4 +53,4 @@ def interpolate_profile(
     if interp_scale not in KINDS:
         raise ValueError(f"interp_scale must be one of {list(KINDS)}, got {interp_scale!r}")
     kwargs = {"bounds_error": False, "fill_value": "extrapolate"} if extrapolate else {}
-    return interp1d(value, stat, kind=KINDS[interp_scale], **kwargs)
+    return scipy.interpolate.interp1d(value, stat, kind=KINDS[interp_scale], **kwargs)

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
+import scipy
 from scipy.special import xlogy
-from scipy.stats import chi2, norm
 
 __all__ = ["sigma_to_ts", "sqrt_ts", "ts_to_sigma"]
 
@@ -28,7 +28,7 @@ def sigma_to_ts(n_sigma: Any, df: int = 1) -> np.ndarray:
     ----------
     Wilks 1938, Ann. Math. Stat. 9, 60.
     """
-    return chi2.isf(2 * norm.sf(np.asarray(n_sigma, dtype="float64")), df=df)
+    return scipy.stats.chi2.isf(2 * scipy.stats.norm.sf(np.asarray(n_sigma, dtype="float64")), df=df)
 
 
 def ts_to_sigma(ts: Any, df: int = 1) -> np.ndarray:
@@ -46,7 +46,7 @@ def ts_to_sigma(ts: Any, df: int = 1) -> np.ndarray:
     numpy.ndarray
         Standard deviations; the square root of ``ts`` for one parameter.
     """
-    return norm.isf(0.5 * chi2.sf(np.asarray(ts, dtype="float64"), df=df))
+    return scipy.stats.norm.isf(0.5 * scipy.stats.chi2.sf(np.asarray(ts, dtype="float64"), df=df))
 
 
 def sqrt_ts(counts: Any, npred: Any) -> np.ndarray:

@@ -37,7 +37,7 @@ def run(capsys, *arguments):
 
 
 def test_help_and_version(capsys):
-    for arguments, text in ((["--help"], "demo"), (["--version"], __version__), (["fit", "--help"], "MODELS.yaml")):
+    for arguments, text in ((["--help"], "demo"), (["--version"], __version__), (["fit", "--help"], "MODELS")):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 0
@@ -49,12 +49,26 @@ def test_module_runs():
     assert done.stdout.strip() == f"bayesmap {__version__}"
 
 
-def test_usage_errors_end_with_2(capsys):
-    for arguments in ([], ["fit"], ["demo", "--sampler", "emcee"], ["demo", "--draws", "many"]):
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        assert stop.value.code == 2
-    assert "usage" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "COMMAND"),
+        (["fit"], "DATASET, MODELS"),
+        (["demo", "--sampler", "emcee"], "emcee"),
+        (["demo", "--draws", "many"], "--draws: must be a whole number from 1 on, got 'many'"),
+        (["demo", "--draws", "0"], "--draws: must be a whole number from 1 on, got '0'"),
+        (["demo", "--tune", "-5"], "--tune: must be"),
+        (["demo", "--chains", "1.5"], "--chains: must be"),
+        (["demo", "--seed", "-1"], "--seed: must be a whole number from 0 on, got '-1'"),
+    ],
+)
+def test_usage_errors_end_with_2(capsys, arguments, message):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    err = capsys.readouterr().err
+    assert "usage" in err
+    assert message in err
 
 
 @pytest.mark.parametrize(
@@ -82,7 +96,8 @@ def test_info(files, capsys, name, text):
         (["fit", "tiny.fits.gz", "broken.yaml", "-o", "out"], "plaw"),
         (["fit", "tiny.fits.gz", "models.yaml", "-o", "out", "--name", "other"], "--name"),
         (["fit", "tiny.fits.gz", "models.yaml", "-o", ".", *QUICK], "--overwrite"),
-        (["fit", "tiny.fits.gz", "models.yaml", "-o", "zero", "--draws", "0"], "draws"),
+        (["fit", "tiny.fits.gz", "crap", "-o", "out"], "no model of that name in the zoo (did you mean 'crab'?)"),
+        (["fit", "tiny.fits.gz", "fov-background-norm", "fov-background-tilt", "-o", "out"], "already a model called"),
     ],
 )
 def test_errors_are_one_line(files, capsys, monkeypatch, arguments, message):

@@ -50,6 +50,12 @@ def test_show_unknown(capsys):
     assert "did you mean 'crab'" in err
 
 
+def test_check_model_of_the_zoo(capsys):
+    code, out, _ = run(capsys, "check", "crab")
+    assert code == 0
+    assert "crab.yaml: 1 model(s) read" in out
+
+
 def test_check_good_file(capsys, tmp_path):
     models = Models.from_zoo("crab")
     models[0].spectral_model.beta.prior = None
@@ -95,5 +101,5 @@ def test_check_prior_without_mass_inside_the_bounds(capsys, tmp_path):
 def test_check_missing_file(capsys, tmp_path):
     code, _, err = run(capsys, "check", tmp_path / "crap.yaml")
     assert code == 2
-    assert "no file" in err
+    assert "no model file" in err
     assert "did you mean 'crab'" in err

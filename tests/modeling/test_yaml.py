@@ -7,10 +7,10 @@ import sys
 import astropy.units as u
 import pytest
 
+from bayesmap._yaml.source import YamlSource
 from bayesmap.errors import ModelFileError
 from bayesmap.maps import Map
 from bayesmap.modeling import FoVBackgroundModel, Models, PowerLawSpectralModel, Prior, SkyModel
-from bayesmap.modeling.yaml_source import YamlSource
 from tests.golden import golden, shared_path
 
 IN_SCOPE = [

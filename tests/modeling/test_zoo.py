@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
+from bayesmap._zoo_entries import zoo_entry, zoo_folder, zoo_names
 from bayesmap.inference import compile_fit
 from bayesmap.modeling import FoVBackgroundModel, Models
-from bayesmap.modeling.zoo import _folder, zoo_entry, zoo_names
 from tests.modeling.zoo_data import link_data, models_of, simulate
 from tests.recovery import quick_compilation
 
@@ -35,7 +35,7 @@ def fit_of(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_file_is_documented_and_has_priors(name):
-    metadata = yaml.safe_load((_folder() / f"{name}.yaml").read_text())["metadata"]
+    metadata = yaml.safe_load((zoo_folder() / f"{name}.yaml").read_text())["metadata"]
     assert metadata.keys() - {"needs"} == {"title", "description", "reference", "adapt"}
     assert "," not in name
     models = models_of(name)

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
+from bayesmap._lazy import pt
 from bayesmap._util import check_option
 from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase

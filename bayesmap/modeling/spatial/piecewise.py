@@ -5,10 +5,9 @@ from typing import Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
-import pytensor
-import pytensor.tensor as pt
-from scipy.interpolate import CloughTocher2DInterpolator
+import scipy
 
+from bayesmap._lazy import pt, pytensor
 from bayesmap._util import check_option
 from bayesmap.maps import MapCoord
 from bayesmap.modeling.evaluate import evaluate
@@ -134,7 +133,9 @@ class PiecewiseNormSpatialModel(SpatialModel):
         if self._weights is None:
             nodes = self._plane(self._lon, self._lat)
             # the scheme is linear in the values, so its weights are what it does to unit vectors
-            self._weights = CloughTocher2DInterpolator(nodes, np.eye(len(nodes)), tol=1e-10, maxiter=4000)
+            self._weights = scipy.interpolate.CloughTocher2DInterpolator(
+                nodes, np.eye(len(nodes)), tol=1e-10, maxiter=4000
+            )
         values: np.ndarray = self._weights(self._plane(lon, lat))
         return values
 

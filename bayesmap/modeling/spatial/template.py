@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
+from bayesmap._lazy import pt
 from bayesmap._util import make_path
 from bayesmap.maps.access import interpolate
 from bayesmap.modeling.parameter import Parameter

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
-import pytensor
-import pytensor.tensor as pt
 
+from bayesmap._lazy import pt, pytensor
 from bayesmap._util import make_path
 from bayesmap.maps import MapCoord
 from bayesmap.maps.access import interpolate as interpolate_map

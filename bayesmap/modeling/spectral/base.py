@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 
+from bayesmap._lazy import pt
 from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import pytensor.tensor as pt
-
+from bayesmap._lazy import pt
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 

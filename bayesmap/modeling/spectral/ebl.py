@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 
+from bayesmap._lazy import pt
 from bayesmap._util import check_option, make_path
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pytensor.tensor as pt
+from bayesmap._lazy import pt
 
 __all__ = ["OPERATORS", "Combined", "Scaled", "Slope"]
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
+
+from bayesmap._lazy import pt
 
 __all__ = ["SCALES", "TINY", "at_least", "at_most", "interpolate", "scaled", "unscaled"]
 

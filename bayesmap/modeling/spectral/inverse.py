@@ -4,7 +4,7 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 __all__ = ["inverse", "inverse_all"]
 
@@ -73,5 +73,5 @@ def _roots(model: Any, grid: np.ndarray, difference: np.ndarray, number: float, 
 
     roots = list(grid[difference == 0])
     for index in np.flatnonzero(difference[:-1] * difference[1:] < 0):
-        roots.append(brentq(function, grid[index], grid[index + 1], xtol=1e-14, rtol=1e-14))
+        roots.append(scipy.optimize.brentq(function, grid[index], grid[index + 1], xtol=1e-14, rtol=1e-14))
     return np.sort(np.array(roots))

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 
+from bayesmap._lazy import pt
 from bayesmap._util import check_option
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spectral.base import SpectralModel

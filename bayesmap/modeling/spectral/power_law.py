@@ -3,8 +3,8 @@
 from typing import Any
 
 import astropy.units as u
-import pytensor.tensor as pt
 
+from bayesmap._lazy import pt
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.sinhc import sinhc

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 
+from bayesmap._lazy import pt
 from bayesmap.modeling.spectral.interpolate import at_least, at_most
 
 __all__ = ["gauss_legendre", "integrate_graph", "integrate_numbers", "panels"]

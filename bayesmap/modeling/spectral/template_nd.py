@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 
+from bayesmap._lazy import pt
 from bayesmap._util import make_path
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spectral.base import SpectralModel

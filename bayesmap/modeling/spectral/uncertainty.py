@@ -5,7 +5,7 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from scipy.optimize import minimize_scalar
+import scipy
 
 from bayesmap._util import get_random_state
 from bayesmap.modeling.parameter import Parameter
@@ -238,7 +238,7 @@ def pivot_energy(model: Any) -> u.Quantity:
     best = int(np.argmin(values))
     if np.ptp(values) < 1e-10 * np.max(values) or best in (0, len(grid) - 1):
         return np.nan * unit
-    found = minimize_scalar(
+    found = scipy.optimize.minimize_scalar(
         lambda t: float(variance(t)[0]),
         bounds=(grid[best - 1], grid[best + 1]),
         method="bounded",

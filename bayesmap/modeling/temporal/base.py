@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 from astropy.time import Time
 
+from bayesmap._lazy import pt
 from bayesmap._util import check_option
 from bayesmap.modeling.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase

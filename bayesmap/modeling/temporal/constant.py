@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pytensor.tensor as pt
-
+from bayesmap._lazy import pt
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.temporal.base import TemporalModel
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 
+from bayesmap._lazy import pt
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.temporal.base import TemporalModel
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-import pytensor.tensor as pt
 from astropy.io import fits
 from astropy.table import Table
 
+from bayesmap._lazy import pt
 from bayesmap._util import make_path
 from bayesmap.maps.fits import write_hdulist
 from bayesmap.modeling.parameter import Parameter

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import pytensor.tensor as pt
+from bayesmap._lazy import pt
 
 __all__ = ["between"]
 

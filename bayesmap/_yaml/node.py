@@ -6,8 +6,8 @@ from typing import Any, Self
 import astropy.units as u
 
 from bayesmap._util import suggest
+from bayesmap._yaml.source import YamlSource
 from bayesmap.errors import ModelFileError
-from bayesmap.modeling.yaml_source import YamlSource
 
 __all__ = ["Node"]
 

@@ -1,0 +1,1 @@
+"""YAML files: read safely, with the line of what is wrong."""
