@@ -55,6 +55,7 @@ def _moves(model: Any) -> bool:
 
 def _explained(model: Any, arrays: FoldArrays, reach: float, bad: np.ndarray, alone: bool) -> np.ndarray:
     """Bad bins that a source explains at some other place; alone, it has to explain all of them at once."""
+    assert arrays.exposure is not None
     spatial = model.spatial_model
     centre = SkyCoord(*(prior_median(p) * p.unit for p in (spatial.lon_0, spatial.lat_0)), frame=spatial.frame)
     bad = bad & (np.einsum("ej,jyx->eyx", arrays.dispersion(centre) > 0, arrays.exposure > 0))
