@@ -78,8 +78,8 @@ def test_keywords(tmp_path):
     one = events()
     one.write(tmp_path / "events.fits")
     read = EventList.read(tmp_path / "events.fits")
-    assert read.observation_time_duration == 200 * u.s
-    assert read.observation_live_time_duration == 150 * u.s
+    np.testing.assert_allclose(read.observation_time_duration.to_value("s"), 200)
+    np.testing.assert_allclose(read.observation_live_time_duration.to_value("s"), 150)
     np.testing.assert_allclose(read.observation_dead_time_fraction, 0.1)
     assert read.is_pointed_observation
     assert "Number of events : 300" in str(read)
