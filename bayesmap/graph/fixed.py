@@ -107,7 +107,7 @@ def _seen(arrays: FoldArrays, model: Any, profile: PSFProfile | None, edisp: np.
     if profile is None or not is_blurred(model.spatial_model):
         blur = _Blur(arrays, model, profile)
         return np.stack([blur(blur.image[min(j, len(blur.image) - 1)], j) for j in range(n_true)])
-    source = blurred_source(arrays, model, sky, profile, edisp, reach=0.0)
+    source = blurred_source(arrays, model, model.spatial_model, sky, profile, edisp, reach=0.0)
     values = {p: p.internal for p in model.spatial_model.parameters}
     y0, x0, height, width = source.area
     images = pytensor.function([], source.everywhere(values), mode=QUICK)().reshape(n_true, height, width)

@@ -64,7 +64,7 @@ def _jinc_slope(x: float) -> float:
 
 
 @kernel
-def _values(x):
+def _values(x: np.ndarray) -> np.ndarray:
     result = np.empty(x.shape)
     flat, values = x.ravel(), result.ravel()
     for i in range(flat.size):
@@ -73,7 +73,7 @@ def _values(x):
 
 
 @kernel
-def _slopes(x):
+def _slopes(x: np.ndarray) -> np.ndarray:
     result = np.empty(x.shape)
     flat, values = x.ravel(), result.ravel()
     for i in range(flat.size):
