@@ -17,6 +17,7 @@ from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
 from bayesmap.inference.observed import ObservedCounts
+from bayesmap.inference.progress import Progress
 from bayesmap.inference.result import ModeResult, build_tree, describe
 from bayesmap.inference.safety import Interrupts, tell
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
@@ -172,9 +173,12 @@ class CompiledFit:
         started = time.perf_counter()
         info: dict[str, Any] = {"requested_sampler": sampler, "seed": seed, "random_state": repr(random_state)}
         # All that the result says besides the draws is put together before there are any.
-        description = describe(self)
+        description, progress = describe(self), Progress(progress_bar)
+        if sampler != "pymc" and self._density is None:
+            progress.begin("compiling the log-posterior with Numba; the first time on a machine takes up to a minute")
         laplace, density = None, None if sampler == "pymc" else self.density
         if sampler == "whitened":
+            progress.begin("looking for the mode")
             laplace, info["modes"] = self._whitening(rng, searches)
             if laplace is None:
                 sampler = "nutpie"
@@ -182,7 +186,7 @@ class CompiledFit:
             tune = 1000 if laplace is None else 300
         with Interrupts() as interrupts:
             settings: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "cores": cores}
-            settings |= {"progress_bar": progress_bar, "interrupts": interrupts, **kwargs}
+            settings |= {"progress": progress, "interrupts": interrupts, **kwargs}
             if density is None:
                 run = samplers.sample_pymc(self.model, **settings)
             else:
@@ -302,7 +306,7 @@ def sample(
     searches : int
         Mode searches of the whitened sampler.
     progress_bar : bool
-        Show a progress bar.
+        Say what goes on: a bar in a terminal or a notebook, lines on standard error elsewhere.
     psf_route, psf_tolerance, irf_position
         See :func:`~bayesmap.inference.to_pymc`.
     **kwargs

@@ -11,6 +11,7 @@ import numpy as np
 from bayesmap._numba import strict_arithmetic
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
+from bayesmap.inference.progress import Progress
 from bayesmap.inference.safety import Interrupts, attempt, tell
 
 __all__ = ["Run", "sample_density", "sample_pymc"]
@@ -96,7 +97,7 @@ def sample_density(
     chains: int,
     seed: int,
     cores: int | None,
-    progress_bar: bool,
+    progress: Progress,
     interrupts: Interrupts,
     **kwargs: Any,
 ) -> Run:
@@ -110,8 +111,10 @@ def sample_density(
         Mode and covariance for the whitening; without it the variables are sampled as they are.
     backend : {"nutpie", "numpyro"}
         The sampler.
-    draws, tune, chains, seed, cores, progress_bar
+    draws, tune, chains, seed, cores
         See :func:`~bayesmap.inference.sample`.
+    progress : Progress
+        Says how far it is.
     interrupts : Interrupts
         Takes Ctrl-C.
     **kwargs
@@ -126,7 +129,8 @@ def sample_density(
     cores = min(chains, cores or os.cpu_count() or 1)
     run: Callable[..., tuple[np.ndarray, dict[str, np.ndarray], bool]]
     run = _nutpie if backend == "nutpie" else _numpyro
-    z, stats, interrupted = run(target, draws, tune, chains, seed, cores, progress_bar, interrupts, **kwargs)
+    progress.begin(f"sampling {chains} chains of {tune} + {draws} draws with {backend}")
+    z, stats, interrupted = run(target, draws, tune, chains, seed, cores, progress, interrupts, **kwargs)
     theta = target.theta(z)
     posterior = attempt("the parameters, only the group 'unconstrained_posterior'", density.expand_draws, theta)
     return Run(posterior or {}, stats, interrupted, None if posterior else theta)
@@ -139,7 +143,7 @@ def _nutpie(
     chains: int,
     seed: int,
     cores: int,
-    progress_bar: bool,
+    progress: Progress,
     interrupts: Interrupts,
     **kwargs: Any,
 ) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
@@ -155,6 +159,8 @@ def _nutpie(
         ["z"],
         make_initial_point_fn=target.start,
     )
+    if progress.lines:
+        kwargs = {"progress_callback": progress.chains, "progress_rate": 1000} | kwargs
     running = nutpie.sample(
         compiled,
         draws=draws,
@@ -162,7 +168,7 @@ def _nutpie(
         chains=chains,
         cores=cores,
         seed=seed,
-        progress_bar=progress_bar,
+        progress_bar=progress.bar,
         save_warmup=False,
         blocking=False,
         **kwargs,
@@ -222,7 +228,7 @@ def _numpyro(
     chains: int,
     seed: int,
     cores: int,
-    progress_bar: bool,
+    progress: Progress,
     interrupts: Interrupts,
     **kwargs: Any,
 ) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
@@ -253,7 +259,7 @@ def _numpyro(
         num_samples=draws,
         num_chains=chains,
         chain_method="sequential",
-        progress_bar=progress_bar,
+        progress_bar=progress.bar,
     )
     starts = np.stack([target.start((seed, chain)) for chain in range(chains)])
     try:
@@ -284,7 +290,7 @@ def sample_pymc(
     tune: int,
     chains: int,
     seed: int,
-    progress_bar: bool,
+    progress: Progress,
     cores: int | None,
     interrupts: Interrupts,
     **kwargs: Any,
@@ -303,9 +309,11 @@ def sample_pymc(
         interrupts.raising = parallel and drawn < last
         if interrupts.noted:
             raise KeyboardInterrupt
+        progress.draws(drawn, last)
         if own is not None:
             own(trace=trace, draw=draw)
 
+    progress.begin(f"sampling {chains} chains of {tune} + {draws} draws with PyMC, which compiles first")
     interrupts.raising = True  # there is nothing to lose until the first draw
     try:
         with strict_arithmetic():
@@ -315,7 +323,7 @@ def sample_pymc(
                 chains=chains,
                 cores=cores,
                 random_seed=seed,
-                progressbar=progress_bar,
+                progressbar=progress.bar,
                 nuts_sampler="pymc",
                 model=model,
                 compute_convergence_checks=False,

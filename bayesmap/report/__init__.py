@@ -2,7 +2,7 @@
 
 from bayesmap.report.analysis import save_figures, write_report
 from bayesmap.report.page import Figure, Section, render_page
-from bayesmap.report.summary import SummaryRow, measurement, summary_rows, summary_text
+from bayesmap.report.summaries import SummaryRow, measurement, summary_rows, summary_text
 
 __all__ = [
     "Figure",

@@ -18,7 +18,7 @@ from bayesmap.modeling.collection import all_parameter_names
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.report.figures import analysis_figures
 from bayesmap.report.page import Figure, Section, render_page
-from bayesmap.report.summary import headings, summary_rows
+from bayesmap.report.summaries import headings, summary_rows
 
 __all__ = ["save_figures", "write_report"]
 

@@ -24,7 +24,7 @@ from bayesmap.plot import (
     spectrum_draws,
 )
 from bayesmap.report.analysis import _posterior_means, _prior_section, true_values
-from bayesmap.report.summary import summary_rows
+from bayesmap.report.summaries import summary_rows
 from tests.inference.tiny import background, make_dataset, point
 
 #: by the parameters of the dataset "two": the name of the variable in the joint fit, unit, factor to the declared unit
