@@ -56,8 +56,8 @@ def energy_mask(geom: object, energy_min: object = None, energy_max: object = No
     names = [axis.name for axis in geom.axes if axis.is_energy_axis]
     if not names:
         raise ValueError(f"energy_mask needs an energy axis, {geom!r} has {geom.axes.names}")
-    bounds = (None if bound is None else u.Quantity(bound) for bound in (energy_min, energy_max))
-    return axis_mask(geom, geom.axes[names[0]], *bounds, round_to_edge)
+    low, high = (None if bound is None else u.Quantity(bound) for bound in (energy_min, energy_max))
+    return axis_mask(geom, geom.axes[names[0]], low, high, round_to_edge)
 
 
 def axis_mask(geom: object, axis: MapAxis, edge_min: object, edge_max: object, round_to_edge: bool) -> Map:
