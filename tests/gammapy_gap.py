@@ -4,6 +4,7 @@
 has Gammapy). ``python -m tests.gammapy_gap --write`` writes the gap to the documentation.
 """
 
+import functools
 import importlib
 import inspect
 import json
@@ -98,6 +99,7 @@ def ours(module):
     return importlib.import_module(module.replace("gammapy", "bayesmap"))
 
 
+@functools.cache
 def attributes(cls):
     """Names of the members of a class and of the attributes that its instances get."""
     names = set(dir(cls))
@@ -185,6 +187,7 @@ def same_default(theirs, mine):
         return plain[0] == plain[1] or any(theirs.startswith(a) and mine.startswith(b) for a, b in SAME_DEFAULTS)
 
 
+@functools.cache
 def gap():
     """Return ``{module: {"names": [...], "members": {class: [...]}, "arguments": {class.member: [...]}}}``."""
     result = {}

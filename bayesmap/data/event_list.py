@@ -81,7 +81,7 @@ class EventList(EventInfo, EventSelection):
             rows["Event rate"] = f"{len(self) / self.observation_time_duration:.3f}"
             rows |= {"Time start": self.observation_time_start.isot, "Time stop": self.observation_time_stop.isot}
         if len(self):
-            numbers = {"Min.": np.min, "Max.": np.max, "Median": np.median}
+            numbers: dict[str, Any] = {"Min.": np.min, "Max.": np.max, "Median": np.median}
             rows |= {f"{name} energy": f"{function(self.energy):.2e}" for name, function in numbers.items()}
             if self.is_pointed_observation:
                 rows["Max. offset"] = f"{self.offset.max().deg:.1f} deg"

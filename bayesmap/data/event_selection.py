@@ -8,7 +8,7 @@ import numpy as np
 from astropy.time import Time
 
 from bayesmap._util import Absent, suggest
-from bayesmap.maps import Map, RegionGeom
+from bayesmap.maps import RegionGeom
 
 __all__ = ["EventSelection"]
 
@@ -75,7 +75,7 @@ class EventSelection:
         low, high = _pair("offset_band", offset_band, u.Quantity)
         return self.select_row_subset((self.offset >= low) & (self.offset < high))
 
-    def select_mask(self, mask: Map) -> Self:
+    def select_mask(self, mask: Any) -> Self:
         """Return the events in the True pixels of a map; its axes are named like columns."""
         return self.select_row_subset(mask.get_by_coord(self.map_coord(mask.geom)) > 0)
 

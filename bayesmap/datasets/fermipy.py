@@ -90,7 +90,7 @@ class FermipyDatasetsReader:
         counts, exposure = Map.read(counts_file), Map.read(exposure_file)
         psf = PSFMap.read(psf_file, format="gtpsf")
         edisp = EDispKernelMap.read(edisp_file, format="gtdrm")
-        axes = edisp.edisp_map.geom.axes
+        axes: Any = edisp.edisp_map.geom.axes
         energy, energy_true = axes["energy"], axes["energy_true"]
         _check(counts, exposure, psf, energy, energy_true, edisp_file)
         image = counts.geom.to_image()

@@ -150,9 +150,9 @@ class FluxPoints(KnownAttributes, FluxQuantities):
             curve.gti = curve.gti if gti is None else gti
             return curve
         parts = read_table(table, sed_type, reference_model)
-        points = cls(parts.data, reference_model=parts.reference_model, meta=parts.meta, gti=gti)
-        points._bins, points._references = parts.bins, parts.references
-        return points
+        spectrum = cls(parts.data, reference_model=parts.reference_model, meta=parts.meta, gti=gti)
+        spectrum._bins, spectrum._references = parts.bins, parts.references
+        return spectrum
 
     @classmethod
     def from_maps(

@@ -177,11 +177,13 @@ class TemplateNPredModel(Component):
     @property
     def evaluation_radius(self) -> u.Quantity:
         """Half of the larger width of the map."""
-        return np.max(self.map.geom.width) / 2.0
+        geom: Any = self.map.geom
+        return np.max(geom.width) / 2.0
 
     def cutout(self, position: Any, width: Any, mode: str = "trim", name: str | None = None) -> Self:
         """Return the model on the part of the map around a position; see `WcsNDMap.cutout`."""
-        return self.copy(name=name, map=self.map.cutout(position, width, mode=mode))
+        template: Any = self.map
+        return self.copy(name=name, map=template.cutout(position, width, mode=mode))
 
     def slice_by_energy(self, energy_min: Any = None, energy_max: Any = None, name: str | None = None) -> Self:
         """Return the model on the bins between two energies, which move to the nearest edges.
@@ -212,7 +214,7 @@ class TemplateNPredModel(Component):
         weights, nan_to_num
             As for `WcsNDMap.stack`.
         """
-        total = self.evaluate()
+        total: Any = self.evaluate()
         total.stack(other.evaluate(), weights=weights, nan_to_num=nan_to_num)
         self.map = total
         for default in self.spectral_model.default_parameters:

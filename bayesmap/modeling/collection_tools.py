@@ -26,8 +26,11 @@ class CollectionTools(CovarianceTools):
 
     if TYPE_CHECKING:
         _models: list[Component]
-        names: list[str]
         parameter_names: Any
+
+        @property
+        def names(self) -> list[str]:
+            """Names."""
 
         def __init__(self, models: Any = None) -> None: ...
         def __iter__(self) -> Any: ...

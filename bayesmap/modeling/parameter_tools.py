@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -12,25 +12,34 @@ from bayesmap.modeling.prior import Prior
 
 __all__ = ["ParameterTools"]
 
-SCALE_METHODS = ("scale10", "factor1", None)
+SCALE_METHODS: Any = ("scale10", "factor1", None)
 TRANSFORMS = ("lin", "log", "sqrt")
 #: entries of plain data that are set after a parameter is made, and those that mean nothing here
 SETTINGS = ("interp", "scale_method", "scale_transform", "scan_min", "scan_max", "scan_n_values", "scan_n_sigma")
 IGNORED = ("link", "is_norm", "type")
 
 
+_FORWARD: dict[str, Any] = {"lin": np.asarray, "log": np.log, "sqrt": np.sqrt}
+_INVERSE: dict[str, Any] = {"lin": np.asarray, "log": np.exp, "sqrt": np.square}
+
+
 def _forward(name: str, value: Any) -> Any:
-    return {"lin": np.asarray, "log": np.log, "sqrt": np.sqrt}[name](np.asarray(value, dtype="float64"))
+    return _FORWARD[name](np.asarray(value, dtype="float64"))
 
 
 def _inverse(name: str, value: Any) -> Any:
-    return {"lin": np.asarray, "log": np.exp, "sqrt": np.square}[name](np.asarray(value, dtype="float64"))
+    return _INVERSE[name](np.asarray(value, dtype="float64"))
 
 
 class ParameterTools:
     """Members of `Parameter` for scans and for optimisers that scale their unknowns; no inference here uses them."""
 
-    name: str
+    if TYPE_CHECKING:
+
+        @property
+        def name(self) -> str:
+            """Name."""
+
     value: float
     unit: u.UnitBase
     min: float
@@ -260,7 +269,8 @@ class ParameterTools:
         known = {key: value for key, value in data.items() if key not in IGNORED}
         settings = {key: known.pop(key) for key in SETTINGS if key in known}
         prior = known.pop("prior", None)
-        parameter = cls(**known, prior=Prior.from_dict(prior) if isinstance(prior, Mapping) else prior)
+        make: Any = cls
+        parameter: Self = make(**known, prior=Prior.from_dict(prior) if isinstance(prior, Mapping) else prior)
         for key, value in settings.items():
             setattr(parameter, key, value)
         return parameter

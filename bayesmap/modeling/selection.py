@@ -11,7 +11,7 @@ from bayesmap.modeling.spatial import TemplateSpatialModel
 from bayesmap.modeling.spectral import PowerLawNormSpectralModel, SpectralModel, TemplateSpectralModel
 
 if TYPE_CHECKING:
-    from bayesmap.maps import Map, WcsGeom
+    from bayesmap.maps import WcsGeom
 
 __all__ = [
     "contributes",
@@ -27,7 +27,7 @@ __all__ = [
 CUTOUT_MARGIN = 0.1 * u.deg
 
 
-def contributes(model: Any, mask: "Map", margin: Any = "0 deg") -> bool:
+def contributes(model: Any, mask: Any, margin: Any = "0 deg") -> bool:
     """Return the answer of `SkyModel.contributes`."""
     if model.spatial_model is None or model.position is None:
         return True
@@ -52,7 +52,7 @@ def _sky_models(models: Iterable[Any]) -> list[Any]:
     return [model for model in models if "sky-model" in model.tag]
 
 
-def in_mask(models: Iterable[Any], mask: "Map", margin: Any, use_evaluation_region: bool) -> list[Any]:
+def in_mask(models: Iterable[Any], mask: Any, margin: Any, use_evaluation_region: bool) -> list[Any]:
     """Return the models of `Models.select_mask`."""
     if not mask.geom.is_image:
         mask = mask.reduce_over_axes(func=np.logical_or)
@@ -96,7 +96,7 @@ def template_sky_model(
     return SkyModel(spectral_model or PowerLawNormSpectralModel(), template, name=name)
 
 
-def template_spectral_model(models: Iterable[Any], geom: "WcsGeom", mask: "Map | None" = None) -> TemplateSpectralModel:
+def template_spectral_model(models: Iterable[Any], geom: "WcsGeom", mask: Any = None) -> TemplateSpectralModel:
     """Return the spectrum of `Models.to_template_spectral_model`."""
     axis: Any = geom.axes[0]
     if mask is not None and mask.geom != geom:

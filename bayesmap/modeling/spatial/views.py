@@ -8,7 +8,7 @@ import numpy as np
 from bayesmap._util import Absent
 
 if TYPE_CHECKING:
-    from bayesmap.maps import Map, WcsGeom
+    from bayesmap.maps import WcsGeom
 
 __all__ = ["SpatialViews", "ellipse", "position_ellipse"]
 
@@ -78,7 +78,7 @@ class SpatialViews:
         """Region that holds most of the flux: the outline, for Gaussians at several widths."""
         return self.to_region()
 
-    def _image(self, geom: "WcsGeom | None") -> "Map":
+    def _image(self, geom: "WcsGeom | None") -> Any:
         """The surface brightness on a geometry, by default one that holds the model."""
         from bayesmap.maps import Map, WcsGeom
 
