@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bayesmap.io import load, save
     from bayesmap.maps import Map, MapAxis, WcsGeom
     from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
+    from bayesmap.report import summary
 
 use_writable_cache()
 
@@ -49,6 +50,7 @@ __all__ = [
     "posterior_npred",
     "sample",
     "save",
+    "summary",
     "to_pymc",
 ]
 
@@ -72,6 +74,7 @@ _HOME = {
     "posterior_npred": "inference",
     "sample": "inference",
     "save": "io",
+    "summary": "report",
     "to_pymc": "inference",
 }
 

@@ -2,15 +2,17 @@
 
 from bayesmap.report.analysis import save_figures, write_report
 from bayesmap.report.page import Figure, Section, render_page
-from bayesmap.report.summaries import SummaryRow, measurement, summary_rows, summary_text
+from bayesmap.report.summaries import Summary, SummaryRow, measurement, summary, summary_rows, summary_text
 
 __all__ = [
     "Figure",
     "Section",
+    "Summary",
     "SummaryRow",
     "measurement",
     "render_page",
     "save_figures",
+    "summary",
     "summary_rows",
     "summary_text",
     "write_report",

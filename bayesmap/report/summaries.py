@@ -1,15 +1,17 @@
 """The posterior as a table: one row per parameter, beside the truth where it is known."""
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from astropy.table import QTable
 
 from bayesmap.inference import convergence_report
 from bayesmap.modeling.posterior import Posterior
 
-__all__ = ["SummaryRow", "measurement", "summary_rows", "summary_text"]
+__all__ = ["Summary", "SummaryRow", "measurement", "summary", "summary_rows", "summary_text"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,54 @@ def measurement(mean: float, sd: float) -> str:
     exponent = _exponent(mean, sd)
     digits = _digits(sd, exponent)
     return _times(f"{_fixed(mean, exponent, digits)} +- {_fixed(sd, exponent, digits)}", exponent)
+
+
+class Summary:
+    """The posterior as a table that prints: value, error and interval with their units and the digits that matter.
+
+    Attributes
+    ----------
+    rows : list of SummaryRow
+        One per scalar variable.
+    """
+
+    def __init__(self, rows: list["SummaryRow"]) -> None:
+        self.rows = rows
+
+    def __str__(self) -> str:
+        return summary_text(self.rows)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        heads = "".join(f"<th>{html.escape(head)}</th>" for head in headings(self.rows))
+        lines = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells) + "</tr>" for row in self.rows
+        )
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+
+    def to_table(self) -> QTable:
+        """Return the numbers: columns name, unit, mean, sd, low, high (central 95 %), ess and rhat."""
+        columns = ("name", "unit", "mean", "sd", "low", "high", "ess", "rhat")
+        return QTable({name: [getattr(row, name) for row in self.rows] for name in columns})
+
+
+def summary(tree: Any, truth: Mapping[str, Any] | None = None) -> Summary:
+    """Summarise a posterior: mean and standard deviation to the digits that matter, interval, unit, convergence.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of `bayesmap.sample`.
+    truth : Mapping of str to float or `~astropy.units.Quantity`, optional
+        True values by variable, shown beside the results; bare numbers are in the units of the draws.
+
+    Returns
+    -------
+    Summary
+        Print it; `Summary.to_table` has the numbers.
+    """
+    return Summary(summary_rows(tree, truth))
 
 
 def summary_rows(tree: Any, truth: Mapping[str, Any] | None = None) -> list[SummaryRow]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as MplFigure
 
+import bayesmap
 from bayesmap.report import Figure, Section, measurement, render_page, save_figures, summary_rows, summary_text
 from bayesmap.report.analysis import _typeset
 from tests.plot.conftest import make_dataset, make_tree
@@ -40,6 +41,19 @@ def test_rows_and_text():
     assert len(lines) == 2 + len(rows)
     assert lines[0].endswith("pull")
     assert "truth" not in summary_text(summary_rows(tree))
+
+
+def test_summary_prints_what_matters():
+    """Value and error to the digits of the error, with units; the numbers as a table; HTML for notebooks."""
+    tree = make_tree(make_dataset())
+    summary = bayesmap.summary(tree)
+    text = str(summary)
+    assert text == summary_text(summary_rows(tree)) == repr(summary)
+    assert "source.index" in text
+    table = summary.to_table()
+    assert list(table["name"]) == list(tree["posterior"].data_vars)
+    np.testing.assert_allclose(table["mean"][0], float(tree["posterior"]["source.index"].mean()))
+    assert summary._repr_html_().count("<tr>") == 1 + len(table)
 
 
 def test_typeset():
