@@ -35,6 +35,7 @@ EXPECTED = {
     r"(lon|lat)_0 : .* deg": "parameters keep the declared unit",
     r"Instrument : CTA": "the table of observations names it",
     r"dataset-cta 104317 12809.3137": "the two lines above, in a table",
+    r"Fit statistic value \(-2 log\(L\)\) : 1530.56|Acceptance off : 4578": "bins without OFF counts keep their ratio",
     r"Name : (23|fp)|.*\['23|.*'23": "files are read in the order of their names",
 }
 CHECKS = {}
@@ -347,9 +348,10 @@ def hess_spectra_stack_reduce(ns, want, text):
     assert set(datasets.names) == set(want["names"])
     for dataset in datasets:
         assert_info_close(dataset.info_dict(), want["individual_info"][dataset.name], rtol=1e-5)
+    stacked = with_gammapys_ratio(stacked)
     # no file has good time intervals: their sum is unknown, Gammapy says zero
     assert_info_close(stacked.info_dict(), want["info_dict"], rtol=1e-5, skip={"ontime"})
-    assert_text_close(text.rstrip("\n"), want["str"].rstrip("\n"), rtol=1e-5)
+    assert_text_close(str(stacked).rstrip("\n"), want["str"].rstrip("\n"), rtol=1e-5)
     for key in ("counts", "counts_off", "acceptance", "mask_safe"):
         assert_array_equal(getattr(stacked, key).data.squeeze(), want[key].data, err_msg=key)
     for key in ("acceptance_off", "alpha", "background"):
@@ -357,6 +359,15 @@ def hess_spectra_stack_reduce(ns, want, text):
     assert_allclose(stacked.npred_background().data.squeeze(), want["npred_background"].data, rtol=1e-5)
     assert_allclose(stacked.exposure.quantity.to_value("m2 s").squeeze(), in_m2(want["exposure"]), rtol=1e-5)
     assert_allclose(stacked.edisp.get_edisp_kernel().pdf_matrix, want["edisp"].data, atol=1e-5)
+
+
+def with_gammapys_ratio(stacked):
+    """A copy whose bins without OFF counts have the average ratio of the acceptances, not that of what was joined."""
+    theirs = stacked.copy(name=stacked.name)
+    off, expected = stacked.counts_off.data, stacked.background.data
+    average = stacked.acceptance.data * off.sum() / expected.sum()
+    theirs.acceptance_off.data = np.where(off > 0, stacked.acceptance_off.data, average)
+    return theirs
 
 
 def in_m2(stored):

@@ -72,7 +72,9 @@ def fit(options: Namespace) -> None:
         for source in sources
         for model in (Models.read(source) if isinstance(source, Path) else Models.from_zoo(source, datasets.names))
     )
-    datasets.models = models
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what is left out is an error below
+        datasets.models = models
     left_out = [model for model in models if model.name not in datasets.models.names]
     if left_out:
         names = sorted({name for model in left_out for name in model.datasets_names})

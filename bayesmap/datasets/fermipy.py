@@ -20,6 +20,7 @@ from bayesmap.datasets.map import MapDataset
 from bayesmap.errors import FormatError
 from bayesmap.irf import GTI, EDispKernelMap, PSFMap
 from bayesmap.maps import Map, MapAxis, WcsGeom
+from bayesmap.maps.files import read_text
 from bayesmap.modeling import Models
 from bayesmap.modeling.models import create_fermi_isotropic_diffuse_model
 
@@ -120,7 +121,7 @@ class FermipyDatasetsReader:
             If the configuration or a file is wrong; the message names it.
         """
         path = self.filename.resolve()
-        source = YamlSource(path.read_text(), str(path), FormatError)
+        source = YamlSource(read_text(path), str(path), FormatError)
         data = source.load()
         if not isinstance(data, Mapping):
             raise FormatError(f"{path} is no configuration of fermipy: it holds no keys")

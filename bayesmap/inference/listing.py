@@ -32,7 +32,7 @@ def as_datasets(datasets: Any) -> list[Any]:
     if any(is_foreign(dataset) for dataset in listed):
         if own := [dataset.name for dataset in listed if not is_foreign(dataset)]:
             raise ValueError(
-                f"datasets of bayesmap, {own}, and of another package: convert these with from_gammapy first"
+                f"the datasets {own} are bayesmap's, others are not: convert these with from_gammapy first"
             )
         listed = list(from_gammapy(listed))
     names = [dataset.name for dataset in listed]

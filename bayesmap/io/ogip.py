@@ -8,6 +8,7 @@ References
 https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/ogip/index.html
 """
 
+import contextlib
 import os
 import warnings
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from astropy.io import fits
 
 from bayesmap._files import checksum_of
-from bayesmap._util import make_path
+from bayesmap._util import make_name, make_path
 from bayesmap.errors import FormatError
 from bayesmap.io.ascii_text import from_ascii
 from bayesmap.io.checks import check_values
@@ -181,10 +182,13 @@ def _companion(header: fits.Header, key: str, path: Path) -> Path | None:
 
 
 def _name(header: fits.Header, path: Path) -> str:
-    """OBS_ID, a list if it is given several times (stacked spectra); else the name of the file."""
+    """OBS_ID, a list if it is given several times (stacked spectra); the name of the file where that is no name."""
     values = [card.value for card in header.cards if card.keyword == "OBS_ID"]
-    text = str(values if len(values) > 1 else values[0]).strip() if values else ""
-    return (from_ascii(text) or path.name.split(".")[0]).replace("/", "_")
+    text = from_ascii(str(values if len(values) > 1 else values[0]).strip()) if values else ""
+    for name in (text.replace("/", "_"), path.name.split(".")[0]):
+        with contextlib.suppress(ValueError):
+            return make_name(name)
+    return make_name()
 
 
 def _read_spectrum(hdulist: fits.HDUList, path: Path) -> Spectrum:

@@ -8,6 +8,7 @@ import numpy as np
 
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
+from bayesmap.maps.files import read_text
 from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import ConstantSpatialModel
 from bayesmap.modeling.spectral import PowerLawNormSpectralModel, TemplateSpectralModel
@@ -43,7 +44,7 @@ def create_fermi_isotropic_diffuse_model(
     """
     path = make_path(filename)
     try:
-        table = np.loadtxt(path, ndmin=2)
+        table = np.array([line.split() for line in read_text(path).splitlines() if line.strip()], dtype="float64")
         energy, flux = table[:, 0], table[:, 1]
     except (ValueError, IndexError) as error:
         raise FormatError(f"{path} is no table of energies (MeV) and fluxes: {error}") from error

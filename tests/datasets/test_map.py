@@ -189,9 +189,9 @@ def test_str_and_html_of_partial_datasets(maps):
         partial = MapDataset(**{key: value for key, value in maps.items() if key != drop})
         assert "Total counts" in str(partial)
         assert "<table>" in partial._repr_html_()
-    only_background = MapDataset(background=maps["background"], name="<b>")
+    only_background = MapDataset(background=maps["background"], name="a & b")
     assert "Total counts                    : 0 " in str(only_background)
-    assert "&lt;b&gt;" in only_background._repr_html_()
+    assert "a &amp; b" in only_background._repr_html_()
 
 
 def test_repr_is_one_line(plain):

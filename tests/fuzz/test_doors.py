@@ -104,6 +104,7 @@ PLACES = {
     "_cache.py": "the cache of compiled code",
     "_numba.py": "the cache of compiled code",
     "report/page.py": "a template of the package",
+    "_together.py": "the list that it writes itself",
     "_zoo_entries.py": "model files of the package",
     "cli/models.py": "model files of the package",
 }

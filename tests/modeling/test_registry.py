@@ -108,7 +108,7 @@ def test_unknown_and_wrong_arguments_of_models():
         cls(indx=2)
     with pytest.raises(u.UnitConversionError, match=r"PowerLawSpectralModel: parameter 'amplitude'"):
         cls(amplitude=1e-12)
-    with pytest.raises(TypeError, match="PowerLawSpectralModel: index"):
+    with pytest.raises(ValueError, match="PowerLawSpectralModel: index = 'two': 'two' is no number with a unit"):
         cls(index="two")
     with pytest.raises(ValueError, match="frame must be one of"):
         PointSpatialModel(frame="galatic")
