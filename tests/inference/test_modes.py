@@ -259,7 +259,7 @@ def test_priors_without_end():
     density = fit._any_density
     for theta in (np.full(density.size, 40.0), np.full(density.size, -1e6)):
         value, gradient = density(theta)
-        assert value == -np.inf or np.isnan(value) or np.isfinite(value)
+        assert value < np.inf  # not NaN either
     fit._density = LogDensity(fit.model, mode="FAST_COMPILE")
     laplace, message = fit._whitening(np.random.default_rng(0), 2)
     assert message == "one mode"
