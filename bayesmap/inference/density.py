@@ -34,14 +34,15 @@ def _compiled(inputs: list[Any], outputs: list[Any], mode: str | Mode) -> Callab
     """Compile a function that threads may call at the same time.
 
     A function of PyTensor keeps its arguments in storage of its own. The Numba function inside does not: it is called
-    with the arguments and the present values of the shared variables. In other modes threads take turns.
+    with the arguments and the present values of the shared variables. In other modes threads take turns, and NumPy is
+    as silent as Numba about far points, where infinities meet: the value says it.
     """
     if mode != "NUMBA":
         turn = threading.Lock()
         function = pytensor.function(inputs, outputs, mode=mode, trust_input=True, on_unused_input="ignore")
 
         def one_at_a_time(*arguments: np.ndarray) -> Any:
-            with turn:
+            with turn, np.errstate(all="ignore"):
                 return function(*arguments)
 
         return one_at_a_time

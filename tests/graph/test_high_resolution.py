@@ -36,6 +36,7 @@ def model(shape, position):
     spatial = {
         "point": lambda: PointSpatialModel(**kwargs),
         "gauss": lambda: GaussianSpatialModel(sigma="0.06 deg", **kwargs),
+        "narrow": lambda: GaussianSpatialModel(sigma="0.0137 deg", **kwargs),
         "disk": lambda: DiskSpatialModel(r_0="0.11 deg", **kwargs),
     }[shape]()
     return SkyModel(
@@ -90,7 +91,8 @@ def exposure_at(arrays, position):
         ("cta", "gauss", "fft"), ("cta", "disk", "fft"), ("hess", "point", "stamp"), ("hess", "gauss", "fft"),
         ("hess", "disk", "fft"), ("fermi", "point", "stamp"), ("fermi", "gauss", "fft"), ("hawc", "point", "mixture"),
         ("hawc", "point", "stamp"), ("hawc", "gauss", "fft"), ("hawc", "disk", "fft"), ("hess", "point", "radial"),
-        ("hess", "gauss", "radial"), ("fermi", "gauss", "radial"), ("hawc", "gauss", "radial"),
+        ("hess", "gauss", "radial"), ("hess", "narrow", "radial"), ("fermi", "gauss", "radial"),
+        ("hawc", "gauss", "radial"),
     ],
 )  # fmt: skip
 def test_prediction_equals_the_fine_grid(name, shape, route):

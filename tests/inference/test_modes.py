@@ -233,7 +233,7 @@ def test_nothing_seen_and_an_amplitude_that_may_be_negative():
     assert message
 
 
-@pytest.mark.parametrize("data", [True, False])
+@pytest.mark.parametrize("data", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_generalized_gaussian(data):
     shape = GeneralizedGaussianSpatialModel(
         lon_0=LON * u.deg, lat_0=LAT * u.deg, r_0=0.15 * u.deg, eta=0.5, frame="galactic"
@@ -259,7 +259,7 @@ def test_priors_without_end():
     density = fit._any_density
     for theta in (np.full(density.size, 40.0), np.full(density.size, -1e6)):
         value, gradient = density(theta)
-        assert value == -np.inf or np.isnan(value) or np.isfinite(value)
+        assert value < np.inf  # not NaN either
     fit._density = LogDensity(fit.model, mode="FAST_COMPILE")
     laplace, message = fit._whitening(np.random.default_rng(0), 2)
     assert message == "one mode"
@@ -288,10 +288,10 @@ def test_a_density_that_is_nowhere_finite_is_told(fit, monkeypatch):
 HESS = {"index": (-5, 10), "lon_0": (83.13, 84.13), "lat_0": (21.51, 22.51), "norm": (-5, 10), "tilt": (-5, 5)}
 
 
-def crab(file, wide, spectrum, shape, tilt, **priors):
+def crab(file, wide, spectrum, shape, tilt, width=2.0, **priors):
     """The Crab nebula under flat priors that reach far below zero, or not."""
     dataset = MapDataset.read(shared_path("data", "hess-dl3-dr1-reduced", file), name="crab")
-    dataset = dataset.cutout(SkyCoord(83.63, 22.01, unit="deg"), 2 * u.deg, name="crab")
+    dataset = dataset.cutout(SkyCoord(83.63, 22.01, unit="deg"), width * u.deg, name="crab")
     source = SkyModel(spectral_model=spectrum, spatial_model=shape, name="s")
     scale = FoVBackgroundModel(dataset_name="crab")
     scale.spectral_model.tilt.frozen = not tilt
@@ -311,12 +311,13 @@ def assert_same_mode(wide, narrow):
         assert wide.errors[name] == pytest.approx(narrow.errors[name], rel=0.02), name
 
 
-def test_cut_off_and_migration_map_under_priors_that_reach_below_zero():
+@pytest.mark.parametrize("width", [0.8, pytest.param(2.0, marks=pytest.mark.slow)])
+def test_cut_off_and_migration_map_under_priors_that_reach_below_zero(width):
     modes = []
     for wide in (True, False):
         spectrum = ExpCutoffPowerLawSpectralModel(index=2.3, amplitude="3e-11 cm-2 s-1 TeV-1", lambda_="0.1 TeV-1")
         shape = PointSpatialModel(lon_0="83.63 deg", lat_0="22.01 deg", frame="icrs")
-        data = crab("crab-stacked-edispmap.fits.gz", wide, spectrum, shape, True, lambda_=(-2, 2))
+        data = crab("crab-stacked-edispmap.fits.gz", wide, spectrum, shape, True, width, lambda_=(-2, 2))
         modes.append(compile_fit(data).find_mode(searches=1))
     assert_same_mode(*modes)
 

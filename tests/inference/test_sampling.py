@@ -294,15 +294,17 @@ def test_pymc_interrupted_while_the_result_is_put_together(conjugate_fit, monkey
     assert tree["posterior"].sizes == {"chain": 1, "draw": 20}
 
 
-@pytest.mark.parametrize("stage", ["compile_datasets", "LogDensity", "search_modes", "describe"])
+@pytest.mark.parametrize("stage", ["compile_datasets", "LogDensity", "starting_points", "search_modes", "describe"])
 def test_interrupts_before_the_first_draw_are_plain(conjugate, monkeypatch, stage):
     def pressed(*arguments, **kwargs):
         ctrl_c()
         raise AssertionError("not reached")
 
     monkeypatch.setattr(f"bayesmap.inference.fit.{stage}", pressed)
-    if stage == "search_modes":
+    if stage in ("starting_points", "search_modes"):
         monkeypatch.setattr("bayesmap.inference.fit.LogDensity", lambda model: None)
+    if stage == "search_modes":
+        monkeypatch.setattr("bayesmap.inference.fit.starting_points", lambda *arguments: [])
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         sample(conjugate, 10, 10, 1, progress_bar=False)
