@@ -136,10 +136,10 @@ def build_terms(
     route : {"mixture", "stamp", "radial", "round", "elliptical", "fft"} or mapping of model name to one, optional
         Force a route. By default: a Gaussian mixture for points and round Gaussians where it describes the PSF within
         the tolerance, else a B-spline stamp for points and a table over radius and size for round Gaussians ("radial",
-        if that describes the PSF to 1e-3); tables of the blurred shape for others whose Fourier transform is known ("round", "elliptical"), and FFT for
-        everything else; sources with all spatial parameters frozen are computed once ("fixed") if they are neither
-        points nor round Gaussians behind a Gaussian mixture. What a model is it says itself, see
-        `~bayesmap.modeling.SpatialModel`.
+        if that describes the PSF to 1e-3); tables of the blurred shape for others whose Fourier transform is known
+        ("round", "elliptical"), and FFT for everything else; sources with all spatial parameters frozen are computed
+        once ("fixed") if they are neither points nor round Gaussians behind a Gaussian mixture. What a model is it says
+        itself, see `~bayesmap.modeling.SpatialModel`.
     tolerance : float
         Largest error of a Gaussian mixture, as half the L1 distance of pixel-integrated PSFs.
     reach : mapping of str to float, optional
@@ -212,8 +212,9 @@ def _add_sources(
             terms.points.append(spline)
         elif plan.route == "radial" and not (irf_position == "source" and plan.moves):
             distance = reach.get(plan.model.name, 0.0)
-            source_of = plan.model, plan.sky(arrays), plan.radial, plan.edisp, arrays.reco_psf
-            terms.points.append(RadialSource(*source_of, distance, at))
+            assert plan.radial is not None
+            at_table = plan.model, plan.sky(arrays), plan.radial, plan.edisp, arrays.reco_psf
+            terms.points.append(RadialSource(*at_table, distance, at))
         elif plan.route == "mixture" and irf_position == "source" and plan.moves:
             source = _following(arrays, plan, reach.get(plan.model.name, 0.0), tolerance)
             terms.routes[plan.model.name] = ("mixture", source.error)
