@@ -28,6 +28,8 @@ __all__ = ["BlurredRegionSource", "RegionSource", "point_containment", "region_s
 N_AZIMUTH = 720
 #: rings into which a step in radius is divided where the edge of a region is met
 N_RINGS = 32
+#: of a step between rings, from one direction to the next: fills it evenly
+GOLDEN = 0.5 * (5**0.5 - 1)
 #: pixels on a side of the grid around a region, at most
 MAX_PIXELS = 400
 #: pixels that touch a region, at least
@@ -213,21 +215,23 @@ def point_containment(profile: PSFProfile, position: SkyCoord, geom: Any) -> np.
     """
     radii, cumulative = profile.cumulative()
 
-    def inside(distance: np.ndarray) -> np.ndarray:
-        """Share of the directions in which the region is met at some distances."""
-        azimuth = (np.arange(N_AZIMUTH) + 0.5) * 2 * np.pi / N_AZIMUTH
-        points = position.directional_offset_by(azimuth[:, None] * u.rad, distance * u.deg)
-        share: np.ndarray = np.asarray(geom.to_image().contains(points), dtype=float).mean(axis=0)
-        return share
+    azimuth = (np.arange(N_AZIMUTH) + 0.5) * 2 * np.pi / N_AZIMUTH
 
-    share = inside(0.5 * (radii[1:] + radii[:-1]))
+    def inside(distance: np.ndarray) -> np.ndarray:
+        """Where the region is met: directions are rows."""
+        points = position.directional_offset_by(azimuth[:, None] * u.rad, distance * u.deg)
+        return np.asarray(geom.to_image().contains(points), dtype=float)
+
+    share = inside(0.5 * (radii[1:] + radii[:-1])).mean(axis=0)
     steps = np.abs(np.diff(share, prepend=share[0], append=share[-1])) > 0.02
     coarse = np.flatnonzero(steps[1:] | steps[:-1])  # where the edge of the region is met: finer rings
     if len(coarse):
-        parts = (np.arange(N_RINGS) + 0.5) / N_RINGS
-        rings = radii[coarse, None] + np.diff(radii)[coarse, None] * parts
-        weight = rings / rings.sum(axis=1, keepdims=True)
-        share[coarse] = (inside(rings.ravel()).reshape(rings.shape) * weight).sum(axis=1)
+        # other radii in each direction: an edge around the source would be met by all directions between two rings
+        shift = np.modf(GOLDEN * np.arange(N_AZIMUTH))[0]
+        parts = (np.arange(N_RINGS) + shift[:, None]) / N_RINGS
+        rings = radii[coarse, None] + np.diff(radii)[coarse, None] * parts[:, None]
+        met = inside(rings.reshape(N_AZIMUTH, -1)).reshape(rings.shape)
+        share[coarse] = (met * rings).sum(axis=(0, 2)) / rings.sum(axis=(0, 2))
     contained: np.ndarray = np.diff(cumulative, axis=1) @ share
     return contained
 

@@ -17,7 +17,7 @@ from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_basis, kernel_half_width
 from bayesmap.graph.psf.mixture import Mixture, fit_mixture
 from bayesmap.graph.psf.profile import PSFProfile, psf_profile
-from bayesmap.graph.psf.radial import fit_radial
+from bayesmap.graph.psf.radial import RadialTable, fit_radial
 from bayesmap.graph.psf.stamp import fit_stamp
 from bayesmap.graph.region import region_source
 from bayesmap.graph.sources import (
@@ -36,7 +36,7 @@ from bayesmap.modeling import FoVBackgroundModel, TemplateNPredModel
 __all__ = ["ROUTES", "BackgroundTerm", "Terms", "build_terms"]
 
 ROUTES = ("mixture", "stamp", "radial", "round", "elliptical", "fft", "fixed")
-TOLERANCE = 1e-3  # largest accepted error of a Gaussian mixture
+TOLERANCE = 1e-3  # largest accepted error of a Gaussian mixture, and of a table over radius and size
 
 
 @dataclass(eq=False)
@@ -135,11 +135,11 @@ def build_terms(
         Those that apply to it.
     route : {"mixture", "stamp", "radial", "round", "elliptical", "fft"} or mapping of model name to one, optional
         Force a route. By default: a Gaussian mixture for points and round Gaussians where it describes the PSF within
-        the tolerance, else a B-spline stamp for points and a table over radius and size for round Gaussians ("radial");
-        tables of the blurred shape for others whose Fourier transform is known ("round", "elliptical"), and FFT for
-        everything else; sources with all spatial parameters frozen are computed once ("fixed") if they are neither
-        points nor round Gaussians behind a Gaussian mixture. What a model is it says itself, see
-        `~bayesmap.modeling.SpatialModel`.
+        the tolerance, else a B-spline stamp for points and a table over radius and size for round Gaussians ("radial",
+        if that describes the PSF to 1e-3); tables of the blurred shape for others whose Fourier transform is known
+        ("round", "elliptical"), and FFT for everything else; sources with all spatial parameters frozen are computed
+        once ("fixed") if they are neither points nor round Gaussians behind a Gaussian mixture. What a model is it says
+        itself, see `~bayesmap.modeling.SpatialModel`.
     tolerance : float
         Largest error of a Gaussian mixture, as half the L1 distance of pixel-integrated PSFs.
     reach : mapping of str to float, optional
@@ -211,9 +211,10 @@ def _add_sources(
             spline = SplineSource(plan.model, plan.sky(arrays), stamp, plan.edisp, arrays.reco_psf, distance, at)
             terms.points.append(spline)
         elif plan.route == "radial" and not (irf_position == "source" and plan.moves):
-            radial = _radial_source(arrays, plan, reach.get(plan.model.name, 0.0), at)
-            terms.routes[plan.model.name] = ("radial", radial.table.error)
-            terms.points.append(radial)
+            distance = reach.get(plan.model.name, 0.0)
+            assert plan.radial is not None
+            at_table = plan.model, plan.sky(arrays), plan.radial, plan.edisp, arrays.reco_psf
+            terms.points.append(RadialSource(*at_table, distance, at))
         elif plan.route == "mixture" and irf_position == "source" and plan.moves:
             source = _following(arrays, plan, reach.get(plan.model.name, 0.0), tolerance)
             terms.routes[plan.model.name] = ("mixture", source.error)
@@ -255,6 +256,7 @@ class _Plan:
     edisp: np.ndarray
     error: float = 0.0
     mixture: Mixture | None = None
+    radial: RadialTable | None = None
 
     @property
     def moves(self) -> bool:
@@ -305,14 +307,16 @@ def _plan(arrays: FoldArrays, model: Any, forced: str | None, tolerance: float, 
         )
     if spatial.is_point and profile is not None and forced != "radial":
         plan.route = "stamp"
-    elif forced == "radial":
-        plan.route = "radial"
-    elif not moving:
+    elif not moving and forced != "radial":
         plan.route = "fixed"
-    elif gaussian and profile is not None and forced is None:
-        plan.route = "radial"
-    elif forced != "fft" and is_blurred(spatial):
-        plan.route = "round" if is_round(spatial) else "elliptical"
+    else:
+        tabulated = gaussian and profile is not None and forced in (None, "radial")
+        plan.radial = _radial_table(arrays, plan) if tabulated else None
+        # Of a PSF that ends in an edge, on pixels as wide as it, the table has not even the right sum.
+        if plan.radial is not None and (forced or plan.radial.error <= TOLERANCE):
+            plan.route, plan.error = "radial", plan.radial.error
+        elif forced != "fft" and is_blurred(spatial):
+            plan.route = "round" if is_round(spatial) else "elliptical"
     if forced in ("round", "elliptical") and plan.route != forced:
         raise ValueError(f"model {model.name!r}: its shape takes the route {plan.route!r}, it cannot take {forced!r}")
     return plan
@@ -376,14 +380,13 @@ def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) 
     return FollowingGaussian(plan.model, plan.sky(arrays), nodes, max(arrays.mask.shape[1:]))
 
 
-def _radial_source(arrays: FoldArrays, plan: _Plan, reach: float, at: Values) -> RadialSource:
+def _radial_table(arrays: FoldArrays, plan: _Plan) -> RadialTable:
     sky, position = plan.sky(arrays), plan.shape.position
     lon, lat = (pt.as_tensor_variable(np.asarray(x.deg)) for x in (position.data.lon, position.data.lat))
     xe, xn, ye, yn = (float(x) for x in pt.stack(sky.jacobian(lon, lat)).eval(mode="FAST_COMPILE"))
     scale = 1 / float(np.hypot(xe, xn)), 1 / float(np.hypot(ye, yn))
     diagonal = float(np.hypot(*(n * s for n, s in zip(arrays.mask.shape[:0:-1], arrays.pixel_scale, strict=True))))
-    table = fit_radial(plan.profile, scale, diagonal)
-    return RadialSource(plan.model, sky, table, plan.edisp, arrays.reco_psf, reach, at)
+    return fit_radial(plan.profile, scale, diagonal)
 
 
 def _fft_source(arrays: FoldArrays, plan: _Plan, reach: float) -> FFTSource:

@@ -1,5 +1,6 @@
 """Region datasets: what of a source falls into the region, against Gammapy, against integrals, and its gradients."""
 
+import contextlib
 import functools
 
 import astropy.units as u
@@ -55,7 +56,9 @@ def test_counts_equal_gammapy(kind, model):
         assert "error" in golden("npred")[f"{kind}/{model}"]  # Gammapy cannot, see the next test
         return
     case, dataset = golden("npred")[f"{kind}/{model}"], cta(kind)
-    dataset.models = Models.from_dict({"components": case["model_dicts"]})
+    spills = (kind, model) == ("spectrum", "gauss_pl")  # no PSF: all of it is counted, and that is said
+    with pytest.warns(UserWarning, match="holds 85 % of the source") if spills else contextlib.nullcontext():
+        dataset.models = Models.from_dict({"components": case["model_dicts"]})
     exact = kind == "spectrum" or model == "nospatial_pl"
     ours, theirs = dataset.npred_signal().data, np.asarray(case["npred_signal"].data)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5 if exact else 5e-3 if model == "disk_pl" else 1.5e-3)

@@ -5,8 +5,8 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-import pytensor.tensor as pt
 
+from bayesmap._lazy import pt
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel
 
