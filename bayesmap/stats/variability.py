@@ -9,7 +9,7 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from scipy.stats import chisquare
+import scipy
 
 from bayesmap._util import get_random_state
 
@@ -104,7 +104,7 @@ def compute_chisq(flux: Any) -> tuple[float, float]:
         Numbers with Poisson errors. The unit of a quantity is left out.
     """
     values = np.asarray(getattr(flux, "value", flux), dtype="float64")
-    result = chisquare(values, np.full(values.shape, values.mean()))
+    result = scipy.stats.chisquare(values, np.full(values.shape, values.mean()))
     return float(result.statistic), float(result.pvalue)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
+import scipy
 from astropy.coordinates import SkyCoord
-from scipy.ndimage import maximum_filter
 
 from bayesmap._lazy import pt
 from bayesmap._util import make_path
@@ -129,7 +129,7 @@ class TemplateSpatialModel(SpatialModel):
         geom = self._map.geom.to_image()
         rough = np.logical_or.reduce([table.rough() for table in self._tables])
         reach = float(np.max(image.pixel_scales.to_value("deg")) / np.min(geom.pixel_scales.to_value("deg")))
-        rough = maximum_filter(rough, 2 * int(np.ceil(0.75 * reach)) + 1, mode="nearest")
+        rough = scipy.ndimage.maximum_filter(rough, 2 * int(np.ceil(0.75 * reach)) + 1, mode="nearest")
         x, y = geom.coord_to_pix(self._on_map(*self._lonlat(image.get_coord().skycoord)))
         near = np.isfinite(x) & (np.abs(2 * x - geom.npix[0] + 1) <= geom.npix[0] + 2 * reach)
         near &= np.isfinite(y) & (np.abs(2 * y - geom.npix[1] + 1) <= geom.npix[1] + 2 * reach)
