@@ -59,6 +59,10 @@ class EventList(EventInfo, EventSelection):
         if missing:
             raise ValueError(f"an event list needs the columns {list(COLUMNS)}, {missing} are missing")
         for name, unit in COLUMNS.items():
+            if table[name].ndim != 1:
+                raise ValueError(
+                    f"the column {name} of an event list needs one number per event, got shape {table[name].shape[1:]}"
+                )
             if unit and not _is_equivalent(table[name].unit, unit):
                 raise ValueError(f"the column {name} of an event list needs a unit like {unit}, got {table[name].unit}")
         if gti is None and "MJDREFI" not in table.meta:

@@ -258,6 +258,10 @@ def test_bad_input(tmp_path):
     broken["ENERGY"].unit = "s"
     with pytest.raises(ValueError, match="column ENERGY of an event list needs a unit like TeV, got s"):
         EventList(broken, dataset.gti)
+    wide = MapDatasetEventSampler(0).run(make()).table.copy()
+    wide["RA"] = np.zeros((len(wide), 2)) * u.deg
+    with pytest.raises(ValueError, match=r"column RA of an event list needs one number per event, got shape \(2,\)"):
+        EventList(wide, dataset.gti)
     path = tmp_path / "no.fits"
     fits.HDUList([fits.PrimaryHDU()]).writeto(path)
     with pytest.raises(FormatError, match="no HDU 'EVENTS'"):
