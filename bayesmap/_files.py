@@ -173,6 +173,7 @@ def _split(path: Path) -> tuple[str, str]:
 
 
 def owned(name: str) -> str:
+    """Name with a part that says which process of which machine made it, and a random one."""
     return f"{name}.{_MACHINE}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
