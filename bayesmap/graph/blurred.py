@@ -1,5 +1,6 @@
 """Shapes whose Fourier transforms are known, behind a PSF of any shape: tables of the blurred brightness."""
 
+import abc
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,12 @@ from bayesmap.modeling import sphere
 __all__ = ["EllipticalSource", "RoundSource", "blurred_source", "is_blurred", "is_round", "window_of", "with_tables"]
 
 
-class _BlurredSource(WindowSource):
+class _BlurredSource(WindowSource, abc.ABC):
     """What both have in common."""
 
+    @abc.abstractmethod
     def images(self, values: Values, lon: Any, lat: Any, solid_angle: Any) -> Any:
         """Probability per pixel, ``(n_energy, n_pixel)``, for sub-pixels of the shape ``(height, width, n_sub)``."""
-        raise NotImplementedError
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         """Images of the blurred shape; see :class:`SourceGroup`."""
