@@ -14,7 +14,7 @@ from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import core_width
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.functions import QUICK
 
 __all__ = ["FixedSource", "fixed_source"]
 

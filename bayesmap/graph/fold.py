@@ -14,7 +14,7 @@ from bayesmap.graph.ops.counted import CountedLogSum
 from bayesmap.graph.ops.merge import merge_bins
 from bayesmap.graph.ops.project import project
 from bayesmap.graph.pixel import bilinear
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.functions import QUICK
 from bayesmap.graph.sources import data
 from bayesmap.graph.terms import Terms, build_terms, selection_data
 from bayesmap.modeling import FoVBackgroundModel

@@ -18,7 +18,7 @@ from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import sub_pixel_numbers
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, psf_profile
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.functions import QUICK
 from bayesmap.graph.sources import sub_pixels
 from bayesmap.graph.values import model_at
 

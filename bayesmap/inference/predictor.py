@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 
 from bayesmap.graph import Fold, Terms
 from bayesmap.graph.fold import all_bins
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.functions import QUICK
 
 __all__ = ["Predictor", "internal_values"]
 

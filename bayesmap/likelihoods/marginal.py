@@ -9,7 +9,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._lazy import pt
-from bayesmap._numba import kernel, register_kernel
+from bayesmap._backend.kernels import kernel, register_kernel
 
 __all__ = ["MarginalOnOff", "marginal_onoff", "marginal_values"]
 

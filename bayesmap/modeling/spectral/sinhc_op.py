@@ -3,10 +3,8 @@
 import math
 from typing import Any
 
-from pytensor.scalar.basic import UnaryScalarOp, upgrade_to_float
-from pytensor.tensor.elemwise import Elemwise
-
-from bayesmap._numba import inner_kernel, register_scalar_kernel
+from bayesmap._backend.expressions import UnaryScalarOp, elementwise
+from bayesmap._backend.kernels import inner_kernel
 
 __all__ = ["sinhc"]
 
@@ -46,6 +44,9 @@ class SinhcSlope(UnaryScalarOp):
         return _number(_sinhc_slope, x)
 
 
+_slope = elementwise(SinhcSlope, _sinhc_slope)
+
+
 class Sinhc(UnaryScalarOp):
     """sinh(x) / x, even and smooth through zero."""
 
@@ -53,10 +54,7 @@ class Sinhc(UnaryScalarOp):
         return _number(_sinhc, x)
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        return [cotangents[0] * SinhcSlope(upgrade_to_float, name="sinhc_slope")(inputs[0])]
+        return [cotangents[0] * _slope.scalar_op(inputs[0])]
 
 
-sinhc = Elemwise(Sinhc(upgrade_to_float, name="sinhc"), name="sinhc")
-
-register_scalar_kernel(Sinhc, _sinhc)
-register_scalar_kernel(SinhcSlope, _sinhc_slope)
+sinhc = elementwise(Sinhc, _sinhc)
