@@ -14,7 +14,7 @@ from bayesmap._backend.kernels import kernel
 SHOW = "import bayesmap, pytensor; print(pytensor.config.base_compiledir)"
 SMALL = """
 from bayesmap import FoVBackgroundModel
-from bayesmap.datasets.simulated import demo_dataset
+from bayesmap.datasets.demo import demo_dataset
 from bayesmap.inference import compile_fit
 dataset = demo_dataset().slice_by_idx({"energy": slice(0, 1)}, name="d")
 dataset.models = [FoVBackgroundModel(dataset_name="d")]

@@ -1,7 +1,7 @@
 """Element-wise operations of our own, and questions about expressions."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pytensor.compile.ops import ViewOp
 from pytensor.graph.basic import equal_computations
@@ -10,16 +10,30 @@ from pytensor.tensor.elemwise import Elemwise
 
 from bayesmap._backend.kernels import register_scalar_kernel
 
-__all__ = ["UnaryScalarOp", "ViewOp", "elementwise", "equal_expressions", "is_cast_of"]
+__all__ = ["ScalarFunction", "ViewOp", "elementwise", "equal_expressions", "is_cast_of"]
 
 
-def elementwise(op_type: type[UnaryScalarOp], function: Callable[..., Any]) -> Elemwise:
+class ScalarFunction(UnaryScalarOp):
+    """A function of one number.
+
+    Subclasses define `impl`, which computes it in Python, and the operation `derivative` (or, for another gradient,
+    `pullback`).
+    """
+
+    derivative: ClassVar[Elemwise]
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        """Gradient by the input, of numbers."""
+        return [cotangents[0] * self.derivative.scalar_op(inputs[0])]
+
+
+def elementwise(op_type: type[ScalarFunction], function: Callable[..., Any]) -> Elemwise:
     """Return an operation that applies a function of one number to each element of a tensor.
 
     Parameters
     ----------
     op_type : type
-        Subclass of `UnaryScalarOp`, with `impl` (the number, by Python) and `pullback` (the gradient).
+        Subclass of `ScalarFunction`.
     function : callable
         What computes the number in compiled code: an `~bayesmap._backend.kernels.inner_kernel`.
     """

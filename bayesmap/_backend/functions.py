@@ -18,7 +18,7 @@ from bayesmap._backend.kernels import strict_arithmetic
 __all__ = ["QUICK", "Mode", "compile_for_threads"]
 
 _LIMIT = 31  # operands of a universal function of NumPy, less the result
-_BEFORE_INPLACE = 49.4
+BEFORE_INPLACE = 49.4  # place among the rewrites of PyTensor
 
 
 @node_rewriter([Elemwise])
@@ -36,8 +36,9 @@ def _halve(fgraph: Any, node: Any) -> Any:
     return [joined(list(node.inputs))]
 
 
-#: compiled in no time and run by NumPy: PyTensor's "FAST_COMPILE", which fails at sums of more than 31 terms: those over many datasets or sources
-QUICK = get_mode("FAST_COMPILE").register((dfs_rewriter(_halve), _BEFORE_INPLACE))
+#: compiled in no time and run by NumPy: PyTensor's "FAST_COMPILE", which fails at sums of more than 31 terms, as those
+#: over many datasets or sources are
+QUICK = get_mode("FAST_COMPILE").register((dfs_rewriter(_halve), BEFORE_INPLACE))
 
 
 class _ParallelLinker(NumbaLinker):

@@ -12,7 +12,7 @@ from pytensor.graph.replace import clone_replace, vectorize_graph
 from bayesmap._backend.functions import QUICK, Mode, compile_for_threads
 from bayesmap.inference.edges import Edges
 from bayesmap.inference.observed_ops import defined
-from bayesmap.modeling.random_variables import Standardize, offset_names
+from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
 

@@ -9,7 +9,7 @@ from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayesmap._backend.expressions import UnaryScalarOp, ViewOp, elementwise
+from bayesmap._backend.expressions import ScalarFunction, ViewOp, elementwise
 from bayesmap._backend.kernels import inner_kernel, register_call_back
 
 __all__ = ["BinData", "DrawnData", "defined", "defined_gradient"]
@@ -92,7 +92,7 @@ def _defined(x: Any) -> Any:
     return x if x < math.inf else -math.inf
 
 
-class Defined(UnaryScalarOp):
+class Defined(ScalarFunction):
     """The input, or minus infinity for what is no number or infinite.
 
     The gradient is that of the input, without a switch: with one it would wait for the value of the whole sum, and what

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from bayesmap._backend.expressions import UnaryScalarOp, elementwise
+from bayesmap._backend.expressions import ScalarFunction, elementwise
 from bayesmap._backend.kernels import inner_kernel
 
 __all__ = ["sinhc"]
@@ -37,24 +37,20 @@ def _number(kernel: Any, x: float) -> float:
     return value
 
 
-class SinhcSlope(UnaryScalarOp):
+class SinhcSlope(ScalarFunction):
     """Derivative of sinh(x) / x."""
 
     def impl(self, x: float) -> float:
         return _number(_sinhc_slope, x)
 
 
-_slope = elementwise(SinhcSlope, _sinhc_slope)
-
-
-class Sinhc(UnaryScalarOp):
+class Sinhc(ScalarFunction):
     """sinh(x) / x, even and smooth through zero."""
+
+    derivative = elementwise(SinhcSlope, _sinhc_slope)
 
     def impl(self, x: float) -> float:
         return _number(_sinhc, x)
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        return [cotangents[0] * _slope.scalar_op(inputs[0])]
 
 
 sinhc = elementwise(Sinhc, _sinhc)
