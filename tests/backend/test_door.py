@@ -1,11 +1,13 @@
 """What PyTensor and Numba do not promise is named in one folder."""
 
 import ast
+from pathlib import Path
 
 import pytest
 
-from tests.test_architecture import PACKAGE, imports, sources
+import bayesmap
 
+PACKAGE = Path(bayesmap.__file__).parent
 #: modules of PyTensor that its documentation teaches to use, with the names that we take; None: all that is public
 TAUGHT = {
     "pytensor": None,
@@ -19,16 +21,18 @@ TAUGHT = {
 MEMBERS = {"config", "function", "grad", "gradient", "shared", "tensor"}
 #: attributes of variables, nodes and compiled functions, for those who rewrite graphs; `tag` is one of our models too
 INNER = {"owner", "clients", "fgraph", "maker", "vm", "storage_map", "scalar_op", "perform"}
-OUTSIDE = [path for path in sources() if "_backend" not in path.parts]
+OUTSIDE = [path for path in sorted(PACKAGE.rglob("*.py")) if "_backend" not in path.parts]
 GRAPHS = ("modeling", "likelihoods", "graph", "inference", "datasets")
 
 
 def inner_names(tree):
     """Yield what a file takes from the inside of PyTensor and Numba."""
-    for name, line, _ in imports(tree):
-        if name.partition(".")[0] == "numba" or (name.partition(".")[0] == "pytensor" and name not in TAUGHT):
-            yield f"line {line}: {name}"
     for node in ast.walk(tree):
+        modules = [node.module] if isinstance(node, ast.ImportFrom) else []
+        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in modules:
+            if name.partition(".")[0] == "numba" or (name.partition(".")[0] == "pytensor" and name not in TAUGHT):
+                yield f"line {node.lineno}: {name}"
         if isinstance(node, ast.ImportFrom) and TAUGHT.get(node.module) is not None:
             yield from (f"{node.module}.{a.name}" for a in node.names if a.name not in TAUGHT[node.module])
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pytensor" and node.attr not in MEMBERS:
