@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._backend.notes import note, noted
 from bayesmap._lazy import pt
 from bayesmap._types import Tensor
 
@@ -38,13 +39,13 @@ def on_grid(lon: Tensor, lat: Tensor, vectors: tuple[Tensor, Tensor, Tensor]) ->
     vectors : tuple of TensorVariable
         The components of `unit_vectors` of these positions, of the same shape.
     """
-    lon.tag.unit_vectors = (lat, vectors)
+    note(lon, "unit_vectors", (lat, vectors))
     return lon, lat
 
 
 def _from_center(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor) -> list[Any] | None:
     """Differences of the unit vectors of a grid from that of a position; None where they are not known."""
-    known = getattr(getattr(lon, "tag", None), "unit_vectors", None)
+    known = noted(lon, "unit_vectors")
     if known is None or known[0] is not lat:
         return None
     vectors = known[1]
