@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 import astropy.units as u
 from astropy.io import fits
-from astropy.wcs import FITSFixedWarning
 
+from bayesmap._lazy import wcs
 from bayesmap._util import make_path
 from bayesmap.errors import WRONG_DATA, FormatError, GeometryMismatchError, ModelFileError
 from bayesmap.maps.fits_layout import MEMORY_LIMIT, check_layout
@@ -46,8 +46,6 @@ DAMAGE_WARNINGS = (
     ".*not enough.*",
     ".*Error validating header.*",
 )
-#: warnings about what is understood all the same: spellings of units, and old keywords of projections
-UNDERSTOOD = (u.UnitsWarning, FITSFixedWarning)
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -129,7 +127,7 @@ def damage_is_an_error(source: object = "") -> Iterator[None]:
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for category in UNDERSTOOD:
+        for category in (u.UnitsWarning, wcs.FITSFixedWarning):  # spellings of units, old keywords of projections
             warnings.simplefilter("ignore", category)
         for message in DAMAGE_WARNINGS:
             warnings.filterwarnings("error", message=message)
