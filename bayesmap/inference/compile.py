@@ -23,7 +23,7 @@ from bayesmap.inference.observed_fluxes import ObservedFluxes
 from bayesmap.inference.signs import negative_terms
 from bayesmap.irf.checks import impossible_values
 from bayesmap.likelihoods import Likelihood
-from bayesmap.modeling.prior_variables import prior_variables
+from bayesmap.modeling.priors.variables import prior_variables
 from bayesmap.modeling.roles import role_of
 
 __all__ = ["assemble", "compile_datasets", "to_pymc"]

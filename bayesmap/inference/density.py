@@ -17,7 +17,7 @@ from bayesmap._numba import strict_arithmetic
 from bayesmap.graph.quick import QUICK
 from bayesmap.inference.edges import Edges
 from bayesmap.inference.observed_ops import defined
-from bayesmap.modeling.random_variables import Standardize, offset_names
+from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
 

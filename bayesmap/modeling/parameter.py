@@ -10,7 +10,7 @@ import numpy as np
 from bayesmap._util import Absent, KnownAttributes, check_option, suggest
 from bayesmap.modeling.parameter_tools import ParameterTools
 from bayesmap.modeling.parameters_tools import ParametersTools
-from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
 
 __all__ = ["ROLES", "Parameter", "Parameters"]

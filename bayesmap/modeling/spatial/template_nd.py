@@ -294,7 +294,7 @@ def _read(path: Any) -> "Map":
 
 
 def _file(data: Mapping[str, Any], folder: Any) -> Any:
-    from bayesmap.modeling.yaml import find_file
+    from bayesmap.modeling.files.yaml import find_file
 
     if not isinstance(data.get("filename"), str):
         raise ValueError(f"a template needs the name of a file, found filename: {data.get('filename')!r}")

@@ -8,7 +8,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
-from bayesmap.modeling.evaluate import evaluate
+from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral import uncertainty

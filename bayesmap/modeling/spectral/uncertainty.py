@@ -165,7 +165,7 @@ def band_errors(
 
 def index_errors(model: Any, energy: Any, n_samples: int, random_state: Any, samples: Any) -> u.Quantity:
     """Return median and errors of the spectral index."""
-    from bayesmap.modeling.evaluate import evaluate
+    from bayesmap.modeling.formulas.evaluate import evaluate
     from bayesmap.modeling.spectral.base import strip_energy
 
     energies = strip_energy(energy)

@@ -151,7 +151,7 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
     @classmethod
     def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
-        from bayesmap.modeling.yaml import find_file
+        from bayesmap.modeling.files.yaml import find_file
 
         if not isinstance(data.get("filename"), str):
             raise ValueError(f"a phase curve needs the name of a file, found filename: {data.get('filename')!r}")

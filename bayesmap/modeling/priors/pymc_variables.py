@@ -9,13 +9,13 @@ import pymc as pm
 from pymc.logprob.transforms import Transform
 
 from bayesmap._lazy import pt
-from bayesmap.modeling.distributions import LOCATION, RATE, SCALE, SHAPE
-from bayesmap.modeling.kde import KernelDensity
+from bayesmap.modeling.priors.distributions import LOCATION, RATE, SCALE, SHAPE
+from bayesmap.modeling.priors.kde import KernelDensity
 
 if TYPE_CHECKING:
-    from bayesmap.modeling.hyper import HyperParameter
     from bayesmap.modeling.parameter import Parameter
-    from bayesmap.modeling.prior import Prior
+    from bayesmap.modeling.priors.base import Prior
+    from bayesmap.modeling.priors.hyper import HyperParameter
 
 __all__ = ["OFFSET", "Standardize", "hyper_variable", "offset_names", "random_variable"]
 
@@ -186,8 +186,8 @@ def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
 
 def _arguments(prior: "Prior", name: str, parameter: "Parameter", lower: float, upper: float) -> dict[str, Any]:
     """Arguments in the declared unit; hyperpriors as random variables, flat edges moved to the bounds."""
-    from bayesmap.modeling.hyper import HyperParameter
-    from bayesmap.modeling.prior import Prior
+    from bayesmap.modeling.priors.base import Prior
+    from bayesmap.modeling.priors.hyper import HyperParameter
 
     result: dict[str, Any] = dict(prior.numbers(parameter.unit))
     for key, value in prior.kwargs.items():
@@ -226,7 +226,7 @@ def _from_standard(prior: "Prior", name: str, arguments: dict[str, Any]) -> Any:
     A width that is unknown and a parameter of that width make a funnel, in which samplers get stuck; what is sampled
     is ``(x - location) / scale``, called ``"<name>_offset"``, and x follows from it. None if there is no such form.
     """
-    from bayesmap.modeling.prior import Prior
+    from bayesmap.modeling.priors.base import Prior
 
     roles = prior.distribution.roles
     if prior.dist == "LogNormal":
@@ -252,7 +252,7 @@ def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upp
 
     for the edge :math:`x_0` below (upper signs) or above, with the upper tail probability Q of the standard normal.
     """
-    from bayesmap.modeling.prior import Prior
+    from bayesmap.modeling.priors.base import Prior
 
     mu, sigma = arguments["mu"], arguments["sigma"]
     z = _offset(Prior("Normal", mu=0, sigma=1), name)

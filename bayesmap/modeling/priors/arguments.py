@@ -6,7 +6,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
-from bayesmap.modeling.distributions import ARRAYS, LOG, POSITIVE, RATE, SAMPLES, SHAPE, WEIGHTS
+from bayesmap.modeling.priors.distributions import ARRAYS, LOG, POSITIVE, RATE, SAMPLES, SHAPE, WEIGHTS
 from bayesmap.units import as_quantity, parse_unit
 
 __all__ = ["argument_data", "argument_unit", "as_argument", "check_finite", "convert", "rescale", "unit_text"]

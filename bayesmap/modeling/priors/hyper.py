@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Self
 import astropy.units as u
 
 from bayesmap._util import make_name
-from bayesmap.modeling.distributions import LOG, POSITIVE
-from bayesmap.modeling.prior_arguments import argument_unit, unit_text
+from bayesmap.modeling.priors.arguments import argument_unit, unit_text
+from bayesmap.modeling.priors.distributions import LOG, POSITIVE
 from bayesmap.units import parse_unit
 
 if TYPE_CHECKING:
     from bayesmap.modeling.parameter import Parameter
-    from bayesmap.modeling.prior import Prior
+    from bayesmap.modeling.priors.base import Prior
 
 __all__ = ["HyperParameter", "collect_hyperparameters", "hyperparameters_of"]
 
@@ -53,7 +53,7 @@ class HyperParameter:
     __slots__ = ("_name", "_prior", "_unit")
 
     def __init__(self, name: str, prior: "Prior", unit: str | u.UnitBase = "") -> None:
-        from bayesmap.modeling.prior import Prior
+        from bayesmap.modeling.priors.base import Prior
 
         if name is None:
             raise TypeError("a hyperparameter needs a name")
@@ -140,7 +140,7 @@ class HyperParameter:
             If the data do not describe a hyperparameter.
         """
         from bayesmap._util import suggest
-        from bayesmap.modeling.prior import Prior
+        from bayesmap.modeling.priors.base import Prior
 
         if unknown := sorted(map(str, data.keys() - {"hyper", "unit", "prior"})):
             raise ValueError(f"unknown key {unknown[0]!r}{suggest(unknown[0], ('hyper', 'unit', 'prior'))}")

@@ -7,9 +7,9 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._util import get_random_state
-from bayesmap.modeling.distributions import LOG, POSITIVE, Distribution
-from bayesmap.modeling.hyper import HyperParameter
-from bayesmap.modeling.prior_arguments import argument_unit, convert
+from bayesmap.modeling.priors.arguments import argument_unit, convert
+from bayesmap.modeling.priors.distributions import LOG, POSITIVE, Distribution
+from bayesmap.modeling.priors.hyper import HyperParameter
 from bayesmap.units import parse_unit
 
 __all__ = ["PriorNumbers"]

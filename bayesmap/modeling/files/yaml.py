@@ -21,8 +21,8 @@ from bayesmap.errors import ModelFileError
 from bayesmap.maps.files import named_errors, read_text
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import parameter_names
-from bayesmap.modeling.file_parameter import CollectedPriors, Links, parameter_from_node, parameter_to_dict
-from bayesmap.modeling.file_section import apply_section, hyperparameters_from_node, section_to_dict
+from bayesmap.modeling.files.parameter import CollectedPriors, Links, parameter_from_node, parameter_to_dict
+from bayesmap.modeling.files.section import apply_section, hyperparameters_from_node, section_to_dict
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.sky import Component, SkyModel

@@ -8,10 +8,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._util import suggest
-from bayesmap.modeling.distributions import ARRAYS, BOUND, DISTRIBUTIONS, LOG, Distribution
-from bayesmap.modeling.hyper import HyperParameter
-from bayesmap.modeling.kde import KernelDensity
-from bayesmap.modeling.prior_arguments import (
+from bayesmap.modeling.priors.arguments import (
     argument_data,
     argument_unit,
     as_argument,
@@ -19,7 +16,10 @@ from bayesmap.modeling.prior_arguments import (
     convert,
     rescale,
 )
-from bayesmap.modeling.prior_numbers import PriorNumbers
+from bayesmap.modeling.priors.distributions import ARRAYS, BOUND, DISTRIBUTIONS, LOG, Distribution
+from bayesmap.modeling.priors.hyper import HyperParameter
+from bayesmap.modeling.priors.kde import KernelDensity
+from bayesmap.modeling.priors.numbers import PriorNumbers
 from bayesmap.units import as_quantity, parse_unit
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Prior(PriorNumbers):
     ----------
     dist : str
         Name of a univariate PyMC distribution ("Normal", "LogNormal", "Uniform", ...), or "LogUniform",
-        "GeneralizedGaussian", "SamplesKDE". See `bayesmap.modeling.distributions.DISTRIBUTIONS`.
+        "GeneralizedGaussian", "SamplesKDE". See `bayesmap.modeling.priors.distributions.DISTRIBUTIONS`.
     is_default : bool
         Marks a prior that was not chosen by the user.
     **kwargs : float, str, `~astropy.units.Quantity`, HyperParameter or Prior
@@ -215,7 +215,7 @@ class Prior(PriorNumbers):
         ValueError
             If the prior has no mass between the bounds.
         """
-        from bayesmap.modeling.random_variables import random_variable
+        from bayesmap.modeling.priors.pymc_variables import random_variable
 
         return random_variable(self, name, parameter)
 
@@ -284,7 +284,7 @@ class Prior(PriorNumbers):
         ValueError
             If the draws are not finite numbers, or all equal.
         """
-        from bayesmap.modeling.posterior_priors import prior_from_posterior
+        from bayesmap.modeling.priors.from_posterior import prior_from_posterior
 
         return prior_from_posterior(tree, name, method)
 
