@@ -1,15 +1,15 @@
 """Libraries that take seconds to import, loaded when they are first used.
 
 Formulas say ``pt.exp(x)`` in functions that run when a graph is made, so that a name, a model file or a wrong argument
-need not wait for PyTensor; nor for astropy's coordinates, which load its tables. Modules that define Ops or variables of
-such a library import it plainly. Annotations are texts (``"coordinates.SkyCoord"``): they would load it.
+need not wait for PyTensor; nor for astropy's coordinates and tables. Modules that define Ops or variables of such a
+library import it plainly. Annotations are texts (``"coordinates.SkyCoord"``): as expressions they would load it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["coordinates", "lazy_names", "pm", "pt", "pytensor", "wcs"]
+__all__ = ["coordinates", "lazy_names", "pm", "pt", "pytensor", "tables", "wcs"]
 
 
 def lazy_names(
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     import pytensor
     import pytensor.tensor as pt
     from astropy import coordinates, wcs
+    from astropy import table as tables
 else:
     pm, pt, pytensor = map(_Module, ("pymc", "pytensor.tensor", "pytensor"))
-    coordinates, wcs = map(_Module, ("astropy.coordinates", "astropy.wcs"))
+    coordinates, tables, wcs = map(_Module, ("astropy.coordinates", "astropy.table", "astropy.wcs"))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import scipy.special
+import scipy
 
 from bayesmap._lazy import pt
 from bayesmap.likelihoods.base import Likelihood
@@ -14,7 +14,7 @@ from bayesmap.likelihoods.expressions import xlogy_graph
 
 __all__ = ["NegativeBinomialLikelihood"]
 
-NUMBERS = SimpleNamespace(switch=np.where, log1p=np.log1p, gammaln=scipy.special.gammaln)
+NUMBERS = SimpleNamespace(switch=np.where, log1p=np.log1p, gammaln=lambda x: scipy.special.gammaln(x))
 #: r above which the series of Stirling is exact to 1e-13; the difference of two log Gammas loses digits with r
 LARGE = 100.0
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import gammaln
+import scipy
 
 from bayesmap._lazy import pt, pytensor
 from bayesmap._util import check_option
@@ -96,7 +96,7 @@ class OnOffLikelihood(Likelihood):
         elif self.background == "latent":
             bins["alpha_inside"] = alpha[mask]
             bins["position"] = np.flatnonzero(chosen[mask])
-            bins["constant"] = -gammaln(counts[mask] + 1).sum()
+            bins["constant"] = -scipy.special.gammaln(counts[mask] + 1).sum()
         else:
             shape = counts_off + self.a0
             bins["shape"] = shape[chosen]
@@ -212,4 +212,5 @@ def _log_negative_binomial(k: np.ndarray, shape: np.ndarray, alpha: np.ndarray) 
     """Log-probability of k background counts in ON, b being Gamma distributed; -inf for k > 0 without acceptance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.where(k > 0, k * (np.log(alpha) - np.log1p(alpha)), 0.0)
+    gammaln = scipy.special.gammaln
     return gammaln(k + shape) - gammaln(shape) - gammaln(k + 1) + power - shape * np.log1p(alpha)

@@ -197,7 +197,7 @@ class Map(KnownAttributes, Arithmetic):
         checksum : bool
             Whether to write checksums.
         """
-        from bayesmap.maps.fits import write_hdulist
+        from bayesmap.maps.files import write_hdulist
 
         write_hdulist(self.to_hdulist(hdu=hdu, hdu_bands=hdu_bands, format=format), filename, overwrite, checksum)
 

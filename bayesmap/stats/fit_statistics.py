@@ -15,7 +15,7 @@ def _floats(*values: Any) -> list[np.ndarray]:
 
 
 def _xlogy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """x ln(y), zero where x is; NaN where y is NaN (as SciPy's, which takes half a second to import)."""
+    """X ln(y), zero where x is; NaN where y is NaN (as SciPy's, which takes half a second to import)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log(y))
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp, ndtr
+import scipy
 
 __all__ = ["KernelDensity"]
 
@@ -55,7 +55,7 @@ class KernelDensity:
     def logpdf(self, x: Any) -> Any:
         """Natural logarithm of the density."""
         norm = np.log(self.bandwidth * np.sqrt(2 * np.pi))
-        return logsumexp(-0.5 * self._z(x) ** 2, axis=-1, b=self.weights) - norm
+        return scipy.special.logsumexp(-0.5 * self._z(x) ** 2, axis=-1, b=self.weights) - norm
 
     def pdf(self, x: Any) -> Any:
         """Density."""
@@ -63,11 +63,11 @@ class KernelDensity:
 
     def cdf(self, x: Any) -> Any:
         """Probability of values below x."""
-        return (ndtr(self._z(x)) @ self.weights)[()]
+        return (scipy.special.ndtr(self._z(x)) @ self.weights)[()]
 
     def sf(self, x: Any) -> Any:
         """Probability of values above x."""
-        return (ndtr(-self._z(x)) @ self.weights)[()]
+        return (scipy.special.ndtr(-self._z(x)) @ self.weights)[()]
 
     def ppf(self, q: Any) -> Any:
         """Quantiles, by bisection."""

@@ -5,12 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 
-from bayesmap._lazy import pt
+from bayesmap._lazy import pt, tables
 from bayesmap._util import make_path
-from bayesmap.maps.files import named_errors
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, write_hdulist
 from bayesmap.maps.tables import read_table
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.interpolate import interpolate
@@ -66,7 +64,7 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
     f1 = Parameter("f1", "0 s-2", frozen=True, role="rate")
     f2 = Parameter("f2", "0 s-3", frozen=True, role="rate")
 
-    def __init__(self, table: Table, filename: Any = None, *, normalize: bool = True, **values: Any) -> None:
+    def __init__(self, table: "tables.Table", filename: Any = None, *, normalize: bool = True, **values: Any) -> None:
         label = type(self).__name__ if filename is None else f"{type(self).__name__} of {filename}"
         if not isinstance(normalize, bool):
             raise TypeError(f"{label}: normalize must be True or False, got {normalize!r}")
@@ -78,9 +76,9 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
             self._norm = self._norm / np.trapezoid(self._norm, self._phase)
 
     @property
-    def table(self) -> Table:
+    def table(self) -> "tables.Table":
         """The curve over one period, normalised if that was asked for."""
-        return Table({"PHASE": self._phase, "NORM": self._norm})
+        return tables.Table({"PHASE": self._phase, "NORM": self._norm})
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
