@@ -12,7 +12,7 @@ import bayesmap
 from bayesmap import Map, MapAxis, MapDataset, WcsGeom
 
 PACKAGE = Path(bayesmap.__file__).parent
-BASE = {"units", "errors", "_backend", "_files", "_lazy", "_together", "_util", "_yaml", "_zoo_entries"}
+BASE = {"units", "errors", "_backend", "_files", "_lazy", "_together", "_types", "_util", "_yaml", "_zoo_entries"}
 #: what each part may import, besides itself; parts of one row do not see each other unless stated
 ALLOWED = {
     "units": set(),
@@ -22,7 +22,8 @@ ALLOWED = {
     "_files": set(),
     "_lazy": set(),
     "_together": {"_files"},
-    "_util": set(),
+    "_types": set(),
+    "_util": {"_types"},
     "_yaml": {"_util", "errors", "units"},
     "_zoo_entries": {"_util", "_yaml"},
     "stats": BASE,
