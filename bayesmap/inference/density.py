@@ -15,8 +15,8 @@ from pytensor.link.numba.linker import NumbaLinker
 
 from bayesmap._numba import strict_arithmetic
 from bayesmap.graph.quick import QUICK
+from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
-from bayesmap.inference.observed_ops import defined
 from bayesmap.modeling.random_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]

@@ -7,11 +7,9 @@ import numpy as np
 import xarray as xr
 
 from bayesmap._util import check_option, get_random_state
-from bayesmap.graph import build_terms, fold_arrays
-from bayesmap.inference.listing import as_dataset, parameter_names, prior_centre
-from bayesmap.inference.predictor import Predictor
+from bayesmap.inference.listing import as_dataset, parameter_names
+from bayesmap.inference.observations import Observation, facts_of
 from bayesmap.maps import Map
-from bayesmap.modeling import Models
 from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["posterior_npred", "posterior_predictive"]
@@ -68,10 +66,8 @@ def posterior_npred(
     """
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
     Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)
-    cubes = (cube for cube, _ in _cubes(tree, dataset, num_draws, rng, options))
-    if hasattr(dataset, "counts_off"):
-        cubes = (cube + dataset.profiled_background(cube).data for cube in cubes)
-    return _reduced(cubes, dataset, reduce)
+    observed, draws = _draws(tree, dataset, num_draws, rng, options, latents=False)
+    return _reduced((observed.mean(*draw) for draw in draws), dataset, reduce)
 
 
 def posterior_predictive(
@@ -89,44 +85,30 @@ def posterior_predictive(
     """
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
     Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)
-    off = fold_arrays(dataset).off
-    latents = _latents(tree, dataset)
-
-    def draw(cube: np.ndarray, index: int) -> np.ndarray:
-        own = {key: values[index] for key, values in latents.items()}
-        further: dict[str, Any] = {"latents": own, "mask": np.asarray(dataset.mask.data, dtype=bool)} if own else {}
-        return dataset.likelihood.random(cube, rng, **further | off)
-
-    drawn = (draw(*pair) for pair in _cubes(tree, dataset, num_draws, rng, options))
-    return _reduced(drawn, dataset, reduce)
+    observed, draws = _draws(tree, dataset, num_draws, rng, options, latents=True)
+    return _reduced((observed.random(rng, *draw) for draw in draws), dataset, reduce)
 
 
-def _latents(tree: xr.DataTree, dataset: Any) -> dict[str, np.ndarray]:
-    """Draws of the unknowns of the likelihood, the draws on the first axis; only if all are in the posterior."""
-    posterior = tree["posterior"]
-    names = {key: f"{dataset.name}.{key}" for key in dataset.likelihood.latent_names}
-    if not all(name in posterior.data_vars for name in names.values()):
-        return {}
-    draws = {key: posterior[name].to_numpy() for key, name in names.items()}
-    return {key: values.reshape(-1, *values.shape[2:]) for key, values in draws.items()}
+def _draws(
+    tree: xr.DataTree, dataset: Any, num_draws: int, rng: np.random.Generator, options: dict[str, Any], latents: bool
+) -> tuple[Observation, Iterator[tuple[np.ndarray, ...]]]:
+    """The dataset under its models, and its arguments at some draws of the posterior.
 
-
-def _cubes(
-    tree: xr.DataTree, dataset: Any, num_draws: int, rng: np.random.Generator, options: dict[str, Any]
-) -> Iterator[tuple[np.ndarray, int]]:
-    """Predicted counts at some draws of the posterior, and which draws these are."""
-    models = Models(list(dataset.models or []))
-    names = parameter_names(models)
+    With ``latents`` these include the unknowns of the likelihood, if all are in the posterior.
+    """
     posterior = Posterior(tree)
-    columns = posterior.columns(names, f"dataset {dataset.name!r}")
+    columns = posterior.columns(parameter_names(dataset.models or ()), f"dataset {dataset.name!r}")
     if num_draws > len(posterior):
         raise ValueError(f"num_draws is {num_draws}, the posterior has {len(posterior)} draws")
     renamed = {"psf_route": "route", "psf_tolerance": "tolerance"}
     options = {renamed.get(k, k): v for k, v in options.items()}
-    terms = build_terms(fold_arrays(dataset), models, at=prior_centre(models), **options)
-    predictor = Predictor(terms, models, list(columns))
-    for index in rng.choice(len(posterior), num_draws, replace=False):
-        yield predictor(*(draws[index] for draws in columns.values())), index
+    observed = facts_of(dataset).observe(list(columns), data=False, **options)
+    arguments = list(columns.values())
+    names = [f"{dataset.name}.{key}" for key in observed.latent_names]
+    if latents and all(name in posterior for name in names):
+        arguments += [posterior.column(name) for name in names]
+    chosen = rng.choice(len(posterior), num_draws, replace=False)
+    return observed, (tuple(column[index] for column in arguments) for index in chosen)
 
 
 def _reduced(cubes: Iterator[np.ndarray], dataset: Any, reduce: Reduce) -> Any:

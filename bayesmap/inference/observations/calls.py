@@ -1,26 +1,18 @@
-"""Calls from the graph back to a dataset: draws of its data, and what a likelihood needs of other data."""
+"""Calls from the graph back to an observation: draws of its data, and what a likelihood needs of other data."""
 
-import math
 import warnings
 from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.compile.ops import ViewOp
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_funcify
-from pytensor.scalar.basic import Cast, UnaryScalarOp, upgrade_to_float
+from pytensor.scalar.basic import Cast
 from pytensor.tensor.elemwise import Elemwise
 
-from bayesmap._numba import inner_kernel, register_scalar_kernel
-
-__all__ = ["BinData", "DrawnData", "defined", "defined_gradient", "is_cast_of"]
-
-
-#: stands for gradients that are larger than any floating-point number
-LARGE = np.float64(1e300)
+__all__ = ["BinData", "DrawnData", "is_cast_of"]
 
 
 class CallBack(Op):
@@ -39,7 +31,7 @@ class CallBack(Op):
 
 
 class DrawnData(CallBack):
-    """Data drawn from the likelihood at the prediction of the parameters.
+    """Data drawn at the prediction of the parameters.
 
     Inputs
         seed : () int
@@ -48,11 +40,16 @@ class DrawnData(CallBack):
             Arguments of ``observed.random``.
 
     Outputs
-        data : (n_energy, n_lat, n_lon) float
+        data : float
+            Of the shape of the data.
     """
 
+    def __init__(self, observed: Any) -> None:
+        super().__init__(observed)
+        self.shape = observed.value.get_value(borrow=True).shape
+
     def make_node(self, *inputs: Any) -> Apply:
-        output = pt.tensor(dtype="float64", shape=self.observed.arrays.mask.shape)
+        output = pt.tensor(dtype="float64", shape=self.shape)
         return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [output])
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
@@ -60,7 +57,7 @@ class DrawnData(CallBack):
         outputs[0][0] = self.observed.random(np.random.default_rng(int(seed)), *arguments)
 
     def infer_shape(self, node: Apply, shapes: Any) -> Any:
-        return [tuple(pt.constant(n, dtype="int64") for n in self.observed.arrays.mask.shape)]
+        return [tuple(pt.constant(n, dtype="int64") for n in self.shape)]
 
 
 class BinData(CallBack):
@@ -103,53 +100,3 @@ def is_cast_of(value: Any, variable: Any) -> bool:
     ):
         value = value.owner.inputs[0]
     return value is variable
-
-
-@inner_kernel
-def _defined(x: Any) -> Any:
-    return x if x < math.inf else -math.inf
-
-
-class Defined(UnaryScalarOp):
-    """The input, or minus infinity for what is no number or infinite.
-
-    The gradient is that of the input, without a switch: with one it would wait for the value of the whole sum, and what
-    is computed bin by bin for both would be computed twice.
-    """
-
-    def impl(self, x: float) -> float:
-        value: float = _defined.py_func(x)
-        return value
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        return [cotangents[0]]
-
-
-_elementwise = Elemwise(Defined(upgrade_to_float, name="defined"), name="defined")
-register_scalar_kernel(Defined, _defined)
-
-
-def defined(logp: Any) -> Any:
-    """A log-density that is -inf where it is no number or infinite.
-
-    Data are checked, and a likelihood gives numbers for numbers: what is left are parameters for which a prediction, or
-    something on the way to it, is larger than any floating-point number. Such are impossible.
-    """
-    return _elementwise(pt.as_tensor_variable(logp))
-
-
-class DefinedGradient(ViewOp):
-    """The input, with a gradient that is zero where it is no number, and never infinite."""
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        return [pt.switch(pt.isnan(g), 0.0, pt.clip(g, -LARGE, LARGE)) for g in cotangents]
-
-
-def defined_gradient(parameter: Any) -> Any:
-    """The same number, with a gradient that is zero where it is no number, and never infinite.
-
-    If a number is infinite on the way to something on which the density does not depend, as the flux of a source that
-    lies outside of the map, the chain rule multiplies infinity by zero; zero is right. And so it is for a gradient that
-    is too large for a number, by a parameter that does not change with the variable of the sampler any more.
-    """
-    return DefinedGradient()(pt.as_tensor_variable(parameter))
