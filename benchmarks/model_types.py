@@ -26,7 +26,7 @@ import pytensor  # noqa: E402
 from model_examples import ENERGY, LAT, LON, START, STOP, Example, examples, make_dataset, reference  # noqa: E402
 
 from bayesmap.inference import compile_fit  # noqa: E402
-from bayesmap.modeling import evaluate  # noqa: E402
+from bayesmap.modeling.formulas import evaluate  # noqa: E402
 
 KINDS = ("spatial", "spectral", "temporal")
 LIMIT, FIRST_MS, LATER_MS = 3.0, 50.0, 1.0

@@ -60,7 +60,7 @@ def fit_of_zoo(name: str, seed: int) -> Any:
 
 def work(chosen: argparse.Namespace) -> list[tuple[str, str, Callable[[str, int], Any]]]:
     """Kind, name and what compiles the analysis of each graph that was asked for."""
-    from bayesmap.modeling.zoo import zoo_names
+    from bayesmap.modeling.files.zoo import zoo_names
     from tests.recovery import fit_of, registered
 
     jobs: list[tuple[str, str, Callable[[str, int], Any]]] = []

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bayesmap.modeling.schema import schema_text
+from bayesmap.modeling.files.schema import schema_text
 
 if __name__ == "__main__":
     (Path(__file__).parent / "model-file.schema.json").write_text(schema_text(), encoding="utf-8")

@@ -13,7 +13,7 @@ from bayesmap import _cache, _numba
 SHOW = "import bayesmap, pytensor; print(pytensor.config.base_compiledir)"
 SMALL = """
 from bayesmap import FoVBackgroundModel
-from bayesmap.datasets.simulated import demo_dataset
+from bayesmap.datasets.demo import demo_dataset
 from bayesmap.inference import compile_fit
 dataset = demo_dataset().slice_by_idx({"energy": slice(0, 1)}, name="d")
 dataset.models = [FoVBackgroundModel(dataset_name="d")]

@@ -29,7 +29,7 @@ def say(text: str = "") -> None:
 def demo(options: Namespace) -> None:
     """Simulate a field, sample it, report."""
     folder = _new_folder(options, default="bayesmap-demo")
-    from bayesmap.datasets.simulated import demo_dataset
+    from bayesmap.datasets.demo import demo_dataset
 
     started = time.perf_counter()
     dataset = demo_dataset(options.seed)

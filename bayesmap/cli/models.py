@@ -85,7 +85,7 @@ def _check_draws(models: Any, path: Any) -> None:
     """Raise unless draws from the priors are finite, and so is their density."""
     import pymc as pm
 
-    from bayesmap.modeling.prior_variables import prior_variables
+    from bayesmap.modeling.priors.variables import prior_variables
 
     names = {p: n for p, n in models.parameter_names.items() if p.prior is not None and not p.frozen}
     proper = {p: n for p, n in names.items() if p.prior.distribution.scipy is not None}

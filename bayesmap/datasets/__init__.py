@@ -4,6 +4,8 @@ from bayesmap.datasets.absent import __getattr__  # noqa: F401
 from bayesmap.datasets.base import Dataset, Datasets
 from bayesmap.datasets.checks import check_for_inference
 from bayesmap.datasets.components import Component
+from bayesmap.datasets.demo import demo_dataset, demo_models, simulate_cta_like
+from bayesmap.datasets.events.sampler import MapDatasetEventSampler
 from bayesmap.datasets.fermipy import FermipyDatasetsReader
 from bayesmap.datasets.flux_points import FluxPointsDataset
 from bayesmap.datasets.from_gammapy import from_gammapy
@@ -13,8 +15,6 @@ from bayesmap.datasets.onoff import MapDatasetOnOff
 from bayesmap.datasets.opening import open_datasets
 from bayesmap.datasets.predict import compute_residuals
 from bayesmap.datasets.registry import DATASET_REGISTRY
-from bayesmap.datasets.sampler import MapDatasetEventSampler
-from bayesmap.datasets.simulated import demo_dataset, demo_models, simulate_cta_like
 from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 
 __all__ = [

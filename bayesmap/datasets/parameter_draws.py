@@ -96,7 +96,7 @@ def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
         )
     import pymc as pm
 
-    from bayesmap.modeling.prior_variables import prior_variables
+    from bayesmap.modeling.priors.variables import prior_variables
 
     if missing:
         give_default_priors(dataset)

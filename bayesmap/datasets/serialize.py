@@ -20,7 +20,7 @@ from bayesmap.datasets.registry import DATASET_REGISTRY
 from bayesmap.errors import FormatError
 from bayesmap.maps.files import named_errors, read_text
 from bayesmap.modeling import Models
-from bayesmap.modeling.yaml import dump
+from bayesmap.modeling.files.yaml import dump
 
 __all__ = ["default_filename", "read_datasets", "write_datasets"]
 

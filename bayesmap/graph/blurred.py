@@ -14,7 +14,7 @@ from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import CosineTable, HankelTable, cosine_table, hankel_table, sub_pixel_numbers
 from bayesmap.graph.psf.profile import PSFProfile
 from bayesmap.graph.sources import WindowSource, data, sub_pixels
-from bayesmap.modeling import sphere
+from bayesmap.modeling.formulas import sphere
 
 __all__ = ["EllipticalSource", "RoundSource", "blurred_source", "is_blurred", "is_round", "window_of", "with_tables"]
 

@@ -22,7 +22,7 @@ from bayesmap.graph.psf.fft import KernelBasis, convolve_graph
 from bayesmap.graph.psf.mixture import LOST, Mixture, mixture_stamps
 from bayesmap.graph.psf.radial import RadialTable
 from bayesmap.graph.psf.stamp import SplineStamp, total_table
-from bayesmap.modeling import sphere
+from bayesmap.modeling.formulas import sphere
 
 __all__ = [
     "FFTSource",

@@ -8,7 +8,7 @@ import pymc as pm
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.observations import Observation, facts_of
-from bayesmap.modeling.prior_variables import prior_variables
+from bayesmap.modeling.priors.variables import prior_variables
 
 __all__ = ["assemble", "compile_datasets", "to_pymc"]
 

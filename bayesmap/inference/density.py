@@ -17,7 +17,7 @@ from bayesmap._numba import strict_arithmetic
 from bayesmap.graph.quick import QUICK
 from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
-from bayesmap.modeling.random_variables import Standardize, offset_names
+from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
 

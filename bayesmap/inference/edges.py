@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from bayesmap.modeling.random_variables import Standardize
+from bayesmap.modeling.priors.pymc_variables import Standardize
 
 __all__ = ["Edges"]
 
@@ -17,8 +17,8 @@ CLOSER = 1e-6
 class Edges:
     r"""Edges of the supports of the parameters x behind unconstrained variables z.
 
-    In all forms of `~bayesmap.modeling.random_variables.Standardize` an edge lies at an infinite z. What is left of the
-    way to it is counted in units of dx/dz, so that a gradient in z times it is the gain of a linear density.
+    In all forms of `~bayesmap.modeling.priors.pymc_variables.Standardize` an edge lies at an infinite z. What is left
+    of the way to it is counted in units of dx/dz, so that a gradient in z times it is the gain of a linear density.
 
     Parameters
     ----------

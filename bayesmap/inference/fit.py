@@ -21,7 +21,7 @@ from bayesmap.inference.result import ModeResult, build_tree, describe
 from bayesmap.inference.safety import Interrupts, tell
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.inference.starts import starting_points
-from bayesmap.modeling.hyper import hyperparameters_of
+from bayesmap.modeling.priors.hyper import hyperparameters_of
 
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
 

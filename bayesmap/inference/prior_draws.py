@@ -9,8 +9,8 @@ import xarray as xr
 from bayesmap._util import get_random_state
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
-from bayesmap.modeling.hyper import hyperparameters_of
-from bayesmap.modeling.prior_variables import prior_variables
+from bayesmap.modeling.priors.hyper import hyperparameters_of
+from bayesmap.modeling.priors.variables import prior_variables
 
 __all__ = ["sample_prior"]
 

@@ -16,7 +16,7 @@ from bayesmap.inference.mode import Laplace
 from bayesmap.inference.safety import attempt, tell
 from bayesmap.inference.samplers import Run
 from bayesmap.modeling.collection import all_parameter_names
-from bayesmap.modeling.random_variables import offset_names
+from bayesmap.modeling.priors.pymc_variables import offset_names
 
 __all__ = ["Description", "ModeResult", "build_tree", "describe"]
 

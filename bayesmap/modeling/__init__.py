@@ -3,12 +3,12 @@
 from bayesmap.modeling.absent import __getattr__  # noqa: F401
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import Models, parameter_names
-from bayesmap.modeling.correlated import MultivariateNormalPrior
 from bayesmap.modeling.covariance import Covariance
-from bayesmap.modeling.hyper import HyperParameter
 from bayesmap.modeling.model import ModelBase, get_model_class, model_classes
 from bayesmap.modeling.parameter import Parameter, Parameters
-from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.priors.base import Prior
+from bayesmap.modeling.priors.correlated import MultivariateNormalPrior
+from bayesmap.modeling.priors.hyper import HyperParameter
 from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import (
     ConstantFluxSpatialModel,

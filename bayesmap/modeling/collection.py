@@ -8,9 +8,9 @@ from typing import Any, Self, overload
 import numpy as np
 
 from bayesmap._util import KnownAttributes, make_path, suggest
-from bayesmap.modeling.collection_priors import PriorsOfModels
 from bayesmap.modeling.collection_tools import CollectionTools
 from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.priors.collection import PriorsOfModels
 from bayesmap.modeling.sky import Component
 
 __all__ = ["Models", "all_parameter_names", "parameter_names"]
@@ -250,7 +250,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
             Which Gammapy is to read the priors: what it does not know stands in the section ``bayesmap``. "dev" adds
             LogNormalPrior and SamplesKDEPrior, on which Gammapy 2.1 fails.
         """
-        from bayesmap.modeling.yaml import models_to_dict
+        from bayesmap.modeling.files.yaml import models_to_dict
 
         return models_to_dict(self, full_output=full_output, gammapy=gammapy)
 
@@ -263,13 +263,13 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         ModelFileError
             If the data are wrong; the message gives the place.
         """
-        from bayesmap.modeling.yaml import models_from_dict
+        from bayesmap.modeling.files.yaml import models_from_dict
 
         return cls(models_from_dict(data))
 
     def to_yaml(self, full_output: bool = False, gammapy: str = "2.1") -> str:
         """Return the text of a model file; arguments as `to_dict`."""
-        from bayesmap.modeling.yaml import dump
+        from bayesmap.modeling.files.yaml import dump
 
         return dump(self.to_dict(full_output=full_output, gammapy=gammapy))
 
@@ -282,7 +282,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         ModelFileError
             If the text is not a model file; the message gives line and path.
         """
-        from bayesmap.modeling.yaml import models_from_text
+        from bayesmap.modeling.files.yaml import models_from_text
 
         return cls(models_from_text(text))
 
@@ -301,22 +301,22 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         ModelFileError
             If the file is not a model file; the message gives file, line and path.
         """
-        from bayesmap.modeling.yaml import read
+        from bayesmap.modeling.files.yaml import read
 
         return cls(read(filename))
 
     @classmethod
     def from_zoo(cls, name: str, dataset_name: str | Iterable[str] | None = None) -> Self:
-        """Read models that come with the package; see `bayesmap.modeling.zoo.from_zoo`.
+        """Read models that come with the package; see `bayesmap.modeling.files.zoo.from_zoo`.
 
         Parameters
         ----------
         name : str
-            One of `bayesmap.modeling.zoo.zoo_names`.
+            One of `bayesmap.modeling.files.zoo.zoo_names`.
         dataset_name : str, list of str or None
             The dataset that a background model applies to; of several, each gets a model.
         """
-        from bayesmap.modeling.zoo import from_zoo
+        from bayesmap.modeling.files.zoo import from_zoo
 
         return cls(from_zoo(name, dataset_name))
 
@@ -350,10 +350,9 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         ValueError
             If two templates with different maps have the same file.
         """
-        from bayesmap.modeling.yaml import write
+        from bayesmap.modeling.files.yaml import write
 
-        templates = _templates(self) if write_templates else []
-        write(self, make_path(path), overwrite, full_output, gammapy, templates)
+        write(self, make_path(path), overwrite, full_output, gammapy, _templates(self) if write_templates else [])
 
     def __repr__(self) -> str:
         return f"Models({self.names})"

@@ -10,7 +10,7 @@ import astropy.units as u
 from bayesmap._util import Absent, KnownAttributes, check_option, suggest
 from bayesmap.modeling.model_tools import CovarianceTools
 from bayesmap.modeling.parameter import Parameter, Parameters
-from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity
 
 __all__ = ["KINDS", "ModelBase", "get_model_class", "model_classes"]
@@ -259,7 +259,7 @@ class ModelBase(KnownAttributes, CovarianceTools):
         full_output : bool
             Write also what equals the class default.
         """
-        from bayesmap.modeling.yaml import model_to_dict
+        from bayesmap.modeling.files.yaml import model_to_dict
 
         return model_to_dict(self, full_output=full_output)
 
@@ -272,7 +272,7 @@ class ModelBase(KnownAttributes, CovarianceTools):
         ModelFileError
             If the data are wrong; the message gives the place.
         """
-        from bayesmap.modeling.yaml import model_from_dict
+        from bayesmap.modeling.files.yaml import model_from_dict
 
         return model_from_dict(data, cls)
 

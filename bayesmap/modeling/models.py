@@ -3,15 +3,15 @@
 from bayesmap.modeling.absent_models import __getattr__  # noqa: F401
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import Models
-from bayesmap.modeling.fermi_diffuse import create_fermi_isotropic_diffuse_model
-from bayesmap.modeling.gammapy_priors import (
+from bayesmap.modeling.files.fermi_diffuse import create_fermi_isotropic_diffuse_model
+from bayesmap.modeling.files.gammapy_priors import (
     GaussianPrior,
     GeneralizedGaussianPrior,
     LogUniformPrior,
     UniformPrior,
 )
 from bayesmap.modeling.model import ModelBase
-from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import *  # noqa: F403
 from bayesmap.modeling.spatial import __all__ as _spatial

@@ -8,7 +8,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._util import check_option
-from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.priors.base import Prior
 
 __all__ = ["ParameterTools"]
 

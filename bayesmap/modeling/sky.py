@@ -139,7 +139,7 @@ class Component(KnownAttributes, CovarianceTools):
 
     def to_dict(self, full_output: bool = False) -> dict[str, Any]:
         """Return the model as plain data in Gammapy's layout."""
-        from bayesmap.modeling.yaml import component_to_dict
+        from bayesmap.modeling.files.yaml import component_to_dict
 
         return component_to_dict(self, full_output=full_output)
 
@@ -152,7 +152,7 @@ class Component(KnownAttributes, CovarianceTools):
         ModelFileError
             If the data are wrong; the message gives the place.
         """
-        from bayesmap.modeling.yaml import component_from_dict
+        from bayesmap.modeling.files.yaml import component_from_dict
 
         return component_from_dict(data, cls)
 

@@ -13,8 +13,8 @@ import xarray as xr
 from model_gallery import number_text, save, write
 
 from bayesmap.modeling import Models
-from bayesmap.modeling.prior_variables import prior_variables
-from bayesmap.modeling.zoo import zoo_entry, zoo_names
+from bayesmap.modeling.files.zoo import zoo_entry, zoo_names
+from bayesmap.modeling.priors.variables import prior_variables
 from bayesmap.plot.spectrum import plot_spectrum_posterior
 
 DRAWS = 400

@@ -4,7 +4,7 @@ import pytest
 
 from bayesmap.cli.main import main
 from bayesmap.modeling import Models
-from bayesmap.modeling.zoo import zoo_names
+from bayesmap.modeling.files.zoo import zoo_names
 
 
 def run(capsys, *arguments):

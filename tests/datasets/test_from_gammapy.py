@@ -12,7 +12,7 @@ from bayesmap.inference import default_priors
 from bayesmap.inference.listing import as_dataset, as_datasets
 from bayesmap.maps import Map, MapAxis, WcsGeom
 from bayesmap.modeling import TemplateSpatialModel
-from bayesmap.modeling.yaml import component_to_dict
+from bayesmap.modeling.files.yaml import component_to_dict
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
 

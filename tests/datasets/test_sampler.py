@@ -12,7 +12,7 @@ from regions import CircleSkyRegion
 
 from bayesmap.data import GTI, EventList
 from bayesmap.datasets import MapDatasetEventSampler, MapDatasetOnOff, simulate_cta_like
-from bayesmap.datasets.event_draws import draw_energies
+from bayesmap.datasets.events.draws import draw_energies
 from bayesmap.errors import FormatError
 from bayesmap.irf import EDispMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map, MapAxis, WcsGeom

@@ -24,7 +24,7 @@ from bayesmap.modeling import (
     Prior,
     SkyModel,
 )
-from bayesmap.modeling.random_variables import Standardize
+from bayesmap.modeling.priors.pymc_variables import Standardize
 from tests.golden import shared_path
 from tests.inference.tiny import LAT, LON, background, make_dataset, point, power_law
 

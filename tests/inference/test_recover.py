@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import chi2
 
 from bayesmap.inference import compile_fit
-from bayesmap.modeling.zoo import zoo_names
+from bayesmap.modeling.files.zoo import zoo_names
 from tests.modeling.zoo_data import link_data, models_of, simulate
 from tests.recovery import CASES, FALSE_ALARM, Case, example, fit_of, recover, registered, sampled
 

@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal
 
 from bayesmap.errors import ModelFileError
 from bayesmap.modeling import Models, MultivariateNormalPrior, Prior, SkyModel
-from bayesmap.modeling.prior_variables import prior_variables
+from bayesmap.modeling.priors.variables import prior_variables
 
 PYTHON = {"mode": "FAST_COMPILE"}
 NAMES = ["gc.index", "gc.amplitude", "b.index"]

@@ -4,7 +4,8 @@ import astropy.units as u
 import numpy as np
 import pytest
 
-from bayesmap.modeling import Parameter, elicit
+from bayesmap.modeling import Parameter
+from bayesmap.modeling.priors import elicit
 
 TWO_SIDED = ["normal", "student_t", "lognormal", "uniform", "loguniform", "gamma", "beta"]
 ONE_SIDED = ["half_normal", "half_cauchy", "exponential"]

@@ -8,7 +8,7 @@ import pytest
 
 from bayesmap.errors import ModelFileError
 from bayesmap.modeling import HyperParameter, Models, Parameter, Prior, SkyModel
-from bayesmap.modeling.prior_variables import prior_variables
+from bayesmap.modeling.priors.variables import prior_variables
 
 PYTHON = {"mode": "FAST_COMPILE"}
 FLUX = "cm-2 s-1 TeV-1"

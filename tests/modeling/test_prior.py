@@ -12,9 +12,9 @@ from scipy.stats import gaussian_kde, lognorm
 
 from bayesmap._yaml.node import Node
 from bayesmap.modeling import Models, Parameter, Prior, SkyModel
-from bayesmap.modeling.distributions import DISTRIBUTIONS
-from bayesmap.modeling.file_parameter import prior_from_node
-from bayesmap.modeling.gammapy_priors import gammapy_prior
+from bayesmap.modeling.files.gammapy_priors import gammapy_prior
+from bayesmap.modeling.files.parameter import prior_from_node
+from bayesmap.modeling.priors.distributions import DISTRIBUTIONS
 from tests.golden import golden
 
 ARGUMENTS = {

@@ -9,7 +9,7 @@ import pytest
 from pytensor.conditional.op import ifelse
 
 from bayesmap.modeling import PowerLawSpectralModel
-from bayesmap.modeling.program import _Program, compile_numbers
+from bayesmap.modeling.formulas.program import _Program, compile_numbers
 from bayesmap.modeling.spectral.formulas import Slope
 
 X, M = pt.vector(dtype="float64"), pt.matrix(dtype="float64")

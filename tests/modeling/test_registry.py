@@ -14,7 +14,7 @@ from bayesmap.modeling import (
     get_model_class,
     model_classes,
 )
-from bayesmap.modeling.evaluate import evaluate
+from bayesmap.modeling.formulas.evaluate import evaluate
 from tests.modeling.helpers import SPATIAL, gradients, random_point
 
 LON = np.array([0.0, 0.21, -0.35, 0.55, 0.02, 359.9])

@@ -9,7 +9,7 @@ import yaml
 
 from bayesmap.errors import ModelFileError
 from bayesmap.modeling import Models
-from bayesmap.modeling.schema import model_file_schema, schema_text
+from bayesmap.modeling.files.schema import model_file_schema, schema_text
 from tests.golden import shared_path
 from tests.modeling.test_correlated import joint, sky
 from tests.modeling.test_hyper import hierarchical_models

@@ -4,8 +4,8 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from bayesmap.modeling import sphere
-from bayesmap.modeling.evaluate import evaluate
+from bayesmap.modeling.formulas import sphere
+from bayesmap.modeling.formulas.evaluate import evaluate
 
 
 def random_positions(rng, n=500):

@@ -9,7 +9,7 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap._lazy import pt
 from bayesmap._util import check_option
-from bayesmap.modeling.evaluate import evaluate
+from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.views import SpatialViews

@@ -7,7 +7,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
-from bayesmap.modeling import sphere
+from bayesmap.modeling.formulas import sphere
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
 from bayesmap.modeling.spatial.jinc import jinc

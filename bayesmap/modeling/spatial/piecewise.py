@@ -10,7 +10,7 @@ import scipy
 from bayesmap._lazy import pt, pytensor
 from bayesmap._util import check_option
 from bayesmap.maps import MapCoord
-from bayesmap.modeling.evaluate import evaluate
+from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.spatial.base import SpatialModel
 from bayesmap.modeling.spectral.interpolate import on_scale

@@ -9,7 +9,7 @@ from astropy.time import Time
 
 from bayesmap._lazy import pt
 from bayesmap._util import Absent, check_option
-from bayesmap.modeling.evaluate import evaluate
+from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.units import strip

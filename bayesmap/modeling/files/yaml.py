@@ -14,15 +14,15 @@ import numpy as np
 import yaml
 
 from bayesmap._files import write_set, write_text
-from bayesmap._util import check_option, make_path
+from bayesmap._util import check_option, find_file, make_path
 from bayesmap._yaml.node import Node
 from bayesmap._yaml.source import YamlSource
 from bayesmap.errors import ModelFileError
 from bayesmap.maps.files import named_errors, read_text
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import parameter_names
-from bayesmap.modeling.file_parameter import CollectedPriors, Links, parameter_from_node, parameter_to_dict
-from bayesmap.modeling.file_section import apply_section, hyperparameters_from_node, section_to_dict
+from bayesmap.modeling.files.parameter import CollectedPriors, Links, parameter_from_node, parameter_to_dict
+from bayesmap.modeling.files.section import apply_section, hyperparameters_from_node, section_to_dict
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.sky import Component, SkyModel
@@ -229,14 +229,6 @@ def models_from_text(text: str, name: str = "", folder: Path | None = None) -> l
     """Create the components from the text of a model file; errors name the file ``name``, if given, and the line."""
     source = YamlSource(text, name)
     return models_from_dict(source.load(), folder, source)
-
-
-def find_file(name: str, folder: Path | None) -> Path:
-    """Return the path of a file that a model file names: as given, or beside the model file."""
-    path = make_path(name)
-    if folder is not None and not path.is_absolute() and not path.exists():
-        return folder / path
-    return path
 
 
 def read(filename: str | os.PathLike[str]) -> list[Component]:

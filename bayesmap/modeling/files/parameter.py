@@ -8,11 +8,11 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._yaml.node import Node
-from bayesmap.modeling.gammapy_priors import gammapy_prior, prior_from_gammapy
-from bayesmap.modeling.hyper import HyperParameter
+from bayesmap.modeling.files.gammapy_priors import gammapy_prior, prior_from_gammapy
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.prior import Prior
-from bayesmap.modeling.prior_arguments import unit_text
+from bayesmap.modeling.priors.arguments import unit_text
+from bayesmap.modeling.priors.base import Prior
+from bayesmap.modeling.priors.hyper import HyperParameter
 
 __all__ = ["IGNORED_KEYS", "CollectedPriors", "Links", "parameter_from_node", "parameter_to_dict", "prior_from_node"]
 

@@ -7,8 +7,8 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._util import suggest
-from bayesmap.modeling.prior import Prior
-from bayesmap.modeling.prior_arguments import unit_text
+from bayesmap.modeling.priors.arguments import unit_text
+from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity, parse_unit
 
 __all__ = ["JointMember", "MultivariateNormalPrior"]
@@ -196,7 +196,7 @@ class MultivariateNormalPrior:
         KeyError
             If the posterior lacks a name.
         """
-        from bayesmap.modeling.posterior_priors import joint_moments
+        from bayesmap.modeling.priors.from_posterior import joint_moments
 
         return cls(**joint_moments(tree, names, log))
 

@@ -11,7 +11,7 @@ import astropy.units as u
 import numpy as np
 import scipy
 
-from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity
 
 __all__ = [
@@ -88,7 +88,7 @@ def normal(low: Any, high: Any, mass: float = 0.95) -> Prior:
 
     Examples
     --------
-    >>> from bayesmap.modeling import elicit
+    >>> from bayesmap.modeling.priors import elicit
     >>> elicit.normal(1.9, 2.7, mass=0.95).summary
     'Normal(mu=2.3, sigma=0.2041)'
     """

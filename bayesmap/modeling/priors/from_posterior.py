@@ -9,7 +9,7 @@ import scipy
 
 from bayesmap._util import check_option
 from bayesmap.modeling.posterior import Posterior
-from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.priors.base import Prior
 
 __all__ = ["METHODS", "joint_moments", "prior_from_posterior"]
 

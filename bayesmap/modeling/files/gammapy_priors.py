@@ -7,7 +7,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._yaml.node import Node
-from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.priors.base import Prior
 
 __all__ = [
     "DEVELOPMENT_PRIORS",

@@ -20,13 +20,13 @@ from typing import Any
 
 from bayesmap._yaml.node import Node
 from bayesmap.modeling.collection import parameter_names
-from bayesmap.modeling.correlated import JointMember, MultivariateNormalPrior
-from bayesmap.modeling.file_parameter import CollectedPriors, prior_from_node
-from bayesmap.modeling.hyper import HyperParameter, collect_hyperparameters
+from bayesmap.modeling.files.parameter import CollectedPriors, prior_from_node
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.prior import Prior
-from bayesmap.modeling.prior_arguments import unit_text
-from bayesmap.modeling.prior_table import joint_priors
+from bayesmap.modeling.priors.arguments import unit_text
+from bayesmap.modeling.priors.base import Prior
+from bayesmap.modeling.priors.correlated import JointMember, MultivariateNormalPrior
+from bayesmap.modeling.priors.hyper import HyperParameter, collect_hyperparameters
+from bayesmap.modeling.priors.table import joint_priors
 from bayesmap.modeling.sky import Component
 
 __all__ = ["FORMAT_VERSION", "apply_section", "hyperparameters_from_node", "section_to_dict"]

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from bayesmap.modeling.background import TemplateNPredModel
-from bayesmap.modeling.distributions import ARRAYS, BOUND, DISTRIBUTIONS
-from bayesmap.modeling.file_parameter import IGNORED_KEYS
-from bayesmap.modeling.file_section import FORMAT_VERSION
-from bayesmap.modeling.gammapy_priors import DEVELOPMENT_PRIORS, GAMMAPY_PRIORS
+from bayesmap.modeling.files.gammapy_priors import DEVELOPMENT_PRIORS, GAMMAPY_PRIORS
+from bayesmap.modeling.files.parameter import IGNORED_KEYS
+from bayesmap.modeling.files.section import FORMAT_VERSION
+from bayesmap.modeling.files.yaml import COMPONENTS
 from bayesmap.modeling.model import KINDS, ModelBase, model_classes
-from bayesmap.modeling.yaml import COMPONENTS
+from bayesmap.modeling.priors.distributions import ARRAYS, BOUND, DISTRIBUTIONS
 
 __all__ = ["model_file_schema", "schema_text"]
 

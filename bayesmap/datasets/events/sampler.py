@@ -11,7 +11,7 @@ from astropy.table import Table, vstack
 from bayesmap._util import get_random_state
 from bayesmap.data import EventList
 from bayesmap.data.event_list import time_header
-from bayesmap.datasets import event_draws
+from bayesmap.datasets.events import draws
 from bayesmap.datasets.predict import npred_signal, signal_models
 from bayesmap.irf import EDispKernelMap
 from bayesmap.maps import WcsGeom
@@ -118,7 +118,7 @@ class MapDatasetEventSampler:
         tables = [self._reconstruct(dataset, self.sample_sources(dataset)), self.sample_background(dataset)]
         table = vstack(tables, metadata_conflicts="error")
         table = table[_inside(table, dataset._geom)]
-        table["TIME"] = event_draws.draw_times(len(table), info["gti"], self.random_state)
+        table["TIME"] = draws.draw_times(len(table), info["gti"], self.random_state)
         table.sort("TIME")
         return EventList(self._finish(table, dataset, info), info["gti"])
 
@@ -166,7 +166,7 @@ class MapDatasetEventSampler:
         else:
             direction = _inside_pixels(geom.to_image(), pixel, self.random_state)
         factor = self.oversample_energy_factor
-        energy = event_draws.draw_energies(energy_index, axis, model.spectral_model, factor, self.random_state)
+        energy = draws.draw_energies(energy_index, axis, model.spectral_model, factor, self.random_state)
         return _table(energy, direction, number)
 
     def sample_background(self, dataset: Any) -> Table:
@@ -194,7 +194,7 @@ class MapDatasetEventSampler:
         else:
             mean = npred.data.reshape(len(npred.data), -1)
             energy_index, pixel = _draw_bins(mean, self.random_state, name)
-            energy = event_draws.inside_bins(energy_index, npred.geom.axes["energy"], self.random_state)
+            energy = draws.inside_bins(energy_index, npred.geom.axes["energy"], self.random_state)
             direction = _inside_pixels(npred.geom.to_image(), pixel, self.random_state)
         table = _table(energy, direction, number)
         for column in ("ENERGY", "RA", "DEC"):
@@ -236,7 +236,7 @@ class MapDatasetEventSampler:
         table, energy = events_table.copy(), events_table["ENERGY_TRUE"].quantity
         if edisp_map is not None:
             kernel = isinstance(edisp_map, EDispKernelMap)
-            draw = event_draws.draw_kernel if kernel else event_draws.draw_migration
+            draw = draws.draw_kernel if kernel else draws.draw_migration
             energy = draw(edisp_map.edisp_map, _true_direction(table), energy, self.random_state)
         table["ENERGY"] = energy.to("TeV")
         return table[np.isfinite(energy)]
@@ -260,7 +260,7 @@ class MapDatasetEventSampler:
         seen = np.ones(len(table), dtype=bool)
         if psf_map is not None:
             column = "ENERGY_TRUE" if psf_map.energy_name == "energy_true" else "ENERGY"
-            rad = event_draws.draw_offsets(psf_map, direction, table[column].quantity, self.random_state)
+            rad = draws.draw_offsets(psf_map, direction, table[column].quantity, self.random_state)
             seen = np.isfinite(rad)
             angle = self.random_state.uniform(0, 360, len(table)) * u.deg
             direction = direction.directional_offset_by(angle, np.nan_to_num(rad))

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesmap.modeling.kde import KernelDensity
+from bayesmap.modeling.priors.kde import KernelDensity
 
 __all__ = ["DISTRIBUTIONS", "Distribution"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayesmap.modeling.collection import Models
-from bayesmap.modeling.yaml import models_to_dict
+from bayesmap.modeling.files.yaml import models_to_dict
 
 __all__ = ["models_to_gammapy"]
 

@@ -8,9 +8,9 @@ import pymc as pm
 from scipy.linalg import cho_factor, cho_solve
 
 from bayesmap._lazy import pt
-from bayesmap.modeling.correlated import JointMember
-from bayesmap.modeling.hyper import hyperparameters_of
-from bayesmap.modeling.random_variables import OFFSET, hyper_variable
+from bayesmap.modeling.priors.correlated import JointMember
+from bayesmap.modeling.priors.hyper import hyperparameters_of
+from bayesmap.modeling.priors.pymc_variables import OFFSET, hyper_variable
 
 if TYPE_CHECKING:
     from bayesmap.modeling.parameter import Parameter

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from bayesmap.modeling.correlated import JointMember, MultivariateNormalPrior
-from bayesmap.modeling.hyper import hyperparameters_of
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.prior import Prior
+from bayesmap.modeling.priors.base import Prior
+from bayesmap.modeling.priors.correlated import JointMember, MultivariateNormalPrior
+from bayesmap.modeling.priors.hyper import hyperparameters_of
 
 __all__ = ["joint_priors", "prior_table"]
 

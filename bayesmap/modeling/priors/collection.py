@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from bayesmap.modeling.parameter import Parameter
 
 if TYPE_CHECKING:
-    from bayesmap.modeling.correlated import MultivariateNormalPrior
     from bayesmap.modeling.covariance import Covariance
-    from bayesmap.modeling.hyper import HyperParameter
+    from bayesmap.modeling.priors.correlated import MultivariateNormalPrior
+    from bayesmap.modeling.priors.hyper import HyperParameter
 
 __all__ = ["PriorsOfModels"]
 
@@ -90,7 +90,7 @@ class PriorsOfModels:
         UserWarning
             If Gammapy has no counterpart of a prior; the message names the parameters.
         """
-        from bayesmap.modeling.to_gammapy import models_to_gammapy
+        from bayesmap.modeling.files.to_gammapy import models_to_gammapy
 
         return models_to_gammapy(self, tree)  # type: ignore[arg-type]
 
@@ -110,7 +110,7 @@ class PriorsOfModels:
         ValueError
             If the numbers differ or a prior does not fit; nothing is changed then.
         """
-        from bayesmap.modeling.prior_table import set_priors
+        from bayesmap.modeling.priors.table import set_priors
 
         set_priors(parameters, priors)
 
@@ -135,14 +135,14 @@ class PriorsOfModels:
     @property
     def joint_priors(self) -> "list[MultivariateNormalPrior]":
         """The correlated priors, under the present names of their parameters."""
-        from bayesmap.modeling.prior_table import joint_priors
+        from bayesmap.modeling.priors.table import joint_priors
 
         return joint_priors(self.parameter_names)
 
     @property
     def hyperparameters(self) -> "dict[str, HyperParameter]":
         """The hyperparameters that the priors of free parameters share, by name."""
-        from bayesmap.modeling.hyper import hyperparameters_of
+        from bayesmap.modeling.priors.hyper import hyperparameters_of
 
         return hyperparameters_of(self.parameter_names)
 
@@ -156,6 +156,6 @@ class PriorsOfModels:
             is a default, and the central 95 % interval inside the bounds (over all hyperpriors), from ``low`` to
             ``high`` in the unit; NaN for an improper prior.
         """
-        from bayesmap.modeling.prior_table import prior_table
+        from bayesmap.modeling.priors.table import prior_table
 
         return prior_table(self.parameter_names)

@@ -2,7 +2,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets import demo_dataset, simulate_cta_like
-from bayesmap.datasets.simulated import background_rate, effective_area, energy_dispersion, psf_profile
+from bayesmap.datasets.demo import background_rate, effective_area, energy_dispersion, psf_profile
 
 
 def test_psf_is_normalised():

@@ -1,0 +1,1 @@
+"""Models in files: YAML, its schema, the zoo, and the forms of other programs."""

@@ -1,0 +1,1 @@
+"""Numbers from symbolic formulas, and geometry on the sphere."""
