@@ -9,7 +9,6 @@ import xarray as xr
 from bayesmap._util import check_option, get_random_state
 from bayesmap.inference.listing import as_dataset, parameter_names
 from bayesmap.inference.observations import Observation, facts_of
-from bayesmap.maps import Map
 from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["posterior_npred", "posterior_predictive"]
@@ -31,13 +30,14 @@ def posterior_npred(
     ----------
     tree : xarray.DataTree
         Result of :func:`~bayesmap.inference.sample`.
-    dataset : MapDataset
-        With the models that were sampled; need not be the dataset that was fitted.
+    dataset : Dataset
+        Of any type, with the models that were sampled; need not be the dataset that was fitted, nor hold data.
     num_draws : int
         Number of posterior draws, taken at random without replacement.
     reduce : {"mean", "std"} or callable
-        Mean or standard deviation over the draws, as a map; or a function of each cube ``(n_energy, n_lat, n_lon)``
-        whose results are stacked, for example ``lambda cube: cube.sum(axis=(1, 2))``.
+        Mean or standard deviation over the draws; or a function of each cube ``(n_energy, n_lat, n_lon)`` whose results
+        are stacked, for example ``lambda cube: cube.sum(axis=(1, 2))``. For flux points it gets fluxes in
+        1e-12 cm-2 s-1 TeV-1, shape ``(n_point,)``.
     random_state : int, numpy.random.Generator or str
         Chooses the draws.
     **options
@@ -45,8 +45,8 @@ def posterior_npred(
 
     Returns
     -------
-    Map or numpy.ndarray
-        A map, or an array ``(num_draws, ...)``.
+    Map, Quantity or numpy.ndarray
+        A map (of flux points a quantity, points inside the masks), or an array ``(num_draws, ...)``.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def posterior_npred(
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
     Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)
     observed, draws = _draws(tree, dataset, num_draws, rng, options, latents=False)
-    return _reduced((observed.mean(*draw) for draw in draws), dataset, reduce)
+    return _reduced((observed.mean(*draw) for draw in draws), observed, reduce)
 
 
 def posterior_predictive(
@@ -86,7 +86,7 @@ def posterior_predictive(
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
     Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)
     observed, draws = _draws(tree, dataset, num_draws, rng, options, latents=True)
-    return _reduced((observed.random(rng, *draw) for draw in draws), dataset, reduce)
+    return _reduced((observed.random(rng, *draw) for draw in draws), observed, reduce)
 
 
 def _draws(
@@ -111,16 +111,14 @@ def _draws(
     return observed, (tuple(column[index] for column in arguments) for index in chosen)
 
 
-def _reduced(cubes: Iterator[np.ndarray], dataset: Any, reduce: Reduce) -> Any:
+def _reduced(arrays: Iterator[np.ndarray], observed: Observation, reduce: Reduce) -> Any:
     if callable(reduce):
-        return np.stack([np.asarray(reduce(cube)) for cube in cubes])
+        return np.stack([np.asarray(reduce(array)) for array in arrays])
     check_option("reduce", reduce, ("mean", "std"))
     number, mean, squares = 0, np.zeros(()), np.zeros(())
-    for cube in cubes:  # Welford's update: two cubes in memory, and no cancellation
+    for array in arrays:  # Welford's update: two cubes in memory, and no cancellation
         number += 1
-        step = cube - mean
+        step = array - mean
         mean = mean + step / number
-        squares = squares + step * (cube - mean)
-    data = mean if reduce == "mean" else np.sqrt(squares / max(number - 1, 1))
-    geom = next(m for m in (dataset.counts, dataset.background, dataset.mask) if m is not None).geom
-    return Map.from_geom(geom, data=data, unit="")
+        squares = squares + step * (array - mean)
+    return observed.wrap(mean if reduce == "mean" else np.sqrt(squares / max(number - 1, 1)))

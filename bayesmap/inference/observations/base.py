@@ -204,6 +204,10 @@ class Observation(abc.ABC):
         """Log-probability of each datum that is looked at, shape ``(n,)``; its sum is that of `logp`."""
 
     @abc.abstractmethod
+    def wrap(self, values: np.ndarray) -> Any:
+        """Values of the shape of the data in the form in which the dataset holds data: a map, or a quantity."""
+
+    @abc.abstractmethod
     def summary(self) -> dict[str, Any]:
         """The data in short, as variables of an `xarray.Dataset`, for the result."""
 

@@ -25,6 +25,7 @@ from bayesmap.inference.observations.predictor import Predictor
 from bayesmap.inference.reach import reach_of
 from bayesmap.inference.signs import negative_terms
 from bayesmap.likelihoods import Likelihood
+from bayesmap.maps import Map
 from bayesmap.modeling import FoVBackgroundModel
 
 __all__ = ["CountsFacts", "ObservedCounts", "OnOffFacts"]
@@ -341,6 +342,10 @@ class ObservedCounts(Observation):
         """Log-probability of the counts of each bin in the mask, shape ``(n_bin,)``; see `Observation.pointwise`."""
         npred, further = self._given(arguments)
         return self.likelihood.pointwise(self.value.get_value(), npred, **further)[self.arrays.mask]
+
+    def wrap(self, values: np.ndarray) -> Map:
+        """A cube as a map."""
+        return Map.from_geom(self.arrays.geom, data=values, unit="")
 
     def image(self) -> SkyImage | None:
         """Counts and prediction, summed over energies; None of a region."""

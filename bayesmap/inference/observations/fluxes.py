@@ -148,6 +148,10 @@ class ObservedFluxes(Observation):
         """Log-likelihood of each point, shape ``(n_point,)``."""
         return self.likelihood.pointwise(self.likelihood.flux, self.mean(*arguments))
 
+    def wrap(self, values: np.ndarray) -> u.Quantity:
+        """Differential fluxes as a quantity."""
+        return u.Quantity(values, UNIT)
+
     def summary(self) -> dict[str, Any]:
         """The fluxes that were fitted, for the result."""
         dim = f"{self.name}_energy"
