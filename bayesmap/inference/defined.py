@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.compile.ops import ViewOp
-from pytensor.scalar.basic import UnaryScalarOp, upgrade_to_float
-from pytensor.tensor.elemwise import Elemwise
 
-from bayesmap._numba import inner_kernel, register_scalar_kernel
+from bayesmap._backend.expressions import ScalarFunction, ViewOp, elementwise
+from bayesmap._backend.kernels import inner_kernel
 
 __all__ = ["defined", "defined_gradient"]
 
@@ -22,7 +20,7 @@ def _defined(x: Any) -> Any:
     return x if x < math.inf else -math.inf
 
 
-class Defined(UnaryScalarOp):
+class Defined(ScalarFunction):
     """The input, or minus infinity for what is no number or infinite.
 
     The gradient is that of the input, without a switch: with one it would wait for the value of the whole sum, and what
@@ -37,8 +35,7 @@ class Defined(UnaryScalarOp):
         return [cotangents[0]]
 
 
-_elementwise = Elemwise(Defined(upgrade_to_float, name="defined"), name="defined")
-register_scalar_kernel(Defined, _defined)
+_elementwise = elementwise(Defined, _defined)
 
 
 def defined(logp: Any) -> Any:

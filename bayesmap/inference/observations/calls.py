@@ -1,6 +1,5 @@
 """Calls from the graph back to an observation: draws of its data, and what a likelihood needs of other data."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -8,11 +7,10 @@ import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_funcify
-from pytensor.scalar.basic import Cast
-from pytensor.tensor.elemwise import Elemwise
 
-__all__ = ["BinData", "DrawnData", "is_cast_of"]
+from bayesmap._backend.kernels import register_call_back
+
+__all__ = ["BinData", "DrawnData"]
 
 
 class CallBack(Op):
@@ -85,18 +83,4 @@ class BinData(CallBack):
             output[0] = np.asarray(arrays[key], dtype=wanted.dtype)
 
 
-@numba_funcify.register(CallBack)
-def _numba_call_back(op: CallBack, node: Apply, **kwargs: Any) -> Any:
-    """Calls Python from compiled code, on purpose and without a warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Numba will use object mode", UserWarning)
-        return generate_fallback_impl(op, node, **kwargs)
-
-
-def is_cast_of(value: Any, variable: Any) -> bool:
-    """Whether a tensor is a variable itself, or that variable in another integer or float type."""
-    while (
-        value.owner is not None and isinstance(value.owner.op, Elemwise) and isinstance(value.owner.op.scalar_op, Cast)
-    ):
-        value = value.owner.inputs[0]
-    return value is variable
+register_call_back(CallBack)

@@ -10,6 +10,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
+from bayesmap._backend.expressions import is_cast_of
 from bayesmap.datasets import MapDataset, MapDatasetOnOff
 from bayesmap.graph import Fold, FoldArrays, Selection, background_counts, build_terms, fold_arrays, signal_counts
 from bayesmap.graph.fold import data as shared
@@ -19,7 +20,7 @@ from bayesmap.inference.defined import defined, defined_gradient
 from bayesmap.inference.explained import unexplained
 from bayesmap.inference.listing import prior_centre
 from bayesmap.inference.observations.base import Facts, Observation, SkyImage, facts_of
-from bayesmap.inference.observations.calls import BinData, is_cast_of
+from bayesmap.inference.observations.calls import BinData
 from bayesmap.inference.observations.checks import check_counts, check_off, check_off_counts, check_responses
 from bayesmap.inference.observations.predictor import Predictor
 from bayesmap.inference.reach import reach_of

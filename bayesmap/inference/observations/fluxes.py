@@ -9,6 +9,7 @@ import pytensor
 import pytensor.tensor as pt
 
 from bayesmap import units
+from bayesmap._backend.expressions import is_cast_of
 from bayesmap.datasets import FluxPointsDataset
 from bayesmap.datasets.flux_points_stat import band_flux
 from bayesmap.graph import model_at
@@ -16,7 +17,6 @@ from bayesmap.graph.arrays import time_intervals
 from bayesmap.inference.amplitudes import linear_parameter, sources_of
 from bayesmap.inference.defined import defined, defined_gradient
 from bayesmap.inference.observations.base import Facts, Observation, facts_of
-from bayesmap.inference.observations.calls import is_cast_of
 from bayesmap.inference.observations.predictor import Numbers
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.modeling import SkyModel

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import RandomState
 from bayesmap._util import get_random_state
 from bayesmap.modeling.priors.arguments import Unknown, argument_unit, convert
 from bayesmap.modeling.priors.distributions import LOG, POSITIVE, Distribution
@@ -72,7 +73,7 @@ class PriorNumbers(Unknown):
         self,
         size: int,
         unit: u.UnitBase | str = "",
-        random_state: Any = None,
+        random_state: RandomState = None,
         *,
         lower: float = -np.inf,
         upper: float = np.inf,
