@@ -42,7 +42,15 @@ class PoissonLikelihood(Likelihood):
         """Log-probability of the counts in the mask; see `Likelihood.logp`."""
         return xlogy_graph(bins["counts"], npred).sum() - total + bins["constant"]
 
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
+    def pointwise(
+        self,
+        counts: np.ndarray,
+        npred: np.ndarray,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
         """Log-probability of each bin, natural logarithm, shape of ``counts``; -inf where counts are impossible."""
         counts, npred = np.asarray(counts, dtype="float64"), np.asarray(npred, dtype="float64")
         with np.errstate(divide="ignore", invalid="ignore"):
