@@ -33,6 +33,11 @@ class MapCoord:
         Frame of lon and lat.
     match_by_name : bool
         Whether axes are matched by name; otherwise by their order.
+
+    Raises
+    ------
+    ValueError
+        If there is no position.
     """
 
     def __init__(self, data: Mapping[str, object], frame: object = None, match_by_name: bool = True) -> None:
@@ -58,6 +63,11 @@ class MapCoord:
             Frame of the result; bare lon and lat are taken to be in it.
         axis_names : sequence of str, optional
             Names that go with a tuple.
+
+        Raises
+        ------
+        TypeError
+            If ``skycoord`` is no `~astropy.coordinates.SkyCoord`.
         """
         if isinstance(data, cls):
             return data if frame is None or data.frame == frame_name(frame) else data.to_frame(frame)

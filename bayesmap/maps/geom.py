@@ -166,7 +166,13 @@ class Geom(KnownAttributes):
         return self._init_copy(axes=self.axes.rename_axes(names, new_names))
 
     def reorder_axes(self, names: Sequence[str]) -> Self:
-        """Return the geometry with its axes in another order."""
+        """Return the geometry with its axes in another order.
+
+        Raises
+        ------
+        ValueError
+            If the names are not those of the axes.
+        """
         if sorted(names) != sorted(self.axes.names):
             raise ValueError(f"reorder_axes needs the names {self.axes.names} in some order, got {list(names)}")
         return self._init_copy(axes=self.axes[list(names)])

@@ -65,7 +65,13 @@ class MapAxes(Sequence):
 
     @property
     def primary_axis(self) -> MapAxis:
-        """The only axis with more than one bin (or the only axis)."""
+        """The only axis with more than one bin (or the only axis).
+
+        Raises
+        ------
+        ValueError
+            If several axes have more than one bin, or there is no axis.
+        """
         longer = [axis for axis in self._axes if axis.nbin > 1]
         candidates = longer or list(self._axes)
         if len(candidates) != 1:
@@ -299,7 +305,13 @@ class MapAxes(Sequence):
 
     # -- checks -------------------------------------------------------------------------------------------------------
     def assert_names(self, required_names: Sequence[str], allow_extra: bool = False) -> None:
-        """Raise a ValueError unless the axes have these names in this order."""
+        """Raise a ValueError unless the axes have these names in this order.
+
+        Raises
+        ------
+        ValueError
+            If they have others.
+        """
         required = list(required_names)
         given = self.names[: len(required)] if allow_extra else self.names
         if given != required:

@@ -91,7 +91,13 @@ class SpatialModel(SpatialViews, ModelBase):
     # -- position ---------------------------------------------------------------------------------------------------
     @property
     def position(self) -> Any:
-        """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one."""
+        """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one.
+
+        Raises
+        ------
+        AttributeError
+            If it is set and the model has none.
+        """
         if "lon_0" not in self.parameter_names:
             return None
         return coordinates.SkyCoord(self.lon_0.quantity, self.lat_0.quantity, frame=self.frame)

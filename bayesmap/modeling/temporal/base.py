@@ -60,7 +60,13 @@ class TemporalModel(ModelBase):
 
     @property
     def reference_time(self) -> Time:
-        """Reference time."""
+        """Reference time.
+
+        Raises
+        ------
+        TypeError
+            If something else than a `~astropy.time.Time` is assigned.
+        """
         return Time(self.t_ref.quantity.to_value("d"), format="mjd", scale=self.scale)
 
     @reference_time.setter

@@ -89,7 +89,13 @@ class PowerLawTemporalModel(TemporalModel):
         return t0 * length * pt.exp(power * 0.5 * (low + high)) * sinhc(0.5 * power * length)
 
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
-        """Raise a ValueError before the reference time, or where the integral diverges there."""
+        """Raise a ValueError before the reference time, or where the integral diverges there.
+
+        Raises
+        ------
+        ValueError
+            If times lie before the reference time, or the integral diverges there.
+        """
         first = float(np.min(start)) - self.t_ref.internal
         if first < 0 or (first == 0 and self.alpha.value <= -1):
             raise ValueError(
