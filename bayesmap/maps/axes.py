@@ -286,7 +286,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return u.Quantity(values, self._unit)
 
     def coord_to_pix(self, coord: object) -> np.ndarray:
-        """Return pixel positions of coordinates (extrapolated outside); bare numbers are in the axis unit."""
+        """Return pixel positions of coordinates, of their shape, extrapolated outside; bare numbers are in its unit."""
         scaled = to_scale(self._interp, self._values(coord))
         index = np.arange(len(self._nodes), dtype="float64")
         if self._scaled[0] > self._scaled[-1]:
@@ -294,7 +294,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return linear(scaled, self._scaled, index) + self._offset
 
     def coord_to_idx(self, coord: object, clip: bool = False) -> np.ndarray:
-        """Return bin numbers of coordinates; -1 outside, or the nearest bin with ``clip=True``.
+        """Return bin numbers of coordinates, of their shape; -1 outside, or the nearest bin with ``clip=True``.
 
         Bins include their lower edge and not their upper one. (Gammapy returns ``nbin``, which is no bin, for a
         coordinate exactly on the last edge; here it is outside.)
@@ -311,7 +311,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return np.where(outside, -1, index)
 
     def pix_to_idx(self, pix: object, clip: bool = False) -> np.ndarray:
-        """Return pixel positions with those below 0 or at ``nbin`` and above replaced by -1 (or clipped)."""
+        """Return the bins of pixel positions, of their shape; -1 below 0 and at ``nbin`` or above (or clipped)."""
         pix = np.asarray(pix)
         if clip:
             return np.clip(pix, 0, self.nbin - 1)

@@ -112,12 +112,12 @@ class MapCoord:
 
     @property
     def theta(self) -> np.ndarray:
-        """Polar angle in rad."""
+        """Polar angle in rad, of the shape of ``lat``."""
         return np.pi / 2 - self.lat.to_value("rad")
 
     @property
     def phi(self) -> np.ndarray:
-        """Longitude in rad."""
+        """Longitude in rad, of the shape of ``lon``."""
         return self.lon.to_value("rad")
 
     @property
@@ -169,7 +169,7 @@ class MapCoord:
         return copy.deepcopy(self)
 
     def apply_mask(self, mask: np.ndarray) -> Self:
-        """Return the coordinates selected by a boolean array."""
+        """Return the coordinates selected by a boolean array of their shape, one-dimensional."""
         return self._like({name: value[mask] for name, value in self.broadcasted._data.items()})
 
     def to_frame(self, frame: object) -> Self:

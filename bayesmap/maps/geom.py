@@ -115,7 +115,10 @@ class Geom(KnownAttributes):
         return self.solid_angle() * self.axes.bin_volume()
 
     def pix_to_idx(self, pix: Sequence[object], clip: bool = False) -> tuple[np.ndarray, ...]:
-        """Return the indices of the pixels that hold pixel positions; -1 outside (or clipped to the nearest)."""
+        """Return the indices of the pixels that hold pixel positions; -1 outside (or clipped to the nearest).
+
+        One array per axis, of the common shape of the positions.
+        """
         sizes = (*self.data_shape_image[::-1], *self.axes.shape)
         return tuple(_nearest_index(p, size, clip) for p, size in zip(pix, sizes, strict=True))
 
@@ -124,11 +127,11 @@ class Geom(KnownAttributes):
         return self.pix_to_idx(self.coord_to_pix(coords), clip=clip)
 
     def contains(self, coords: object) -> np.ndarray:
-        """Return whether coordinates lie inside the geometry."""
+        """Return whether coordinates lie inside the geometry, booleans of their common shape."""
         return self.contains_pix(self.coord_to_pix(coords))
 
     def contains_pix(self, pix: Sequence[object]) -> np.ndarray:
-        """Return whether pixel positions lie inside the geometry."""
+        """Return whether pixel positions lie inside the geometry, booleans of their common shape."""
         index = np.broadcast_arrays(*self.pix_to_idx(pix))
         return np.all([i != -1 for i in index], axis=0)
 

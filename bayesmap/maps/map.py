@@ -323,7 +323,7 @@ class Map(KnownAttributes, Arithmetic):
     # -- images -------------------------------------------------------------------------------------------------------
     @abstractmethod
     def interp_by_coord(self, coords: object, **kwargs: object) -> np.ndarray:
-        """Return values interpolated at coordinates."""
+        """Return values interpolated at coordinates, of their common shape."""
 
     def iter_by_image(self, keepdims: bool = False) -> Iterator["Map"]:
         """Yield one map per image, with length-one axes if ``keepdims``."""

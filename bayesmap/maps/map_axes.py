@@ -160,19 +160,19 @@ class MapAxes(Sequence):
         return volume
 
     def coord_to_pix(self, coord: Mapping[str, object]) -> tuple[np.ndarray, ...]:
-        """Return pixel positions of coordinates given by axis name."""
+        """Return pixel positions of coordinates given by axis name, an array of their shape per axis."""
         return tuple(axis.coord_to_pix(coord[axis.name]) for axis in self._axes)
 
     def coord_to_idx(self, coord: Mapping[str, object], clip: bool = False) -> tuple[np.ndarray, ...]:
-        """Return bin numbers of coordinates given by axis name."""
+        """Return bin numbers of coordinates given by axis name, an array of their shape per axis."""
         return tuple(axis.coord_to_idx(coord[axis.name], clip) for axis in self._axes)
 
     def pix_to_coord(self, pix: Sequence[np.ndarray]) -> tuple[u.Quantity, ...]:
-        """Return the coordinates at pixel positions, one array per axis."""
+        """Return the coordinates at pixel positions, one array of their shape per axis."""
         return tuple(axis.pix_to_coord(p) for axis, p in zip(self._axes, pix, strict=True))
 
     def pix_to_idx(self, pix: Sequence[np.ndarray], clip: bool = False) -> tuple[np.ndarray, ...]:
-        """Return `MapAxis.pix_to_idx` of every axis."""
+        """Return `MapAxis.pix_to_idx` of every axis, an array of the shape of the positions each."""
         return tuple(axis.pix_to_idx(p, clip=clip) for axis, p in zip(self._axes, pix, strict=True))
 
     # -- new collections ----------------------------------------------------------------------------------------------

@@ -205,6 +205,8 @@ class RegionGeom(Geom):
     def contains(self, coords: object) -> np.ndarray:
         """Return whether positions lie in the region, whatever their axis coordinates; always True for points.
 
+        The result has the common shape of the coordinates.
+
         Parameters
         ----------
         coords : MapCoord, Mapping, tuple or `~astropy.coordinates.SkyCoord`

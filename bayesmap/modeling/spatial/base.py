@@ -269,7 +269,7 @@ class SpatialModel(SpatialViews, ModelBase):
         return equal_expressions(major, minor, inputs)
 
     def overshoots(self, lon: np.ndarray, lat: np.ndarray) -> bool:
-        """Whether the model can fall below zero at positions in deg while all its parameters are positive."""
+        """Whether the model can be negative at positions (deg, of one shape) while all its parameters are positive."""
         return False
 
     # -- numbers ----------------------------------------------------------------------------------------------------

@@ -125,12 +125,12 @@ class PiecewiseNormSpatialModel(SpatialModel):
         Parameters
         ----------
         lon, lat : numpy.ndarray
-            Positions in the frame of the model, in deg.
+            Positions in the frame of the model, in deg, of one shape.
 
         Returns
         -------
         numpy.ndarray
-            One more axis than the positions, as long as there are nodes.
+            Shape ``(..., n_node)``, the first axes those of the positions.
         """
         if self._weights is None:
             nodes = self._plane(self._lon, self._lat)

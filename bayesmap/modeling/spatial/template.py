@@ -199,7 +199,7 @@ class TemplateSpatialModel(SpatialModel):
         Parameters
         ----------
         lon, lat : numpy.ndarray
-            Positions in the frame of the model, in deg.
+            Positions in the frame of the model, in deg, of one shape.
         values : Mapping of Parameter to tensor or float
             Not used.
         energy : `~astropy.units.Quantity` or None

@@ -90,11 +90,22 @@ class TemporalModel(ModelBase):
         ----------
         time : `~astropy.time.Time`
             Times in any scale.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the shape of the times.
         """
         return strip(self._mjd(time) * u.d)
 
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
-        """Raise a ValueError if the model is not defined between times (as of `strip_time`) at its present values."""
+        """Raise a ValueError if the model is not defined between times (as of `strip_time`) at its present values.
+
+        Parameters
+        ----------
+        start, stop : numpy.ndarray
+            Ends of intervals, shape ``(n,)``.
+        """
 
     def may_be_negative(self, supports: Mapping[str, tuple[float, float]]) -> bool:
         """Return whether the model can be negative for some parameters.

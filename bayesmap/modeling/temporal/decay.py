@@ -91,6 +91,8 @@ class PowerLawTemporalModel(TemporalModel):
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
         """Raise a ValueError before the reference time, or where the integral diverges there.
 
+        For the arguments see `TemporalModel.check_times`.
+
         Raises
         ------
         ValueError

@@ -100,7 +100,7 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         return between(t_min - t_ref, t_max - t_ref, nodes, norms, t_max - t_min)
 
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
-        """Raise a ValueError outside of the table.
+        """Raise a ValueError outside of the table; see `TemporalModel.check_times`.
 
         Raises
         ------
