@@ -21,12 +21,13 @@ from bayesmap.inference.listing import (
 from bayesmap.inference.observed import ObservedCounts, check_off_counts
 from bayesmap.inference.observed_fluxes import ObservedFluxes
 from bayesmap.inference.signs import negative_terms
+from bayesmap.inference.sums import Term
 from bayesmap.irf.checks import impossible_values
 from bayesmap.likelihoods import Likelihood
 from bayesmap.modeling.priors.variables import prior_variables
 from bayesmap.modeling.roles import role_of
 
-__all__ = ["assemble", "compile_datasets", "to_pymc"]
+__all__ = ["compile_datasets", "observe", "prepare", "to_pymc", "unobserved_model"]
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,16 @@ def compile_datasets(
 ) -> tuple[pm.Model, dict[str, Observed]]:
     """Build the PyMC model and return it with the observed variable of each dataset."""
     datasets = as_datasets(datasets)
+    observed, names = prepare(datasets, psf_route=psf_route, psf_tolerance=psf_tolerance, irf_position=irf_position)
+    model, terms = unobserved_model(datasets, names, observed)
+    observe(model, terms)
+    return model, observed
+
+
+def prepare(
+    datasets: Sequence[Any], *, psf_route: Any = None, psf_tolerance: float = 1e-3, irf_position: str = "prior"
+) -> tuple[dict[str, Observed], dict[Any, str]]:
+    """Return the observed variable of each dataset, and all parameters with their names."""
     arrays = {dataset.name: _checked_arrays(dataset) for dataset in datasets if not is_flux_points(dataset)}
     assign_default_priors(datasets)
     models = dataset_models(datasets)
@@ -84,16 +95,27 @@ def compile_datasets(
     for dataset in datasets:
         own, parameters = list(dataset.models or []), _free_parameters(dataset, names)
         observed[dataset.name] = _observed(dataset, arrays.get(dataset.name), own, parameters, options)
-    return assemble(datasets, names, observed), observed
+    return observed, names
 
 
-def assemble(datasets: Sequence[Any], names: Mapping[Any, str], observed: Mapping[str, Observed]) -> pm.Model:
-    """Build the PyMC model from the names of all parameters and the observed variable of each dataset."""
+def unobserved_model(
+    datasets: Sequence[Any], names: Mapping[Any, str], observed: Mapping[str, Observed]
+) -> tuple[pm.Model, list[Term]]:
+    """Build the PyMC model without observed variables, and the likelihoods that make them."""
     with pm.Model() as model:
         variables = prior_variables(names)
-        for dataset in datasets:
-            observed[dataset.name].register([variables[p] for p in _free_parameters(dataset, names)])
-    return model
+        terms = [
+            Term(observed[d.name], observed[d.name].arguments([variables[p] for p in _free_parameters(d, names)]))
+            for d in datasets
+        ]
+    return model, terms
+
+
+def observe(model: pm.Model, terms: Sequence[Term]) -> None:
+    """Add the observed variables to a model that has none yet."""
+    with model:
+        for term in terms:
+            term.observed.register(term.arguments)
 
 
 def _free_parameters(dataset: Any, names: Mapping[Any, str]) -> list[Any]:

@@ -44,6 +44,11 @@ class ObservedCounts:
     **options
         For :func:`~bayesmap.graph.build_terms`.
 
+    Attributes
+    ----------
+    revision : int
+        Grows when the data, and the arrays that depend on them, are replaced.
+
     Raises
     ------
     ValueError
@@ -70,6 +75,7 @@ class ObservedCounts:
         self.npred = Predictor(self.fold.terms, models, parameters)
         self.nonnegative, self.reach = nonnegative, dict(options.get("reach") or {})
         self.bins: dict[str, Any] = {}
+        self.revision = 0
         assert arrays.counts is not None
         self.value = pytensor.shared(arrays.counts.astype("float64"), name=f"{arrays.name}.counts_data")
         self.off = {key: data(cube) for key, cube in arrays.off.items()}
@@ -110,6 +116,7 @@ class ObservedCounts:
             else:
                 self.bins[key] = data(np.asarray(value))
         self.value.set_value(counts)
+        self.revision += 1
 
     def _chosen(self, counts: np.ndarray) -> np.ndarray:
         """Bins whose prediction is needed one by one, a boolean cube."""
@@ -203,11 +210,14 @@ class ObservedCounts:
         further: dict[str, Any] = {"latents": latents, "mask": self.arrays.mask} if latents else {}
         return self.likelihood.random(self.npred(*parameters), rng, **further | self._off())
 
-    def register(self, variables: Sequence[Any]) -> Any:
-        """Create the observed variable, and the latent ones of the likelihood, in the model of the context."""
+    def arguments(self, variables: Sequence[Any]) -> list[Any]:
+        """Return what `logp` depends on: parameters, and the latent variables that are created in the model here."""
         self.variables = list(variables)
         latents = self.likelihood.latents(self.arrays.name, self.arrays.mask, **self._off())
-        arguments = [*variables, *(latents[key] for key in self.likelihood.latent_names)]
+        return [*variables, *(latents[key] for key in self.likelihood.latent_names)]
+
+    def register(self, arguments: Sequence[Any]) -> Any:
+        """Create the observed variable in the model of the context."""
         signature = [f"({','.join(f'd{i}_{axis}' for axis in range(a.ndim))})" for i, a in enumerate(arguments)]
         drawn = DrawnData(self)
 

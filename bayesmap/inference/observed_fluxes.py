@@ -47,6 +47,11 @@ class ObservedFluxes:
     parameters : list of Parameter
         Free parameters, in the order in which they enter.
 
+    Attributes
+    ----------
+    revision : int
+        Stays zero: the data are not replaced.
+
     Raises
     ------
     ValueError
@@ -66,6 +71,7 @@ class ObservedFluxes:
         self.likelihood: FluxPointsLikelihood = dataset.likelihood_of(chosen, UNIT)
         self.value = pytensor.shared(self.likelihood.flux, name=f"{self.name}.dnde_data")
         self.routes: dict[str, tuple[str, float]] = {}
+        self.revision = 0
 
     def _flux(self, arguments: Sequence[Any]) -> Any:
         """Predicted fluxes, shape ``(n_point,)``."""
@@ -91,7 +97,11 @@ class ObservedFluxes:
         held = self.likelihood.flux if is_cast_of(value, self.value) else value
         return defined(self.likelihood.logp(held, self._flux([defined_gradient(x) for x in arguments])))
 
-    def register(self, variables: Sequence[Any]) -> Any:
+    def arguments(self, variables: Sequence[Any]) -> list[Any]:
+        """Return what `logp` depends on, the parameters."""
+        return list(variables)
+
+    def register(self, arguments: Sequence[Any]) -> Any:
         """Create the observed variable in the model of the context."""
 
         def dist(*arguments: Any) -> Any:
@@ -100,10 +110,10 @@ class ObservedFluxes:
 
         return pm.CustomDist(
             f"{self.name}.dnde",
-            *variables,
+            *arguments,
             dist=dist,
             logp=self.logp,
-            signature=",".join("()" for _ in variables) + "->(e)",
+            signature=",".join("()" for _ in arguments) + "->(e)",
             class_name="FluxPoints",
             observed=self.value,
         )
