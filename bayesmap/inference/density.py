@@ -1,6 +1,5 @@
 """The log-posterior of a `pymc.Model` as one compiled function of a flat vector of unconstrained variables."""
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,14 +7,10 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pytensor.compile.mode import Mode, get_mode
 from pytensor.graph.replace import clone_replace, vectorize_graph
-from pytensor.graph.traversal import graph_inputs
-from pytensor.link.numba.dispatch.basic import numba_njit
-from pytensor.link.numba.linker import NumbaLinker
 
-from bayesmap._numba import strict_arithmetic
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.expressions import reached
+from bayesmap._backend.functions import QUICK, Mode, compile_for_threads
 from bayesmap.inference.edges import Edges
 from bayesmap.inference.looped import Loop, Loops
 from bayesmap.inference.observed_ops import defined
@@ -23,41 +18,6 @@ from bayesmap.inference.sums import Term, Terms
 from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
-
-
-class _ParallelLinker(NumbaLinker):
-    """Numba functions that let other threads run: chains are sampled at the same time."""
-
-    def jit_compile(self, fn_and_cache: Any) -> Any:
-        function, cache_key = fn_and_cache
-        return numba_njit(function.py_func, final_function=True, cache=cache_key is not None, nogil=True)
-
-
-def _compiled(inputs: list[Any], outputs: list[Any], mode: str | Mode) -> Callable[..., Any]:
-    """Compile a function that threads may call at the same time.
-
-    A function of PyTensor keeps its arguments in storage of its own. The Numba function inside does not: it is called
-    with the arguments and the present values of the shared variables. In other modes threads take turns, and NumPy is
-    as silent as Numba about far points, where infinities meet: the value says it.
-    """
-    if mode != "NUMBA":
-        turn = threading.Lock()
-        function = pytensor.function(inputs, outputs, mode=mode, trust_input=True, on_unused_input="ignore")
-
-        def one_at_a_time(*arguments: np.ndarray) -> Any:
-            with turn, np.errstate(all="ignore"):
-                return function(*arguments)
-
-        return one_at_a_time
-    parallel = Mode(_ParallelLinker(), get_mode(mode).optimizer)
-    with strict_arithmetic():
-        function = pytensor.function(inputs, outputs, mode=parallel, trust_input=True, on_unused_input="ignore")
-    kernel, shared = function.vm.jit_fn, function.vm.inputs[len(inputs) :]
-
-    def at_once(*arguments: np.ndarray) -> Any:
-        return kernel(*arguments, *(container[0] for container in shared))
-
-    return at_once
 
 
 def _start(model: pm.Model) -> list[np.ndarray]:
@@ -79,8 +39,8 @@ class LogDensity:
     ----------
     model : pymc.Model
         With scalar or array free variables.
-    mode : str or pytensor.compile.mode.Mode
-        PyTensor mode; "NUMBA" for sampling, `bayesmap.graph.quick.QUICK` for a few evaluations.
+    mode : str or Mode
+        PyTensor mode; "NUMBA" for sampling, `bayesmap._backend.functions.QUICK` for a few evaluations.
     likelihoods : sequence of Term, optional
         The likelihoods of all data. Those that are alike share one compiled function. By default what the observed
         variables of the model say, in one function.
@@ -147,7 +107,7 @@ class LogDensity:
         """Compile a scalar of the value variables and its gradient by the vector, or by those that occur in it."""
         values = list(self._places)
         if rest:
-            occurring = set(graph_inputs([scalar]))
+            occurring = set(reached([scalar], set(values)))
             values = [v for v in values if v in occurring]
         theta, pieces = self._cut(values)
         # By the parts and not by their vector: one node puts it together, where each slice would need two.
@@ -155,7 +115,7 @@ class LogDensity:
         scalars = all(g.ndim == 0 for g in gradients)
         gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
         outputs = clone_replace([scalar, gradient], replace=pieces, rebuild_strict=False)
-        function = _compiled([theta, self._weight], outputs, mode)
+        function = compile_for_threads([theta, self._weight], outputs, mode)
         if len(values) == len(self._places):
             return function
         places = np.concatenate([self._places[v] for v in values])

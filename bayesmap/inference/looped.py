@@ -1,28 +1,19 @@
 """One compiled function for many log-densities of one structure, and a loop over them that threads can share."""
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
-import numba
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
-from numba.core import cgutils, types
-from numba.extending import intrinsic
-from pytensor.compile.mode import Mode, get_mode
 from pytensor.graph.replace import clone_replace
-from pytensor.link.numba.cache import compile_numba_function_src
-from pytensor.link.numba.dispatch.basic import numba_njit
-from pytensor.link.numba.linker import NumbaLinker
 
-from bayesmap._numba import strict_arithmetic
-from bayesmap.inference.structure import Anatomy, Structure
+from bayesmap._backend.functions import Mode, compile_for_threads
+from bayesmap._backend.loops import available_threads, compile_loop
+from bayesmap._backend.structure import Anatomy, Structure
 
 __all__ = ["Loops", "Member", "available_threads"]
 
@@ -46,54 +37,6 @@ class Member:
 
     anatomy: Anatomy
     owner: Any
-
-
-@intrinsic
-def _pointer(typingctx, address):  # type: ignore[no-untyped-def]
-    """An address as a pointer."""
-
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
-
-    return types.voidptr(address), codegen
-
-
-class _LoopLinker(NumbaLinker):
-    """Makes of a function of ``(variables, jacobian, arrays...)`` a loop over many calls of it.
-
-    Numba's functions get arrays through Python objects, which costs a tenth of a microsecond each and holds the lock of
-    the interpreter. The loop makes them itself, of addresses and lengths in a table.
-    """
-
-    def jit_compile(self, fn_and_cache: Any) -> Any:
-        function, cache_key = fn_and_cache
-        variables, jacobian, *arrays = self.fgraph.inputs
-        lines, names = [], []
-        for k, array in enumerate(arrays):
-            n_axis = array.type.ndim
-            lengths = ", ".join(f"lengths[i, {k}, {axis}]" for axis in range(n_axis)) or "1"
-            lines.append(f"x{k} = carray(pointer(addresses[i, {k}]), ({lengths},), dtype{k})")
-            if not n_axis:
-                lines.append(f"x{k} = asarray(x{k}[0])")
-            names.append(f"x{k}")
-        body = "\n        ".join(lines)
-        source = f"""
-def looped(first, last, theta, places, starts, jacobian, addresses, lengths, values, gradients):
-    for i in range(first, last):
-        start, stop = starts[i], starts[i + 1]
-        variables = theta[places[start:stop]]
-        {body}
-        value, gradient = function({", ".join(["variables", "jacobian", *names])})
-        values[i] = value.item()
-        gradients[start:stop] = gradient
-"""
-        names_of = {f"dtype{k}": np.dtype(array.type.dtype) for k, array in enumerate(arrays)}
-        scope = globals() | {"carray": numba.carray, "pointer": _pointer, "asarray": np.asarray, "function": function, **names_of}
-        kinds = ",".join(f"{array.type.dtype}{array.type.ndim}" for array in arrays)
-        text = f"loop {source} {kinds} {cache_key} {pytensor.config.numba__fastmath}"
-        key = None if cache_key is None else sha256(text.encode()).hexdigest()
-        loop = compile_numba_function_src(source, "looped", scope, cache_key=key)
-        return numba_njit(loop, final_function=True, cache=key is not None, nogil=True)
 
 
 class Loop:
@@ -133,17 +76,8 @@ class Loop:
         inputs = [theta, jacobian, numbers, ends, *structure.arrays, *structure.shared]
         self._dtypes = [x.type.dtype for x in inputs[2:]]
         self._n_axis = max(x.type.ndim for x in inputs[2:])
-        options: dict[str, Any] = {"trust_input": True, "on_unused_input": "ignore"}
-        self._loop: Callable[..., None]
-        if mode == "NUMBA":
-            with strict_arithmetic():
-                function = pytensor.function(
-                    inputs, outputs, mode=Mode(_LoopLinker(), get_mode(mode).optimizer), **options
-                )
-            self._loop, self.chunk = function.vm.jit_fn, self._compiled_chunk
-        else:
-            self._function = pytensor.function(inputs, outputs, mode=mode, **options)
-            self._turn, self.chunk = threading.Lock(), self._interpreted_chunk
+        self._loop: Callable[..., None] | None = compile_loop(inputs, outputs) if mode == "NUMBA" else None
+        self._function = None if mode == "NUMBA" else compile_for_threads(inputs, outputs, mode)
         self._tables: tuple[list[int], Any] | None = None
 
     @staticmethod
@@ -177,19 +111,18 @@ class Loop:
         """What is to be done at one point."""
         return Task(self, theta, jacobian, self._renewed(), np.empty(len(self.members)), np.empty(self._starts[-1]))
 
-    def _compiled_chunk(self, task: "Task", first: int, last: int) -> None:
-        _, addresses, lengths = task.arrays
-        self._loop(
-            first, last, task.theta, self.places, self._starts, task.jacobian, addresses, lengths, task.values,
-            task.gradients,
-        )  # fmt: skip
-
-    def _interpreted_chunk(self, task: "Task", first: int, last: int) -> None:
-        with self._turn, np.errstate(all="ignore"):
-            for i in range(first, last):
-                own = slice(self._starts[i], self._starts[i + 1])
-                variables = task.theta[self.places[own]]
-                task.values[i], task.gradients[own] = self._function(variables, task.jacobian, *task.arrays[0][i])
+    def chunk(self, task: "Task", first: int, last: int) -> None:
+        """Do some members, from the first to before the last."""
+        arrays, addresses, lengths = task.arrays
+        results = task.values, task.gradients
+        if self._loop is not None:
+            where = self.places, self._starts
+            self._loop(first, last, task.theta, *where, task.jacobian, addresses, lengths, *results)
+            return
+        assert self._function is not None
+        for i in range(first, last):
+            own = slice(self._starts[i], self._starts[i + 1])
+            results[0][i], results[1][own] = self._function(task.theta[self.places[own]], task.jacobian, *arrays[i])
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,11 +195,6 @@ class Loops:
 def _do(tasks: list[Task], k: int, n: int) -> None:
     for task in tasks:
         task.part(k, n)
-
-
-def available_threads() -> int:
-    """Number of threads that this process may use: processors, or what NUMBA_NUM_THREADS says."""
-    return int(numba.config.NUMBA_NUM_THREADS)
 
 
 _pools: list[ThreadPoolExecutor] = []

@@ -8,10 +8,11 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 
+from bayesmap._backend.expressions import is_cast_of
 from bayesmap.graph import Fold, FoldArrays, Selection, build_terms
 from bayesmap.graph.fold import data
 from bayesmap.inference.explained import unexplained
-from bayesmap.inference.observed_ops import BinData, DrawnData, defined, defined_gradient, is_cast_of
+from bayesmap.inference.observed_ops import BinData, DrawnData, defined, defined_gradient
 from bayesmap.inference.predictor import Predictor
 from bayesmap.io.checks import impossible
 from bayesmap.likelihoods import Likelihood

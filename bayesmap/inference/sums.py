@@ -1,18 +1,18 @@
 """A log-posterior as a sum of terms, of which some may be alike: the runs of one instrument."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pytensor.graph.traversal import walk
 
+from bayesmap._backend.expressions import parents, reached
+from bayesmap._backend.structure import Anatomy
 from bayesmap.inference.looped import Member
 from bayesmap.inference.observed_ops import defined
-from bayesmap.inference.structure import Anatomy
 
 __all__ = ["Term", "Terms"]
 
@@ -57,7 +57,7 @@ class Terms:
     Attributes
     ----------
     alike : list of list of Member
-        Log-densities of equal structure. With a likelihood goes the prior of each variable that is not needed elsewhere.
+        Log-densities of equal structure. With a likelihood goes the prior of each variable that nothing else needs.
     rest : TensorVariable
         All others, in one expression of the value variables.
     """
@@ -94,9 +94,9 @@ class Terms:
     def _own_variables(self, likelihoods: Sequence[Term]) -> list[list[Any]]:
         """Free variables that the likelihood of one dataset depends on, and nothing else does."""
         free = set(self._model.free_RVs)
-        needed = [list(_reached(term.arguments, free)) for term in likelihoods]
-        others = [x for rv in self._model.free_RVs for x in _reached(rv.owner.inputs, free)]
-        number = Counter([*(rv for row in needed for rv in row), *others, *_reached(self._model.potentials, free)])
+        needed = [reached(term.arguments, free) for term in likelihoods]
+        others = [x for rv in self._model.free_RVs for x in reached(parents(rv), free)]
+        number = Counter([*(rv for row in needed for rv in row), *others, *reached(self._model.potentials, free)])
         return [[rv for rv in row if number[rv] == 1] for row in needed]
 
     def _prior(self, rv: Any) -> tuple[Any, Any]:
@@ -104,8 +104,8 @@ class Terms:
         value, transform = self._model.rvs_to_values[rv], self._model.rvs_to_transforms[rv]
         if transform is None:
             return pm.logp(rv, value).sum(), pt.constant(0.0)
-        inside = transform.backward(value, *rv.owner.inputs)
-        return pm.logp(rv, inside).sum(), transform.log_jac_det(value, *rv.owner.inputs).sum()
+        inside = transform.backward(value, *parents(rv))
+        return pm.logp(rv, inside).sum(), transform.log_jac_det(value, *parents(rv)).sum()
 
     def _priors(self, variables: list[Any]) -> Any:
         """Prior of some variables, and all potentials."""
@@ -115,9 +115,3 @@ class Terms:
         # The likelihood must enter once: its gradient would be computed for each occurrence.
         prior = self._model.logp(vars=variables, jacobian=False)
         return prior + self._weight * (self._model.logp(vars=variables, jacobian=True) - prior)
-
-
-def _reached(expressions: Sequence[Any], free: set[Any]) -> Iterator[Any]:
-    """Free variables that expressions need directly: what these depend on themselves is not looked at."""
-    found = walk(list(expressions), lambda x: None if x in free or x.owner is None else x.owner.inputs)
-    return (x for x in found if x in free)

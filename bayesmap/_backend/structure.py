@@ -11,7 +11,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant
 from pytensor.tensor.type import TensorType
 
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.functions import QUICK
 
 __all__ = ["Anatomy", "Structure"]
 
