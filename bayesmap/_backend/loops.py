@@ -89,8 +89,8 @@ def compile_loop(inputs: list[Any], outputs: list[Any]) -> Callable[..., None]:
         ``loop(first, last, theta, places, starts, scalar, addresses, lengths, values, gradients)`` does the calls from
         ``first`` to before ``last`` and fills ``values``, shape ``(n_call,)``, and ``gradients``. Variables of call i
         are the elements ``places[starts[i]:starts[i + 1]]`` of ``theta``; its gradient gets the places
-        ``starts[i]:starts[i + 1]`` of ``gradients``. Array k of call i, in C order, begins at ``addresses[i, k]`` and has
-        the lengths ``lengths[i, k]``, int64, of which as many count as it has axes.
+        ``starts[i]:starts[i + 1]`` of ``gradients``. Array k of call i, in C order, begins at ``addresses[i, k]`` and
+        has the lengths ``lengths[i, k]``, int64, of which as many count as it has axes.
     """
     mode = Mode(_LoopLinker(), get_mode("NUMBA").optimizer)
     with strict_arithmetic():

@@ -31,12 +31,12 @@ class Member:
     ----------
     anatomy : Anatomy
         Its expression.
-    owner : object
+    source : object
         Its attribute ``revision`` changes whenever the shared variables get other arrays.
     """
 
     anatomy: Anatomy
-    owner: Any
+    source: Any
 
 
 class Loop:
@@ -90,7 +90,7 @@ class Loop:
 
     def _renewed(self) -> Any:
         """Arrays of all members and where they are; made again when they have been replaced."""
-        revisions = [m.owner.revision for m in self.members]
+        revisions = [m.source.revision for m in self.members]
         if self._tables is None or self._tables[0] != revisions:
             rows = zip(self.members, self._structure.values, self._ends, strict=True)
             arrays = [self._arrays(m, *values, ends) for m, values, ends in rows]

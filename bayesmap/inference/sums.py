@@ -83,7 +83,7 @@ class Terms:
         groups: dict[Any, list[int]] = defaultdict(list)
         anatomies = [Anatomy(whole, values | {self._weight}) for whole in wholes]
         for i, anatomy in enumerate(anatomies):
-            groups[anatomy.key].append(i)
+            groups[anatomy.key if all(x.ndim < 2 for x in anatomy.leaves) else i].append(i)
         together = [g for g in groups.values() if len(g) >= FEW]
         self.alike = [[Member(anatomies[i], likelihoods[i].observed) for i in g] for g in together]
         looped = {i for g in together for i in g}
