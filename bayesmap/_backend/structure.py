@@ -50,9 +50,13 @@ class Anatomy:
         self._known: dict[Any, Hashable] = {}
         self._variables = variables
         parts: list[Hashable] = []
+        live: set[Any] = set()
         for node in self.nodes:
             inputs = tuple([self._part(x) for x in node.inputs])
-            parts.append((node.op, inputs, tuple([_kind(x.type) for x in node.outputs])))
+            if any(x in live or not (x.owner or isinstance(x, Constant)) for x in node.inputs):
+                live.update(node.outputs)
+            exactly = node.outputs[0] in live
+            parts.append((node.op, inputs, tuple([_kind(x.type, exactly) for x in node.outputs])))
             for place, x in enumerate(node.outputs):
                 self._known[x] = (len(parts), place)
         self.key: Hashable = (*parts, self._part(output))
@@ -95,10 +99,14 @@ def _ordered(output: Any) -> Iterator[Apply]:
         stack.extend([(i, False) for i in reversed(x.owner.inputs)])
 
 
-def _kind(type_: Any) -> Hashable:
-    """A type without the lengths of axes, save those of length one: they are repeated along other arrays."""
+def _kind(type_: Any, exactly: bool = True) -> Hashable:
+    """A type without the lengths of axes, save those of length one: they are repeated along other arrays.
+
+    PyTensor takes numbers that need no more for single precision; what they are part of is the same for other numbers.
+    """
     if isinstance(type_, TensorType):
-        return type_.dtype, tuple([n == 1 for n in type_.shape])
+        dtype = "float" if not exactly and type_.dtype.startswith("float") else type_.dtype
+        return dtype, tuple([n == 1 for n in type_.shape])
     return type_
 
 

@@ -68,6 +68,11 @@ class Terms:
         if likelihoods is None:
             self.rest = model.logp(vars=model.observed_RVs) + self._priors(model.free_RVs)
             return
+        if len(likelihoods) < FEW:
+            arguments = iter(model.replace_rvs_by_values([x for term in likelihoods for x in term.arguments]))
+            logps = [term.logp([next(arguments) for _ in term.arguments]) for term in likelihoods]
+            self.rest = sum(logps, start=self._priors(model.free_RVs))
+            return
         with pytensor.config.change_flags(traceback__limit=0):  # half of the time to make a graph
             self._sort(likelihoods)
 
