@@ -11,9 +11,9 @@ from pytensor.graph.replace import clone_replace, vectorize_graph
 
 from bayesmap._backend.expressions import reached
 from bayesmap._backend.functions import QUICK, Mode, compile_for_threads
+from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
 from bayesmap.inference.looped import Loop, Loops
-from bayesmap.inference.observed_ops import defined
 from bayesmap.inference.sums import Term, Terms
 from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
 

@@ -11,8 +11,8 @@ import pytensor.tensor as pt
 
 from bayesmap._backend.expressions import parents, reached
 from bayesmap._backend.structure import Anatomy
+from bayesmap.inference.defined import defined
 from bayesmap.inference.looped import Member
-from bayesmap.inference.observed_ops import defined
 
 __all__ = ["Term", "Terms"]
 
@@ -28,7 +28,7 @@ class Term:
 
     Attributes
     ----------
-    observed : ObservedCounts or ObservedFluxes
+    observed : Observation
         Gives the log-likelihood.
     arguments : list of TensorVariable
         Its parameters and latent variables, random variables of a model or made of them.

@@ -65,6 +65,11 @@ def spectra(number, likelihood, model):
     return made
 
 
+def gaussian(spectral_model):
+    shape = GaussianSpatialModel(lon_0="25 deg", lat_0="1 deg", sigma="0.1 deg", frame="galactic")
+    return SkyModel(spectral_model, shape, name="gauss")
+
+
 def loops(density):
     """Number of members of each compiled structure."""
     return [] if density.loops is None else sorted(len(loop.members) for loop in density.loops.loops)
@@ -86,8 +91,8 @@ def check(fit, expected, far=0.4):
     return density
 
 
-def test_five_runs_are_one_structure():
-    check(compile_fit(runs(5, with_priors(point()))), [5])
+def test_runs_are_one_structure(fit):
+    check(fit, [3])
 
 
 def test_two_runs_are_compiled_together():
@@ -98,7 +103,11 @@ def test_kinds_do_not_mix():
     """Two kinds of runs, spectra with three treatments of the background, flux points: all in one fit."""
     shared = with_priors(point())
     sized = with_priors(
-        SkyModel(shared.spectral_model, GaussianSpatialModel("25 deg", "1 deg", "0.1 deg", frame="galactic"), name="g")
+        SkyModel(
+            shared.spectral_model,
+            GaussianSpatialModel(lon_0="25 deg", lat_0="1 deg", sigma="0.1 deg", frame="galactic"),
+            name="g",
+        )
     )
     sized.spatial_model.sigma.prior = Prior("LogNormal", mu=np.log(0.1), sigma=0.3)
     single = SkyModel(shared.spectral_model, name="single")
@@ -112,13 +121,12 @@ def test_kinds_do_not_mix():
 
 def test_numbers_that_differ_are_data():
     """Priors of other widths, another reference energy, a frozen norm: numbers of one structure."""
-    datasets = runs(5, with_priors(point()))
+    datasets = runs(3, with_priors(point()))
     for i, dataset in enumerate(datasets):
         norm = dataset.models[f"{dataset.name}-bkg"].spectral_model.norm
         norm.prior = norm_prior(sigma=0.1 + 0.05 * i)
         dataset.models[f"{dataset.name}-bkg"].spectral_model.reference.value = 1 + 0.1 * i
-    density = check(compile_fit(datasets), [5])
-    assert len(density.loops.loops[0].members) == 5
+    check(compile_fit(datasets), [3])
     frozen = runs(6, with_priors(point()))
     for i, dataset in enumerate(frozen[:3]):
         norm = dataset.models[f"{dataset.name}-bkg"].spectral_model.norm
@@ -131,19 +139,21 @@ def test_hyperparameters_are_shared():
         HyperParameter("mean", Prior("Normal", mu=1, sigma=0.2)),
         HyperParameter("scatter", Prior("HalfNormal", sigma=0.2)),
     )
-    datasets = runs(4, with_priors(point()))
+    datasets = runs(3, with_priors(point()))
     for dataset in datasets:
         norm = dataset.models[f"{dataset.name}-bkg"].spectral_model.norm
         norm.min, norm.prior = 0.0, Prior("Normal", mu=mean, sigma=scatter)
-    check(compile_fit(datasets), [4])
+    check(compile_fit(datasets), [3])
 
 
 def test_joint_priors():
     datasets = runs(4, with_priors(point()))
     norms = [d.models[f"{d.name}-bkg"].spectral_model.norm for d in datasets]
-    joint = MultivariateNormalPrior([d.name for d in datasets], np.ones(4), 0.04 * (np.eye(4) + 0.5))
-    for norm, dataset in zip(norms, datasets, strict=True):
-        norm.min, norm.prior = np.nan, joint[dataset.name]
+    for norm in norms:
+        norm.min = np.nan
+    names = [f"{d.name}-bkg.norm" for d in datasets]
+    joint = MultivariateNormalPrior(names, np.ones(4), 0.04 * (np.eye(4) + 0.5))
+    joint.assign(dict(zip(names, norms, strict=True)))
     fit = compile_fit(datasets)
     check(fit, loops(fit._any_density), far=0.2)
 
@@ -162,22 +172,22 @@ def test_links_and_time_dependence():
 
 @pytest.fixture(scope="module")
 def fit():
-    return compile_fit(runs(5, with_priors(point())))
+    return compile_fit(runs(3, with_priors(point())))
 
 
 def test_counts_can_be_replaced(fit):
     density = fit._any_density
     before = density(density.start)[0]
-    old = fit.datasets[3].counts.data.copy()
-    fit.set_counts({"run3": old[:, ::-1]})
+    old = fit.datasets[2].counts.data.copy()
+    fit.set_counts({"run2": 2 * old})
     other = compile_fit(fit.datasets)
-    other.set_counts({"run3": old[:, ::-1]})
+    other.set_counts({"run2": 2 * old})
     value, gradient = density(density.start)
     right, slope = LogDensity(other.model, mode=QUICK)(density.start)
     assert abs(value - before) > 1
     assert value == pytest.approx(right, rel=1e-12)
     assert gradient == pytest.approx(slope, rel=1e-9)
-    fit.set_counts({"run3": old})
+    fit.set_counts({"run2": old})
     assert density(density.start)[0] == before
 
 
