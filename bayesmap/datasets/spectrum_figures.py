@@ -36,7 +36,7 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import plot_counts
 
-        return plot_counts(self, ax, kwargs_counts, kwargs_background, **kwargs)
+        return plot_counts(self, ax, kwargs_counts, kwargs_background, **kwargs)  # type: ignore[arg-type]
 
     def plot_excess(
         self,
@@ -65,7 +65,7 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import plot_excess
 
-        return plot_excess(self, ax, kwargs_excess, kwargs_npred_signal, **kwargs)
+        return plot_excess(self, ax, kwargs_excess, kwargs_npred_signal, **kwargs)  # type: ignore[arg-type]
 
     def plot_masks(
         self,
@@ -89,7 +89,7 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import plot_masks
 
-        return plot_masks(self, ax, kwargs_fit, kwargs_safe)
+        return plot_masks(self, ax, kwargs_fit, kwargs_safe)  # type: ignore[arg-type]
 
     def plot_fit(
         self,
@@ -116,7 +116,7 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import plot_fit
 
-        return plot_fit(self, ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals)
+        return plot_fit(self, ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals)  # type: ignore[arg-type]
 
     def peek(self, figsize: tuple[float, float] = (16, 4)) -> Any:
         """Show counts, exposure and energy dispersion at a glance.
@@ -128,4 +128,4 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import peek_spectrum
 
-        return peek_spectrum(self, figsize=figsize)
+        return peek_spectrum(self, figsize=figsize)  # type: ignore[arg-type]
