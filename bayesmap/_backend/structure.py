@@ -193,7 +193,8 @@ class _Build:
         self._first = members[0]
         self._new: dict[Any, Any] = dict(zip(self._first.leaves, leaves, strict=True))
         self._new |= dict(zip(self._first.shared, shared, strict=True))
-        self._live, self._moved = {*leaves, *shared}, set()
+        self._live: set[Any] = {*leaves, *shared}
+        self._moved: set[Any] = set()
         #: what the live part of the graph needs of the moved one, and what stands for it there
         self.wanted: dict[Any, Any] = {}
         self._columns: dict[Hashable, tuple[Any, list[np.ndarray]]] = {}
