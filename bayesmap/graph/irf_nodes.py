@@ -8,6 +8,7 @@ import numpy as np
 import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
+from bayesmap._backend.program import number
 from bayesmap.graph.arrays import FoldArrays
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.mixture import fit_weights, mixture_error, normalised_weights, sigma_range
@@ -87,7 +88,7 @@ def irf_nodes(arrays: FoldArrays, reference: SkyCoord, reach: float) -> IRFNodes
     grid = SkyToPixel.from_geom(image, image.center_skydir.transform_to(reference.frame))
     sky = dataclasses.replace(grid, origin=grid.origin - np.array([columns[0], rows[0]]))
     here = interpolate_nodes(pt.as_tensor_variable(weight), middle[0] - columns[0], middle[1] - rows[0])
-    here = here.eval(mode="FAST_COMPILE")
+    here = number(here)
     profile = psf_profile(arrays.psf, reference, arrays.energy_true)
     error = mixture_error(profile, np.broadcast_to(sigma, here.shape), here, arrays.pixel_scale)
     return IRFNodes(sky, sigma, weight, edisp, error)

@@ -13,6 +13,7 @@ import pytensor
 import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
+from bayesmap._backend.program import number
 from bayesmap.graph.arrays import Values
 from bayesmap.graph.irf_nodes import IRFNodes, interpolate_nodes
 from bayesmap.graph.ops.point import PointCounts, PointTotal
@@ -251,7 +252,7 @@ class SplineSource(_Positions):
             ``(n_energy, n_lat, n_lon)``.
         """
         spatial = self.models[0].spatial_model
-        place = self.place({p: self.at.get(p, p.internal) for p in spatial.parameters}).eval(mode="FAST_COMPILE")
+        place = number(self.place({p: self.at.get(p, p.internal) for p in spatial.parameters}))
         pixels_per_deg = float(np.linalg.norm(self.sky.matrix, axis=1).max())
         weights = np.einsum("ej,eyx->jyx", self.matrix, weights) * exposure
         table = total_table(self.stamp, weights, tuple(place), self.reach * pixels_per_deg)
@@ -303,7 +304,7 @@ class RadialSource(_Positions):
     def totals(self, weights: np.ndarray, exposure: np.ndarray) -> Callable[[Values], Any]:
         """Return the weighted counts in all bins; see `SplineSource.totals`."""
         spatial = self.models[0].spatial_model
-        at = self.place({p: self.at.get(p, p.internal) for p in spatial.parameters}).eval(mode="FAST_COMPILE")[:2]
+        at = number(self.place({p: self.at.get(p, p.internal) for p in spatial.parameters}))[:2]
         weights = np.einsum("ej,eyx->jyx", self.matrix, weights) * exposure
         reach = self.reach * float(np.linalg.norm(self.sky.matrix, axis=1).max())
         near = total_table(self.table, weights, tuple(at), reach + 6 * WIDE)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 
+from bayesmap._backend.program import number
 from bayesmap._util import check_option
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.background import BackgroundTerm, background_term, template_term
@@ -349,7 +350,7 @@ def _following(arrays: FoldArrays, plan: _Plan, reach: float, tolerance: float) 
 def _radial_table(arrays: FoldArrays, plan: _Plan) -> RadialTable:
     sky, position = plan.sky(arrays), plan.shape.position
     lon, lat = (pt.as_tensor_variable(np.asarray(x.deg)) for x in (position.data.lon, position.data.lat))
-    xe, xn, ye, yn = (float(x) for x in pt.stack(sky.jacobian(lon, lat)).eval(mode="FAST_COMPILE"))
+    xe, xn, ye, yn = (float(x) for x in number(pt.stack(sky.jacobian(lon, lat))))
     scale = 1 / float(np.hypot(xe, xn)), 1 / float(np.hypot(ye, yn))
     diagonal = float(np.hypot(*(n * s for n, s in zip(arrays.mask.shape[:0:-1], arrays.pixel_scale, strict=True))))
     return fit_radial(plan.profile, scale, diagonal)
