@@ -272,11 +272,12 @@ def _read_rmf(
     return EDispKernel(axes, matrix.data), own if ebounds is None else ebounds
 
 
-def _edisp_map(kernel: EDispKernel, exposure: Map, rmf: Path, arf: Path) -> EDispKernelMap:
+def _edisp_map(kernel: EDispKernel, exposure: Map, rmf: Path | None, arf: Path | None) -> EDispKernelMap:
     own, other = kernel.axes["energy_true"], exposure.geom.axes["energy_true"]
-    _check_same(own.edges, other.edges, f"{rmf}: HDU 'MATRIX'", f"SPECRESP of {arf.name}")
+    _check_same(own.edges, other.edges, f"{rmf}: HDU 'MATRIX'", f"SPECRESP of {arf}")
     edisp = EDispKernelMap.from_edisp_kernel(kernel, geom=exposure.geom)
-    edisp.exposure_map.quantity = u.Quantity(exposure.quantity[:, np.newaxis], "m2 s")
+    weight: Any = edisp.exposure_map
+    weight.quantity = u.Quantity(exposure.quantity[:, np.newaxis], "m2 s")
     return edisp
 
 
@@ -290,7 +291,8 @@ def _read_bkg(path: Path, source: Spectrum, axis: MapAxis, checksum: bool) -> di
             _check_same(edges, axis.edges, f"{path}: HDU 'EBOUNDS'", "EBOUNDS of the PHA file")
     _say(spectrum, path)
     _check_channels(spectrum, source.channel, path)
-    ratio = 1.0 if spectrum.exposure is None else spectrum.exposure / source.exposure
+    own, on = spectrum.exposure, source.exposure
+    ratio = 1.0 if own is None or on is None else own / on
     backscal = spectrum.backscal * spectrum.areascal / source.areascal * ratio
     scaled = Spectrum(**{**vars(spectrum), "backscal": backscal})
     return _spectrum_maps(scaled, region.copy(axes=[axis]), ("counts_off", "acceptance_off"))

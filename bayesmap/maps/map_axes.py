@@ -1,6 +1,6 @@
 """An ordered collection of named axes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self, overload
 
 import astropy.units as u
@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from bayesmap._util import suggest
 from bayesmap.maps.axes import MapAxis
+from bayesmap.maps.coord import MapCoord
 
 __all__ = ["MapAxes"]
 
@@ -110,7 +111,7 @@ class MapAxes(Sequence):
                 return index
         raise KeyError(f"there is no axis {name!r}{suggest(name, self.names)}")
 
-    def index(self, axis_name: str) -> int:
+    def index(self, axis_name: str) -> int:  # type: ignore[override]  # of a name, as in Gammapy
         """Return the number of an axis given its name."""
         return self._index(axis_name)
 
@@ -153,15 +154,15 @@ class MapAxes(Sequence):
             volume = volume * self._column(axis.bin_width, position)
         return volume
 
-    def coord_to_pix(self, coord: Mapping[str, object]) -> tuple[np.ndarray, ...]:
+    def coord_to_pix(self, coord: Mapping[str, object] | MapCoord) -> tuple[np.ndarray, ...]:
         """Return pixel positions of coordinates given by axis name."""
         return tuple(axis.coord_to_pix(coord[axis.name]) for axis in self._axes)
 
-    def coord_to_idx(self, coord: Mapping[str, object], clip: bool = False) -> tuple[np.ndarray, ...]:
+    def coord_to_idx(self, coord: Mapping[str, object] | MapCoord, clip: bool = False) -> tuple[np.ndarray, ...]:
         """Return bin numbers of coordinates given by axis name."""
         return tuple(axis.coord_to_idx(coord[axis.name], clip) for axis in self._axes)
 
-    def pix_to_coord(self, pix: Sequence[np.ndarray]) -> tuple[u.Quantity, ...]:
+    def pix_to_coord(self, pix: Sequence[object]) -> tuple[u.Quantity, ...]:
         """Return the coordinates at pixel positions, one array per axis."""
         return tuple(axis.pix_to_coord(p) for axis, p in zip(self._axes, pix, strict=True))
 
@@ -170,7 +171,7 @@ class MapAxes(Sequence):
         return tuple(axis.pix_to_idx(p, clip=clip) for axis, p in zip(self._axes, pix, strict=True))
 
     # -- new collections ----------------------------------------------------------------------------------------------
-    def _map(self, axis_name: str, function: object) -> Self:
+    def _map(self, axis_name: str, function: Callable[[MapAxis], MapAxis]) -> Self:
         position = self._index(axis_name)
         axes = [function(axis) if i == position else axis for i, axis in enumerate(self._axes)]
         return type(self)(axes, self._n_spatial_axes)
@@ -290,7 +291,7 @@ class MapAxes(Sequence):
         """
         from bayesmap.maps.axis_tables import axes_from_table
 
-        return axes_from_table(table, format)
+        return cls(axes_from_table(table, format))
 
     @classmethod
     def from_table_hdu(cls, hdu: fits.BinTableHDU | None, format: str = "gadf") -> Self:
