@@ -197,7 +197,13 @@ class EDispKernel:
         return EDispKernel(self.axes.squash("energy"), data)
 
     def slice_by_idx(self, slices: Mapping[str, slice]) -> "EDispKernel":
-        """Return the part selected by slices of the axes, for example ``{"energy": slice(2, 5)}``."""
+        """Return the part selected by slices of the axes, for example ``{"energy": slice(2, 5)}``.
+
+        Raises
+        ------
+        TypeError
+            If an index is given in place of a slice.
+        """
         if any(not isinstance(cut, slice) for cut in slices.values()):
             raise TypeError(f"slice_by_idx of an EDispKernel needs slices, got {dict(slices)}")
         index = tuple(slices.get(name, slice(None)) for name in self.required_axes)
@@ -210,13 +216,18 @@ class EDispKernel:
         return EDispKernel(self.axes.pad(axis_name, pad_width), np.pad(self.data, widths, **kwargs))
 
     def is_allclose(
-        self, other: "EDispKernel", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, **kwargs: Any
+        self,
+        other: "EDispKernel",
+        rtol_axes: float = 1e-3,
+        atol_axes: float = 1e-6,
+        rtol: float = 1e-5,
+        atol: float = 1e-8,
     ) -> bool:
         """Whether another kernel has the same axes and close values (``rtol``, ``atol`` as numpy)."""
         if not isinstance(other, EDispKernel) or self.data.shape != other.data.shape:
             return False
         same_axes = self.axes.is_allclose(other.axes, rtol=rtol_axes, atol=atol_axes)
-        return same_axes and bool(np.allclose(self.data, other.data, **kwargs))
+        return same_axes and bool(np.allclose(self.data, other.data, rtol=rtol, atol=atol))
 
     # -- files --------------------------------------------------------------------------------------------------------
     @classmethod

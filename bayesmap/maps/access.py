@@ -5,6 +5,7 @@ Functions on a data array in numpy order ``(axis..., lat, lon)``; positions and 
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,14 @@ from bayesmap._util import check_option
 from bayesmap.maps.scales import check_scale, from_scale, to_scale
 
 __all__ = ["fill_at", "interpolate", "set_at", "values_at"]
+
+
+class Interpolation(TypedDict, total=False):
+    """Arguments of `interpolate` besides data and positions."""
+
+    method: str
+    fill_value: float | None
+    values_scale: str
 
 
 def _broadcast(indices: Sequence[object]) -> tuple[np.ndarray, ...]:

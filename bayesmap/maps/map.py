@@ -225,7 +225,15 @@ class Map(KnownAttributes, Arithmetic):
 
     @property
     def data(self) -> np.ndarray:
-        """Values, shape ``geom.data_shape``, native byte order."""
+        """Values, shape ``geom.data_shape``, native byte order.
+
+        Raises
+        ------
+        TypeError
+            If a quantity is assigned.
+        ValueError
+            If the shape is not that of the geometry.
+        """
         return self._data
 
     @data.setter
@@ -265,7 +273,13 @@ class Map(KnownAttributes, Arithmetic):
         return self.copy(meta=self.meta | {"name": name})
 
     def copy(self, **kwargs: Any) -> Self:
-        """Return a deep copy with ``geom``, ``data``, ``unit`` or ``meta`` replaced (the geometry is shared)."""
+        """Return a deep copy with ``geom``, ``data``, ``unit`` or ``meta`` replaced (the geometry is shared).
+
+        Raises
+        ------
+        ValueError
+            If the new geometry has another shape and there are no new data.
+        """
         if "geom" in kwargs and "data" not in kwargs and kwargs["geom"].data_shape != self._geom.data_shape:
             raise ValueError("a map copied to a geometry of another shape needs new data")
         if "data" not in kwargs:
@@ -298,25 +312,41 @@ class Map(KnownAttributes, Arithmetic):
         return self.copy(data=self._data * factor if data is None else data, unit=unit)
 
     def check_geom(self, other: "Map", what: str) -> None:
-        """Raise a GeometryMismatchError unless another map has the same geometry."""
+        """Raise a GeometryMismatchError unless another map has the same geometry.
+
+        Raises
+        ------
+        bayesmap.errors.GeometryMismatchError
+            If the geometries differ.
+        """
         if self._geom is not other.geom and self._geom != other.geom:
             raise GeometryMismatchError(f"{what} needs maps of equal geometry, got {self._geom!r} and {other.geom!r}")
 
-    def is_allclose(self, other: "Map", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, **kwargs: Any) -> bool:
-        """Whether another map has the same geometry and unit, and close values (``rtol``, ``atol`` as numpy)."""
+    def is_allclose(
+        self, other: "Map", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, rtol: float = 1e-5, atol: float = 1e-8
+    ) -> bool:
+        """Whether another map has the same geometry and unit, and close values (``rtol``, ``atol`` as numpy).
+
+        Raises
+        ------
+        TypeError
+            If the other object is no map.
+        """
         if not isinstance(other, Map):
             raise TypeError(f"is_allclose needs a map, got {other!r}")
         if not self._geom.is_allclose(other.geom, rtol_axes=rtol_axes, atol_axes=atol_axes):
             return False
         same_unit = self._unit.is_equivalent(other.unit)
-        return same_unit and bool(np.allclose(self.quantity.value, other.quantity.to_value(self._unit), **kwargs))
+        return same_unit and bool(
+            np.allclose(self.quantity.value, other.quantity.to_value(self._unit), rtol=rtol, atol=atol)
+        )
 
     # -- images -------------------------------------------------------------------------------------------------------
     @abstractmethod
     def interp_by_coord(
         self, coords: object, method: str = "linear", fill_value: float | None = None, values_scale: str = "lin"
     ) -> np.ndarray:
-        """Return values interpolated at coordinates."""
+        """Return values interpolated at coordinates, of their common shape."""
 
     @abstractmethod
     def get_by_coord(self, coords: object, fill_value: float = np.nan) -> np.ndarray:
@@ -327,7 +357,7 @@ class Map(KnownAttributes, Arithmetic):
         """Add one (or a weight) per point to the pixels that hold the points."""
 
     @abstractmethod
-    def get_image_by_idx(self, idx: Sequence[Any]) -> Self:
+    def get_image_by_idx(self, idx: npt.ArrayLike) -> Self:
         """Return the image with the axis indices ``idx``, first axis first."""
 
     @abstractmethod
@@ -377,7 +407,7 @@ class Map(KnownAttributes, Arithmetic):
         """Add another map of the same pixel grid in place."""
 
     @abstractmethod
-    def plot_mask(self, ax: object = None, **kwargs: Any) -> object:
+    def plot_mask(self, ax: object = None, **kwargs: object) -> object:
         """Shade the pixels that a boolean map leaves out."""
 
     def iter_by_image(self, keepdims: bool = False) -> Iterator[Self]:

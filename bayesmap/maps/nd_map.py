@@ -1,7 +1,7 @@
 """What maps with a data array have in common: values at coordinates, images, sums over axes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Protocol, Self, Unpack
 
 import astropy.units as u
 import numpy as np
@@ -190,7 +190,7 @@ class NDMap(Map):
             raise ValueError(f"axis positions {list(pix)} are outside of the axes {self.geom.axes!r}")
         return self.get_image_by_idx(idx)
 
-    def get_image_by_idx(self, idx: Sequence[Any]) -> Self:
+    def get_image_by_idx(self, idx: npt.ArrayLike) -> Self:
         """Return the image with the axis indices ``idx``, first axis first."""
         index = [int(np.squeeze(i)) for i in np.atleast_1d(idx)]
         return self.slice_by_idx(dict(zip(self.geom.axes.names, index, strict=True)))
@@ -274,7 +274,7 @@ class NDMap(Map):
         """Return the cumulative integral along an axis, at its edges (an axis of nodes), starting from zero."""
         return reduce.cumsum(self, axis_name)
 
-    def integral(self, axis_name: str, coords: object, **kwargs: Any) -> u.Quantity:
+    def integral(self, axis_name: str, coords: object, **kwargs: Unpack[access.Interpolation]) -> u.Quantity:
         """Return the integral along an axis up to coordinates, linear between bin edges in the axis' scale."""
         return reduce.integral(self, axis_name, coords, **kwargs)
 

@@ -1,12 +1,13 @@
 """Reduce maps over axes, group their bins, integrate, stack."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap.errors import GeometryMismatchError
+from bayesmap.maps.access import Interpolation
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.geom import Geom
 from bayesmap.maps.map import Map
@@ -89,7 +90,7 @@ def cumsum[M: Map](m: M, axis_name: str) -> M:
     return m.copy(geom=m.geom.replace_axis(nodes), data=data, unit=m.unit * axis.unit)
 
 
-def integral(m: Map, axis_name: str, coords: object, **kwargs: Any) -> u.Quantity:
+def integral(m: Map, axis_name: str, coords: object, **kwargs: Unpack[Interpolation]) -> u.Quantity:
     """Return the values of `WcsNDMap.integral`."""
     total = cumsum(m, axis_name).pad(1, axis_name=axis_name, mode="edge")
     return u.Quantity(total.interp_by_coord(coords, **kwargs), total.unit)

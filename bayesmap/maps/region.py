@@ -54,6 +54,11 @@ class RegionGeom(Geom):
         Pixel size of the default projection; numbers are deg. It sets how finely means over the region are sampled,
         see `get_wcs_coord_and_weights`. Not used if ``wcs`` is given.
 
+    Raises
+    ------
+    TypeError
+        If the region is no region of the sky.
+
     See Also
     --------
     RegionGeom.create : Also takes DS9 strings, positions and lists of regions.
@@ -106,9 +111,15 @@ class RegionGeom(Geom):
         return cls(union_of(as_regions(region)), axes=axes, wcs=wcs, binsz_wcs=binsz_wcs)
 
     @classmethod
-    def from_regions(cls, regions: object, **kwargs: Any) -> Self:
+    def from_regions(
+        cls,
+        regions: object,
+        axes: Sequence[MapAxis] | None = None,
+        wcs: WCS | None = None,
+        binsz_wcs: object = "0.1 deg",
+    ) -> Self:
         """Return a geometry of the union of regions; the same as `create`."""
-        return cls.create(regions, **kwargs)
+        return cls.create(regions, axes, wcs, binsz_wcs)
 
     def _init_copy(self, **kwargs: object) -> Self:
         return type(self)(**({"region": self._region, "wcs": self._wcs, "axes": self.axes} | kwargs))
@@ -200,6 +211,8 @@ class RegionGeom(Geom):
     def contains(self, coords: object) -> np.ndarray:
         """Return whether positions lie in the region, whatever their axis coordinates; always True for points.
 
+        The result has the common shape of the coordinates.
+
         Parameters
         ----------
         coords : MapCoord, Mapping, tuple or `~astropy.coordinates.SkyCoord`
@@ -246,7 +259,13 @@ class RegionGeom(Geom):
         return coords
 
     def pix_to_coord(self, pix: Sequence[object]) -> tuple[u.Quantity, ...]:
-        """Return ``(lon, lat, axis...)`` of pixel positions: the centre of the region; NaN outside of pixel 0."""
+        """Return ``(lon, lat, axis...)`` of pixel positions: the centre of the region; NaN outside of pixel 0.
+
+        Raises
+        ------
+        ValueError
+            If there is not one pixel position per axis.
+        """
         if len(pix) != 2 + len(self.axes):
             raise ValueError(f"{2 + len(self.axes)} pixel coordinates are needed ({self.axes_names}), got {len(pix)}")
         center = self.center_skydir.data
@@ -280,6 +299,11 @@ class RegionGeom(Geom):
         -------
         MapCoord
             Arrays of shape `data_shape` (one longer along edges); the position is the centre of the region.
+
+        Raises
+        ------
+        ValueError
+            If edges are asked for without the name of an axis.
         """
         check_option("mode", mode, ("center", "edges"))
         if mode == "edges" and axis_name is None:
@@ -374,13 +398,25 @@ class RegionGeom(Geom):
         return {"parent-slices": whole, "cutout-slices": whole}
 
     def pad(self, pad_width: int | tuple[int, int], axis_name: str | None = None) -> Self:
-        """Return the geometry with bins added at both ends of an axis; a region cannot be padded."""
+        """Return the geometry with bins added at both ends of an axis; a region cannot be padded.
+
+        Raises
+        ------
+        ValueError
+            If no axis is named.
+        """
         if axis_name is None:
             raise ValueError("a region cannot be padded, only an axis of it: give axis_name")
         return self._init_copy(axes=self.axes.pad(axis_name, pad_width))
 
     def crop(self, crop_width: object) -> Self:
-        """Raise a ValueError: a region cannot be cropped."""
+        """Raise a ValueError: a region cannot be cropped.
+
+        Raises
+        ------
+        ValueError
+            Always; axes are cut by `slice_by_idx`.
+        """
         raise ValueError("a region cannot be cropped, only its axes be cut: use slice_by_idx")
 
     def downsample(self, factor: int, axis_name: str | None = None) -> Self:
@@ -445,7 +481,7 @@ class RegionGeom(Geom):
 
         return cast(Self, region_geom_from_hdulist(hdulist, format=format, hdu=hdu))
 
-    def plot_region(self, ax: object = None, kwargs_point: Mapping | None = None, **kwargs: Any) -> object:
+    def plot_region(self, ax: object = None, kwargs_point: Mapping | None = None, **kwargs: object) -> object:
         """Draw the region; see `bayesmap.plot.regions.plot_region`."""
         from bayesmap.plot.regions import plot_region
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Self, Unpack, cast
 
 import astropy.units as u
 import numpy as np
@@ -13,6 +13,7 @@ from astropy.wcs import WCS
 
 from bayesmap._util import Absent
 from bayesmap.maps import resize
+from bayesmap.maps.access import Interpolation
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.files import open_fits, write_hdulist
 from bayesmap.maps.fits import map_from_hdulist
@@ -112,8 +113,7 @@ class RegionNDMap(NDMap):
         if format != "gadf":
             geom, values, meta = region_map_from_ogip(hdulist, format, ogip_column, hdu)
             return cls(geom, data=np.asarray(values), unit=getattr(values, "unit", ""), meta=meta)
-        m: Any = map_from_hdulist(hdulist, hdu=hdu, map_type="region", format=format)
-        return cast(Self, m)
+        return cast(Self, map_from_hdulist(hdulist, hdu=hdu, map_type="region", format=format))
 
     def to_hdulist(  # type: ignore[override]
         self,
@@ -263,7 +263,7 @@ class RegionNDMap(NDMap):
             raise ValueError(f"{self!r} has no axis to be rebinned")
         return self.geom.axes[0].name if axis_name is None else axis_name
 
-    def interp_to_geom(self, geom: RegionGeom, **kwargs: Any) -> Self:
+    def interp_to_geom(self, geom: RegionGeom, **kwargs: Unpack[Interpolation]) -> Self:
         """Return the map interpolated at the bin centres of another region geometry with the same axes by name."""
         data = self.interp_by_coord(geom.get_coord(), **kwargs)
         return self.copy(geom=geom, data=np.reshape(data, geom.data_shape))
@@ -286,9 +286,9 @@ class RegionNDMap(NDMap):
 
         return plot_hist(self, ax=ax, **kwargs)
 
-    def plot_region(self, ax: object = None, **kwargs: Any) -> object:
+    def plot_region(self, ax: object = None, kwargs_point: Mapping | None = None, **kwargs: object) -> object:
         """Draw the region; see `bayesmap.plot.regions.plot_region`."""
-        return self.geom.plot_region(ax, **kwargs)
+        return self.geom.plot_region(ax, kwargs_point, **kwargs)
 
     def plot_mask(self, ax: object = None, **kwargs: object) -> object:
         """Shade the energies where a boolean map is True; see `bayesmap.plot.regions.plot_energy_mask`."""

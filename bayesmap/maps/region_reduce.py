@@ -1,7 +1,7 @@
 """Values of an image in a region, as a map on that region."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -98,12 +98,12 @@ def histogram_in_region(
         bound = np.abs(values).max()
         bins_axis = MapAxis.from_bounds(-bound, bound, nbin=nbin, interp="lin", unit=m.unit, name="bins")
     edges = bins_axis.edges.to_value(m.unit)
-    data = np.apply_along_axis(_histogram, -1, values, edges, density)
+    data = np.apply_along_axis(_histogram, -1, values, edges, True if density else None)
     geom = RegionGeom(geom.region, axes=[bins_axis, *m.geom.axes], wcs=m.geom.wcs)
     return Map.from_geom(geom, data=data.reshape(geom.data_shape), unit=1 / m.unit if density else "")
 
 
-def _histogram(values: np.ndarray, edges: np.ndarray, density: Any) -> np.ndarray:
+def _histogram(values: np.ndarray, edges: np.ndarray, density: Literal[True] | None) -> np.ndarray:
     return np.histogram(values, bins=edges, density=density)[0]
 
 

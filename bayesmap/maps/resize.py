@@ -16,9 +16,11 @@ from bayesmap.maps.wcs_tools import int_pair
 __all__ = ["crop", "cutout", "downsample", "interp_to_geom", "pad", "upsample"]
 
 
-def cutout[M: Map](m: M, position: SkyCoord, width: object, mode: str = "trim", **kwargs: Any) -> M:
+def cutout[M: Map](
+    m: M, position: SkyCoord, width: object, mode: str = "trim", odd_npix: bool = False, min_npix: int = 1
+) -> M:
     """Return the map of `WcsNDMap.cutout`."""
-    geom = m.geom.cutout(position, width, mode=mode, **kwargs)
+    geom = m.geom.cutout(position, width, mode, odd_npix, min_npix)
     slices = geom.cutout_slices(m.geom)
     data = np.zeros(geom.data_shape, dtype=m.data.dtype)
     data[(..., *slices["cutout-slices"])] = m.data[(..., *slices["parent-slices"])]
@@ -135,14 +137,25 @@ def _spline(
     return scipy.ndimage.map_coordinates(data.astype("float64"), coordinates, order=order, mode="nearest")
 
 
-def interp_to_geom[M: Map](m: M, geom: Geom, preserve_counts: bool = False, fill_value: float = 0, **kwargs: Any) -> M:
+def interp_to_geom[M: Map](
+    m: M,
+    geom: Geom,
+    preserve_counts: bool = False,
+    fill_value: float = 0,
+    method: str = "linear",
+    values_scale: str = "lin",
+) -> M:
     """Return the map of `WcsNDMap.interp_to_geom`."""
     coords = geom.get_coord()
     if m.is_mask:
         values = np.nan_to_num(m.get_by_coord(coords).astype("float64"), nan=fill_value).astype(bool)
         return m.copy(geom=geom, data=values.reshape(geom.data_shape))
     if not preserve_counts:
-        return m.copy(geom=geom, data=m.interp_by_coord(coords, **kwargs).reshape(geom.data_shape))
+        return m.copy(
+            geom=geom, data=m.interp_by_coord(coords, method, values_scale=values_scale).reshape(geom.data_shape)
+        )
     density = m.data / m.geom.solid_angle().value
-    values = interpolate(density, m.geom.coord_to_pix(coords), **kwargs).reshape(geom.data_shape)
+    values = interpolate(density, m.geom.coord_to_pix(coords), method, values_scale=values_scale).reshape(
+        geom.data_shape
+    )
     return m.copy(geom=geom, data=values * geom.solid_angle().value)

@@ -156,7 +156,7 @@ class TimeMapAxis(MapAxis):
         own = {"edges_min": self._start, "edges_max": self._stop, "reference_time": self.reference_time}
         return type(self)(**{**own, "name": self.name, **kwargs})
 
-    def is_allclose(self, other: object, **kwargs: float) -> bool:
+    def is_allclose(self, other: object, rtol: float = 1e-6, atol: float = 1e-6) -> bool:
         """Whether another axis has the same name and intervals, up to a microsecond."""
         if not isinstance(other, TimeMapAxis) or (self.name, self.nbin) != (other.name, other.nbin):
             return False

@@ -146,7 +146,12 @@ class WcsNDMap(NDMap):
         return resize.upsample(self, factor, order, preserve_counts, axis_name)
 
     def interp_to_geom(
-        self, geom: WcsGeom, preserve_counts: bool = False, fill_value: float = 0, **kwargs: object
+        self,
+        geom: WcsGeom,
+        preserve_counts: bool = False,
+        fill_value: float = 0,
+        method: str = "linear",
+        values_scale: str = "lin",
     ) -> Self:
         """Return the map interpolated at the pixel centres of another geometry.
 
@@ -158,10 +163,10 @@ class WcsNDMap(NDMap):
             Whether values per solid angle are interpolated, so that counts are about kept.
         fill_value : float
             For boolean maps (which take the value of the nearest pixel): value outside.
-        **kwargs : dict
-            For `interp_by_coord`.
+        method, values_scale : str
+            As for `interp_by_coord`.
         """
-        return resize.interp_to_geom(self, geom, preserve_counts, fill_value, **kwargs)
+        return resize.interp_to_geom(self, geom, preserve_counts, fill_value, method, values_scale)
 
     # -- regions ------------------------------------------------------------------------------------------------------
     def to_region_nd_map(
