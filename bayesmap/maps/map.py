@@ -350,11 +350,11 @@ class Map(KnownAttributes, Arithmetic):
 
     @abstractmethod
     def get_by_coord(self, coords: object, fill_value: float = np.nan) -> np.ndarray:
-        """Return the values of the pixels that hold coordinates."""
+        """Return the values of the pixels that hold coordinates, of their common shape."""
 
     @abstractmethod
     def fill_by_coord(self, coords: object, weights: npt.ArrayLike | None = None) -> None:
-        """Add one (or a weight) per point to the pixels that hold the points."""
+        """Add one (or a weight, of the shape of the coordinates) per point to the pixels that hold the points."""
 
     @abstractmethod
     def get_image_by_idx(self, idx: npt.ArrayLike) -> Self:
