@@ -1,7 +1,7 @@
 """Arrays as data of the graph, which can be replaced without compiling anything again."""
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import pytensor
@@ -9,8 +9,6 @@ import pytensor
 from bayesmap.graph.arrays import FoldArrays, Selection
 
 __all__ = ["Bins", "Replaceable", "Weights", "data", "data_of_known_length"]
-
-S = TypeVar("S")
 
 
 def data(array: Any) -> Any:
@@ -24,7 +22,7 @@ def data_of_known_length(array: Any) -> Any:
     return pytensor.shared(array, shape=array.shape)
 
 
-class Replaceable(Generic[S]):
+class Replaceable[S]:
     """Something that data of the graph are made of, and made again when it is replaced.
 
     Parameters

@@ -8,14 +8,14 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
+from bayesmap._backend.functions import QUICK
 from bayesmap.graph.arrays import FoldArrays, Selection, Values, fold_arrays
 from bayesmap.graph.data import Bins, Weights
 from bayesmap.graph.ops.merge import merge_bins
-from bayesmap.graph.quick import QUICK
 from bayesmap.graph.routes import build_terms
 from bayesmap.graph.terms.base import SparseCounts, Terms
 from bayesmap.graph.terms.cube import CubeTerm
-from bayesmap.likelihoods.counted import Baseline
+from bayesmap.likelihoods.counted import Baseline, counted_data
 
 __all__ = ["Fold", "all_bins", "background_counts", "current_values", "evaluate_cube", "signal_counts"]
 
@@ -32,8 +32,8 @@ class Fold:
 
     Notes
     -----
-    Arrays that depend on the bins or on the weights are shared variables: :meth:`select` and :meth:`set_weights` replace
-    all of them together, and compiled functions follow.
+    Arrays that depend on the bins or on the weights are shared variables: :meth:`select` and :meth:`set_weights`
+    replace all of them together, and compiled functions follow.
     """
 
     def __init__(self, terms: Terms, weights: np.ndarray | None = None) -> None:
@@ -59,7 +59,9 @@ class Fold:
         """Predicted counts in the selected bins, and the weighted sum over all bins."""
         # both at once: two nodes would have two adjoints
         parts = [term.both(values, self.bins, self.weights) for term in self.terms]
-        return self._sum([counts for counts, _ in parts]), sum((total for _, total in parts), pt.constant(0.0))
+        return self._sum([counts for counts, _ in parts]), sum(
+            (total for _, total in parts), pt.as_tensor_variable(0.0)
+        )
 
     def _sum(self, parts: Sequence[Any]) -> Any:
         counts = pt.zeros(self.bins.columns.shape)
@@ -67,26 +69,60 @@ class Fold:
             if not isinstance(part, SparseCounts):
                 counts = counts + part
         sparse = [part for part in parts if isinstance(part, SparseCounts)]
-        return pt.inc_subtensor(counts[(merged := merge_bins(sparse))[0]], merged[1]) if sparse else counts
+        if not sparse:
+            return counts
+        touched, more = merge_bins(sparse)
+        return pt.inc_subtensor(counts[touched], more)
 
     @property
     def baseline(self) -> CubeTerm | None:
-        """The one cube times a factor per energy that is all there is outside of the reach of sources, if that is so."""
+        """The one cube times a factor per energy that is all there is out of the reach of sources, if that is so."""
         dense = [term for term in self.terms if not term.is_sparse]
         one = dense[0] if len(dense) == 1 else None
         return one if isinstance(one, CubeTerm) and one.separable else None
 
-    def over_baseline(self, values: Values) -> tuple[Baseline, Any]:
-        """The prediction in the selected bins as `baseline` and what sources add, and the weighted sum over all bins."""
+    def layers(self, values: Values) -> tuple[Any, Any]:
+        """The prediction in the selected bins as `baseline` and what is above it, and the weighted sum over all bins.
+
+        Returns
+        -------
+        prediction : Baseline or TensorVariable
+            See `bayesmap.likelihoods.counted`; plain counts if there is no baseline.
+        total : TensorVariable
+            A scalar.
+        """
         baseline = self.baseline
-        assert baseline is not None
+        if baseline is None:
+            return self.at_and_total(values)
         parts = [term.both(values, self.bins, self.weights) for term in self.terms]
         sparse = [counts for counts, _ in parts if isinstance(counts, SparseCounts)]
         touched, counts = merge_bins(sparse) if sparse else (pt.zeros(0, dtype="int64"), pt.zeros(0))
-        cube, logarithm, number = baseline.counts_of(self.bins), *self.bins.of(baseline.logarithms)
-        factor = baseline.factor(values)
-        total = sum((total for _, total in parts), pt.constant(0.0))
-        return Baseline(touched, counts, factor, self.bins.energy, cube, logarithm, number), total
+        cube = baseline.counts_of(self.bins), *self.bins.of(baseline.logarithms)
+        prediction = Baseline(touched, counts, baseline.factor(values), self.bins.energy, *cube)
+        return prediction, _total(parts)
+
+    def count_sums(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """What a likelihood of counts needs to know of the counts of the selected bins over a baseline.
+
+        Parameters
+        ----------
+        counts : numpy.ndarray
+            Counts of the selected bins.
+
+        Returns
+        -------
+        dict of numpy.ndarray
+            See `bayesmap.likelihoods.counted.counted_data`; empty if there is no baseline.
+        """
+        if self.baseline is None:
+            return {}
+        assert self.bins.source is not None
+        log_cube, _ = self.baseline.logarithms(self.bins.source)
+        return counted_data(counts, self.bins.source.energy, log_cube, len(self.arrays.energy))
+
+
+def _total(parts: Sequence[tuple[Any, Any]]) -> Any:
+    return sum((total for _, total in parts), pt.as_tensor_variable(0.0))
 
 
 def current_values(models: Sequence[Any]) -> dict[Any, float]:
@@ -129,13 +165,11 @@ def signal_counts(
         One cube ``(n_reco, n_lat, n_lon)`` per model name; nothing is clipped.
     """
     arrays = replace(fold_arrays(dataset), background=None)
-    by_kind: dict[str, list[Any]] = {"background": [], "counts": [], "flux": [], "response": []}
-    for model in models:
-        by_kind[model.contribution].append(model)
+    everywhere = [m for m in models if m.contribution == "response"]
     counts = {}
     for model in models:
-        if model in by_kind["flux"] or model in by_kind["counts"]:
-            own = [model, *by_kind["response"]]
+        if model.contribution in ("flux", "counts"):
+            own = [model, *everywhere]
             terms = build_terms(arrays, own, at=values, **options)
             counts[model.name] = evaluate_cube(terms, {**current_values(own), **(values or {})})
     return counts

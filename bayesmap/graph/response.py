@@ -1,4 +1,4 @@
-"""The response of a dataset: the one door through which flux, dispersion and PSF, and their parameters, enter all terms."""
+"""The response of a dataset: one door through which flux, dispersion and PSF, and their parameters, enter all terms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -179,7 +179,7 @@ class LocalResponse:
         """Number of energies of the PSF."""
         return len(self.energy)
 
-    # -- PSF ------------------------------------------------------------------------------------------------------------
+    # -- PSF ----------------------------------------------------------------------------------------------------------
     @cached_property
     def here(self) -> PSFProfile | None:
         """The nominal PSF at the source, a row per energy; None for a perfect instrument."""
@@ -195,7 +195,7 @@ class LocalResponse:
 
     @cached_property
     def profile(self) -> PSFProfile | None:
-        """The PSF at all nodes, a row per node and energy: as tables are linear in it, those of a node are some rows."""
+        """The PSF at all nodes, a row per node and energy: tables are linear in it, those of a node are some rows."""
         if self.nodes is None:
             return self.here
         places = [self.position] if self.place is None else self.place.nodes
@@ -218,7 +218,7 @@ class LocalResponse:
         """A table with a row per node and energy as one of shape ``(n_node, n_energy, ...)``."""
         return rows.reshape(self.n_node, -1, *rows.shape[1:])
 
-    # -- energy dispersion ----------------------------------------------------------------------------------------------
+    # -- energy dispersion --------------------------------------------------------------------------------------------
     @cached_property
     def _matrices(self) -> np.ndarray:
         """Nominal dispersions at the nodes of the position, ``(n_place, n_reco, n_true)``; one if all are the same."""

@@ -115,7 +115,7 @@ class Source:
         sigma, weight = fit_shared(place.profile, min(scale))
         mixtures = [Mixture(np.broadcast_to(sigma, w.shape), w, 0.0) for w in place.by_node(weight)]
         profile = place.profile
-        if place.nodes.axes == (place.place,):  # between the nodes
+        if all(axis is place.place for axis in place.nodes.axes):  # between the nodes
             assert place.here is not None
             profile, weight = place.here, place.nodes.mix(pt.as_tensor_variable(place.by_node(weight)), self.where)
             weight = weight.eval(mode="FAST_COMPILE")
@@ -149,7 +149,7 @@ class Source:
 
     @property
     def sub_pixels(self) -> int:
-        """Number of samples of the shape per pixel and axis: those of Gammapy, and of smooth shapes no more than needed.
+        """Samples of the shape per pixel and axis: those of Gammapy, and of smooth shapes no more than needed.
 
         Two samples per standard deviation of a Gaussian (1.5 per ``_structure``) are within 2e-4 of its peak.
         """

@@ -44,9 +44,7 @@ def window_of(arrays: FoldArrays, spatial: Any, reach: float, kernel: int) -> Wi
     return y0, x0, max(y1 - y0, 1), max(x1 - x0, 1)
 
 
-def sub_pixels(
-    geom: Any, frame: str, window: Window, fine_x: int, fine_y: int | None = None
-) -> tuple[np.ndarray, ...]:
+def sub_pixels(geom: Any, frame: str, window: Window, fine_x: int, fine_y: int | None = None) -> tuple[np.ndarray, ...]:
     """Longitude, latitude and solid angle of the sub-pixels of a window: each ``(height, width, fine_x * fine_y)``."""
     y0, x0, height, width = window
     fine_y = fine_x if fine_y is None else fine_y

@@ -1,6 +1,5 @@
 """From datasets to a `pymc.Model`."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,15 +19,12 @@ from bayesmap.inference.listing import (
 )
 from bayesmap.inference.observed import ObservedCounts, check_off_counts
 from bayesmap.inference.observed_fluxes import ObservedFluxes
-from bayesmap.inference.signs import negative_terms
 from bayesmap.irf.checks import impossible_values
 from bayesmap.likelihoods import Likelihood
 from bayesmap.modeling.priors.variables import prior_variables
 from bayesmap.modeling.roles import role_of
 
 __all__ = ["assemble", "compile_datasets", "to_pymc"]
-
-log = logging.getLogger(__name__)
 
 Observed = ObservedCounts | ObservedFluxes
 
@@ -119,15 +115,9 @@ def _observed(
 ) -> Observed:
     if arrays is None:
         return ObservedFluxes(dataset, models, parameters)
-    negative = [] if dataset.likelihood.allows_negative else negative_terms(models, arrays)
-    if negative:
-        reasons = "; ".join(negative)
-        log.warning("dataset %r: every bin is predicted at each step, which is slow, because %s", arrays.name, reasons)
     centre = prior_centre(models)
     reach = _reach(models, centre)
-    return ObservedCounts(
-        arrays, models, parameters, not negative, dataset.likelihood, reach=reach, at=centre, **options
-    )
+    return ObservedCounts(arrays, models, parameters, dataset.likelihood, reach=reach, at=centre, **options)
 
 
 def _reach(models: Sequence[Any], centre: Mapping[Any, float]) -> dict[str, float]:

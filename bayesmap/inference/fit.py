@@ -9,8 +9,8 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from bayesmap._backend.functions import QUICK
 from bayesmap._util import get_random_state, suggest
-from bayesmap.graph.quick import QUICK
 from bayesmap.inference import samplers
 from bayesmap.inference.compile import assemble, compile_datasets
 from bayesmap.inference.density import LogDensity

@@ -1,5 +1,6 @@
 """The observed variable of one dataset: its data, its log-likelihood and its draws."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,16 +9,21 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 
+from bayesmap._backend.expressions import is_cast_of
 from bayesmap.graph import Fold, FoldArrays, Selection, build_terms
-from bayesmap.graph.fold import data
+from bayesmap.graph.data import data
+from bayesmap.graph.signs import prior_support
 from bayesmap.inference.explained import unexplained
-from bayesmap.inference.observed_ops import BinData, DrawnData, defined, defined_gradient, is_cast_of
+from bayesmap.inference.observed_ops import BinData, DrawnData, defined, defined_gradient
 from bayesmap.inference.predictor import Predictor
 from bayesmap.io.checks import impossible
 from bayesmap.likelihoods import Likelihood
 from bayesmap.likelihoods.checks import check_cube
+from bayesmap.likelihoods.counted import counted_logp
 
 __all__ = ["ObservedCounts", "check_off_counts"]
+
+log = logging.getLogger(__name__)
 
 #: predictions below zero by less than this fraction of the largest are the rounding of a Fourier transform
 ROUNDING = 1e-6
@@ -36,13 +42,16 @@ class ObservedCounts:
         Those that apply to it.
     parameters : list of Parameter
         Free parameters, in the order in which they enter.
-    nonnegative : bool
-        No term can become negative, or it may: the likelihood then needs the prediction only in some bins, and in
-        total. Otherwise all bins are looked at for negative ones.
     likelihood : Likelihood
         The statistics of the counts.
     **options
         For :func:`~bayesmap.graph.build_terms`.
+
+    Attributes
+    ----------
+    nonnegative : bool
+        Whether no term can become negative (or it may): the likelihood then needs the prediction only in some bins, and
+        in total. Otherwise all bins are looked at for negative ones.
 
     Raises
     ------
@@ -55,7 +64,6 @@ class ObservedCounts:
         arrays: FoldArrays,
         models: Sequence[Any],
         parameters: list[Any],
-        nonnegative: bool,
         likelihood: Likelihood,
         **options: Any,
     ) -> None:
@@ -68,7 +76,14 @@ class ObservedCounts:
         self.weights = np.asarray(likelihood.weights(arrays.mask), dtype="float64")
         self.fold = Fold(build_terms(arrays, models, **options), weights=self.weights)
         self.npred = Predictor(self.fold.terms, models, parameters)
-        self.nonnegative, self.reach = nonnegative, dict(options.get("reach") or {})
+        self.reach = dict(options.get("reach") or {})
+        negative = [] if likelihood.allows_negative else self.fold.terms.may_be_negative(prior_support)
+        if negative:
+            reasons = "; ".join(negative)
+            log.warning(
+                "dataset %r: every bin is predicted at each step, which is slow, because %s", arrays.name, reasons
+            )
+        self.nonnegative = not negative
         self.bins: dict[str, Any] = {}
         assert arrays.counts is not None
         self.value = pytensor.shared(arrays.counts.astype("float64"), name=f"{arrays.name}.counts_data")
@@ -159,8 +174,7 @@ class ObservedCounts:
 
     def _logp(self, fold: Fold, values: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
         if self._is_counted_poisson:
-            log_sum, total = fold.log_sum(values, bins["counts"], bins)
-            return log_sum - total + bins["constant"]
+            return counted_logp(*fold.layers(values), bins)
         if not self.nonnegative:
             return self._dense(fold.at(values), bins, latents)
         npred, total = fold.at_and_total(values) if self.weights.any() else (fold.at(values), pt.constant(0.0))
@@ -183,8 +197,7 @@ class ObservedCounts:
         if self.likelihood.allows_negative:
             return
         suspicious = self.arrays.mask & (counts > 0)
-        for background in self.fold.terms.backgrounds:
-            suspicious &= background.cube <= 0
+        suspicious &= ~self.fold.terms.can_reach()
         if "alpha" in self.arrays.off:
             suspicious &= self.arrays.off["alpha"] <= 0
         if not suspicious.any():

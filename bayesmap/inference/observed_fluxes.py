@@ -9,9 +9,10 @@ import pytensor
 import pytensor.tensor as pt
 
 from bayesmap import units
+from bayesmap._backend.expressions import is_cast_of
 from bayesmap.datasets.flux_points_stat import band_flux
 from bayesmap.graph.arrays import time_intervals
-from bayesmap.inference.observed_ops import defined, defined_gradient, is_cast_of
+from bayesmap.inference.observed_ops import defined, defined_gradient
 from bayesmap.inference.predictor import internal_values
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.modeling import SkyModel

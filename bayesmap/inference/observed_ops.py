@@ -1,22 +1,18 @@
 """Calls from the graph back to a dataset: draws of its data, and what a likelihood needs of other data."""
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.compile.ops import ViewOp
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_funcify
-from pytensor.scalar.basic import Cast, UnaryScalarOp, upgrade_to_float
-from pytensor.tensor.elemwise import Elemwise
 
-from bayesmap._numba import inner_kernel, register_scalar_kernel
+from bayesmap._backend.expressions import ScalarFunction, ViewOp, elementwise
+from bayesmap._backend.kernels import inner_kernel, register_call_back
 
-__all__ = ["BinData", "DrawnData", "defined", "defined_gradient", "is_cast_of"]
+__all__ = ["BinData", "DrawnData", "defined", "defined_gradient"]
 
 
 #: stands for gradients that are larger than any floating-point number
@@ -88,21 +84,7 @@ class BinData(CallBack):
             output[0] = np.asarray(arrays[key], dtype=wanted.dtype)
 
 
-@numba_funcify.register(CallBack)
-def _numba_call_back(op: CallBack, node: Apply, **kwargs: Any) -> Any:
-    """Calls Python from compiled code, on purpose and without a warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Numba will use object mode", UserWarning)
-        return generate_fallback_impl(op, node, **kwargs)
-
-
-def is_cast_of(value: Any, variable: Any) -> bool:
-    """Whether a tensor is a variable itself, or that variable in another integer or float type."""
-    while (
-        value.owner is not None and isinstance(value.owner.op, Elemwise) and isinstance(value.owner.op.scalar_op, Cast)
-    ):
-        value = value.owner.inputs[0]
-    return value is variable
+register_call_back(CallBack)
 
 
 @inner_kernel
@@ -110,7 +92,7 @@ def _defined(x: Any) -> Any:
     return x if x < math.inf else -math.inf
 
 
-class Defined(UnaryScalarOp):
+class Defined(ScalarFunction):
     """The input, or minus infinity for what is no number or infinite.
 
     The gradient is that of the input, without a switch: with one it would wait for the value of the whole sum, and what
@@ -125,8 +107,7 @@ class Defined(UnaryScalarOp):
         return [cotangents[0]]
 
 
-_elementwise = Elemwise(Defined(upgrade_to_float, name="defined"), name="defined")
-register_scalar_kernel(Defined, _defined)
+_elementwise = elementwise(Defined, _defined)
 
 
 def defined(logp: Any) -> Any:

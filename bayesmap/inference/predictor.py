@@ -7,9 +7,9 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
+from bayesmap._backend.functions import QUICK
 from bayesmap.graph import Fold, Terms
 from bayesmap.graph.fold import all_bins
-from bayesmap.graph.quick import QUICK
 
 __all__ = ["Predictor", "internal_values"]
 

@@ -1,7 +1,7 @@
 """Parameters: named numbers with a unit, bounds and a prior."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
 import astropy.units as u
@@ -349,6 +349,11 @@ class Parameters(ParametersTools):
         if len(found) > 1:
             raise KeyError(f"{len(found)} different parameters are called {name!r}; take it from its model or by index")
         return next(iter(found.values()))
+
+    @classmethod
+    def from_dict(cls, data: Iterable[Mapping[str, Any]]) -> Self:
+        """Create parameters from the data of `to_dict`."""
+        return cls(Parameter.from_dict(entry) for entry in data)
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """Return the position of a parameter, given itself or its name."""

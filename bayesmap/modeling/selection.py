@@ -7,6 +7,7 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 
+from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import TemplateSpatialModel
 from bayesmap.modeling.spectral import PowerLawNormSpectralModel, SpectralModel, TemplateSpectralModel
 
@@ -86,7 +87,6 @@ def template_sky_model(
 ) -> Any:
     """Return the model of `Models.to_template_sky_model`."""
     from bayesmap.maps import Map
-    from bayesmap.modeling.sky import SkyModel
 
     unit = u.Unit("cm-2 s-1 sr-1 TeV-1")
     total = np.zeros(geom.data_shape)

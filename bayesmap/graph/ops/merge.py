@@ -1,5 +1,6 @@
 """Counts of several sources in lists of bins become one list."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayesmap._numba import kernel, register_kernel
+from bayesmap._backend.kernels import kernel, register_kernel
 
 __all__ = ["merge_bins"]
 
@@ -61,7 +62,7 @@ class MergeBins(Op):
 register_kernel(MergeBins, lambda op: _merge)
 
 
-def merge_bins(parts: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+def merge_bins(parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     """Join lists of bins and of the counts there into one list in which each bin is once."""
     if len(parts) == 1:
         return parts[0]

@@ -25,18 +25,17 @@ __all__ = ["NodeAxis", "Nodes", "PositionAxis", "WidthAxis", "position_axis", "s
 
 
 class NodeAxis(Protocol):
-    """Something that a response depends on, and the values at which it is known.
+    """Something that a response depends on, and the values at which it is known."""
 
-    Attributes
-    ----------
-    n_node : int
-        Number of nodes.
-    n_near : int
-        Number of nodes that are mixed at a time.
-    """
+    @property
+    def n_node(self) -> int:
+        """Number of nodes."""
+        ...
 
-    n_node: int
-    n_near: int
+    @property
+    def n_near(self) -> int:
+        """Number of nodes that are mixed at a time."""
+        ...
 
     def near(self, values: Values) -> tuple[Any, Any]:
         """Nodes around the present value, integers ``(n_near,)``, and their weights, whose sum is one."""

@@ -1,9 +1,9 @@
 """What a term is: something that predicts counts in one dataset."""
 
 import abc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class SparseCounts(NamedTuple):
 class Term(abc.ABC):
     """One thing that predicts counts in one dataset: models that are folded in one way.
 
-    A term holds what depends on neither bins nor weights. What does, it makes through `Bins.of` and `Weights.of`: so one
+    A term holds what depends on neither bins nor weights. What does, it makes through `Bins.of` and `Weights.of`: one
     term serves several folds, and each of them can replace bins and weights without compiling.
 
     Attributes
@@ -41,10 +41,13 @@ class Term(abc.ABC):
         Those whose counts these are.
     arrays : FoldArrays
         The dataset.
+    is_sparse : bool
+        Whether its counts are given in the bins that it reaches only.
     """
 
     models: tuple[Any, ...]
     arrays: FoldArrays
+    is_sparse: ClassVar[bool] = False
 
     @abc.abstractmethod
     def both(self, values: Values, bins: Bins, weights: Weights | None = None) -> tuple[Any, Any]:
@@ -86,7 +89,7 @@ class Term(abc.ABC):
 
 
 @dataclass(eq=False)
-class Terms(Sequence[Term]):
+class Terms:
     """All that predicts counts in one dataset.
 
     Attributes
@@ -105,18 +108,8 @@ class Terms(Sequence[Term]):
     members: list[Term] = field(default_factory=list)
     routes: dict[str, tuple[str, float]] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self.members)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.members[index]
-
     def __iter__(self) -> Iterator[Term]:
         return iter(self.members)
-
-    def without(self, excluded: Callable[[Term], bool]) -> "Terms":
-        """Those for which a test is false."""
-        return Terms(self.arrays, [term for term in self if not excluded(term)], self.routes)
 
     def may_be_negative(self, support: Support) -> list[str]:
         """Name what can become negative in some bin; see `Term.may_be_negative`."""

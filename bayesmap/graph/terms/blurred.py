@@ -18,7 +18,15 @@ from bayesmap.graph.terms.fft import WindowSource
 from bayesmap.graph.windows import sub_pixels, window_of
 from bayesmap.modeling.formulas import sphere
 
-__all__ = ["BlurredSource", "EllipticalSource", "RoundSource", "blurred_source", "is_blurred", "is_round", "with_tables"]
+__all__ = [
+    "BlurredSource",
+    "EllipticalSource",
+    "RoundSource",
+    "blurred_source",
+    "is_blurred",
+    "is_round",
+    "with_tables",
+]
 
 
 class BlurredSource(WindowSource, abc.ABC):
@@ -93,7 +101,7 @@ class EllipticalSource(BlurredSource):
         self.table = table
         self.blur, self.mixing, self.spline = data(table.blur), self.by_node(table.mixing), data(table.spline)
         self.squares = data(table.waves_x**2), data(table.waves_y**2)
-        self.place = data(table.place)
+        self.cells = data(table.place)
 
     def plane(self, values: Values) -> Any:
         """Coefficients of the blurred shape in a quarter of the plane, ``(n_node, n_node, n_energy)``, in sr-1."""
@@ -105,7 +113,7 @@ class EllipticalSource(BlurredSource):
         mixing = self.mixed(self.mixing, values)
         n, n_basis = table.n_node, mixing.shape[1]
         spectrum = pt.zeros((n * n, n_basis))
-        spectrum = pt.set_subtensor(spectrum[self.place], shape[:, None] * self.blur)
+        spectrum = pt.set_subtensor(spectrum[self.cells], shape[:, None] * self.blur)
         tables = CosineTransform()(spectrum.reshape((n, n, n_basis)))
         return pt.dot(tables, mixing.T) / sphere.RADIANS**2
 

@@ -57,6 +57,12 @@ class CubeTerm(Term):
         selected: np.ndarray = self.cube.ravel()[selection.index]
         return selected
 
+    def logarithms(self, selection: Selection) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithm of the cube (zero where it is none), and numbers of bins; see `bayesmap.likelihoods.counted`."""
+        cube, n_energy = self._selected(selection), len(self.cube)
+        number = [np.bincount(e, minlength=n_energy) for e in (selection.energy, selection.energy[cube <= 0])]
+        return np.log(np.where(cube > 0, cube, 1.0)), np.stack(number)
+
     def _sums(self, weights: np.ndarray) -> np.ndarray:
         sums: np.ndarray = (self.cube * weights).sum(axis=(1, 2))
         return sums

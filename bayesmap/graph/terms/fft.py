@@ -55,7 +55,8 @@ class WindowSource(StampSources):
         self.pixels_per_deg = float(np.linalg.norm(sky.matrix, axis=1).max())
         lon, lat, solid_angle = coords
         fixed = model.spatial_model.fixed_positions  # a table is looked up here, once
-        self.lon, self.lat = (lon, lat) if fixed else (data(lon), data(lat))
+        self.lon: Any = lon if fixed else data(lon)
+        self.lat: Any = lat if fixed else data(lat)
         self.vectors = None if fixed else tuple(data(x) for x in sphere.unit_vectors(lon, lat))
         self.solid_angle = data(solid_angle)
 
@@ -117,12 +118,14 @@ class FFTSource(WindowSource):
     def __init__(self, *source: Any, basis: KernelBasis) -> None:
         super().__init__(*source)
         self.mixing, self.kernels = self.by_node(basis.mixing), data(basis.kernels)
+        self.number = data(np.int64(basis.number))
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         """Convolved image of the shape; see :class:`StampSources`."""
         rows, columns = self._window(values, whole=True)
         image = self._image(values, (rows, columns))
-        return self._stamps(convolve_graph(image, self.mixed(self.mixing, values), self.kernels), rows, columns)
+        mixing = self.mixed(self.mixing, values)
+        return self._stamps(convolve_graph(image, mixing, self.kernels, self.number), rows, columns)
 
     def _image(self, values: Values, window: Any) -> Any:
         """Probability per pixel of a window; the shape is evaluated where it is, not where only the PSF reaches."""

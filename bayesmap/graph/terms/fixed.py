@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytensor
-import pytensor.tensor as pt
 from scipy.signal import fftconvolve
 
 from bayesmap import units
+from bayesmap._backend.functions import QUICK
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.data import Bins, Weights
 from bayesmap.graph.ops.banded import banded
@@ -16,7 +16,6 @@ from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import core_width
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
-from bayesmap.graph.quick import QUICK
 from bayesmap.graph.response import LocalResponse
 from bayesmap.graph.terms.base import Term
 from bayesmap.graph.terms.blurred import blurred_source, is_blurred
@@ -136,7 +135,7 @@ def fixed_term(model: Any, place: LocalResponse, sky: SkyToPixel) -> FixedTerm:
     used = np.ones((n_reco, n_true), dtype=bool) if place.dispersion_is_free else place.matrix != 0
     image = np.zeros((place.n_node * n_reco, n_true, *arrays.mask.shape[1:]))
     for row in range(len(image)):
-        for j in np.flatnonzero(used[row % n_reco]):
+        for j in map(int, np.flatnonzero(used[row % n_reco])):
             image[row, j] = blur(blur.image[min(j, len(blur.image) - 1)] * exposure[j], row)
     return FixedTerm(model, place, place.by_node(image))
 

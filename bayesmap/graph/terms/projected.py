@@ -55,7 +55,7 @@ class PlacedSources:
         return x, y
 
     def flux(self, values: Values) -> Any:
-        """Photons per true energy, or counts per reconstructed energy for PSFs of that kind: ``(n_source, n_energy)``."""
+        """Photons per true energy, or counts per reconstructed one for PSFs of that kind: ``(n_source, n_energy)``."""
         flux = pt.stack([self.response.flux(model, values) for model in self.models])
         if not self.response.arrays.reco_psf:
             return flux
@@ -96,6 +96,8 @@ class ProjectedTerm(Term):
     groups : sequence of StampSources
         Sources of one dataset, with one response.
     """
+
+    is_sparse = True
 
     def __init__(self, groups: Sequence[StampSources]) -> None:
         self.groups = tuple(groups)

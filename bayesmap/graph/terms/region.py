@@ -5,18 +5,17 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytensor
-import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 from scipy.signal import fftconvolve
 
 from bayesmap import units
+from bayesmap._backend.functions import QUICK
 from bayesmap.graph.arrays import FoldArrays, Values
 from bayesmap.graph.data import data
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import sub_pixel_numbers
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
-from bayesmap.graph.quick import QUICK
 from bayesmap.graph.response import LocalResponse
 from bayesmap.graph.terms.blurred import BlurredSource, is_blurred, with_tables
 from bayesmap.graph.terms.fixed import FixedTerm
@@ -63,7 +62,8 @@ class RegionTerm(FixedTerm):
         lon, lat, solid_angle = coords
         self.step = float(np.rad2deg(np.sqrt(np.median(solid_angle))))
         fixed = model.spatial_model.fixed_positions
-        self.lon, self.lat = (lon, lat) if fixed else (data(lon), data(lat))
+        self.lon: Any = lon if fixed else data(lon)
+        self.lat: Any = lat if fixed else data(lat)
         self.solid_angle = data(solid_angle)
         flat = place.by_node(acceptance.reshape(len(acceptance), -1))
         self.acceptance = data(flat[0] if place.nodes is None else flat)

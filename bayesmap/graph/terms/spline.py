@@ -1,4 +1,4 @@
-"""Points and round Gaussians behind a PSF of any shape, by tables: counts where they are looked at, totals by splines."""
+"""Points and round Gaussians behind a PSF of any shape, by tables of their counts in bins and of their totals."""
 
 import abc
 from functools import cached_property
@@ -61,9 +61,9 @@ class TableTerm(Term, abc.ABC):
         Where it is, in internal units; parameters that are missing have their present values.
     """
 
-    def __init__(
-        self, model: Any, sky: SkyToPixel, place: LocalResponse, table: Any, reach: float, at: Values
-    ) -> None:
+    is_sparse = True
+
+    def __init__(self, model: Any, sky: SkyToPixel, place: LocalResponse, table: Any, reach: float, at: Values) -> None:
         self.models, self.arrays = (model,), place.arrays
         self.sources, self.place, self.table = PlacedSources([model], sky, [place]), place, table
         pixels_per_deg = float(np.linalg.norm(sky.matrix, axis=1).max())

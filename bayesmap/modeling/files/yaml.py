@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from bayesmap._files import write_set, write_text
-from bayesmap._util import check_option, make_path
+from bayesmap._util import check_option, find_file, make_path
 from bayesmap._yaml.node import Node
 from bayesmap._yaml.source import YamlSource
 from bayesmap.errors import ModelFileError
@@ -229,14 +229,6 @@ def models_from_text(text: str, name: str = "", folder: Path | None = None) -> l
     """Create the components from the text of a model file; errors name the file ``name``, if given, and the line."""
     source = YamlSource(text, name)
     return models_from_dict(source.load(), folder, source)
-
-
-def find_file(name: str, folder: Path | None) -> Path:
-    """Return the path of a file that a model file names: as given, or beside the model file."""
-    path = make_path(name)
-    if folder is not None and not path.is_absolute() and not path.exists():
-        return folder / path
-    return path
 
 
 def read(filename: str | os.PathLike[str]) -> list[Component]:

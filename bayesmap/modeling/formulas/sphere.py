@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._backend.notes import note, noted
 from bayesmap._lazy import pt
 
 __all__ = ["direction_cosines", "offsets", "on_grid", "one_minus_cos", "separation", "unit_vectors"]
@@ -37,13 +38,13 @@ def on_grid(lon: Any, lat: Any, vectors: tuple[Any, Any, Any]) -> tuple[Any, Any
     vectors : tuple of TensorVariable
         The components of `unit_vectors` of these positions, of the same shape.
     """
-    lon.tag.unit_vectors = (lat, vectors)
+    note(lon, "unit_vectors", (lat, vectors))
     return lon, lat
 
 
 def _from_center(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> list[Any] | None:
     """Differences of the unit vectors of a grid from that of a position; None where they are not known."""
-    known = getattr(getattr(lon, "tag", None), "unit_vectors", None)
+    known = noted(lon, "unit_vectors")
     if known is None or known[0] is not lat:
         return None
     vectors = known[1]

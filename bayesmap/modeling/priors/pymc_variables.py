@@ -1,7 +1,7 @@
 """Random variables of priors: the one module of this layer that needs PyMC (imported on first use)."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -9,13 +9,11 @@ import pymc as pm
 from pymc.logprob.transforms import Transform
 
 from bayesmap._lazy import pt
+from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.priors.distributions import LOCATION, RATE, SCALE, SHAPE
+from bayesmap.modeling.priors.hyper import HyperParameter
 from bayesmap.modeling.priors.kde import KernelDensity
-
-if TYPE_CHECKING:
-    from bayesmap.modeling.parameter import Parameter
-    from bayesmap.modeling.priors.base import Prior
-    from bayesmap.modeling.priors.hyper import HyperParameter
 
 __all__ = ["OFFSET", "Standardize", "hyper_variable", "offset_names", "random_variable"]
 
@@ -89,7 +87,7 @@ class Standardize(Transform):
         return np.log(self.scale * self.width) + self.width * value
 
     @classmethod
-    def from_prior(cls, prior: "Prior", parameter: "Parameter", lower: float, upper: float) -> "Standardize":
+    def from_prior(cls, prior: Prior, parameter: Parameter, lower: float, upper: float) -> "Standardize":
         """Return the transform in which a prior with support ``(lower, upper)`` is about a unit normal."""
         center, low, high = _quantiles(prior, parameter, lower, upper)
         if np.isfinite(lower) and np.isfinite(upper):
@@ -102,7 +100,7 @@ class Standardize(Transform):
         return cls(center=center, scale=0.5 * (high - low))
 
 
-def _quantiles(prior: "Prior", parameter: "Parameter", lower: float, upper: float) -> tuple[float, float, float]:
+def _quantiles(prior: Prior, parameter: Parameter, lower: float, upper: float) -> tuple[float, float, float]:
     """Median and 68 % interval of the truncated prior; for an improper prior, a guess from the parameter."""
     if prior.distribution.scipy is not None:
         q = [prior.quantile(q, parameter.unit, lower=lower, upper=upper) for q in (0.5, _Q16, _Q84)]
@@ -167,7 +165,7 @@ def _kernel_density(density: KernelDensity) -> Any:
     )
 
 
-def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
+def _dist(prior: Prior, kwargs: dict[str, Any]) -> Any:
     """The unnamed PyMC variable."""
     if prior.dist == "LogUniform":
         return pm.CustomDist.dist(kwargs["lower"], kwargs["upper"], dist=_log_uniform, support_point=_log_middle)
@@ -184,11 +182,8 @@ def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
     return getattr(pm, prior.dist).dist(**kwargs)
 
 
-def _arguments(prior: "Prior", name: str, parameter: "Parameter", lower: float, upper: float) -> dict[str, Any]:
+def _arguments(prior: Prior, name: str, parameter: Parameter, lower: float, upper: float) -> dict[str, Any]:
     """Arguments in the declared unit; hyperpriors as random variables, flat edges moved to the bounds."""
-    from bayesmap.modeling.priors.base import Prior
-    from bayesmap.modeling.priors.hyper import HyperParameter
-
     result: dict[str, Any] = dict(prior.numbers(parameter.unit))
     for key, value in prior.kwargs.items():
         if isinstance(value, HyperParameter):
@@ -203,16 +198,14 @@ def _arguments(prior: "Prior", name: str, parameter: "Parameter", lower: float, 
     return {key: np.float64(value) if isinstance(value, float) else value for key, value in result.items()}
 
 
-def _stand_in(name: str, value: float, unit: Any) -> "Parameter":
+def _stand_in(name: str, value: float, unit: Any) -> Parameter:
     """A parameter for a hyperprior, in any unit."""
-    from bayesmap.modeling.parameter import Parameter
-
     parameter = Parameter(name, value, "")
     parameter._unit = unit
     return parameter
 
 
-def hyper_variable(hyper: "HyperParameter") -> Any:
+def hyper_variable(hyper: HyperParameter) -> Any:
     """Return the variable of a hyperparameter in the model of the context; the first call creates it."""
     known = pm.modelcontext(None).named_vars.get(hyper.name)
     if known is not None:
@@ -220,14 +213,12 @@ def hyper_variable(hyper: "HyperParameter") -> Any:
     return random_variable(hyper.prior, hyper.name, _stand_in(hyper.name, hyper.prior.median(hyper.unit), hyper.unit))
 
 
-def _from_standard(prior: "Prior", name: str, arguments: dict[str, Any]) -> Any:
+def _from_standard(prior: Prior, name: str, arguments: dict[str, Any]) -> Any:
     """Return the variable of a prior with unknown location or scale from one of fixed distribution.
 
     A width that is unknown and a parameter of that width make a funnel, in which samplers get stuck; what is sampled
     is ``(x - location) / scale``, called ``"<name>_offset"``, and x follows from it. None if there is no such form.
     """
-    from bayesmap.modeling.priors.base import Prior
-
     roles = prior.distribution.roles
     if prior.dist == "LogNormal":
         return pt.exp(arguments["mu"] + arguments["sigma"] * _offset(Prior("Normal", mu=0, sigma=1), name))
@@ -252,8 +243,6 @@ def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upp
 
     for the edge :math:`x_0` below (upper signs) or above, with the upper tail probability Q of the standard normal.
     """
-    from bayesmap.modeling.priors.base import Prior
-
     mu, sigma = arguments["mu"], arguments["sigma"]
     z = _offset(Prior("Normal", mu=0, sigma=1), name)
     sign, edge = (1.0, lower) if np.isfinite(lower) else (-1.0, upper)
@@ -270,12 +259,12 @@ def offset_names(names: Iterable[str]) -> set[str]:
     return {name for name in names for end in ends if name.endswith(end) and name.removesuffix(end) in names}
 
 
-def _offset(standard: "Prior", name: str) -> Any:
+def _offset(standard: Prior, name: str) -> Any:
     offset = f"{name}{OFFSET}"
     return random_variable(standard, offset, _stand_in(offset, 0.0, u.dimensionless_unscaled))
 
 
-def _edges(prior: "Prior", parameter: "Parameter") -> tuple[float, float]:
+def _edges(prior: Prior, parameter: Parameter) -> tuple[float, float]:
     """Edges of the prior inside the bounds; bounds outside which there is less than 1e-12 of it do not count.
 
     With hyperpriors any bound may count.
@@ -289,7 +278,7 @@ def _edges(prior: "Prior", parameter: "Parameter") -> tuple[float, float]:
     return max(lower, low), min(upper, high)
 
 
-def random_variable(prior: "Prior", name: str, parameter: "Parameter") -> Any:
+def random_variable(prior: Prior, name: str, parameter: Parameter) -> Any:
     """Create the random variable of a parameter in the model of the context; see `Prior.to_rv`."""
     parameter._check_prior(prior, parameter.min, parameter.max)
     support = prior.support(parameter.unit)

@@ -252,7 +252,7 @@ class SpatialModel(SpatialViews, ModelBase):
     @property
     def is_round_gaussian(self) -> bool:
         """Whether `gaussian_graph` gives one width, zero for a point, whatever the free parameters are."""
-        from pytensor.graph.basic import equal_computations
+        from bayesmap._backend.expressions import equal_expressions
 
         values = {p: p.internal if p.frozen else pt.dscalar() for p in self.parameters}
         widths = self.gaussian_graph(values)
@@ -260,7 +260,7 @@ class SpatialModel(SpatialViews, ModelBase):
             return False
         major, minor = (pt.as_tensor_variable(width) for width in widths[:2])
         inputs = [v for v in values.values() if not isinstance(v, float)]
-        return bool(major is minor or equal_computations([major], [minor], inputs, inputs))
+        return equal_expressions(major, minor, inputs)
 
     def overshoots(self, lon: np.ndarray, lat: np.ndarray) -> bool:
         """Whether the model can fall below zero at positions in deg while all its parameters are positive."""

@@ -9,7 +9,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt, pytensor
-from bayesmap._util import make_path
+from bayesmap._util import find_file, make_path
 from bayesmap.maps import MapCoord
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter, Parameters
@@ -294,8 +294,6 @@ def _read(path: Any) -> "Map":
 
 
 def _file(data: Mapping[str, Any], folder: Any) -> Any:
-    from bayesmap.modeling.files.yaml import find_file
-
     if not isinstance(data.get("filename"), str):
         raise ValueError(f"a template needs the name of a file, found filename: {data.get('filename')!r}")
     return find_file(data["filename"], folder)

@@ -12,10 +12,11 @@ from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral import uncertainty
+from bayesmap.modeling.spectral.energies import bands, strip_energy
 from bayesmap.modeling.spectral.formulas import Slope
 from bayesmap.modeling.spectral.inverse import inverse, inverse_all
 from bayesmap.modeling.spectral.quadrature import integrate_graph, integrate_numbers
-from bayesmap.units import internal_unit, strip
+from bayesmap.units import internal_unit
 
 if TYPE_CHECKING:
     from bayesmap.modeling.spectral.compound import CompoundSpectralModel
@@ -315,13 +316,9 @@ class SpectralModel(ModelBase):
 
     # -- operators --------------------------------------------------------------------------------------------------
     def _combine(self, other: Any, operator: str, swap: bool = False) -> "CompoundSpectralModel":
-        from bayesmap.modeling.spectral.compound import CompoundSpectralModel, as_spectrum
+        from bayesmap.modeling.spectral.compound import combine
 
-        other = as_spectrum(other)
-        if other is None:
-            return NotImplemented
-        first, second = (other, self) if swap else (self, other)
-        return CompoundSpectralModel(first, second, operator)
+        return combine(self, other, operator, swap)
 
     def __add__(self, other: Any) -> "CompoundSpectralModel":
         return self._combine(other, "add")
@@ -389,19 +386,3 @@ def _conversion(internal: tuple[Any, Any], output: tuple[Any, Any], power: int) 
     """Factor and unit that take internal units of flux and energy to others, for flux times energy to a power."""
     unit = output[0] * output[1] ** power
     return float((internal[0] * internal[1] ** power).to(unit)), unit
-
-
-def strip_energy(energy: Any) -> np.ndarray:
-    """Return energies in the internal unit; bare numbers are refused."""
-    quantity = u.Quantity(energy)
-    if not quantity.unit.is_equivalent("TeV"):
-        raise u.UnitConversionError(f"energy must be an energy, got unit '{quantity.unit}'")
-    return strip(quantity)
-
-
-def bands(energy_min: Any, energy_max: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the edges of energy bands in the internal unit, of one shape."""
-    low, high = np.broadcast_arrays(strip_energy(energy_min), strip_energy(energy_max))
-    if np.any(low <= 0) or np.any(high < low):
-        raise ValueError(f"energy bands must be positive and ordered, got {energy_min} to {energy_max}")
-    return low, high

@@ -41,6 +41,15 @@ def as_spectrum(other: Any) -> SpectralModel | None:
     return None
 
 
+def combine(model: SpectralModel, other: Any, operator: str, swap: bool) -> "CompoundSpectralModel":
+    """Return the sum, difference, ... of a spectrum and an operand (the first one if ``swap``)."""
+    other = as_spectrum(other)
+    if other is None:
+        return NotImplemented
+    first, second = (other, model) if swap else (model, other)
+    return CompoundSpectralModel(first, second, operator)
+
+
 class CompoundSpectralModel(SpectralModel):
     r"""Sum, difference, product or ratio of two spectra, which may be compounds themselves.
 

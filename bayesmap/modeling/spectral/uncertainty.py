@@ -10,6 +10,7 @@ import scipy
 from bayesmap._util import get_random_state
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.posterior import Posterior
+from bayesmap.modeling.spectral.energies import bands, strip_energy
 from bayesmap.modeling.spectral.formulas import Slope
 
 __all__ = [
@@ -143,8 +144,6 @@ def flux_errors(model: Any, energy: Any, n_samples: int, random_state: Any, samp
 
 def flux_draws(model: Any, energy: Any, draws: dict[Parameter, Any]) -> tuple[u.Quantity, tuple[int, ...]]:
     """Return the differential flux for draws, shape ``(n_draws, n_energy)``, and the shape of the energies."""
-    from bayesmap.modeling.spectral.base import strip_energy
-
     energies = strip_energy(energy)
     flat = energies.ravel()
     numbers = _over_draws(model, lambda values: model._flux(flat, values), draws, flat.size)
@@ -155,8 +154,6 @@ def band_errors(
     model: Any, energy_min: Any, energy_max: Any, power: int, n_samples: int, random_state: Any, samples: Any
 ) -> u.Quantity:
     """Return median and errors of the integral of energy to a power times the flux."""
-    from bayesmap.modeling.spectral.base import bands
-
     low, high = bands(energy_min, energy_max)
     draws = parameter_samples(model, n_samples, random_state, samples)
     numbers = _over_draws(model, lambda v: model._integrate(low.ravel(), high.ravel(), v, power), draws, low.size)
@@ -166,7 +163,6 @@ def band_errors(
 def index_errors(model: Any, energy: Any, n_samples: int, random_state: Any, samples: Any) -> u.Quantity:
     """Return median and errors of the spectral index."""
     from bayesmap.modeling.formulas.evaluate import evaluate
-    from bayesmap.modeling.spectral.base import strip_energy
 
     energies = strip_energy(energy)
     draws = parameter_samples(model, n_samples, random_state, samples)
@@ -212,8 +208,6 @@ def pivot_energy(model: Any) -> u.Quantity:
 
 def _log_slope(model: Any, index: int, energy: u.Quantity) -> np.ndarray:
     """Derivative of the logarithm of the flux in a parameter, in its declared unit."""
-    from bayesmap.modeling.spectral.base import strip_energy
-
     parameter = list(model.parameters)[index]
     step = 1e-4 * parameter.error
     values = model.values

@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 
-from bayesmap._util import check_option, make_path
+from bayesmap._util import check_option, find_file, make_path
 from bayesmap.errors import FormatError
 from bayesmap.maps.files import named_errors, open_fits
 from bayesmap.maps.fits import write_hdulist
@@ -166,8 +166,6 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
     @classmethod
     def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
-        from bayesmap.modeling.files.yaml import find_file
-
         if not isinstance(data.get("filename"), str):
             raise ValueError(f"a light curve needs the name of a file, found filename: {data.get('filename')!r}")
         path: str | os.PathLike[str] = find_file(data["filename"], folder)

@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from bayesmap._lazy import pt
-from bayesmap._util import make_path
+from bayesmap._util import find_file, make_path
 from bayesmap.maps.files import named_errors
 from bayesmap.maps.fits import write_hdulist
 from bayesmap.maps.tables import read_table
@@ -151,8 +151,6 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
     @classmethod
     def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
-        from bayesmap.modeling.files.yaml import find_file
-
         if not isinstance(data.get("filename"), str):
             raise ValueError(f"a phase curve needs the name of a file, found filename: {data.get('filename')!r}")
         arguments = {**parameters, "scale": data.get("scale", "utc")}
