@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._types import FileName
+
 __all__ = [
     "Absent",
     "KnownAttributes",
@@ -80,11 +82,11 @@ def make_path(path: str | os.PathLike) -> Path:
     return Path(os.path.expandvars(os.fspath(path))).expanduser()
 
 
-def find_file(name: str, folder: Path | None) -> Path:
+def find_file(name: str, folder: FileName | None) -> Path:
     """Return the path of a file that a model file names: as given, or in the folder of the model file."""
     path = make_path(name)
     if folder is not None and not path.is_absolute() and not path.exists():
-        return folder / path
+        return Path(folder) / path
     return path
 
 

@@ -10,8 +10,8 @@ import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
 from bayesmap._backend.functions import QUICK, Mode, compile_for_threads
+from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
-from bayesmap.inference.observed_ops import defined
 from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap.likelihoods.checks import check_counts
 
 __all__ = ["Likelihood"]
@@ -31,11 +32,14 @@ class Likelihood(abc.ABC):
         impossible.
     needs : tuple of str
         Names of the data cubes beside the counts: "counts_off" and "alpha" of an ON/OFF dataset.
+    measured : tuple of str
+        Those of them that are counts themselves, and can be replaced: "counts_off".
     """
 
     is_poisson: ClassVar[bool] = False
     allows_negative: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
+    measured: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -96,7 +100,7 @@ class Likelihood(abc.ABC):
         """Names of the variables that `latents` creates."""
         return ()
 
-    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Any]:
+    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Tensor]:
         """Create the unknowns of the likelihood itself in the `pymc.Model` of the context; none by default.
 
         Parameters
@@ -116,7 +120,7 @@ class Likelihood(abc.ABC):
         return {}
 
     @abc.abstractmethod
-    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-probability of the data in the mask, natural logarithm, a scalar expression.
 
         Parameters
@@ -131,9 +135,60 @@ class Likelihood(abc.ABC):
             What `latents` gave.
         """
 
+    def explains(self, **off: np.ndarray) -> np.ndarray | bool:
+        """Bins in which there may be counts whatever is predicted, a boolean cube; by default none."""
+        return False
+
+    def beside(self, **off: np.ndarray) -> np.ndarray | float:
+        """Counts that the further data let expect besides the prediction, a cube; zero by default."""
+        return 0.0
+
+    def expected(
+        self,
+        npred: np.ndarray,
+        counts: np.ndarray | None,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
+        """Expected data for a prediction: by default that itself, else with what the likelihood adds to it.
+
+        Parameters
+        ----------
+        npred : numpy.ndarray
+            Predictions, a cube.
+        counts : numpy.ndarray or None
+            The data, a cube, as far as there are any.
+        latents, mask, **off
+            As for `random`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape of ``npred``.
+        """
+        return npred
+
     @abc.abstractmethod
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
-        """Log-probability of each bin as numbers, shape of ``counts``; -inf where the data are impossible."""
+    def pointwise(
+        self,
+        counts: np.ndarray,
+        npred: np.ndarray,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
+        """Log-probability of each bin as numbers, shape of ``counts``; -inf where the data are impossible.
+
+        Parameters
+        ----------
+        counts, npred : numpy.ndarray
+            Data and predictions, cubes.
+        latents, mask, **off
+            As for `random`. Without latents a likelihood that has some integrates over them, or takes present values.
+        """
 
     @abc.abstractmethod
     def random(
@@ -169,4 +224,4 @@ class Likelihood(abc.ABC):
 
     def stat_array(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
         """Fit statistic per bin, shape of ``counts``: minus twice `pointwise`, up to constants."""
-        return -2 * self.pointwise(counts, npred, **off)
+        return -2 * self.pointwise(counts, npred, **off)  # type: ignore[arg-type]

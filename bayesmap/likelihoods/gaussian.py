@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.checks import check_cube
 from bayesmap.maps import Map
@@ -58,11 +59,19 @@ class GaussianLikelihood(Likelihood):
         constant = -np.log(np.sqrt(2 * np.pi) * sigma[mask]).sum()
         return {"counts": counts[chosen], "sigma": sigma[chosen], "constant": constant}
 
-    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-density of the data in the mask; see `Likelihood.logp`."""
         return -0.5 * (((bins["counts"] - npred) / bins["sigma"]) ** 2).sum() + bins["constant"]
 
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
+    def pointwise(
+        self,
+        counts: np.ndarray,
+        npred: np.ndarray,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
         """Log-density of each bin, natural logarithm, shape of ``counts``."""
         return -0.5 * self.stat_array(counts, npred) - np.log(np.sqrt(2 * np.pi) * self.sigma)
 

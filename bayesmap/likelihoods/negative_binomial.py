@@ -5,16 +5,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import scipy.special
+import scipy
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.likelihoods.expressions import xlogy_graph
 
 __all__ = ["NegativeBinomialLikelihood"]
 
-NUMBERS = SimpleNamespace(switch=np.where, log1p=np.log1p, gammaln=scipy.special.gammaln)
+NUMBERS = SimpleNamespace(switch=np.where, log1p=np.log1p, gammaln=lambda x: scipy.special.gammaln(x))
 #: r above which the series of Stirling is exact to 1e-13; the difference of two log Gammas loses digits with r
 LARGE = 100.0
 
@@ -36,7 +37,7 @@ class NegativeBinomialLikelihood(Likelihood):
     dispersion : float or `~bayesmap.modeling.Parameter`
         The dispersion, positive; 0.01 stands for a scatter of 10 %. A parameter that is not frozen is inferred, a
         variable ``"<dataset>.<parameter>"`` for each dataset with this likelihood; it needs a prior without mass below
-        zero. `pointwise`, `stat_array` and draws without posterior use its present value.
+        zero. `pointwise` and draws use its present value where no other is given, and so does `stat_array`.
 
     Raises
     ------
@@ -69,12 +70,16 @@ class NegativeBinomialLikelihood(Likelihood):
         """The dispersion as a number: of a parameter its present value."""
         return float(getattr(self.dispersion, "value", self.dispersion))
 
+    def _given(self, latents: Mapping[str, Any] | None) -> float:
+        """The dispersion of a draw, else the present one."""
+        return float(latents[self.latent_names[0]]) if latents else self._value
+
     @property
     def latent_names(self) -> tuple[str, ...]:
         """Name of the dispersion, if it is a free parameter."""
         return () if getattr(self.dispersion, "frozen", True) else (self.dispersion.name,)
 
-    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Any]:
+    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Tensor]:
         """Create the variable of a free dispersion; see `Likelihood.latents`.
 
         Raises
@@ -104,7 +109,7 @@ class NegativeBinomialLikelihood(Likelihood):
             constant = constant + _log_rising(counts[mask], 1 / self._value, NUMBERS)
         return {"counts": counts[chosen], "constant": constant.sum()}
 
-    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-probability of the counts in the mask; see `Likelihood.logp`."""
         counts = bins["counts"]
         dispersion = latents[self.latent_names[0]] if latents else self._value
@@ -113,10 +118,18 @@ class NegativeBinomialLikelihood(Likelihood):
             value = value + _log_rising(counts, 1 / dispersion, pt)
         return value.sum() + bins["constant"]
 
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
+    def pointwise(
+        self,
+        counts: np.ndarray,
+        npred: np.ndarray,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
         """Log-probability of each bin, natural logarithm, shape of ``counts``; -inf where counts are impossible."""
         counts, npred = np.asarray(counts, dtype="float64"), np.asarray(npred, dtype="float64")
-        r = 1 / self._value
+        r = 1 / self._given(latents)
         with np.errstate(divide="ignore", invalid="ignore"):
             value = scipy.special.xlogy(counts, npred) - (counts + r) * np.log1p(npred / r)
         value = value + _log_rising(counts, r, NUMBERS) - scipy.special.gammaln(counts + 1)
@@ -138,12 +151,12 @@ class NegativeBinomialLikelihood(Likelihood):
         ValueError
             If a prediction is negative or not finite.
         """
-        dispersion = float(latents[self.latent_names[0]]) if latents else self._value
+        dispersion = self._given(latents)
         scatter = rng.gamma(1 / dispersion, dispersion, size=np.shape(npred))
         return draw_poisson(np.asarray(npred) * scatter, rng)
 
 
-def _log_rising(n: Any, r: Any, xp: Any) -> Any:
+def _log_rising(n: Any, r: Any, xp: Any) -> Tensor:
     r"""Logarithm of :math:`\Gamma(n + r) / (\Gamma(r)\, r^n)`, accurate for any r; zero for n = 0."""
     small = xp.switch(r > LARGE, LARGE, r)
     large = xp.switch(r > LARGE, r, LARGE)

@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 
 from bayesmap._files import write_set, write_text
+from bayesmap._types import FileName
 from bayesmap._util import check_option, find_file, make_path
 from bayesmap._yaml.node import Node
 from bayesmap._yaml.source import YamlSource
@@ -144,7 +145,9 @@ def _renamed(data: Any, moved: Mapping[str, str]) -> Any:
 
 
 # -- reading --------------------------------------------------------------------------------------------------------
-def _part_from_node(node: Node, kind: str, links: Links, folder: Path | None, outer: tuple[Any, ...] = ()) -> ModelBase:
+def _part_from_node(
+    node: Node, kind: str, links: Links, folder: FileName | None, outer: tuple[Any, ...] = ()
+) -> ModelBase:
     """Create a model; ``outer`` are the data of those that it is a part of."""
     outer = (*outer, node.mapping().data)
     if any(data is node.data for data in outer[:-1]):
@@ -168,7 +171,7 @@ def _apply_irf(node: Node) -> dict[str, bool]:
     return {key: node.key(key).boolean() for key in node.data}
 
 
-def _component_from_node(node: Node, links: Links, folder: Path | None) -> Component:
+def _component_from_node(node: Node, links: Links, folder: FileName | None) -> Component:
     node.mapping()
     cls = COMPONENTS[node.key("type").choice(COMPONENTS)]
     keys = (*_COMPONENT_KEYS, "filename") if issubclass(cls, TemplateNPredModel) else _COMPONENT_KEYS
@@ -209,7 +212,7 @@ def component_from_dict(data: Mapping[str, Any], cls: type[Component]) -> Any:
     return model
 
 
-def models_from_dict(data: Any, folder: Path | None = None, source: YamlSource | None = None) -> list[Component]:
+def models_from_dict(data: Any, folder: FileName | None = None, source: YamlSource | None = None) -> list[Component]:
     """Create all components from the data of `models_to_dict`; errors name the lines of ``source``, if given."""
     top = Node(data, source).mapping()
     top.check_keys(_TOP_KEYS)
@@ -225,7 +228,7 @@ def models_from_dict(data: Any, folder: Path | None = None, source: YamlSource |
     return models
 
 
-def models_from_text(text: str, name: str = "", folder: Path | None = None) -> list[Component]:
+def models_from_text(text: str, name: str = "", folder: FileName | None = None) -> list[Component]:
     """Create the components from the text of a model file; errors name the file ``name``, if given, and the line."""
     source = YamlSource(text, name)
     return models_from_dict(source.load(), folder, source)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Tensor, Tree
 from bayesmap._util import suggest
 from bayesmap.modeling.priors.arguments import (
     Unknown,
@@ -193,7 +194,7 @@ class Prior(PriorNumbers):
                 kwargs[key] = rescale(convert(value, role, parse_unit(unit)), role, factor)
         return type(self)(self._dist, is_default=self._is_default, **kwargs)
 
-    def to_rv(self, name: str, parameter: "Parameter") -> Any:
+    def to_rv(self, name: str, parameter: "Parameter") -> Tensor:
         """Create the random variable of a parameter in the `pymc.Model` of the context.
 
         The variable is in the unit that the parameter declares, truncated to its bounds (unless less than 1e-12 of the
@@ -260,7 +261,7 @@ class Prior(PriorNumbers):
         return cls(data["dist"], is_default=bool(data.get("default", False)), **kwargs)
 
     @classmethod
-    def from_posterior(cls, tree: Any, name: str, method: str = "moments") -> "Prior":
+    def from_posterior(cls, tree: Tree, name: str, method: str = "moments") -> "Prior":
         """Return a prior like the marginal posterior of a parameter, for an analysis of other data.
 
         Parameters

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap._util import make_name
 from bayesmap.modeling.priors.arguments import Unknown, argument_unit, unit_text
 from bayesmap.modeling.priors.distributions import LOG, POSITIVE
@@ -89,7 +90,7 @@ class HyperParameter(Unknown):
         """Return the argument of a prior, see `Unknown.argument`."""
         return self.as_argument(number(self._prior, self._unit), role, unit, np.log)
 
-    def as_argument(self, value: Any, role: str, unit: u.UnitBase, log: Any) -> Any:
+    def as_argument(self, value: Tensor, role: str, unit: u.UnitBase, log: Any) -> Any:
         """Return a value of this hyperparameter as an argument of the prior of a parameter in ``unit``.
 
         Parameters

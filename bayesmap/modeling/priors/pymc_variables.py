@@ -9,6 +9,7 @@ import pymc as pm
 from pymc.logprob.transforms import Transform
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.priors.distributions import LOCATION, RATE, SCALE, SHAPE
@@ -57,7 +58,7 @@ class Standardize(Transform):
         self.lower, self.upper, self.center, self.scale, self.width = lower, upper, center, scale, width
         self.kind = (bool(np.isfinite(lower)), bool(np.isfinite(upper)))
 
-    def forward(self, value: Any, *inputs: Any) -> Any:
+    def forward(self, value: Tensor, *inputs: Tensor) -> Tensor:
         """Return z of x."""
         if self.kind == (True, True):
             return (pt.log(value - self.lower) - pt.log(self.upper - value) - self.center) / self.width
@@ -67,7 +68,7 @@ class Standardize(Transform):
             return pt.log((self.upper - value) / self.scale) / self.width
         return (value - self.center) / self.scale
 
-    def backward(self, value: Any, *inputs: Any) -> Any:
+    def backward(self, value: Tensor, *inputs: Tensor) -> Tensor:
         """Return x of z."""
         if self.kind == (True, True):
             return self.lower + (self.upper - self.lower) * pt.sigmoid(self.center + self.width * value)
@@ -77,7 +78,7 @@ class Standardize(Transform):
             return self.upper - self.scale * pt.exp(self.width * value)
         return self.center + self.scale * value
 
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+    def log_jac_det(self, value: Tensor, *inputs: Tensor) -> Tensor:
         """Return ln |dx/dz|."""
         if self.kind == (True, True):
             logit = self.center + self.width * value
@@ -115,44 +116,44 @@ def _quantiles(prior: Prior, parameter: Parameter, lower: float, upper: float) -
     return parameter.value, parameter.value - scale, parameter.value + scale
 
 
-def _log_uniform(lower: Any, upper: Any, size: Any) -> Any:
+def _log_uniform(lower: Tensor, upper: Tensor, size: Tensor) -> Tensor:
     return pt.exp(pm.Uniform.dist(pt.log(lower), pt.log(upper), size=size))
 
 
-def _log_middle(rv: Any, size: Any, lower: Any, upper: Any) -> Any:
+def _log_middle(rv: Tensor, size: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     return pt.sqrt(lower) * pt.sqrt(upper)
 
 
-def _generalized_logp(value: Any, mu: Any, sigma: Any, eta: Any) -> Any:
+def _generalized_logp(value: Tensor, mu: Tensor, sigma: Tensor, eta: Tensor) -> Tensor:
     scale = np.sqrt(2) * sigma
     return -(pt.abs((value - mu) / scale) ** (1 / eta)) - pt.log(2 * scale * eta) - pt.gammaln(eta)
 
 
-def _generalized_logcdf(value: Any, mu: Any, sigma: Any, eta: Any) -> Any:
+def _generalized_logcdf(value: Tensor, mu: Tensor, sigma: Tensor, eta: Tensor) -> Tensor:
     z = (value - mu) / (np.sqrt(2) * sigma)
     return pt.log(0.5 * (1 + pt.sign(z) * pt.gammainc(eta, pt.abs(z) ** (1 / eta))))
 
 
-def _generalized_random(mu: Any, sigma: Any, eta: Any, rng: Any = None, size: Any = None) -> Any:
+def _generalized_random(mu: Tensor, sigma: Tensor, eta: Tensor, rng: Tensor = None, size: Tensor = None) -> Tensor:
     sign = rng.choice([-1.0, 1.0], size=size)
     return mu + np.sqrt(2) * sigma * sign * rng.gamma(eta, size=size) ** eta
 
 
-def _kernel_density(density: KernelDensity) -> Any:
+def _kernel_density(density: KernelDensity) -> Tensor:
     """The variable of a kernel density; the arrays are constants of its graph."""
     samples, weights = density.samples, density.weights
 
-    def logp(value: Any, width: Any) -> Any:
+    def logp(value: Tensor, width: Tensor) -> Tensor:
         z = (value[..., None] - samples) / width
         return pt.logsumexp(np.log(np.maximum(weights, 1e-300)) - 0.5 * z**2, axis=-1) - pt.log(
             width * np.sqrt(2 * np.pi)
         )
 
-    def logcdf(value: Any, width: Any) -> Any:
+    def logcdf(value: Tensor, width: Tensor) -> Tensor:
         z = (value[..., None] - samples) / width
         return pt.log((weights * 0.5 * pt.erfc(-z / np.sqrt(2))).sum(axis=-1))
 
-    def random(width: Any, rng: Any = None, size: Any = None) -> Any:
+    def random(width: Tensor, rng: Tensor = None, size: Tensor = None) -> Tensor:
         return rng.choice(samples, size=size, p=weights) + width * rng.normal(size=size)
 
     median = float(density.ppf(0.5))
@@ -165,7 +166,7 @@ def _kernel_density(density: KernelDensity) -> Any:
     )
 
 
-def _dist(prior: Prior, kwargs: dict[str, Any]) -> Any:
+def _dist(prior: Prior, kwargs: dict[str, Any]) -> Tensor:
     """The unnamed PyMC variable."""
     if prior.dist == "LogUniform":
         return pm.CustomDist.dist(kwargs["lower"], kwargs["upper"], dist=_log_uniform, support_point=_log_middle)
@@ -198,14 +199,14 @@ def _arguments(prior: Prior, name: str, parameter: Parameter, lower: float, uppe
     return {key: np.float64(value) if isinstance(value, float) else value for key, value in result.items()}
 
 
-def _stand_in(name: str, value: float, unit: Any) -> Parameter:
+def _stand_in(name: str, value: float, unit: Tensor) -> Parameter:
     """A parameter for a hyperprior, in any unit."""
     parameter = Parameter(name, value, "")
     parameter._unit = unit
     return parameter
 
 
-def hyper_variable(hyper: HyperParameter) -> Any:
+def hyper_variable(hyper: HyperParameter) -> Tensor:
     """Return the variable of a hyperparameter in the model of the context; the first call creates it."""
     known = pm.modelcontext(None).named_vars.get(hyper.name)
     if known is not None:
@@ -213,7 +214,7 @@ def hyper_variable(hyper: HyperParameter) -> Any:
     return random_variable(hyper.prior, hyper.name, _stand_in(hyper.name, hyper.prior.median(hyper.unit), hyper.unit))
 
 
-def _from_standard(prior: Prior, name: str, arguments: dict[str, Any]) -> Any:
+def _from_standard(prior: Prior, name: str, arguments: dict[str, Any]) -> Tensor:
     """Return the variable of a prior with unknown location or scale from one of fixed distribution.
 
     A width that is unknown and a parameter of that width make a funnel, in which samplers get stuck; what is sampled
@@ -235,7 +236,7 @@ def _from_standard(prior: Prior, name: str, arguments: dict[str, Any]) -> Any:
     return location[0] + value if location else value
 
 
-def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upper: float) -> Any:
+def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upper: float) -> Tensor:
     r"""Return a normal variable that is cut on one side, from a standard normal one, z.
 
     .. math::
@@ -259,7 +260,7 @@ def offset_names(names: Iterable[str]) -> set[str]:
     return {name for name in names for end in ends if name.endswith(end) and name.removesuffix(end) in names}
 
 
-def _offset(standard: Prior, name: str) -> Any:
+def _offset(standard: Prior, name: str) -> Tensor:
     offset = f"{name}{OFFSET}"
     return random_variable(standard, offset, _stand_in(offset, 0.0, u.dimensionless_unscaled))
 
@@ -278,7 +279,7 @@ def _edges(prior: Prior, parameter: Parameter) -> tuple[float, float]:
     return max(lower, low), min(upper, high)
 
 
-def random_variable(prior: Prior, name: str, parameter: Parameter) -> Any:
+def random_variable(prior: Prior, name: str, parameter: Parameter) -> Tensor:
     """Create the random variable of a parameter in the model of the context; see `Prior.to_rv`."""
     parameter._check_prior(prior, parameter.min, parameter.max)
     support = prior.support(parameter.unit)

@@ -1,7 +1,5 @@
 """Energies as numbers in the internal unit."""
 
-from typing import Any
-
 import astropy.units as u
 import numpy as np
 
@@ -10,7 +8,7 @@ from bayesmap.units import strip
 __all__ = ["bands", "strip_energy"]
 
 
-def strip_energy(energy: Any) -> np.ndarray:
+def strip_energy(energy: u.Quantity) -> np.ndarray:
     """Return energies in the internal unit; bare numbers are refused."""
     quantity = u.Quantity(energy)
     if not quantity.unit.is_equivalent("TeV"):
@@ -18,7 +16,7 @@ def strip_energy(energy: Any) -> np.ndarray:
     return strip(quantity)
 
 
-def bands(energy_min: Any, energy_max: Any) -> tuple[np.ndarray, np.ndarray]:
+def bands(energy_min: u.Quantity, energy_max: u.Quantity) -> tuple[np.ndarray, np.ndarray]:
     """Return the edges of energy bands in the internal unit, of one shape."""
     low, high = np.broadcast_arrays(strip_energy(energy_min), strip_energy(energy_max))
     if np.any(low <= 0) or np.any(high < low):
