@@ -403,7 +403,7 @@ def choose_route(source: Source, forced: str | None = None) -> tuple[type[Route]
         If the source cannot take that route, or has free parameters and can take none.
     """
     wanted = _BY_NAME[forced] if forced is not None else None
-    candidates = ROUTES if wanted is None else tuple(_BY_NAME[name] for name in wanted.instead)
+    candidates = ROUTES if wanted is None else tuple(_BY_NAME[other] for other in wanted.instead)
     if not source.has_place and not (source.changes and source.spatial.position is None):
         candidates, wanted = (FixedRoute,), FixedRoute
     for route in candidates:
