@@ -297,17 +297,26 @@ class DatasetOperations(Dataset):
 
     @property
     def mask_safe_psf(self) -> Map | None:
-        """Pixels of the point spread function whose centre lies in a pixel of `mask_safe_image`; False outside.
+        """Bins of the point spread function in which data count: those whose centre lies in a safe pixel.
 
-        With one bin of energy and offset; a response of one pixel is true if any bin is safe.
+        With one bin of offset, and of true energy: there a pixel counts if it is safe at any reconstructed energy. A
+        PSF in reconstructed energy has the mask of the nearest energy. Outside of the counts all is False; a response
+        of one pixel is true if any pixel is safe.
         """
         if self.mask_safe is None or self.psf is None:
             return None
-        geom = self.psf.psf_map.geom.squash("rad").squash(self.psf.energy_name)
+        geom = self.psf.psf_map.geom.squash("rad")
         mask = self.mask_safe_image
+        if self.psf.energy_name == "energy":
+            nearest = self.mask_safe.geom.axes["energy"].coord_to_idx(geom.axes["energy"].center, clip=True)
+            mask = Map.from_geom(mask.geom.to_cube([geom.axes["energy"]]), data=self.mask_safe.data[nearest], unit="")
+        else:
+            geom = geom.squash("energy_true")
         if geom.data_shape_image == (1, 1):
-            return Map.from_geom(geom, data=np.full(geom.data_shape, mask.data.any()), unit="")
-        return mask.interp_to_geom(geom.to_image()).to_cube(list(geom.axes))
+            data = mask.data.any(axis=(-2, -1))
+        else:
+            data = mask.interp_to_geom(geom.to_image().to_cube(list(mask.geom.axes))).data
+        return Map.from_geom(geom, data=data.reshape(geom.data_shape), unit="")
 
     @property
     def mask_safe_edisp(self) -> Map | None:
