@@ -47,7 +47,7 @@ def draw_from_posterior(dataset: Any, tree: Any, rng: np.random.Generator) -> di
     Returns
     -------
     dict
-        Value per parameter, in the declared unit.
+        Value per parameter, in the declared unit; arrays of parameters with a shape.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def draw_from_posterior(dataset: Any, tree: Any, rng: np.random.Generator) -> di
     columns = posterior.columns(free_parameters(dataset), f"dataset {dataset.name!r}")
     posterior.warn_of_left_out(parameter_names(dataset.models), dataset.name, stacklevel=6)
     index = rng.integers(posterior.n_chain) * posterior.n_draw + rng.integers(posterior.n_draw)
-    return {parameter: float(draws[index]) for parameter, draws in columns.items()}
+    return {parameter: draws[index] for parameter, draws in columns.items()}
 
 
 def give_default_priors(dataset: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
     Returns
     -------
     dict
-        Value per parameter, in the declared unit.
+        Value per parameter, in the declared unit; arrays of parameters with a shape.
 
     Raises
     ------
@@ -103,4 +103,4 @@ def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
     with pm.Model():
         variables = prior_variables(parameter_names(dataset.models))
         draws = pm.draw(list(variables.values()), random_seed=rng, mode="FAST_COMPILE")
-    return {parameter: float(value) for parameter, value in zip(variables, draws, strict=True)}
+    return dict(zip(variables, draws, strict=True))

@@ -33,6 +33,8 @@ class LogDensity:
         Free variables, in the order of the vector.
     reported : list of str
         Variables with a meaning: without the standard variables behind hierarchical and joint priors.
+    labels : list of str
+        Name of each element of the vector, ``"<name>[<i>]"`` where a variable is an array.
     index : dict of str to int
         Place of each scalar free variable in the vector.
     edges : Edges
@@ -52,6 +54,11 @@ class LogDensity:
         }
         sizes = [int(np.prod(np.shape(start[value.name]), dtype=int)) for value in values]
         firsts = np.cumsum([0, *sizes])
+        self.labels = [
+            f"{name}[{i}]" if np.shape(start[value.name]) else name
+            for name, value, size in zip(self.names, values, sizes, strict=True)
+            for i in range(size)
+        ]
         self.index = {
             n: int(i) for n, i, v in zip(self.names, firsts, values, strict=False) if not np.shape(start[v.name])
         }

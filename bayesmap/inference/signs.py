@@ -41,7 +41,7 @@ def negative_terms(models: Sequence[Any], arrays: Any) -> list[str]:
         for p in model.parameters:
             if p not in fluxes:
                 continue
-            if p.frozen and p.value < 0:
+            if p.frozen and np.any(p.value < 0):
                 reasons.append(f"{model.name}.{p.name} is frozen at a negative value")
             elif not p.frozen and _support(p)[0] < 0:
                 reasons.append(f"the prior of {model.name}.{p.name} reaches below zero (set its min = 0)")
@@ -71,8 +71,8 @@ def _spectrum(model: Any) -> list[str]:
     """Differences can be negative whatever they are made of, and so can formulas that say so."""
     reasons = []
     for part, fixed in _parts(getattr(model, "spectral_model", None)):
-        supports = {p.name: (p.value, p.value) if fixed else _support(p) for p in part.parameters}
-        if part.may_be_negative(supports) or (fixed and any(p.value < 0 for p in _flux_parameters(part))):
+        supports = {p.name: _ends(p) if fixed else _support(p) for p in part.parameters}
+        if part.may_be_negative(supports) or (fixed and any(np.any(p.value < 0) for p in _flux_parameters(part))):
             what = "difference of spectra" if isinstance(part, CompoundSpectralModel) else type(part).__name__
             reasons.append(f"the {what} in model {model.name!r} can fall below zero")
     return reasons
@@ -81,9 +81,14 @@ def _spectrum(model: Any) -> list[str]:
 def _support(parameter: Any) -> tuple[float, float]:
     """Lowest and highest value that a parameter can have, in its declared unit."""
     if parameter.frozen:
-        return parameter.value, parameter.value
+        return _ends(parameter)
     low, high = parameter.prior.support(parameter.unit)
     return max(low, parameter.bounds[0]), min(high, parameter.bounds[1])
+
+
+def _ends(parameter: Any) -> tuple[float, float]:
+    """The present value twice; of a parameter with a shape the lowest and the highest."""
+    return float(np.min(parameter.value)), float(np.max(parameter.value))
 
 
 def _time_dependence(model: Any) -> list[str]:
