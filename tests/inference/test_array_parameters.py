@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayesmap._backend.functions import QUICK
 from bayesmap.datasets import Datasets
-from bayesmap.inference import default_priors, find_mode, posterior_npred, sample_prior
+from bayesmap.inference import CompiledFit, default_priors, find_mode, posterior_npred, sample_prior
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.maps import MapCoord
@@ -111,7 +111,7 @@ def test_density_and_gradient_are_those_of_single_parameters(dataset, values):
     (value, gradient), (wanted, slope) = (density(theta) for density in densities)
     assert value == pytest.approx(wanted, rel=1e-12)
     np.testing.assert_allclose(gradient, slope, rtol=1e-10)
-    assert densities[0].names == ["tiny-bkg.norm"] or densities[0].names == ["tiny-bkg.spatial.norm"]
+    assert densities[0].names == ["tiny-bkg.spatial.norm"]
     assert densities[0].labels[3].endswith("norm[3]")
 
 
@@ -259,6 +259,21 @@ def test_beside_single_parameters():
     [copied] = Datasets([made]).copy()
     names = parameter_names(copied.models)
     assert [p.shape for p in names if p.shape] == [(N,)]
+
+
+def test_datasets_of_one_structure():
+    """Three runs, each with a field of its own, which are evaluated in a loop."""
+    results = []
+    for norms in (array, single):
+        runs = []
+        for name in ("a", "b", "c"):
+            model = field(norms())
+            model.datasets_names, model._name = [name], f"{name}-bkg"
+            runs.append(make_dataset(name, [model], seed=ord(name)))
+        fit = CompiledFit(runs)
+        results.append(fit._any_density(np.random.default_rng(1).normal(size=3 * N)))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-12)
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-10)
 
 
 class TestParameter:
