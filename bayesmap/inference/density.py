@@ -120,7 +120,10 @@ class LogDensity:
         # By the parts and not by their vector: one node puts it together, where each slice would need two.
         gradients = pt.grad(scalar, list(pieces), disconnected_inputs="ignore")
         scalars = all(g.ndim == 0 for g in gradients)
-        gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
+        if not gradients:  # nothing is left beside what is in loops
+            gradient = pt.zeros(0)
+        else:
+            gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
         outputs = clone_replace([scalar, gradient], replace=pieces, rebuild_strict=False)
         function = compile_for_threads([theta, self._weight], outputs, mode)
         if len(values) == len(self._places):

@@ -197,7 +197,7 @@ def node_norms(number: int, norms: Any = None) -> list[Parameter]:
     return [Parameter(f"norm_{i}", 1.0, role="norm") for i in range(number)]
 
 
-def declared_norms(data: Mapping[str, Any], number: int) -> list[Parameter]:
+def declared_norms(data: Mapping[str, object], number: int) -> list[Parameter]:
     """Return the declarations of norms at nodes by the entry of a model in a file; see `node_norms`."""
     if not isinstance(data.get("array", False), bool):
         raise ValueError(f"array must be true or false, found {data['array']!r}")

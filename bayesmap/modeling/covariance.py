@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,11 @@ from bayesmap._types import Axes, Tree
 from bayesmap._util import Absent, suggest
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.posterior import Posterior
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from bayesmap.modeling.model_tools import CovarianceTools
 
 __all__ = ["Covariance", "covariance_from", "covariance_of_errors", "set_covariance"]
 
@@ -48,9 +53,9 @@ class Covariance:
     def __getitem__(self, key: Any) -> Any:
         return self.data[key]
 
-    def get_subcovariance(self, parameters: Iterable[Any]) -> "Covariance":
+    def get_subcovariance(self, parameters: Iterable[Parameter | str]) -> "Covariance":
         """Return the covariance of some parameters, given by name or as parameters."""
-        return self.subset([getattr(parameter, "name", parameter) for parameter in parameters])
+        return self.subset([p if isinstance(p, str) else p.name for p in parameters])
 
     @property
     def scipy_mvn(self) -> Any:
@@ -92,7 +97,7 @@ class Covariance:
         index = [self.names.index(name) for name in names]
         return Covariance(list(names), [self.units[i] for i in index], self.data[np.ix_(index, index)])
 
-    def to_table(self) -> Any:
+    def to_table(self) -> "Table":
         """Return an `~astropy.table.Table` with one row and one column per parameter."""
         from astropy.table import Table
 
@@ -129,14 +134,14 @@ def _rows(owner: Any, part: Any) -> list[int]:
     return [row for p in part.parameters.unique_parameters for row in rows[id(p)]]
 
 
-def _parts(owner: Any) -> list[Any]:
+def _parts(owner: "CovarianceTools") -> list[Any]:
     """Models that an owner of parameters consists of: the models of a collection, the parts of a sky model."""
     if isinstance(owner, Iterable):
         return list(owner)
     return list(getattr(owner, "parts", {}).values())
 
 
-def covariance_of_errors(owner: Any) -> Covariance:
+def covariance_of_errors(owner: "CovarianceTools") -> Covariance:
     """Return the covariance of the parameters of a model or of models; see `ModelBase.covariance`.
 
     Parameters
@@ -164,7 +169,7 @@ def covariance_of_errors(owner: Any) -> Covariance:
     return Covariance([n for n, _ in labels], [unit for _, unit in labels], data)
 
 
-def set_covariance(owner: Any, matrix: Any) -> None:
+def set_covariance(owner: "CovarianceTools", matrix: Any) -> None:
     """Store a covariance: its diagonal as the errors of the parameters, the correlations on the owner.
 
     Parameters
@@ -195,5 +200,5 @@ def set_covariance(owner: Any, matrix: Any) -> None:
         set_covariance(part, data[np.ix_(index, index)])
     for parameter in unique:
         own, errors = np.split(errors, [math.prod(parameter.shape)])
-        parameter.error = own.reshape(parameter.shape)[()]
+        parameter.error = own.reshape(parameter.shape)[()]  # type: ignore[assignment]
     owner.__dict__["_correlation"] = np.where(np.eye(n, dtype=bool), 1.0, correlation)

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import astropy.units as u
 import numpy as np
@@ -13,6 +13,9 @@ from bayesmap.modeling.parameter_tools import ParameterTools
 from bayesmap.modeling.parameters_tools import ParametersTools
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["ROLES", "Parameter", "ParameterLike", "Parameters", "Values"]
 
@@ -183,7 +186,7 @@ class Parameter(KnownAttributes, ParameterTools):
         return self._value * self._unit
 
     @quantity.setter
-    def quantity(self, quantity: Any) -> None:
+    def quantity(self, quantity: QuantityLike) -> None:
         quantity = as_quantity(quantity)
         self._check_unit(quantity.unit)
         factor = float(self._unit.to(quantity.unit))
@@ -453,7 +456,7 @@ class Parameters(ParametersTools):
         """All single numbers: parameters, and for one with a shape copies of its elements, called ``"<name>[<i>]"``."""
         return [element for p in self._parameters for element in p.elements()]
 
-    def to_table(self) -> Any:
+    def to_table(self) -> "Table":
         """Return an `~astropy.table.Table` with one row per parameter, and per element of one with a shape."""
         from astropy.table import Table
 

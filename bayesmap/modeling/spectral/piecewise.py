@@ -115,20 +115,20 @@ class PiecewiseNormSpectralModel(SpectralModel):
         """Return the energies of the factors; see `SpectralModel.breaks`."""
         return tuple(strip(self._energy).tolist())
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters."""
-        data = {"energy": array_to_file(self._energy), "interp": self._interp}
+        data: dict[str, object] = {"energy": array_to_file(self._energy), "interp": self._interp}
         return data | {"array": True} if self._is_array else data
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, object], folder: FileName | None = None) -> Parameters:
         """Return one declaration per energy, or one for all; see `ModelBase.declared_in_file`."""
         number = len(np.atleast_1d(quantity_from_file(cls.__name__, data, "energy")))
         return Parameters(declared_norms(data, number))
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 
@@ -141,7 +141,8 @@ class PiecewiseNormSpectralModel(SpectralModel):
         missing = [p.name for p in declared_norms(data, len(energy)) if p.name not in parameters]
         if missing:
             raise ValueError(f"{cls.__name__}: {len(energy)} energies, but no parameters {missing}")
-        return cls(energy=energy, interp=data.get("interp", "log"), **as_norms(parameters))
+        arguments: dict[str, Any] = {**as_norms(parameters), "interp": data.get("interp", "log")}
+        return cls(energy=energy, **arguments)
 
     @classmethod
     def from_parameters(cls, parameters: Parameters, **kwargs: Any) -> Self:
