@@ -128,7 +128,7 @@ class LogDensity:
         function = compile_for_threads([theta, self._weight], outputs, mode)
         if len(values) == len(self._places):
             return function
-        places = np.concatenate([self._places[v] for v in values])
+        places = np.concatenate([np.zeros(0, dtype=int), *(self._places[v] for v in values)])
 
         def of_some(theta: np.ndarray, weight: np.ndarray) -> Any:
             gradient = np.zeros(len(theta))
