@@ -186,14 +186,26 @@ class CellCoadd(MaskedImage):
 
     @property
     def patch(self) -> PatchDefinition:
-        """The full patch; raises an AttributeError if it is not known."""
+        """The full patch.
+
+        Raises
+        ------
+        AttributeError
+            If it is not known.
+        """
         if self._patch is None:
             raise AttributeError("Coadd has no patch information.")
         return self._patch
 
     @property
     def provenance(self) -> CoaddProvenance:
-        """Exposures that went into the image; raises an AttributeError if they are not known."""
+        """Exposures that went into the image.
+
+        Raises
+        ------
+        AttributeError
+            If they are not known.
+        """
         if self._provenance is None:
             raise AttributeError("Coadd has no provenance information.")
         return self._provenance

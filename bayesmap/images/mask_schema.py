@@ -83,7 +83,13 @@ class MaskSchema:
 
     @staticmethod
     def bits_per_element(dtype: DTypeLike) -> int:
-        """Number of planes that an integer holds: its bits, without the sign."""
+        """Number of planes that an integer holds: its bits, without the sign.
+
+        Raises
+        ------
+        TypeError
+            If the data type is no integer.
+        """
         dtype = np.dtype(dtype)
         if dtype.kind not in "ui":
             raise TypeError(f"mask planes are bits of integers, got the data type {dtype}")

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import astropy.units as u
 import numpy as np
@@ -13,6 +13,9 @@ from bayesmap.modeling.parameter_tools import ParameterTools
 from bayesmap.modeling.parameters_tools import ParametersTools
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["ROLES", "Parameter", "ParameterLike", "Parameters", "Values"]
 
@@ -173,7 +176,7 @@ class Parameter(KnownAttributes, ParameterTools):
         return self._value * self._unit
 
     @quantity.setter
-    def quantity(self, quantity: Any) -> None:
+    def quantity(self, quantity: QuantityLike) -> None:
         quantity = as_quantity(quantity)
         self._check_unit(quantity.unit)
         factor = float(self._unit.to(quantity.unit))
@@ -244,7 +247,15 @@ class Parameter(KnownAttributes, ParameterTools):
 
     @property
     def prior(self) -> Prior | None:
-        """Prior distribution, or None."""
+        """Prior distribution, or None.
+
+        Raises
+        ------
+        TypeError
+            If something else is assigned.
+        ValueError
+            If the prior has no mass between the bounds.
+        """
         return self._prior
 
     @prior.setter
@@ -271,7 +282,13 @@ class Parameter(KnownAttributes, ParameterTools):
 
     @property
     def frozen(self) -> bool:
-        """True if inference keeps the value."""
+        """True if inference keeps the value.
+
+        Raises
+        ------
+        TypeError
+            If something else than True or False is assigned.
+        """
         return self._frozen
 
     @frozen.setter
@@ -355,7 +372,15 @@ class Parameters(ParametersTools):
         return cls(Parameter.from_dict(entry) for entry in data)
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of a parameter, given itself or its name."""
+        """Return the position of a parameter, given itself or its name.
+
+        Raises
+        ------
+        ValueError
+            If the parameter is not in the collection.
+        KeyError
+            If no parameter, or several, have this name.
+        """
         if isinstance(value, str):
             value = self._by_name(value)
         for idx, parameter in enumerate(self._parameters[start:stop], start):
@@ -412,7 +437,7 @@ class Parameters(ParametersTools):
         for parameter in self._parameters:
             parameter.frozen = False
 
-    def to_table(self) -> Any:
+    def to_table(self) -> "Table":
         """Return an `~astropy.table.Table` with one row per parameter."""
         from astropy.table import Table
 

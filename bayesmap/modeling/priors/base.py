@@ -180,6 +180,11 @@ class Prior(PriorNumbers):
             A value in the old unit times this is the value in the new unit.
         unit : `~astropy.units.Unit` or str
             The old unit, the meaning of bare numbers.
+
+        Raises
+        ------
+        ValueError
+            If an argument has a prior of its own.
         """
         kwargs: dict[str, Any] = {}
         for key, value in self._kwargs.items():
@@ -221,7 +226,7 @@ class Prior(PriorNumbers):
 
         return random_variable(self, name, parameter)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the prior as plain data: ``{"dist": "Normal", "mu": 2.3, "sigma": 0.2}``."""
         data: dict[str, Any] = {"dist": self._dist}
         for key, value in self._kwargs.items():

@@ -16,6 +16,8 @@ from bayesmap.modeling.spatial.views import SpatialViews
 from bayesmap.units import attach
 
 if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
     from bayesmap.maps import Map, WcsGeom
 
 __all__ = ["FRAMES", "SpatialModel"]
@@ -90,8 +92,14 @@ class SpatialModel(SpatialViews, ModelBase):
 
     # -- position ---------------------------------------------------------------------------------------------------
     @property
-    def position(self) -> Any:
-        """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one."""
+    def position(self) -> "SkyCoord | None":
+        """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one.
+
+        Raises
+        ------
+        AttributeError
+            If it is set and the model has none.
+        """
         if "lon_0" not in self.parameter_names:
             return None
         return coordinates.SkyCoord(self.lon_0.quantity, self.lat_0.quantity, frame=self.frame)
@@ -263,7 +271,7 @@ class SpatialModel(SpatialViews, ModelBase):
         return equal_expressions(major, minor, inputs)
 
     def overshoots(self, lon: np.ndarray, lat: np.ndarray) -> bool:
-        """Whether the model can fall below zero at positions in deg while all its parameters are positive."""
+        """Whether the model can be negative at positions (deg, of one shape) while all its parameters are positive."""
         return False
 
     # -- numbers ----------------------------------------------------------------------------------------------------

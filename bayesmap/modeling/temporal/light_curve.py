@@ -1,6 +1,5 @@
 """Light curves from tables."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +11,7 @@ from astropy.time import Time
 
 from bayesmap._lazy import tables
 from bayesmap._types import FileName, QuantityLike, Tensor, TimeLike
-from bayesmap._util import check_option, find_file, make_path
+from bayesmap._util import check_option, make_path, named_file
 from bayesmap.errors import FormatError
 from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.fits_time import reference_time
@@ -100,7 +99,13 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         return between(t_min - t_ref, t_max - t_ref, nodes, norms, t_max - t_min)
 
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
-        """Raise a ValueError outside of the table."""
+        """Raise a ValueError outside of the table; see `TemporalModel.check_times`.
+
+        Raises
+        ------
+        ValueError
+            If times lie outside of the table.
+        """
         low, high = self._time[[0, -1]] + self.t_ref.internal
         if np.min(start) < low or np.max(stop) > high:
             mjd = [f"{u.Quantity(t, 's').to_value('d'):.6f}" for t in (low, high, np.min(start), np.max(stop))]
@@ -159,7 +164,13 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         return tables.Table({"TIME": u.Quantity(self._time, "s"), "NORM": self._norm}, meta=meta)
 
     def write(self, filename: FileName | None = None, format: str = "table", overwrite: bool = False) -> None:
-        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
+        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model.
+
+        Raises
+        ------
+        ValueError
+            If there is neither a name nor `filename`.
+        """
         check_option("format of a light curve", format, FORMATS[:1])
         self.format = format
         if filename is not None:
@@ -171,15 +182,20 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
-        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
-        if not isinstance(data.get("filename"), str):
-            raise ValueError(f"a light curve needs the name of a file, found filename: {data.get('filename')!r}")
-        path: str | os.PathLike[str] = find_file(data["filename"], folder)
-        arguments = {**parameters, "scale": data.get("scale", "utc")}
-        model = cls.read(path, data.get("format", "table"), **arguments)
-        model.filename = data["filename"]
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`.
+
+        Raises
+        ------
+        ValueError
+            If the data name no file.
+        """
+        name, path = named_file(data, folder, "a light curve")
+        settings = {"scale": data.get("scale", "utc"), "format": data.get("format", "table")}
+        arguments: dict[str, Any] = {**parameters, **settings}
+        model = cls.read(path, **arguments)
+        model.filename = name
         return model
 
 
@@ -221,7 +237,7 @@ def _alternate(values: np.ndarray, between: np.ndarray) -> np.ndarray:
     return np.insert(values, np.arange(1, len(values)), between)
 
 
-def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, Any]) -> u.Quantity:
+def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, object]) -> u.Quantity:
     """Times with the unit of the column, or of the header."""
     if time.unit == u.dimensionless_unscaled:
         if "TIMEUNIT" not in meta:
@@ -232,7 +248,7 @@ def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, Any]) -> u.Quant
     return time
 
 
-def _reference(label: str, meta: Mapping[str, Any]) -> Time:
+def _reference(label: str, meta: Mapping[str, object]) -> Time:
     if "MJDREFI" not in meta:
         raise ValueError(f"{label}: the table has no keyword MJDREFI; give the reference time as t_ref")
     with named_errors(label):

@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from bayesmap._lazy import pt, tables
 from bayesmap._types import Axes, FileName, Tensor
-from bayesmap._util import find_file, make_path
+from bayesmap._util import make_path, named_file
 from bayesmap.maps.files import named_errors, write_hdulist
 from bayesmap.maps.tables import read_table
 from bayesmap.modeling.parameter import Parameter
@@ -151,6 +151,11 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
             Divide by the integral over one period.
         **values : Parameter or object
             Parameters, as for the class.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
         """
         full = make_path(path)
         if not full.exists():
@@ -160,7 +165,13 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
             return cls(table, filename=path, normalize=normalize, **values)
 
     def write(self, path: FileName | None = None, overwrite: bool = False) -> None:
-        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
+        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model.
+
+        Raises
+        ------
+        ValueError
+            If there is neither a name nor `filename`.
+        """
         if path is not None:
             self.filename = str(path)
         if self.filename is None:
@@ -170,14 +181,20 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
-        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
-        if not isinstance(data.get("filename"), str):
-            raise ValueError(f"a phase curve needs the name of a file, found filename: {data.get('filename')!r}")
-        arguments = {**parameters, "scale": data.get("scale", "utc")}
-        model = cls.read(find_file(data["filename"], folder), data.get("normalize", True), **arguments)
-        model.filename = data["filename"]
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`.
+
+        Raises
+        ------
+        ValueError
+            If the data name no file.
+        """
+        name, path = named_file(data, folder, "a phase curve")
+        settings = {"scale": data.get("scale", "utc"), "normalize": data.get("normalize", True)}
+        arguments: dict[str, Any] = {**parameters, **settings}
+        model = cls.read(path, **arguments)
+        model.filename = name
         return model
 
 
