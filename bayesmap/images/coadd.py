@@ -117,8 +117,14 @@ class CellCoadd(MaskedImage):
     def __getitem__(self, bbox: Box | EllipsisType) -> Self:
         """Sub-image that shares its pixels and metadata with this one.
 
-        The PSF is a copy of that of the cells that the box touches; the grid stays that of the full patch. Raises a
-        TypeError unless ``bbox`` is a box or ``...``, and an IndexError unless it lies inside.
+        The PSF is a copy of that of the cells that the box touches; the grid stays that of the full patch.
+
+        Raises
+        ------
+        TypeError
+            Unless it is a box or ``...``.
+        IndexError
+            If it reaches beyond the image.
         """
         bbox = checked_box(bbox, self.bbox)
         psf = _psf_within(self.psf, bbox)
