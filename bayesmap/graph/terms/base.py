@@ -83,7 +83,9 @@ class Term(abc.ABC):
     def can_reach(self) -> np.ndarray:
         """Bins in which counts are possible whatever the parameters are; by default none is known.
 
-        Boolean, shape ``(n_energy, n_lat, n_lon)``. Where the counts of a source can be is asked of its prediction, see `bayesmap.inference.explained`.
+        A boolean cube ``(n_reco, n_lat, n_lon)``.
+
+        Where the counts of a source can be is asked of its prediction, see `bayesmap.inference.explained`.
         """
         return np.zeros(self.arrays.mask.shape, dtype=bool)
 
@@ -116,7 +118,7 @@ class Terms:
         return [reason for term in self for reason in term.may_be_negative(support)]
 
     def can_reach(self) -> np.ndarray:
-        """Bins in which some term surely can predict counts, shape ``(n_energy, n_lat, n_lon)``, boolean."""
+        """Bins ``(n_reco, n_lat, n_lon)`` in which some term surely can predict counts; see `Term.can_reach`."""
         reached = np.zeros(self.arrays.mask.shape, dtype=bool)
         for term in self:
             reached |= term.can_reach()
