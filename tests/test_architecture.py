@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import bayesmap
+from bayesmap import Map, MapAxis, MapDataset, WcsGeom
 
 PACKAGE = Path(bayesmap.__file__).parent
 BASE = {"units", "errors", "_backend", "_files", "_lazy", "_together", "_types", "_util", "_yaml", "_zoo_entries"}
@@ -65,6 +66,11 @@ FACADES = {
 }
 #: loaded only by what needs them
 HEAVY = ["matplotlib", "pymc", "nutpie", "numpyro", "jax", "dask", "regions", "arviz"]
+#: parts of libraries that take a quarter of a second each
+SLOW = [
+    *(f"scipy.{part}" for part in ("interpolate", "linalg", "ndimage", "optimize", "sparse", "special", "stats")),
+    *(f"astropy.{part}" for part in ("coordinates", "table", "wcs")),
+]
 
 
 def module_of(path):
@@ -256,8 +262,8 @@ def loaded_by(code, *arguments):
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=300, check=False
     )
     assert run.returncode == 0, run.stderr
-    modules = {name.partition(".")[0] for name in run.stdout.split("LOADED")[1].split()}
-    return run.stdout, modules & {*HEAVY, "astropy", "scipy", "pytensor", "numba", "xarray"}
+    modules = set(run.stdout.split("LOADED")[1].split())
+    return run.stdout, modules & {*HEAVY, *SLOW, "astropy", "scipy", "pytensor", "numba", "xarray"}
 
 
 def test_import_is_light():
@@ -271,7 +277,7 @@ def test_subpackages_do_not_load_samplers_or_figures(part):
     assert not loaded & set(HEAVY)
 
 
-#: without these nothing about models and files can be said in less time
+#: without these nothing about models can be said in less time
 LIGHT = {"astropy", "scipy"}
 
 
@@ -291,11 +297,24 @@ def test_commands_that_answer_at_once(arguments, allowed):
     assert loaded <= allowed
 
 
+def test_a_dataset_is_described_without_scipy(tmp_path):
+    """Its geometry needs astropy's WCS, and this its coordinates and tables; the rest would cost as much again."""
+    geom = WcsGeom.create(npix=(4, 3), binsz=1.0, axes=[MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)])
+    counts, background = (Map.from_geom(geom, data=value) for value in (3.0, 2.0))
+    MapDataset(counts=counts, background=background).write(tmp_path / "dataset.fits")
+    output, loaded = loaded_by("from bayesmap.cli.main import main; main()", "info", str(tmp_path / "dataset.fits"))
+    assert "Total counts" in output
+    assert loaded <= {*LIGHT, "astropy.coordinates", "astropy.table", "astropy.wcs"}
+
+
 def test_names_are_light():
-    """PyTensor is loaded when a graph is made."""
-    code = "from bayesmap import Datasets, FoVBackgroundModel, Map, MapDataset, Models, Prior, SkyModel"
-    _, loaded = loaded_by(f"{code}; SkyModel.create('pl', 'gauss'); Models.from_zoo('crab').prior_table()")
+    """PyTensor is loaded when a graph is made, SciPy's statistics when draws or rare priors are asked for."""
+    code = "from bayesmap import FoVBackgroundModel, Models, Prior, SkyModel"
+    _, loaded = loaded_by(f"{code}; SkyModel.create('pl', 'gauss'); print(Models.from_zoo('crab'))")
     assert loaded <= LIGHT
+    code = "from bayesmap import Datasets, Map, MapDataset, Models"
+    _, loaded = loaded_by(f"{code}; Models.from_zoo('crab').prior_table()")
+    assert loaded <= {*LIGHT, "astropy.coordinates", "astropy.table", "astropy.wcs"}
 
 
 def test_help_is_light():

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.checks import check_cube
 from bayesmap.maps import Map
@@ -58,7 +59,7 @@ class GaussianLikelihood(Likelihood):
         constant = -np.log(np.sqrt(2 * np.pi) * sigma[mask]).sum()
         return {"counts": counts[chosen], "sigma": sigma[chosen], "constant": constant}
 
-    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-density of the data in the mask; see `Likelihood.logp`."""
         return -0.5 * (((bins["counts"] - npred) / bins["sigma"]) ** 2).sum() + bins["constant"]
 

@@ -1,12 +1,13 @@
 """Counts with a background that is measured in OFF regions."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from scipy.special import gammaln, xlogy
+import scipy
 
 from bayesmap._lazy import pt, pytensor
+from bayesmap._types import Tensor
 from bayesmap._util import check_option
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.draws import draw_poisson
@@ -97,7 +98,7 @@ class OnOffLikelihood(Likelihood):
         elif self.background == "latent":
             bins["alpha_inside"] = alpha[mask]
             bins["position"] = np.flatnonzero(chosen[mask])
-            bins["constant"] = -gammaln(counts[mask] + 1).sum()
+            bins["constant"] = -scipy.special.gammaln(counts[mask] + 1).sum()
         else:
             shape = counts_off + self.a0
             bins["shape"] = shape[chosen]
@@ -112,7 +113,7 @@ class OnOffLikelihood(Likelihood):
 
     def latents(  # type: ignore[override]
         self, name: str, mask: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
-    ) -> dict[str, Any]:
+    ) -> dict[str, Tensor]:
         """Create the background in OFF, one number per bin of the mask, if it is sampled; see `Likelihood.latents`."""
         if self.background != "latent":
             return {}
@@ -120,7 +121,7 @@ class OnOffLikelihood(Likelihood):
 
         return {"background_off": pm.Gamma(f"{name}.background_off", alpha=counts_off[mask] + self.a0, beta=1.0)}
 
-    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-probability of the ON counts in the mask, and of the OFF counts for "profile"; see `Likelihood.logp`."""
         if self.background == "profile":
             value = self._profile(npred, bins)
@@ -135,7 +136,7 @@ class OnOffLikelihood(Likelihood):
         return value - total + bins["constant"]
 
     @staticmethod
-    def _profile(npred: Any, bins: Mapping[str, Any]) -> Any:
+    def _profile(npred: Tensor, bins: Mapping[str, Tensor]) -> Tensor:
         counts, counts_off, alpha = bins["counts"], bins["counts_off"], bins["alpha"]
         # The background maximises the likelihood: the derivative by it vanishes.
         off = pytensor.gradient.disconnected_grad(get_wstat_mu_bkg(counts, counts_off, alpha, npred, xp=pt))
@@ -205,7 +206,7 @@ class OnOffLikelihood(Likelihood):
         if latents and mask is not None:
             inside = np.ravel(mask)
             on = npred[inside] + alpha[inside] * latents["background_off"]
-            value[inside] = xlogy(counts[inside], on) - on - gammaln(counts[inside] + 1)
+            value[inside] = scipy.special.xlogy(counts[inside], on) - on - scipy.special.gammaln(counts[inside] + 1)
         return np.where(npred < 0, -np.inf, value).reshape(np.shape(counts_off))
 
     def random(  # type: ignore[override]
@@ -260,4 +261,5 @@ def _log_negative_binomial(k: np.ndarray, shape: np.ndarray, alpha: np.ndarray) 
     """Log-probability of k background counts in ON, b being Gamma distributed; -inf for k > 0 without acceptance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.where(k > 0, k * (np.log(alpha) - np.log1p(alpha)), 0.0)
+    gammaln = scipy.special.gammaln
     return gammaln(k + shape) - gammaln(shape) - gammaln(k + 1) + power - shape * np.log1p(alpha)

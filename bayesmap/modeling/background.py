@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import SkyCoord
 
+from bayesmap._lazy import coordinates
 from bayesmap._types import FileName, QuantityLike
 from bayesmap._util import make_path
 from bayesmap.maps.files import named_errors
@@ -174,7 +174,7 @@ class TemplateNPredModel(Component):
         return axis.center[:, np.newaxis, np.newaxis]
 
     @property
-    def position(self) -> SkyCoord:
+    def position(self) -> "coordinates.SkyCoord":
         """Centre of the map, a `~astropy.coordinates.SkyCoord`."""
         return self.map.geom.center_skydir
 
@@ -184,7 +184,9 @@ class TemplateNPredModel(Component):
         geom: Any = self.map.geom
         return np.max(geom.width) / 2.0
 
-    def cutout(self, position: SkyCoord, width: QuantityLike, mode: str = "trim", name: str | None = None) -> Self:
+    def cutout(
+        self, position: "coordinates.SkyCoord", width: QuantityLike, mode: str = "trim", name: str | None = None
+    ) -> Self:
         """Return the model on the part of the map around a position; see `WcsNDMap.cutout`."""
         template: Any = self.map
         return self.copy(name=name, map=template.cutout(position, width, mode=mode))

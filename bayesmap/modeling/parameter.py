@@ -261,10 +261,8 @@ class Parameter(KnownAttributes, ParameterTools):
         prior.numbers(self._unit)
         if prior.distribution.scipy is None or (np.isnan(minimum) and np.isnan(maximum)):
             return
-        dist = prior.scipy(self._unit)
-        mass = 1.0
-        mass -= 0.0 if np.isnan(minimum) else dist.cdf(minimum)
-        mass -= 0.0 if np.isnan(maximum) else dist.sf(maximum)
+        cdf = prior.quantiles(self._unit).cdf
+        mass = (1.0 if np.isnan(maximum) else cdf(maximum)) - (0.0 if np.isnan(minimum) else cdf(minimum))
         if mass < _MIN_MASS:
             raise ValueError(
                 f"parameter {self._name!r}: prior {prior!r} has no mass between its bounds [{minimum}, {maximum}] "

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import SkyCoord
 
+from bayesmap._lazy import coordinates
 from bayesmap._types import Region
 from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import TemplateSpatialModel
@@ -71,10 +71,10 @@ def in_region(models: Iterable[Any], regions: Sequence[Region], wcs: Any = None)
     return [m for m in _sky_models(models) if m.position is not None and np.all(geom.contains(m.position))]
 
 
-def positions(models: Iterable[Any]) -> SkyCoord:
+def positions(models: Iterable[Any]) -> "coordinates.SkyCoord":
     """Return the positions of `Models.positions`."""
     found = [model.position.icrs for model in _sky_models(models) if model.position is not None]
-    return SkyCoord(found) if found else SkyCoord([], [], unit="deg", frame="icrs")
+    return coordinates.SkyCoord(found) if found else coordinates.SkyCoord([], [], unit="deg", frame="icrs")
 
 
 def regions_of(models: Iterable[Any], size_factor: float | None = None, **kwargs: Any) -> list[Any]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
-from astropy.coordinates import SkyCoord
 
+from bayesmap._lazy import coordinates
 from bayesmap._types import Intervals, QuantityLike, Region
 from bayesmap._util import Absent, KnownAttributes, check_option, make_name, suggest
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
@@ -279,7 +279,7 @@ class SkyModel(Component):
         return cls(**models, **kwargs)  # type: ignore[arg-type]
 
     @property
-    def position(self) -> SkyCoord | None:
+    def position(self) -> "coordinates.SkyCoord | None":
         """Position of the spatial model."""
         return None if self.spatial_model is None else self.spatial_model.position
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy
-from scipy.special import lambertw
+from numpy.typing import ArrayLike
 
 from bayesmap.stats.fit_statistics import cash, wstat
 
@@ -228,7 +228,7 @@ class CashCountsStatistic(CountsStatistic):
     array([16.5, -3. ])
     """
 
-    def __init__(self, n_on: Any, mu_bkg: Any):
+    def __init__(self, n_on: ArrayLike, mu_bkg: ArrayLike):
         self.n_on, self.mu_bkg = np.broadcast_arrays(np.asanyarray(n_on), np.asanyarray(mu_bkg))
 
     @property
@@ -292,7 +292,7 @@ class CashCountsStatistic(CountsStatistic):
     def _level(self, n_sigma: float, branch: int) -> np.ndarray:
         """Means at which the statistic has risen by ``n_sigma ** 2``; bins without counts get those of one count."""
         n_on = np.where(self.n_on > 0, self.n_on, 1.0)
-        return -n_on * lambertw(-np.exp(-(n_sigma**2) / 2 / n_on - 1), k=branch).real
+        return -n_on * scipy.special.lambertw(-np.exp(-(n_sigma**2) / 2 / n_on - 1), k=branch).real
 
     def n_sig_matching_significance(self, significance: float) -> np.ndarray:
         """Excess that would have a significance over each background; NaN where the background is zero."""
@@ -300,7 +300,7 @@ class CashCountsStatistic(CountsStatistic):
             return np.where(self.mu_bkg > 0, 0.0, np.nan)
         background = np.where(self.mu_bkg > 0, self.mu_bkg, 1.0)
         argument = (significance**2 / 2 / background - 1) / np.e
-        excess = background * np.expm1(lambertw(argument, k=0 if significance > 0 else -1).real + 1)
+        excess = background * np.expm1(scipy.special.lambertw(argument, k=0 if significance > 0 else -1).real + 1)
         impossible = (self.mu_bkg <= 0) | ((significance < 0) & (argument > 0))
         return np.where(impossible, np.nan, excess)
 
@@ -329,7 +329,7 @@ class WStatCountsStatistic(CountsStatistic):
     keep ``mu_sig``.
     """
 
-    def __init__(self, n_on: Any, n_off: Any, alpha: Any, mu_sig: Any = None):
+    def __init__(self, n_on: ArrayLike, n_off: ArrayLike, alpha: ArrayLike, mu_sig: ArrayLike | None = None):
         given = (n_on, n_off, alpha, 0.0 if mu_sig is None else mu_sig)
         self.n_on, self.n_off, self.alpha, self.mu_sig = np.broadcast_arrays(*(np.asanyarray(x) for x in given))
 

@@ -1,15 +1,13 @@
 """Standard deviations and differences of a fit statistic: Wilks' theorem."""
 
-from typing import Any
-
 import numpy as np
 import scipy
-from scipy.special import xlogy
+from numpy.typing import ArrayLike
 
 __all__ = ["sigma_to_ts", "sqrt_ts", "ts_to_sigma"]
 
 
-def sigma_to_ts(n_sigma: Any, df: int = 1) -> np.ndarray:
+def sigma_to_ts(n_sigma: ArrayLike, df: int = 1) -> np.ndarray:
     r"""Difference of the fit statistic with the two-sided normal probability of ``n_sigma``.
 
     Parameters
@@ -31,7 +29,7 @@ def sigma_to_ts(n_sigma: Any, df: int = 1) -> np.ndarray:
     return scipy.stats.chi2.isf(2 * scipy.stats.norm.sf(np.asarray(n_sigma, dtype="float64")), df=df)
 
 
-def ts_to_sigma(ts: Any, df: int = 1) -> np.ndarray:
+def ts_to_sigma(ts: ArrayLike, df: int = 1) -> np.ndarray:
     """Standard deviations of a difference of the fit statistic, the inverse of `sigma_to_ts`.
 
     Parameters
@@ -49,7 +47,7 @@ def ts_to_sigma(ts: Any, df: int = 1) -> np.ndarray:
     return scipy.stats.norm.isf(0.5 * scipy.stats.chi2.sf(np.asarray(ts, dtype="float64"), df=df))
 
 
-def sqrt_ts(counts: Any, npred: Any) -> np.ndarray:
+def sqrt_ts(counts: ArrayLike, npred: ArrayLike) -> np.ndarray:
     r"""Signed square root of the likelihood ratio of Poisson counts against a prediction without error.
 
     .. math::
@@ -75,6 +73,6 @@ def sqrt_ts(counts: Any, npred: Any) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(n > 0, n / mu, 1.0)
         # rounding makes the bracket slightly negative where counts and prediction agree
-        ts = np.maximum(2 * (xlogy(n, ratio) - n + mu), 0.0)
+        ts = np.maximum(2 * (n * np.log(ratio) - n + mu), 0.0)
         ts = np.where(mu < 0, np.nan, np.where((mu == 0) & (n == 0), 0.0, ts))
         return np.sign(n - mu) * np.sqrt(ts)

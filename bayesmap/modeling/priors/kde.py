@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp, ndtr
+import scipy
 
 __all__ = ["KernelDensity"]
 
@@ -58,7 +58,7 @@ class KernelDensity:
     def logpdf(self, x: np.ndarray | float) -> Any:
         """Natural logarithm of the density."""
         norm = np.log(self.bandwidth * np.sqrt(2 * np.pi))
-        return logsumexp(-0.5 * self._z(x) ** 2, axis=-1, b=self.weights) - norm
+        return scipy.special.logsumexp(-0.5 * self._z(x) ** 2, axis=-1, b=self.weights) - norm
 
     def pdf(self, x: np.ndarray | float) -> Any:
         """Density."""
@@ -66,11 +66,11 @@ class KernelDensity:
 
     def cdf(self, x: np.ndarray | float) -> Any:
         """Probability of values below x."""
-        return (ndtr(self._z(x)) @ self.weights)[()]
+        return (scipy.special.ndtr(self._z(x)) @ self.weights)[()]
 
     def sf(self, x: np.ndarray | float) -> Any:
         """Probability of values above x."""
-        return (ndtr(-self._z(x)) @ self.weights)[()]
+        return (scipy.special.ndtr(-self._z(x)) @ self.weights)[()]
 
     def ppf(self, q: np.ndarray | float) -> Any:
         """Quantiles, by bisection."""

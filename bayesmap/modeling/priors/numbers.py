@@ -122,11 +122,24 @@ class PriorNumbers(Unknown):
             raise ValueError(f"prior {self.dist} is improper: it has no quantiles")
         return build(scipy.stats, **self.numbers(unit))
 
+    def quantiles(self, unit: u.UnitBase | str = "") -> Any:
+        """Return an object with ``cdf``, ``ppf`` and ``support`` in ``unit``; hyperpriors count as their median.
+
+        For the most common distributions it is made without `scipy.stats`, and takes one number at a time.
+
+        Raises
+        ------
+        ValueError
+            If the prior is improper.
+        """
+        build = self.distribution.quantiles
+        return self.scipy(unit) if build is None else build(**self.numbers(unit))
+
     def support(self, unit: u.UnitBase | str = "") -> tuple[float, float]:
         """Return the edges of the support in ``unit``."""
         if self.distribution.scipy is None:
             return -np.inf, np.inf
-        lower, upper = self.scipy(unit).support()
+        lower, upper = self.quantiles(unit).support()
         return float(lower), float(upper)
 
     def median(self, unit: u.UnitBase | str = "", *, lower: float = -np.inf, upper: float = np.inf) -> float:
@@ -137,7 +150,7 @@ class PriorNumbers(Unknown):
         self, q: float, unit: u.UnitBase | str = "", *, lower: float = -np.inf, upper: float = np.inf
     ) -> float:
         """Return a quantile in ``unit``, of the prior truncated to ``[lower, upper]``."""
-        dist = self.scipy(unit)
+        dist = self.quantiles(unit)
         low, high = dist.cdf(lower), dist.cdf(upper)
         return float(np.clip(dist.ppf(low + q * (high - low)), lower, upper))
 

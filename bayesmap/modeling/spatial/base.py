@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import SkyCoord
 
-from bayesmap._lazy import pt
+from bayesmap._lazy import coordinates, pt
 from bayesmap._types import QuantityLike, Region, Tensor
 from bayesmap._util import check_option
 from bayesmap.modeling.formulas.evaluate import evaluate
@@ -74,7 +73,7 @@ class SpatialModel(SpatialViews, ModelBase):
         self._frame = frame
 
     @classmethod
-    def from_position(cls, position: SkyCoord, **values: ParameterLike) -> Self:
+    def from_position(cls, position: "coordinates.SkyCoord", **values: ParameterLike) -> Self:
         """Create a model at a position; its frame is that of the position, if possible.
 
         Parameters
@@ -95,10 +94,10 @@ class SpatialModel(SpatialViews, ModelBase):
         """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one."""
         if "lon_0" not in self.parameter_names:
             return None
-        return SkyCoord(self.lon_0.quantity, self.lat_0.quantity, frame=self.frame)
+        return coordinates.SkyCoord(self.lon_0.quantity, self.lat_0.quantity, frame=self.frame)
 
     @position.setter
-    def position(self, position: SkyCoord) -> None:
+    def position(self, position: "coordinates.SkyCoord") -> None:
         if "lon_0" not in self.parameter_names:
             raise AttributeError(f"{type(self).__name__} has no position")
         coord = position.transform_to(self.frame).spherical
@@ -290,7 +289,7 @@ class SpatialModel(SpatialViews, ModelBase):
         lon, lat = u.Quantity(lon).to_value("deg"), u.Quantity(lat).to_value("deg")
         return attach(self._evaluate_numbers(lon, lat, energy), self.unit)
 
-    def _lonlat(self, coords: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
+    def _lonlat(self, coords: "coordinates.SkyCoord") -> tuple[np.ndarray, np.ndarray]:
         """Positions in the frame of the model, in deg."""
         spherical = coords.transform_to(self.frame).spherical
         return spherical.lon.to_value("deg"), spherical.lat.to_value("deg")
@@ -348,7 +347,7 @@ class SpatialModel(SpatialViews, ModelBase):
         from regions import RectangleSkyRegion
 
         kwargs.pop("size_factor", None)
-        center = SkyCoord(0 * u.deg, 0 * u.deg, frame=self.frame)
+        center = coordinates.SkyCoord(0 * u.deg, 0 * u.deg, frame=self.frame)
         return RectangleSkyRegion(center=center, width=360 * u.deg, height=180 * u.deg, **kwargs)
 
 

@@ -7,10 +7,10 @@ import astropy.units as u
 import numpy as np
 import scipy
 
+from bayesmap import maps
 from bayesmap._lazy import pt, pytensor
 from bayesmap._types import FileName, QuantityLike, Tensor
 from bayesmap._util import check_option
-from bayesmap.maps import MapCoord
 from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spatial.base import SpatialModel
@@ -69,7 +69,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
         self, coords: Any, norms: Any = None, interp: str = "lin", *, frame: str = "icrs", **values: ParameterLike
     ) -> None:
         check_option("PiecewiseNormSpatialModel: interp", interp, INTERP)
-        coords = coords if isinstance(coords, MapCoord) else MapCoord.create(coords)
+        coords = coords if isinstance(coords, maps.MapCoord) else maps.MapCoord.create(coords)
         others = [name for name in coords.axis_names if name not in ("lon", "lat", "skycoord")]
         if others:
             raise ValueError(f"PiecewiseNormSpatialModel: nodes are positions only, found also {others}")
@@ -95,9 +95,9 @@ class PiecewiseNormSpatialModel(SpatialModel):
             raise ValueError("PiecewiseNormSpatialModel: the nodes must be finite and must not lie on one line")
 
     @property
-    def coords(self) -> MapCoord:
+    def coords(self) -> "maps.MapCoord":
         """Positions of the nodes."""
-        return MapCoord.create((self._lon * u.deg, self._lat * u.deg), frame=self.frame)
+        return maps.MapCoord.create((self._lon * u.deg, self._lat * u.deg), frame=self.frame)
 
     @property
     def norms(self) -> u.Quantity:
@@ -209,7 +209,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
             raise ValueError(f"the nodes have {len(lon)} longitudes and {len(lat)} latitudes")
         others = {key: data[key] for key in ("frame", "interp") if key in data}
         arguments: dict[str, Any] = {**others, **parameters}
-        return cls(MapCoord.create((lon, lat)), **arguments)
+        return cls(maps.MapCoord.create((lon, lat)), **arguments)
 
 
 def _declarations(number: int) -> list[Parameter]:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import astropy.units as u
 import numpy as np
 import scipy
-from astropy.coordinates import SkyCoord
 
-from bayesmap._lazy import pt
+from bayesmap._lazy import coordinates, pt
 from bayesmap._types import Axes, FileName, QuantityLike, Region, Tensor
 from bayesmap._util import make_path
 from bayesmap.maps.files import named_errors
@@ -114,7 +113,7 @@ class TemplateSpatialModel(SpatialModel):
         return self._map.unit.to_string()
 
     @property
-    def map_center(self) -> SkyCoord:
+    def map_center(self) -> "coordinates.SkyCoord":
         """Centre of the map as it was given."""
         return self._map.geom.center_skydir
 
@@ -150,7 +149,7 @@ class TemplateSpatialModel(SpatialModel):
             center.lat.deg,
         ):
             return {"lon": lon, "lat": lat}
-        coords, position = SkyCoord(lon, lat, unit="deg", frame=self.frame), self.position
+        coords, position = coordinates.SkyCoord(lon, lat, unit="deg", frame=self.frame), self.position
         if position.separation(self.map_center).deg >= 1e-9:
             apart, angle = position.separation(coords), position.position_angle(coords)
             coords = self.map_center.directional_offset_by(angle, apart)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap import maps
 from bayesmap._lazy import pt, pytensor
 from bayesmap._types import FileName, QuantityLike, Tensor
 from bayesmap._util import find_file, make_path
-from bayesmap.maps import MapCoord
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spatial.base import SpatialModel
@@ -101,7 +101,7 @@ class TemplateNDSpatialModel(SpatialModel):
     def _sky_pixels(self, lon: u.Quantity, lat: u.Quantity) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixel positions on the map, and where they are between pixel centres."""
         geom = self._map.geom.to_image()
-        x, y = geom.coord_to_pix(MapCoord({"lon": lon, "lat": lat}, frame=self.frame))
+        x, y = geom.coord_to_pix(maps.MapCoord({"lon": lon, "lat": lat}, frame=self.frame))
         n_y, n_x = geom.data_shape
         inside = (np.abs(2 * x - (n_x - 1)) <= n_x - 1 + _ROUNDING) & (np.abs(2 * y - (n_y - 1)) <= n_y - 1 + _ROUNDING)
         return x, y, inside

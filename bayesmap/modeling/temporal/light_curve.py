@@ -8,14 +8,13 @@ from typing import Any, Self
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 from astropy.time import Time
 
+from bayesmap._lazy import tables
 from bayesmap._types import FileName, QuantityLike, Tensor, TimeLike
 from bayesmap._util import check_option, find_file, make_path
 from bayesmap.errors import FormatError
-from bayesmap.maps.files import named_errors, open_fits
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.fits_time import reference_time
 from bayesmap.maps.tables import read_fits_table, read_table
 from bayesmap.modeling.parameter import Parameter, ParameterLike
@@ -67,7 +66,7 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
 
     def __init__(
         self,
-        table: Table,
+        table: "tables.Table",
         t_ref: TimeLike | None = None,
         filename: FileName | None = None,
         *,
@@ -118,7 +117,7 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
 
     # -- files ------------------------------------------------------------------------------------------------------
     @classmethod
-    def from_table(cls, table: Table, filename: FileName | None = None) -> Self:
+    def from_table(cls, table: "tables.Table", filename: FileName | None = None) -> Self:
         """Create the model from a table; see the class."""
         return cls(table, filename=filename)
 
@@ -152,12 +151,12 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         model.format = format
         return model
 
-    def to_table(self) -> Table:
+    def to_table(self) -> "tables.Table":
         """Return the table, with the reference time in its header."""
         reference = self.reference_time
         day = np.floor(reference.mjd)
         meta = {"MJDREFI": int(day), "MJDREFF": float(reference.mjd - day), "TIMESYS": self.scale, "TIMEUNIT": "s"}
-        return Table({"TIME": u.Quantity(self._time, "s"), "NORM": self._norm}, meta=meta)
+        return tables.Table({"TIME": u.Quantity(self._time, "s"), "NORM": self._norm}, meta=meta)
 
     def write(self, filename: FileName | None = None, format: str = "table", overwrite: bool = False) -> None:
         """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
@@ -184,7 +183,7 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         return model
 
 
-def _table_of_map(path: Path) -> Table:
+def _table_of_map(path: Path) -> "tables.Table":
     """Return the table that is in a map of Gammapy, whose only axis must be one of times."""
     with open_fits(path) as hdus:
         missing = [name for name in ("SKYMAP", "SKYMAP_BANDS") if name not in hdus]
@@ -197,7 +196,7 @@ def _table_of_map(path: Path) -> Table:
         return _light_curve(path, header, nodes, norm)
 
 
-def _light_curve(path: Path, header: fits.Header, nodes: Table, norm: np.ndarray) -> Table:
+def _light_curve(path: Path, header: fits.Header, nodes: "tables.Table", norm: np.ndarray) -> "tables.Table":
     """Return the table of the values in a map."""
     columns = [str(value).lower() for value in header["AXCOLS*"].values()]
     axes = [name.split(",")[0].removesuffix("_min") for name in columns]
@@ -214,7 +213,7 @@ def _light_curve(path: Path, header: fits.Header, nodes: Table, norm: np.ndarray
         time, norm = _alternate(time.value, edges.value) * time.unit, _alternate(norm, means)
     keys = ("MJDREFI", "MJDREFF", "TIMESYS", "TIMEZERO", "TIMEUNIT")
     meta = {key: header[key] for key in keys if key in header}
-    return Table({"TIME": time, "NORM": norm}, meta=meta)
+    return tables.Table({"TIME": time, "NORM": norm}, meta=meta)
 
 
 def _alternate(values: np.ndarray, between: np.ndarray) -> np.ndarray:

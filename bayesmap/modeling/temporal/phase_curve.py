@@ -5,13 +5,11 @@ from typing import Any, Self
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 
-from bayesmap._lazy import pt
+from bayesmap._lazy import pt, tables
 from bayesmap._types import Axes, FileName, Tensor
 from bayesmap._util import find_file, make_path
-from bayesmap.maps.files import named_errors
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, write_hdulist
 from bayesmap.maps.tables import read_table
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.interpolate import interpolate
@@ -68,7 +66,7 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
     f2 = Parameter("f2", "0 s-3", frozen=True, role="rate")
 
     def __init__(
-        self, table: Table, filename: FileName | None = None, *, normalize: bool = True, **values: Any
+        self, table: "tables.Table", filename: FileName | None = None, *, normalize: bool = True, **values: Any
     ) -> None:
         label = type(self).__name__ if filename is None else f"{type(self).__name__} of {filename}"
         if not isinstance(normalize, bool):
@@ -81,9 +79,9 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
             self._norm = self._norm / np.trapezoid(self._norm, self._phase)
 
     @property
-    def table(self) -> Table:
+    def table(self) -> "tables.Table":
         """The curve over one period, normalised if that was asked for."""
-        return Table({"PHASE": self._phase, "NORM": self._norm})
+        return tables.Table({"PHASE": self._phase, "NORM": self._norm})
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
