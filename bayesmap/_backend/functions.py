@@ -1,7 +1,8 @@
 """Graphs as compiled functions: in no time for a few calls, or fast and for many threads."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
@@ -16,8 +17,9 @@ from pytensor.link.numba.linker import NumbaLinker
 from pytensor.tensor.elemwise import Elemwise
 
 from bayesmap._backend.kernels import strict_arithmetic
+from bayesmap._garbage import seldom_collected
 
-__all__ = ["QUICK", "Mode", "compile_for_threads"]
+__all__ = ["QUICK", "Mode", "compile_for_threads", "making_graphs"]
 
 _LIMIT = 31  # operands of a universal function of NumPy, less the result
 BEFORE_INPLACE = 49.4  # place among the rewrites of PyTensor
@@ -41,6 +43,16 @@ def _halve(fgraph: Any, node: Any) -> Any:
 #: compiled in no time and run by NumPy: PyTensor's "FAST_COMPILE", which fails at sums of more than 31 terms, as those
 #: over many datasets or sources are
 QUICK = get_mode("FAST_COMPILE").register((dfs_rewriter(_halve), BEFORE_INPLACE))
+
+
+@contextlib.contextmanager
+def making_graphs() -> Iterator[None]:
+    """Context, or decorator, in which expressions are made, rewritten and compiled in half of the time.
+
+    Nodes take no note of the line of code that made them, and Python looks for garbage more seldom.
+    """
+    with seldom_collected(), pytensor.config.change_flags(traceback__limit=0):
+        yield
 
 
 class _ParallelLinker(NumbaLinker):

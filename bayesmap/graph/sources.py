@@ -6,6 +6,7 @@ and energy dispersion: the inputs of :class:`~bayesmap.graph.ops.project.Project
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -145,7 +146,7 @@ class GaussianGroup(_Positions):
         lon, lat = self.lonlat(values)
         x, y = self.sky.pixel(lon, lat)
         xe, xn, ye, yn = self.sky.jacobian(lon, lat)
-        radii, variance, weight = pt.as_tensor_variable(self.radii), self.variance, self.component_weights(values)
+        radii, variance, weight = self._radii, self.variance, self.component_weights(values)
         if self.extended:
             sigma = pt.stack([pt.as_tensor_variable(m.spatial_model.gaussian_graph(values)[0]) for m in self.models])
             variance = variance + sigma[:, None, None] ** 2
@@ -154,6 +155,10 @@ class GaussianGroup(_Positions):
         halves = as_index(pt.ceil(radii * self.pixels_per_deg + 0.5), 0, self.max_half)
         stamps, windows = mixture_stamps(x, y, xe**2 + xn**2, ye**2 + yn**2, variance, weight, halves)
         return stamps, windows, halves
+
+    @cached_property
+    def _radii(self) -> Any:
+        return data(self.radii)
 
     def component_weights(self, values: Values) -> Any:
         """Weights of the mixtures, ``(n_source, n_energy, n_component)``."""

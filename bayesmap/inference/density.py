@@ -9,7 +9,7 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
-from bayesmap._backend.functions import QUICK, Mode, compile_for_threads
+from bayesmap._backend.functions import QUICK, Mode, compile_for_threads, making_graphs
 from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
 from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
@@ -39,6 +39,7 @@ class LogDensity:
         Where the supports of the parameters behind the unconstrained variables end.
     """
 
+    @making_graphs()
     def __init__(self, model: pm.Model, mode: str | Mode = "NUMBA") -> None:
         self.model = model
         self.names = [rv.name for rv in model.free_RVs]
