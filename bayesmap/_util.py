@@ -98,7 +98,7 @@ def suggest(name: object, valid: Iterable[str]) -> str:
     return f"{hint}; valid: {valid}"
 
 
-def check_option(what: str, value: object, valid: Iterable[str]) -> None:
+def check_option(what: str, value: object, valid: Iterable[str | None]) -> None:
     """Raise a ValueError that names the option unless ``value`` is one of ``valid``."""
     valid = list(valid)
     if value not in valid:

@@ -91,7 +91,7 @@ class Dataset(KnownAttributes, Inferable):
 
     @abc.abstractmethod
     def stat_array(self) -> np.ndarray:
-        """Fit statistic per bin at the current parameter values."""
+        """Fit statistic per bin at the current parameter values, of the shape of the data."""
 
     @abc.abstractmethod
     def info_dict(self, in_safe_data_range: bool = True) -> dict[str, Any]:

@@ -110,7 +110,13 @@ class FluxPointsDataset(Dataset):
 
     @property
     def stat_type(self) -> str:
-        """Name of the fit statistic."""
+        """Name of the fit statistic.
+
+        Raises
+        ------
+        ValueError
+            If there is no such statistic, or the flux points lack what it needs.
+        """
         return self._stat_type
 
     @stat_type.setter

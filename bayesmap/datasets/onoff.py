@@ -123,7 +123,13 @@ class MapDatasetOnOff(OnOffConversion):
 
     @property
     def background(self) -> Map | None:
-        """Estimate of the background in the ON measurement, ``alpha * counts_off``; None without OFF counts."""
+        """Estimate of the background in the ON measurement, ``alpha * counts_off``; None without OFF counts.
+
+        Raises
+        ------
+        ValueError
+            If it is assigned: it follows from the OFF counts and the acceptances.
+        """
         if self.counts_off is None:
             return None
         return self.alpha * self.counts_off

@@ -178,6 +178,11 @@ class FluxPoints(KnownAttributes, FluxQuantities):
             How fluxes are stated; by default by the names of the maps.
         reference_model, gti, meta
             As for `FluxPoints`.
+
+        Raises
+        ------
+        ValueError
+            If a map that the form needs is missing.
         """
         sed_type = sed_type or next((key for key in SED_UNITS if key in maps), "likelihood")
         check_option("sed_type", sed_type, SED_UNITS)
@@ -304,6 +309,11 @@ class FluxPoints(KnownAttributes, FluxQuantities):
         ----------
         slices : Mapping of str to slice or int
             For "energy" a slice; for the "time" of a light curve also a number, which gives the points of one interval.
+
+        Raises
+        ------
+        ValueError
+            If there is no such axis, or the energies are not given as a slice.
         """
         names = self.geom.axes.names
         if unknown := set(slices) - set(names):
@@ -314,7 +324,13 @@ class FluxPoints(KnownAttributes, FluxQuantities):
         return points._taken(np.arange(len(self.energy_ref))[slices["energy"]]) if "energy" in slices else points
 
     def slice_by_coord(self, slices: Mapping[str, slice]) -> Self:
-        """Return the points between coordinates, such as ``{"energy": slice(1 * u.TeV, 5 * u.TeV)}``."""
+        """Return the points between coordinates, such as ``{"energy": slice(1 * u.TeV, 5 * u.TeV)}``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such axis.
+        """
         points = self
         for name, cut in slices.items():
             points = points.slice_by_time(cut.start, cut.stop) if name == "time" else points

@@ -54,7 +54,7 @@ class FluxPointsLikelihood:
 
     @property
     def sigma(self) -> np.ndarray:
-        """Errors of draws and of the normalisation: the means of both sides, for limits half of them."""
+        """Errors of draws and of the norm, shape ``(n_point,)``: the means of both sides, for limits half of them."""
         mean = 0.5 * (self.errn + self.errp)
         return np.where(np.isfinite(self.limit), 0.5 * self.limit, mean)
 
@@ -102,5 +102,5 @@ class FluxPointsLikelihood:
         return pt.stack(stats)
 
     def random(self, model: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw fluxes for predicted ones: normal with the mean error of each point."""
+        """Draw fluxes for predicted ones, of their shape: normal with the mean error of each point."""
         return rng.normal(model, self.sigma)

@@ -40,7 +40,13 @@ class GaussianLikelihood(Likelihood):
         return f"GaussianLikelihood(sigma={shown})"
 
     def check(self, name: str, counts: np.ndarray, mask: np.ndarray) -> None:
-        """Raise a ValueError unless the data are finite, and sigma fits to them; see `Likelihood.check`."""
+        """Raise a ValueError unless the data are finite, and sigma fits to them; see `Likelihood.check`.
+
+        Raises
+        ------
+        ValueError
+            If data inside the mask are not finite, or sigma has another shape.
+        """
         check_cube(name, "the data", counts, mask, "finite numbers", np.isfinite)
         try:
             sigma = np.broadcast_to(self.sigma, mask.shape)

@@ -41,6 +41,11 @@ class OnOffLikelihood(Likelihood):
     a0 : float
         Shape of the prior on b, positive: 1 is flat, 0.5 is Jeffreys' prior.
 
+    Raises
+    ------
+    ValueError
+        If ``a0`` is not positive.
+
     Notes
     -----
     Given few OFF counts the prior matters, and its effect adds up over bins: a flat prior takes flux away from the

@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self, TypedDict, Unpack
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 from astropy.table import QTable
 
 from bayesmap._util import KnownAttributes, check_option
@@ -17,6 +18,20 @@ from bayesmap.maps.scales import check_scale, from_scale, linear, to_scale
 __all__ = ["MapAxis"]
 
 NODE_TYPES = ("edges", "center")
+
+
+class AxisOptions(TypedDict, total=False):
+    """Arguments of `MapAxis` besides the nodes."""
+
+    interp: str
+    name: str
+    unit: object
+
+
+class BoundsOptions(AxisOptions, total=False):
+    """Arguments of `MapAxis.from_bounds` besides bounds and number of bins."""
+
+    node_type: str
 
 
 class MapAxis(KnownAttributes, AxisViews):
@@ -45,7 +60,7 @@ class MapAxis(KnownAttributes, AxisViews):
     """
 
     def __init__(
-        self, nodes: object, interp: str = "lin", name: str = "", node_type: str = "edges", unit: object = ""
+        self, nodes: npt.ArrayLike, interp: str = "lin", name: str = "", node_type: str = "edges", unit: object = ""
     ) -> None:
         check_scale("interp", interp)
         check_option("node_type", node_type, NODE_TYPES)
@@ -146,19 +161,25 @@ class MapAxis(KnownAttributes, AxisViews):
 
     # -- construction -------------------------------------------------------------------------------------------------
     @classmethod
-    def from_edges(cls, edges: object, **kwargs: object) -> Self:
-        """Return an axis from ``nbin + 1`` edges; other arguments as for the class."""
+    def from_edges(cls, edges: npt.ArrayLike, **kwargs: Unpack[AxisOptions]) -> Self:
+        """Return an axis from ``nbin + 1`` edges; other arguments as for the class.
+
+        Raises
+        ------
+        ValueError
+            If there are less than two edges.
+        """
         if np.size(edges) < 2:
-            raise ValueError(f"an axis needs at least two edges, got {edges}")
+            raise ValueError(f"an axis needs at least two edges, got {edges!r}")
         return cls(edges, node_type="edges", **kwargs)
 
     @classmethod
-    def from_nodes(cls, nodes: object, **kwargs: object) -> Self:
+    def from_nodes(cls, nodes: npt.ArrayLike, **kwargs: Unpack[AxisOptions]) -> Self:
         """Return an axis from ``nbin`` centres; other arguments as for the class."""
         return cls(nodes, node_type="center", **kwargs)
 
     @classmethod
-    def from_bounds(cls, lo_bnd: float, hi_bnd: float, nbin: int, **kwargs: object) -> Self:
+    def from_bounds(cls, lo_bnd: float, hi_bnd: float, nbin: int, **kwargs: Unpack[BoundsOptions]) -> Self:
         """Return an axis of bins of equal width in the interpolation scale.
 
         Parameters
@@ -169,6 +190,11 @@ class MapAxis(KnownAttributes, AxisViews):
             Number of bins.
         **kwargs : dict
             ``interp`` (default "lin"), ``name``, ``node_type`` (default "edges") and ``unit``.
+
+        Raises
+        ------
+        ValueError
+            If there is no bin, or a bound of a logarithmic axis is not positive.
         """
         nbin = int(nbin)
         interp = kwargs.setdefault("interp", "lin")
@@ -179,7 +205,7 @@ class MapAxis(KnownAttributes, AxisViews):
         if interp == "log" and min(lo_bnd, hi_bnd) <= 0:
             raise ValueError(f"bounds of a logarithmic axis must be positive, got {lo_bnd} and {hi_bnd}")
         scaled = to_scale(interp, np.array([lo_bnd, hi_bnd], dtype="float64"))
-        nodes = from_scale(interp, np.linspace(*scaled, nbin + (node_type == "edges")))
+        nodes = from_scale(interp, np.linspace(scaled[0], scaled[1], nbin + (node_type == "edges")))
         return cls(nodes, **kwargs)
 
     @classmethod
@@ -251,7 +277,7 @@ class MapAxis(KnownAttributes, AxisViews):
         stacked = axes[0]
         for other in axes[1:]:
             stacked = stacked.concatenate(other)
-        return stacked
+        return stacked  # type: ignore[return-value]  # of the class of the first
 
     # -- coordinates --------------------------------------------------------------------------------------------------
     def _values(self, coord: object) -> np.ndarray:
@@ -275,7 +301,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return u.Quantity(values, self._unit)
 
     def coord_to_pix(self, coord: object) -> np.ndarray:
-        """Return pixel positions of coordinates (extrapolated outside); bare numbers are in the axis unit."""
+        """Return pixel positions of coordinates, of their shape, extrapolated outside; bare numbers are in its unit."""
         scaled = to_scale(self._interp, self._values(coord))
         index = np.arange(len(self._nodes), dtype="float64")
         if self._scaled[0] > self._scaled[-1]:
@@ -283,7 +309,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return linear(scaled, self._scaled, index) + self._offset
 
     def coord_to_idx(self, coord: object, clip: bool = False) -> np.ndarray:
-        """Return bin numbers of coordinates; -1 outside, or the nearest bin with ``clip=True``.
+        """Return bin numbers of coordinates, of their shape; -1 outside, or the nearest bin with ``clip=True``.
 
         Bins include their lower edge and not their upper one. (Gammapy returns ``nbin``, which is no bin, for a
         coordinate exactly on the last edge; here it is outside.)
@@ -300,7 +326,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return np.where(outside, -1, index)
 
     def pix_to_idx(self, pix: object, clip: bool = False) -> np.ndarray:
-        """Return pixel positions with those below 0 or at ``nbin`` and above replaced by -1 (or clipped)."""
+        """Return the bins of pixel positions, of their shape; -1 below 0 and at ``nbin`` or above (or clipped)."""
         pix = np.asarray(pix)
         if clip:
             return np.clip(pix, 0, self.nbin - 1)
@@ -311,8 +337,8 @@ class MapAxis(KnownAttributes, AxisViews):
         return u.Quantity(self._values(coord), self._unit)
 
     # -- new axes -----------------------------------------------------------------------------------------------------
-    def _new(self, nodes: object, **kwargs: object) -> Self:
-        settings = {"interp": self._interp, "name": self._name, "node_type": self._node_type} | kwargs
+    def _new(self, nodes: npt.ArrayLike, **kwargs: Any) -> Self:
+        settings: dict[str, Any] = {"interp": self._interp, "name": self._name, "node_type": self._node_type} | kwargs
         return type(self)(u.Quantity(nodes, self._unit), **settings)
 
     def _from_edge_pix(self, pix: np.ndarray) -> Self:
@@ -368,7 +394,13 @@ class MapAxis(KnownAttributes, AxisViews):
         return self._new(np.append(edges, self.edges[-1]))
 
     def slice(self, idx: slice | int) -> Self:
-        """Return the part of the axis with the bins ``idx`` (a slice without a step, or a bin number)."""
+        """Return the part of the axis with the bins ``idx`` (a slice without a step, or a bin number).
+
+        Raises
+        ------
+        ValueError
+            If no bin is selected, or bins that are not neighbours in order.
+        """
         selected = np.arange(self.nbin)[idx] if isinstance(idx, slice) else np.atleast_1d(np.arange(self.nbin)[idx])
         if selected.size == 0:
             raise ValueError(f"axis {self._name!r}: {idx} selects none of {self.nbin} bins")
@@ -395,7 +427,13 @@ class MapAxis(KnownAttributes, AxisViews):
         return self.pix_to_coord(np.clip(pix, -0.5, self.nbin - 0.5) if clip else pix)
 
     def concatenate(self, axis: "MapAxis") -> Self:
-        """Return this axis followed by a contiguous one of the same name and node type."""
+        """Return this axis followed by a contiguous one of the same name and node type.
+
+        Raises
+        ------
+        ValueError
+            If name, node type or interpolation differ, or the axes are not contiguous.
+        """
         if axis.node_type != self._node_type or axis.name != self._name or axis.interp != self._interp:
             raise ValueError(f"cannot join {self!r} and {axis!r}: name, node type and interpolation must agree")
         other = u.Quantity(axis._nodes, axis.unit).to_value(self._unit)
@@ -434,7 +472,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return group_table(self, edges)
 
     # -- comparison and text ------------------------------------------------------------------------------------------
-    def is_allclose(self, other: object, **kwargs: float) -> bool:
+    def is_allclose(self, other: object, rtol: float = 1e-6, atol: float = 1e-6) -> bool:
         """Whether another axis has the same name, type, interpolation, and nodes up to ``rtol`` and ``atol``."""
         if not isinstance(other, MapAxis):
             return False
@@ -443,7 +481,7 @@ class MapAxis(KnownAttributes, AxisViews):
         if self._name.upper() != other.name.upper() or not self._unit.is_equivalent(other.unit):
             return False
         nodes = u.Quantity(other._nodes, other.unit).to_value(self._unit)
-        return bool(np.allclose(nodes, self._nodes, **({"rtol": 1e-6, "atol": 1e-6} | kwargs)))
+        return bool(np.allclose(nodes, self._nodes, rtol=rtol, atol=atol))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MapAxis):
@@ -460,7 +498,13 @@ class MapAxis(KnownAttributes, AxisViews):
         return self._interp == other.interp and bool(np.allclose(np.round(pix), pix, rtol=0, atol=atol))
 
     def assert_name(self, required_name: str) -> None:
-        """Raise a ValueError unless the axis has this name."""
+        """Raise a ValueError unless the axis has this name.
+
+        Raises
+        ------
+        ValueError
+            If it has another name.
+        """
         if self._name != required_name:
             raise ValueError(f"an axis named {required_name!r} is needed, got {self._name!r}")
 

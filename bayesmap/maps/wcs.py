@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, cast
 
 import astropy.units as u
 import numpy as np
@@ -49,6 +49,11 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         Number of pixels in longitude and latitude.
     axes : sequence of MapAxis, optional
         Non-spatial axes.
+
+    Raises
+    ------
+    ValueError
+        If the projection has not two dimensions.
 
     See Also
     --------
@@ -98,15 +103,15 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         """
         crval = reference_position(skydir, frame)
         if npix is not None and width is not None:
-            npix = npix_pair(npix)
-            binsz = tuple(w / n for w, n in zip(degrees_pair("width", width), npix, strict=True))
-        binsz = degrees_pair("binsz", binsz)
+            binsz = tuple(w / n for w, n in zip(degrees_pair("width", width), npix_pair(npix), strict=True))
+        cdelt = degrees_pair("binsz", binsz)
         if npix is None:
-            width = (360.0, 180.0) if width is None else degrees_pair("width", width)
-            npix = tuple(int(np.round(w / b)) for w, b in zip(width, binsz, strict=True))
-        npix = npix_pair(npix)
-        crpix = tuple((n + 1) / 2 for n in npix) if refpix is None else refpix
-        return cls(make_wcs(proj, frame, crval, crpix, binsz), npix, axes=axes)
+            sides = (360.0, 180.0) if width is None else degrees_pair("width", width)
+            x, y = npix_pair([int(np.round(side / size)) for side, size in zip(sides, cdelt, strict=True)])
+        else:
+            x, y = npix_pair(npix)
+        crpix = ((x + 1) / 2, (y + 1) / 2) if refpix is None else refpix
+        return cls(make_wcs(proj, frame, crval, crpix, cdelt), (x, y), axes=axes)
 
     @classmethod
     def from_header(
@@ -152,7 +157,7 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         """Return the geometry of an image in an open FITS file; arguments as for `Map.from_hdulist`."""
         from bayesmap.maps.fits import wcs_geom_from_hdulist
 
-        return wcs_geom_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format)
+        return cast(Self, wcs_geom_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format))
 
     def to_header(self) -> fits.Header:
         """Return the FITS keywords of the projection, the shape (WCSSHAPE) and the axes."""
@@ -277,7 +282,13 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         return (np.asarray(x), np.asarray(y), *self.axes.coord_to_pix(coords))
 
     def pix_to_coord(self, pix: Sequence[object]) -> tuple[u.Quantity, ...]:
-        """Return ``(lon, lat, axis...)`` of pixel positions; NaN where a pixel is not on the sky."""
+        """Return ``(lon, lat, axis...)`` of pixel positions; NaN where a pixel is not on the sky.
+
+        Raises
+        ------
+        ValueError
+            If there is not one pixel position per axis.
+        """
         if len(pix) != 2 + len(self.axes):
             raise ValueError(f"{2 + len(self.axes)} pixel coordinates are needed ({self.axes_names}), got {len(pix)}")
         x, y = np.broadcast_arrays(np.asarray(pix[0], dtype="float64"), np.asarray(pix[1], dtype="float64"))
@@ -299,7 +310,7 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         flat : bool
             Whether the arrays are flattened.
         """
-        index = np.indices(self.data_shape)[::-1]
+        index = list(np.indices(self.data_shape)[::-1])
         if idx is not None:
             part = tuple(slice(i, i + 1) for i in idx[::-1])
             index = [i[part] for i in index]

@@ -55,6 +55,7 @@ class FoVBackgroundModel(Component):
     """
 
     tag = ["FoVBackgroundModel", "fov-bkg"]
+    contribution = "background"
     part_names = ("spectral", "spatial")
 
     def __init__(
@@ -86,6 +87,11 @@ class FoVBackgroundModel(Component):
             Reconstructed energies.
         lon, lat : `~astropy.units.Quantity`, optional
             Positions, needed with a spatial model; they broadcast with the energies.
+
+        Raises
+        ------
+        ValueError
+            If the model has a spatial part and there are no positions.
         """
         value = self.spectral_model(energy)
         if self.spatial_model is None:
@@ -142,6 +148,7 @@ class TemplateNPredModel(Component):
     """
 
     tag = ["TemplateNPredModel", "template-npred"]
+    contribution = "counts"
     part_names = ("spectral",)
 
     def __init__(
@@ -243,7 +250,13 @@ class TemplateNPredModel(Component):
             return cls(map, filename=filename, **kwargs)
 
     def write(self, overwrite: bool = False) -> None:
-        """Write the map to ``filename``."""
+        """Write the map to ``filename``.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``filename``.
+        """
         if self.filename is None:
             raise ValueError(f"TemplateNPredModel {self.name!r} has no filename")
         self.map.write(self.filename, overwrite=overwrite)

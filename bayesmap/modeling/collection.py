@@ -82,7 +82,15 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
             raise ValueError(f"there is already a model called {model.name!r}; names must be unique")
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of a model, given itself or its name."""
+        """Return the position of a model, given itself or its name.
+
+        Raises
+        ------
+        ValueError
+            If the model is not in the collection.
+        KeyError
+            If no model has this name.
+        """
         for idx, model in enumerate(self._models[start:stop], start):
             if model is value or model.name == value:
                 return idx

@@ -195,7 +195,7 @@ def peek_psf_kernel(kernel: "PSFKernel", figsize: tuple[float, float] = (15, 5))
     Returns
     -------
     numpy.ndarray
-        The two axes.
+        The two axes, shape ``(2,)``.
     """
     settings = {"projection": kernel.psf_kernel_map.geom.wcs}
     fig, axes = plt.subplots(ncols=2, figsize=figsize, subplot_kw=settings, layout="constrained")
@@ -243,7 +243,7 @@ def peek_edisp_kernel(kernel: "EDispKernel", figsize: tuple[float, float] = (15,
     Returns
     -------
     numpy.ndarray
-        The two axes.
+        The two axes, shape ``(2,)``.
     """
     _, axes = plt.subplots(ncols=2, figsize=figsize, layout="constrained")
     plot_edisp_bias(kernel, axes[0])

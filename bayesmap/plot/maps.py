@@ -163,6 +163,11 @@ def plot_grid(m: "Map", figsize: Any = None, ncols: int = 3, **kwargs: object) -
     -------
     numpy.ndarray
         The axes, shape ``(rows, columns)``; None where there is no panel.
+
+    Raises
+    ------
+    ValueError
+        If there is no column.
     """
     images = list(m.iter_by_image(keepdims=True))
     if ncols < 1:
@@ -217,6 +222,11 @@ def plot_mask(m: "Map", ax: Axes | None = None, **kwargs: object) -> Axes:
     -------
     `~astropy.visualization.wcsaxes.WCSAxes`
         The axes.
+
+    Raises
+    ------
+    ValueError
+        If the map is not boolean or has several images.
     """
     if not m.is_mask or not m.geom.is_flat:
         raise ValueError(f"plot_mask needs a boolean map with one image, got {m!r}")

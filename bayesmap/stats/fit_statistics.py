@@ -38,7 +38,7 @@ def cash(n_on: ArrayLike, mu_on: ArrayLike, truncation_value: ArrayLike | None =
     Parameters
     ----------
     n_on : array-like
-        Counts.
+        Counts; all arguments broadcast.
     mu_on : array-like
         Predicted counts.
     truncation_value : array-like, optional
@@ -75,7 +75,7 @@ def cstat(n_on: ArrayLike, mu_on: ArrayLike, truncation_value: ArrayLike | None 
     Parameters
     ----------
     n_on : array-like
-        Counts.
+        Counts; all arguments broadcast.
     mu_on : array-like
         Predicted counts.
     truncation_value : array-like, optional
@@ -119,7 +119,7 @@ def wstat(
     Parameters
     ----------
     n_on, n_off : array-like
-        Counts in the ON and in the OFF regions.
+        Counts in the ON and in the OFF regions; all arguments broadcast.
     alpha : array-like
         Acceptance of the ON divided by that of the OFF regions.
     mu_sig : array-like
@@ -211,7 +211,7 @@ def get_wstat_gof_terms(n_on: ArrayLike, n_off: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     n_on, n_off : array-like
-        Counts in the ON and in the OFF regions.
+        Counts in the ON and in the OFF regions; they broadcast.
 
     Returns
     -------

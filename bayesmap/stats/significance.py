@@ -13,7 +13,7 @@ def sigma_to_ts(n_sigma: ArrayLike, df: int = 1) -> np.ndarray:
     Parameters
     ----------
     n_sigma : array-like
-        Standard deviations, not negative.
+        Standard deviations, not negative, of any shape.
     df : int
         Number of parameters of interest.
 
@@ -35,7 +35,7 @@ def ts_to_sigma(ts: ArrayLike, df: int = 1) -> np.ndarray:
     Parameters
     ----------
     ts : array-like
-        Difference of the fit statistic, not negative.
+        Difference of the fit statistic, not negative, of any shape.
     df : int
         Number of parameters of interest.
 
@@ -56,7 +56,7 @@ def sqrt_ts(counts: ArrayLike, npred: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     counts, npred : array-like
-        Observed and predicted counts.
+        Observed and predicted counts; they broadcast.
 
     Returns
     -------

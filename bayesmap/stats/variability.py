@@ -56,14 +56,14 @@ def compute_fvar(
     Parameters
     ----------
     flux, flux_err : numpy.ndarray or `~astropy.units.Quantity`
-        Fluxes and their errors; NaN for missing points.
+        Fluxes and their errors, of one shape; NaN for missing points.
     axis : int
         Dimension of the time.
 
     Returns
     -------
     fvar, fvar_err : numpy.ndarray
-        Fractional excess variance and its error.
+        Fractional excess variance and its error, of that shape without the dimension of the time.
 
     References
     ----------
@@ -83,7 +83,7 @@ def compute_fpp(
     Parameters
     ----------
     flux, flux_err : numpy.ndarray or `~astropy.units.Quantity`
-        Fluxes and their errors; NaN for missing points.
+        Fluxes and their errors, of one shape; NaN for missing points.
     axis : int
         Dimension of the time.
 
@@ -108,7 +108,7 @@ def compute_chisq(flux: np.ndarray | u.Quantity) -> tuple[float, float]:
     Parameters
     ----------
     flux : array_like
-        Numbers with Poisson errors. The unit of a quantity is left out.
+        Numbers with Poisson errors, of any shape. The unit of a quantity is left out.
     """
     values = np.asarray(getattr(flux, "value", flux), dtype="float64")
     result = scipy.stats.chisquare(values, np.full(values.shape, values.mean()))

@@ -89,7 +89,15 @@ class PowerLawTemporalModel(TemporalModel):
         return t0 * pt.exp(scale) * factor
 
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
-        """Raise a ValueError before the reference time, or where the integral diverges there."""
+        """Raise a ValueError before the reference time, or where the integral diverges there.
+
+        For the arguments see `TemporalModel.check_times`.
+
+        Raises
+        ------
+        ValueError
+            If times lie before the reference time, or the integral diverges there.
+        """
         first = float(np.min(start)) - self.t_ref.internal
         if first < 0 or (first == 0 and self.alpha.value <= -1):
             raise ValueError(
