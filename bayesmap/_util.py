@@ -23,6 +23,7 @@ __all__ = [
     "get_random_state",
     "make_name",
     "make_path",
+    "named_file",
     "suggest",
 ]
 
@@ -88,6 +89,20 @@ def find_file(name: str, folder: FileName | None) -> Path:
     if folder is not None and not path.is_absolute() and not path.exists():
         return Path(folder) / path
     return path
+
+
+def named_file(data: Mapping[str, object], folder: FileName | None, what: str) -> tuple[str, Path]:
+    """Return the name and the path of the file that the data of a model name, see `find_file`.
+
+    Raises
+    ------
+    ValueError
+        If they name none.
+    """
+    name = data.get("filename")
+    if not isinstance(name, str):
+        raise ValueError(f"{what} needs the name of a file, found filename: {name!r}")
+    return name, find_file(name, folder)
 
 
 def suggest(name: object, valid: Iterable[str]) -> str:

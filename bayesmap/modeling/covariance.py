@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,11 @@ from bayesmap._types import Axes, Tree
 from bayesmap._util import Absent, suggest
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.posterior import Posterior
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from bayesmap.modeling.model_tools import CovarianceTools
 
 __all__ = ["Covariance", "covariance_from", "covariance_of_errors", "set_covariance"]
 
@@ -47,9 +52,9 @@ class Covariance:
     def __getitem__(self, key: Any) -> Any:
         return self.data[key]
 
-    def get_subcovariance(self, parameters: Iterable[Any]) -> "Covariance":
+    def get_subcovariance(self, parameters: Iterable[Parameter | str]) -> "Covariance":
         """Return the covariance of some parameters, given by name or as parameters."""
-        return self.subset([getattr(parameter, "name", parameter) for parameter in parameters])
+        return self.subset([p if isinstance(p, str) else p.name for p in parameters])
 
     @property
     def scipy_mvn(self) -> Any:
@@ -91,7 +96,7 @@ class Covariance:
         index = [self.names.index(name) for name in names]
         return Covariance(list(names), [self.units[i] for i in index], self.data[np.ix_(index, index)])
 
-    def to_table(self) -> Any:
+    def to_table(self) -> "Table":
         """Return an `~astropy.table.Table` with one row and one column per parameter."""
         from astropy.table import Table
 
@@ -110,14 +115,14 @@ def covariance_from(names: Mapping[Parameter, str], tree: Tree) -> Covariance:
     return Covariance([names[p] for p in columns], [p.unit.to_string() for p in columns], data)
 
 
-def _parts(owner: Any) -> list[Any]:
+def _parts(owner: "CovarianceTools") -> list[Any]:
     """Models that an owner of parameters consists of: the models of a collection, the parts of a sky model."""
     if isinstance(owner, Iterable):
         return list(owner)
     return list(getattr(owner, "parts", {}).values())
 
 
-def covariance_of_errors(owner: Any) -> Covariance:
+def covariance_of_errors(owner: "CovarianceTools") -> Covariance:
     """Return the covariance of the parameters of a model or of models; see `ModelBase.covariance`.
 
     Parameters
@@ -145,7 +150,7 @@ def covariance_of_errors(owner: Any) -> Covariance:
     return Covariance(list(names), [p.unit.to_string() for p in unique], data)
 
 
-def set_covariance(owner: Any, matrix: Any) -> None:
+def set_covariance(owner: "CovarianceTools", matrix: Any) -> None:
     """Store a covariance: its diagonal as the errors of the parameters, the correlations on the owner.
 
     Parameters

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import astropy.units as u
 import numpy as np
@@ -13,6 +13,9 @@ from bayesmap.modeling.parameter_tools import ParameterTools
 from bayesmap.modeling.parameters_tools import ParametersTools
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["ROLES", "Parameter", "ParameterLike", "Parameters", "Values"]
 
@@ -173,7 +176,7 @@ class Parameter(KnownAttributes, ParameterTools):
         return self._value * self._unit
 
     @quantity.setter
-    def quantity(self, quantity: Any) -> None:
+    def quantity(self, quantity: QuantityLike) -> None:
         quantity = as_quantity(quantity)
         self._check_unit(quantity.unit)
         factor = float(self._unit.to(quantity.unit))
@@ -434,7 +437,7 @@ class Parameters(ParametersTools):
         for parameter in self._parameters:
             parameter.frozen = False
 
-    def to_table(self) -> Any:
+    def to_table(self) -> "Table":
         """Return an `~astropy.table.Table` with one row per parameter."""
         from astropy.table import Table
 

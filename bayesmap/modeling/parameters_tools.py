@@ -127,7 +127,7 @@ class ParametersTools(Sequence["Parameter"]):
         """Return copies of the parameters; what was linked stays so."""
         return copy.deepcopy(self)
 
-    def to_dict(self) -> list[dict[str, Any]]:
+    def to_dict(self) -> list[dict[str, object]]:
         """Return plain data, one entry per parameter; see `Parameter.to_dict`."""
         return [parameter.to_dict() for parameter in self]
 

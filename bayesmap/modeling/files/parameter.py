@@ -152,7 +152,7 @@ def parameter_to_dict(
     full_output: bool,
     links: Mapping[Parameter, str],
     priors: CollectedPriors | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return a parameter as plain data.
 
     Parameters

@@ -43,7 +43,7 @@ _COMPONENT_KEYS = ("name", "type", "datasets_names", "apply_irf", "covariance", 
 # -- writing --------------------------------------------------------------------------------------------------------
 def _part_to_dict(
     model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: CollectedPriors | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     if model.file_parts:
         parts = {key: _part_to_dict(getattr(model, key), full_output, links, priors) for key in model.file_parts}
         own = _parameters_to_dict(model, full_output, links, priors)
@@ -54,14 +54,14 @@ def _part_to_dict(
 
 def _parameters_to_dict(
     model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: CollectedPriors | None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     return [
         parameter_to_dict(getattr(model, default.name), default, full_output, links, priors)
         for default in model.default_parameters
     ]
 
 
-def model_to_dict(model: ModelBase, full_output: bool = False) -> dict[str, Any]:
+def model_to_dict(model: ModelBase, full_output: bool = False) -> dict[str, object]:
     """Return one spectral, spatial or temporal model as plain data."""
     return {model.kind: _part_to_dict(model, full_output, {}, None)}
 
@@ -71,7 +71,7 @@ def component_to_dict(
     full_output: bool = False,
     links: Mapping[Parameter, str] | None = None,
     priors: CollectedPriors | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return one component as plain data; ``links`` are labels, ``priors`` collects those that Gammapy lacks."""
     data: dict[str, Any] = {"name": model.name, "type": model.tag[0]}
     if model.datasets_names is not None:
@@ -87,7 +87,7 @@ def component_to_dict(
     return data
 
 
-def models_to_dict(models: "Models", full_output: bool = False, gammapy: str = "2.1") -> dict[str, Any]:
+def models_to_dict(models: "Models", full_output: bool = False, gammapy: str = "2.1") -> dict[str, object]:
     """Return all components as plain data; see the module docstring for the layout."""
     names = parameter_names(models)
     members = list(models.parameters)
@@ -101,7 +101,7 @@ def models_to_dict(models: "Models", full_output: bool = False, gammapy: str = "
     return {**data, "bayesmap": section_to_dict(priors, names)}
 
 
-def dump(data: Mapping[str, Any]) -> str:
+def dump(data: Mapping[str, object]) -> str:
     """Return plain data as YAML text."""
     return yaml.safe_dump(data, sort_keys=False, indent=4, default_flow_style=False, allow_unicode=True, width=120)
 
@@ -196,7 +196,7 @@ def _component_from_node(node: Node, links: Links, folder: FileName | None) -> C
     return node.call(cls, **arguments)
 
 
-def model_from_dict(data: Mapping[str, Any], cls: type[ModelBase]) -> Any:
+def model_from_dict(data: Mapping[str, object], cls: type[ModelBase]) -> Any:
     """Create one spectral, spatial or temporal model from the data of `model_to_dict`."""
     model = _part_from_node(Node(data).mapping().key(cls.kind), cls.kind, Links(), None)
     if not isinstance(model, cls):
@@ -204,7 +204,7 @@ def model_from_dict(data: Mapping[str, Any], cls: type[ModelBase]) -> Any:
     return model
 
 
-def component_from_dict(data: Mapping[str, Any], cls: type[Component]) -> Any:
+def component_from_dict(data: Mapping[str, object], cls: type[Component]) -> Any:
     """Create one component from the data of `component_to_dict`."""
     model = _component_from_node(Node(data), Links(), None)
     if not isinstance(model, cls):

@@ -187,7 +187,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
         """Create a model that shares the given parameters; ``kwargs`` hold ``coords``."""
         return cls(norms=list(parameters), **kwargs)
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters."""
         data = super().file_data()
         if self.interp == "lin":
@@ -195,13 +195,13 @@ class PiecewiseNormSpatialModel(SpatialModel):
         return data
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, object], folder: FileName | None = None) -> Parameters:
         """Return one norm per node; see `ModelBase.declared_in_file`."""
         return Parameters(_declarations(len(_angles(data, "lon"))))
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 
@@ -228,7 +228,7 @@ def _circular_mean(lon: np.ndarray) -> float:
     return float(np.rad2deg(np.arctan2(np.sin(radians).mean(), np.cos(radians).mean())))
 
 
-def _angles(data: Mapping[str, Any], key: str) -> u.Quantity:
+def _angles(data: Mapping[str, object], key: str) -> u.Quantity:
     """Angles of the nodes in a model file."""
     entry = data.get(key)
     if not isinstance(entry, Mapping) or not {"data", "unit"} <= entry.keys():

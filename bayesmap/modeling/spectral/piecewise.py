@@ -114,18 +114,18 @@ class PiecewiseNormSpectralModel(SpectralModel):
         """Return the energies of the factors; see `SpectralModel.breaks`."""
         return tuple(strip(self._energy).tolist())
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters."""
         return {"energy": array_to_file(self._energy), "interp": self._interp}
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, object], folder: FileName | None = None) -> Parameters:
         """Return one declaration per energy; see `ModelBase.declared_in_file`."""
         return cls._declarations(len(np.atleast_1d(quantity_from_file(cls.__name__, data, "energy"))))
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 
@@ -138,7 +138,8 @@ class PiecewiseNormSpectralModel(SpectralModel):
         missing = [p.name for p in cls._declarations(len(energy)) if p.name not in parameters]
         if missing:
             raise ValueError(f"{cls.__name__}: {len(energy)} energies, but no parameters {missing}")
-        return cls(energy=energy, interp=data.get("interp", "log"), **parameters)
+        arguments: dict[str, Any] = {**parameters, "interp": data.get("interp", "log")}
+        return cls(energy=energy, **arguments)
 
     @classmethod
     def from_parameters(cls, parameters: Parameters, **kwargs: Any) -> Self:

@@ -1,7 +1,7 @@
 """Errors of what a spectrum predicts: from draws of a posterior, or of a normal distribution with a covariance."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -9,7 +9,7 @@ import scipy
 
 from bayesmap._types import RandomState, Tree
 from bayesmap._util import get_random_state
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.modeling.spectral.energies import bands, strip_energy
 from bayesmap.modeling.spectral.formulas import Slope
@@ -69,7 +69,7 @@ def posterior_samples(model: "SpectralModel", tree: Tree, name: str | None = Non
     return samples
 
 
-def _only_owner(model: Any, posterior: Posterior) -> str:
+def _only_owner(model: "SpectralModel", posterior: Posterior) -> str:
     """Name of the model that has all free parameters of a spectrum."""
     free = [n for n, p in zip(model.parameter_names, model.parameters, strict=True) if not p.frozen]
     names = [name for variable in posterior.names for name in (variable, *posterior.aliases(variable))]
@@ -92,7 +92,7 @@ def parameter_samples(
     n_samples: int,
     random_state: RandomState,
     samples: Tree | Sequence[u.Quantity] | None = None,
-) -> dict[Parameter, Any]:
+) -> dict[Parameter, np.ndarray]:
     """Return draws of the parameters as columns of shape ``(n, 1)`` in internal units.
 
     Parameters
@@ -128,7 +128,7 @@ def parameter_samples(
 
 
 def _over_draws(
-    model: Any, function: Callable[[Mapping[Parameter, Any]], np.ndarray], draws: dict[Parameter, np.ndarray], n: int
+    model: "SpectralModel", function: Callable[[Values], np.ndarray], draws: dict[Parameter, np.ndarray], n: int
 ) -> np.ndarray:
     """Numbers of a function of parameter values for all draws, shape ``(n_draws, n)``."""
     count = len(next(iter(draws.values()))) if draws else 1
@@ -146,7 +146,7 @@ def _summary(values: u.Quantity, shape: tuple[int, ...]) -> u.Quantity:
 
 # -- errors ---------------------------------------------------------------------------------------------------------
 def flux_errors(
-    model: Any,
+    model: "SpectralModel",
     energy: u.Quantity,
     n_samples: int,
     random_state: RandomState,
@@ -158,7 +158,7 @@ def flux_errors(
 
 
 def flux_draws(
-    model: Any, energy: u.Quantity, draws: dict[Parameter, np.ndarray]
+    model: "SpectralModel", energy: u.Quantity, draws: dict[Parameter, np.ndarray]
 ) -> tuple[u.Quantity, tuple[int, ...]]:
     """Return the differential flux for draws, shape ``(n_draws, n_energy)``, and the shape of the energies."""
     energies = strip_energy(energy)
@@ -168,7 +168,7 @@ def flux_draws(
 
 
 def band_errors(
-    model: Any,
+    model: "SpectralModel",
     energy_min: u.Quantity,
     energy_max: u.Quantity,
     power: int,
@@ -184,7 +184,7 @@ def band_errors(
 
 
 def index_errors(
-    model: Any,
+    model: "SpectralModel",
     energy: u.Quantity,
     n_samples: int,
     random_state: RandomState,
@@ -201,7 +201,7 @@ def index_errors(
     return _summary(u.Quantity(np.stack(rows)), energies.shape)
 
 
-def pivot_energy(model: Any) -> u.Quantity:
+def pivot_energy(model: "SpectralModel") -> u.Quantity:
     """Return the energy with the smallest relative error of the flux; see `SpectralModel.pivot_energy`.
 
     Notes
@@ -216,7 +216,7 @@ def pivot_energy(model: Any) -> u.Quantity:
     if not free:
         return np.nan * unit
 
-    def variance(log_energy: Any) -> np.ndarray:
+    def variance(log_energy: np.ndarray | float) -> np.ndarray:
         energy = np.exp(np.atleast_1d(log_energy)) * unit
         slopes = np.stack([_log_slope(model, k, energy) for k in free])
         return np.einsum("ie,ij,je->e", slopes, matrix[np.ix_(free, free)], slopes)
@@ -235,7 +235,7 @@ def pivot_energy(model: Any) -> u.Quantity:
     return float(np.exp(found.x)) * unit
 
 
-def _log_slope(model: Any, index: int, energy: u.Quantity) -> np.ndarray:
+def _log_slope(model: "SpectralModel", index: int, energy: u.Quantity) -> np.ndarray:
     """Derivative of the logarithm of the flux in a parameter, in its declared unit."""
     parameter = list(model.parameters)[index]
     step = 1e-4 * parameter.error
