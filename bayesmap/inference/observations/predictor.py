@@ -49,7 +49,7 @@ class Numbers(abc.ABC):
         """The numbers at values of the free parameters in their declared units."""
         if self._function is None:
             with making_graphs():
-                inputs = [pt.scalar(dtype="float64") for _ in self.parameters]
+                inputs = [pt.tensor(dtype="float64", shape=p.shape) for p in self.parameters]
                 numbers = self.expression(inputs)
                 self._function = pytensor.function(inputs, numbers, mode=QUICK, on_unused_input="ignore")
         return self._function(*(np.asarray(a, dtype="float64") for a in arguments))
