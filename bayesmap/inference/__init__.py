@@ -1,17 +1,12 @@
 """Inference: from datasets to modes, posteriors and predictions."""
 
-from typing import TYPE_CHECKING
-
-from bayesmap._lazy import lazy_names
-
-if TYPE_CHECKING:
-    from bayesmap.inference.check import ConvergenceReport, convergence_report
-    from bayesmap.inference.compile import to_pymc
-    from bayesmap.inference.default_priors import assign_default_priors, default_priors
-    from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
-    from bayesmap.inference.predict import posterior_npred, posterior_predictive
-    from bayesmap.inference.prior_draws import sample_prior
-    from bayesmap.inference.result import ModeResult
+from bayesmap.inference.check import ConvergenceReport, convergence_report
+from bayesmap.inference.compile import to_pymc
+from bayesmap.inference.default_priors import assign_default_priors, default_priors
+from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
+from bayesmap.inference.predict import posterior_npred, posterior_predictive
+from bayesmap.inference.prior_draws import sample_prior
+from bayesmap.inference.result import ModeResult
 
 __all__ = [
     "CompiledFit",
@@ -28,22 +23,3 @@ __all__ = [
     "sample_prior",
     "to_pymc",
 ]
-
-__getattr__, __dir__ = lazy_names(
-    "bayesmap.inference",
-    {
-        "CompiledFit": "fit",
-        "ConvergenceReport": "check",
-        "ModeResult": "result",
-        "assign_default_priors": "default_priors",
-        "compile_fit": "fit",
-        "convergence_report": "check",
-        "default_priors": "default_priors",
-        "find_mode": "fit",
-        "posterior_npred": "predict",
-        "posterior_predictive": "predict",
-        "sample": "fit",
-        "sample_prior": "prior_draws",
-        "to_pymc": "compile",
-    },
-)
