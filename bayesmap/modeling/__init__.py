@@ -4,11 +4,18 @@ from bayesmap.modeling.absent import __getattr__  # noqa: F401
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import Models, parameter_names
 from bayesmap.modeling.covariance import Covariance
+from bayesmap.modeling.instrument import IRFModel
 from bayesmap.modeling.model import ModelBase, get_model_class, model_classes
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.priors.correlated import MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import HyperParameter
+from bayesmap.modeling.response import (
+    EnergyScaleResponseModel,
+    ExposureScaleResponseModel,
+    PSFScaleResponseModel,
+    ResponseModel,
+)
 from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import (
     ConstantFluxSpatialModel,
@@ -77,10 +84,12 @@ __all__ = [
     "Covariance",
     "DiskSpatialModel",
     "EBLAbsorptionNormSpectralModel",
+    "EnergyScaleResponseModel",
     "ExpCutoffPowerLaw3FGLSpectralModel",
     "ExpCutoffPowerLawNormSpectralModel",
     "ExpCutoffPowerLawSpectralModel",
     "ExpDecayTemporalModel",
+    "ExposureScaleResponseModel",
     "FoVBackgroundModel",
     "GaussianSpatialModel",
     "GaussianSpectralModel",
@@ -88,6 +97,7 @@ __all__ = [
     "GeneralizedGaussianSpatialModel",
     "GeneralizedGaussianTemporalModel",
     "HyperParameter",
+    "IRFModel",
     "LightCurveTemplateTemporalModel",
     "LinearTemporalModel",
     "LogGaussianSpectralModel",
@@ -98,6 +108,7 @@ __all__ = [
     "ModelBase",
     "Models",
     "MultivariateNormalPrior",
+    "PSFScaleResponseModel",
     "Parameter",
     "Parameters",
     "PiecewiseNormSpatialModel",
@@ -108,6 +119,7 @@ __all__ = [
     "PowerLawSpectralModel",
     "PowerLawTemporalModel",
     "Prior",
+    "ResponseModel",
     "ScaleSpectralModel",
     "Shell2SpatialModel",
     "ShellSpatialModel",
