@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._types import FileName
+
 __all__ = [
     "Absent",
     "KnownAttributes",
     "absent_names",
     "check_option",
+    "find_file",
     "get_random_state",
     "make_name",
     "make_path",
@@ -77,6 +80,14 @@ def _name_problem(name: str) -> str:
 def make_path(path: str | os.PathLike) -> Path:
     """Return a `~pathlib.Path` with environment variables and ``~`` expanded."""
     return Path(os.path.expandvars(os.fspath(path))).expanduser()
+
+
+def find_file(name: str, folder: FileName | None) -> Path:
+    """Return the path of a file that a model file names: as given, or in the folder of the model file."""
+    path = make_path(name)
+    if folder is not None and not path.is_absolute() and not path.exists():
+        return Path(folder) / path
+    return path
 
 
 def suggest(name: object, valid: Iterable[str]) -> str:

@@ -26,10 +26,10 @@ import pytensor.tensor as pt  # noqa: E402
 from astropy.coordinates import SkyCoord  # noqa: E402
 from scipy.special import erf  # noqa: E402
 
+from bayesmap._backend.functions import QUICK  # noqa: E402
 from bayesmap.datasets import MapDataset  # noqa: E402
 from bayesmap.graph import build_terms, fold_arrays  # noqa: E402
 from bayesmap.graph.fold import Fold, all_bins  # noqa: E402
-from bayesmap.graph.quick import QUICK  # noqa: E402
 from bayesmap.irf import PSFMap  # noqa: E402
 from bayesmap.maps import Map, MapAxis, WcsGeom  # noqa: E402
 from bayesmap.modeling import models as bm  # noqa: E402

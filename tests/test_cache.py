@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bayesmap import _cache, _numba
+from bayesmap import _cache
+from bayesmap._backend.kernels import kernel
 
 SHOW = "import bayesmap, pytensor; print(pytensor.config.base_compiledir)"
 SMALL = """
@@ -101,7 +102,7 @@ def test_kernels_without_a_place(monkeypatch):
         raise RuntimeError("cannot cache function: no locator available")
 
     monkeypatch.setattr("numba.core.caching.CacheImpl.__init__", none)
-    assert _numba.kernel(lambda x: x + 1)(1) == 2
+    assert kernel(lambda x: x + 1)(1) == 2
 
 
 def test_cache_that_fills_up(monkeypatch, tmp_path):
@@ -110,7 +111,7 @@ def test_cache_that_fills_up(monkeypatch, tmp_path):
         "numba.core.caching.IndexDataCacheFile.save",
         lambda self, key, data: (_ for _ in ()).throw(OSError(28, "No space left on device")),
     )
-    function = _numba.kernel(_double)
+    function = kernel(_double)
     with pytest.warns(UserWarning, match=r"could not be kept in .* \(No space left on device\)"):
         assert function(2) == 4
 

@@ -210,12 +210,13 @@ def _posterior_info(path: Path) -> None:
 
 def _yaml_text(path: Path) -> str:
     """Summary of a list of datasets, or of models."""
-    from bayesmap.datasets import Datasets
     from bayesmap.modeling import Models
 
     try:
         return str(Models.read(path))
     except ModelFileError as error:
+        from bayesmap.datasets import Datasets
+
         try:
             return str(Datasets.read(path))
         except FormatError:

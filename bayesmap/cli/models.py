@@ -71,14 +71,21 @@ def _read(path: Any) -> Any:
 
 def _say_priors(models: Any) -> None:
     """Print the components and their priors."""
+    from bayesmap.modeling.priors.table import prior_rows
+
     say()
     for model in models:
         say(repr(model))
-    table = models.prior_table()
-    if len(table):
-        say("\nPriors, and their central 95 %:")
-        table = table["name", "unit", "prior", "low", "high"]
-        say("\n".join(table.pformat(max_lines=-1, max_width=-1, align=["<", "<", "<", ">", ">"])))
+    rows = prior_rows(models.parameter_names)
+    if not rows:
+        return
+    say("\nPriors, and their central 95 %:")
+    table = [("name", "unit", "prior", "low", "high")]
+    table += [(name, unit, prior, f"{low:.4g}", f"{high:.4g}") for name, prior, unit, *_, low, high in rows]
+    sizes = [max(map(len, column)) for column in zip(*table, strict=True)]
+    table.insert(1, tuple("-" * size for size in sizes))
+    for row in table:
+        say(" ".join(f"{cell:{side}{size}}" for cell, side, size in zip(row, "<<<>>", sizes, strict=True)).rstrip())
 
 
 def _check_draws(models: Any, path: Any) -> None:

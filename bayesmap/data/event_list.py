@@ -19,8 +19,7 @@ from bayesmap.data.event_selection import EventSelection
 from bayesmap.errors import FormatError
 from bayesmap.irf.gti import GTI, reference_header
 from bayesmap.maps import Geom, MapCoord
-from bayesmap.maps.files import named_errors, open_fits
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.fits_time import LONGEST, reference_time
 from bayesmap.maps.tables import read_fits_table
 from bayesmap.units import parse_unit

@@ -6,7 +6,6 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets import checks, info, predict, simulate
-from bayesmap.datasets import region as region_functions
 from bayesmap.datasets.components import is_lazy
 from bayesmap.datasets.evaluator import Evaluator
 from bayesmap.datasets.map_base import MapDatasetBase
@@ -261,11 +260,15 @@ class MapDataset(MapDatasetBase):
 
     def to_region_map_dataset(self, region: Any, name: str | None = None) -> Any:
         """Dataset summed over a region of the sky; see `bayesmap.datasets.region.to_region_map_dataset`."""
-        return region_functions.to_region_map_dataset(self, region, name=name)
+        from bayesmap.datasets.region import to_region_map_dataset
+
+        return to_region_map_dataset(self, region, name=name)
 
     def to_spectrum_dataset(self, on_region: Any, containment_correction: bool = False, name: str | None = None) -> Any:
         """Spectrum in a region of the sky; see `bayesmap.datasets.region.to_spectrum_dataset`."""
-        return region_functions.to_spectrum_dataset(self, on_region, containment_correction, name=name)
+        from bayesmap.datasets.region import to_spectrum_dataset
+
+        return to_spectrum_dataset(self, on_region, containment_correction, name=name)
 
     # --- summaries and figures
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from bayesmap.datasets.acceptance import off_acceptance
 from bayesmap.datasets.checks import warn_correlated_off
+from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from bayesmap.irf import PSFMap, RecoPSFMap
 from bayesmap.maps import Map, RegionGeom
 from bayesmap.maps.region_reduce import region_pixels
@@ -88,8 +89,6 @@ def to_spectrum_dataset(
     UserWarning
         As `to_region_map_dataset`.
     """
-    from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
-
     region = RegionGeom.create(on_region).region
     _check_region(dataset, region)
     parts = _components(dataset, region)

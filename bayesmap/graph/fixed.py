@@ -8,13 +8,13 @@ import pytensor
 from scipy.signal import fftconvolve
 
 from bayesmap import units
+from bayesmap._backend.functions import QUICK
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.blurred import blurred_source, is_blurred
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import core_width
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
-from bayesmap.graph.quick import QUICK
 
 __all__ = ["FixedSource", "fixed_source"]
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
+from bayesmap._backend.functions import QUICK
 from bayesmap.graph.arrays import FoldArrays, Selection, Values, fold_arrays
 from bayesmap.graph.ops.banded import banded
 from bayesmap.graph.ops.counted import CountedLogSum
 from bayesmap.graph.ops.merge import merge_bins
 from bayesmap.graph.ops.project import project
 from bayesmap.graph.pixel import bilinear
-from bayesmap.graph.quick import QUICK
 from bayesmap.graph.sources import data
 from bayesmap.graph.terms import Terms, build_terms, selection_data
 from bayesmap.modeling import FoVBackgroundModel

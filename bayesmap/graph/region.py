@@ -11,6 +11,7 @@ from astropy.coordinates import SkyCoord
 from scipy.signal import fftconvolve
 
 from bayesmap import units
+from bayesmap._backend.functions import QUICK
 from bayesmap.graph.arrays import FoldArrays, Values
 from bayesmap.graph.blurred import EllipticalSource, RoundSource, is_blurred, with_tables
 from bayesmap.graph.fixed import FixedSource, band_of
@@ -18,7 +19,6 @@ from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import sub_pixel_numbers
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, psf_profile
-from bayesmap.graph.quick import QUICK
 from bayesmap.graph.sources import sub_pixels
 from bayesmap.graph.values import model_at
 

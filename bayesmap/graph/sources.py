@@ -405,12 +405,13 @@ class FFTSource(WindowSource):
     def __init__(self, *source: Any, basis: KernelBasis) -> None:
         super().__init__(*source)
         self.mixing, self.kernels, self.error = data(basis.mixing), data(basis.kernels), basis.error
+        self.number = data(np.int64(basis.number))
 
     def stamps(self, values: Values) -> tuple[Any, Any, Any]:
         """Convolved image of the shape; see :class:`SourceGroup`."""
         rows, columns = self._window(values, whole=True)
         image = self._image(values, (rows, columns))
-        return self._stamps(convolve_graph(image, self.mixing, self.kernels), rows, columns)
+        return self._stamps(convolve_graph(image, self.mixing, self.kernels, self.number), rows, columns)
 
     def _image(self, values: Values, window: Any) -> Any:
         """Probability per pixel of a window; the shape is evaluated where it is, not where only the PSF reaches."""

@@ -1,32 +1,49 @@
 """Rough amplitudes of all sources together, from the counts: the centres of default priors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 from scipy.optimize import nnls
 
-from bayesmap.graph import background_counts, model_at, signal_counts
-from bayesmap.inference.listing import is_flux_points, prior_median
-from bayesmap.modeling import FoVBackgroundModel, Parameter, SkyModel
+from bayesmap.inference.listing import prior_median
+from bayesmap.modeling import Parameter, SkyModel
 from bayesmap.modeling.roles import part_of, role_of
 
-__all__ = ["estimate_amplitudes", "linear_parameter"]
+__all__ = ["Templates", "estimate_amplitudes", "linear_parameter", "sources_of"]
 
 NORM_WIDTH = 0.3  # relative width of the default prior of a norm
 RIDGE = 1e-6  # shares the counts of sources that cannot be told apart; far below what data say about others
 STEPS = 8
 
 
-def estimate_amplitudes(datasets: Sequence[Any], wanted: Sequence[Parameter]) -> dict[Parameter, float]:
+@dataclass(eq=False)
+class Templates:
+    """Data of one dataset in the bins that are looked at, what of them is known, and templates of the rest.
+
+    Attributes
+    ----------
+    counts, known : numpy.ndarray
+        The data, and what is predicted without free amplitudes, shape ``(n_bin,)``.
+    units : dict of Parameter to numpy.ndarray
+        What each linear parameter predicts where its value is one in internal units, shape ``(n_bin,)``.
+    """
+
+    counts: np.ndarray
+    known: np.ndarray
+    units: dict[Parameter, np.ndarray] = field(default_factory=dict)
+
+
+def estimate_amplitudes(facts: Sequence[Any], wanted: Sequence[Parameter]) -> dict[Parameter, float]:
     """Estimate amplitudes of sources jointly, each at least at its own noise.
 
     Parameters
     ----------
-    datasets : sequence of Dataset
-        With models. Counts are fitted with non-negative multiples of all sources and backgrounds at once, the other
-        parameters as they are; flux points say something about parameters that no counts depend on.
+    facts : sequence of Facts
+        Of datasets with models. Counts are fitted with non-negative multiples of all sources and backgrounds at once,
+        the other parameters as they are; flux points say something about parameters that no counts depend on.
     wanted : sequence of Parameter
         Linear parameters of spectral models; one may belong to several models.
 
@@ -48,59 +65,24 @@ def estimate_amplitudes(datasets: Sequence[Any], wanted: Sequence[Parameter]) ->
     """
     if not wanted:
         return {}
-    with_counts = [d for d in datasets if not is_flux_points(d)]
-    tables = [_Table(dataset) for dataset in with_counts]
-    counted = [p for p in wanted if any(p in table.templates for table in tables)]
-    found = _fit(tables) if counted else {}
+    tables = {f.name: table for f in facts if (table := f.templates()) is not None}
+    counted = [p for p in wanted if any(p in table.units for table in tables.values())]
+    found = _fit(list(tables.values())) if counted else {}
     result = {}
     for p in wanted:
         if p in found:
             result[p] = found[p] / p.scale_to_internal
         elif p in counted:
-            names = [m.name for d in with_counts for m in _sources(d, p)]
+            names = [m.name for f in facts if f.name in tables for m in sources_of(f.models, p)]
             raise ValueError(
-                f"model {names[0]!r} predicts no counts inside the masks of dataset(s) {[d.name for d in with_counts]}:"
+                f"model {names[0]!r} predicts no counts inside the masks of dataset(s) {list(tables)}:"
                 " no default prior for its amplitude; move the source, enlarge the mask, or give the amplitude a prior"
             )
         else:
-            result[p] = _from_flux_points(datasets, p)
+            ratios = np.concatenate([np.zeros(0), *(f.amplitude_ratios(p) for f in facts)])
+            unit = 1.0 / p.scale_to_internal
+            result[p] = float(np.median(ratios)) * unit if len(ratios) else abs(p.value) or unit
     return result
-
-
-class _Table:
-    """Counts of one dataset in the bins of its mask, what of them is known, and templates of the rest."""
-
-    def __init__(self, dataset: Any) -> None:
-        models = list(dataset.models or [])
-        mask = None if dataset.mask is None else np.asarray(dataset.mask.data, dtype=bool)
-
-        def inside(cube: Any) -> np.ndarray:
-            cube = np.asarray(cube, dtype="float64")
-            return np.nan_to_num(cube[mask] if mask is not None else cube.ravel())
-
-        self.counts = inside(dataset.counts.data)
-        self.known = np.zeros_like(self.counts)
-        self.templates: dict[Parameter, np.ndarray] = {}
-        for model in models:
-            parameter = linear_parameter(model)
-            cube = _cube(dataset, model, {} if parameter is None else {parameter: 1.0})
-            if cube is None:
-                continue
-            if parameter is None:
-                self.known += inside(cube)
-            else:
-                self.templates[parameter] = self.templates.get(parameter, 0) + np.maximum(inside(cube), 0)
-        if dataset.background is not None and not any(isinstance(m, FoVBackgroundModel) for m in models):
-            self.known += inside(dataset.background.data)
-
-
-def _cube(dataset: Any, model: Any, values: Mapping[Parameter, float]) -> np.ndarray | None:
-    """Predicted counts of a model in all bins; None for a background model of a dataset without background."""
-    if not isinstance(model, FoVBackgroundModel):
-        return signal_counts(dataset, [model], values)[model.name]
-    if dataset.background is None or hasattr(dataset, "counts_off"):
-        return None
-    return background_counts(dataset, [model], values)
 
 
 def linear_parameter(model: Any) -> Parameter | None:
@@ -116,15 +98,16 @@ def _plays(parameter: Parameter, role: str, model: Any) -> bool:
     return role_of(parameter, part) == role and sum(role_of(p, part) == role for p in part.parameters) == 1
 
 
-def _sources(dataset: Any, parameter: Parameter) -> list[Any]:
-    return [m for m in dataset.models or [] if isinstance(m, SkyModel) and linear_parameter(m) is parameter]
+def sources_of(models: Sequence[Any], parameter: Parameter) -> list[Any]:
+    """The sources whose prediction is proportional to a parameter."""
+    return [m for m in models if isinstance(m, SkyModel) and linear_parameter(m) is parameter]
 
 
-def _fit(tables: Sequence[_Table]) -> dict[Parameter, float]:
+def _fit(tables: Sequence[Templates]) -> dict[Parameter, float]:
     """Non-negative scales of all templates, at least at their noise; without those that predict nothing."""
     expected: dict[Parameter, float] = {}
     for table in tables:
-        for key, template in table.templates.items():
+        for key, template in table.units.items():
             expected[key] = expected.get(key, 0.0) + float(template.sum())
     keys = [key for key, total in expected.items() if total > 0]
     if not keys:
@@ -147,20 +130,20 @@ def _fit(tables: Sequence[_Table]) -> dict[Parameter, float]:
 
 
 def _normal_equations(
-    tables: Sequence[_Table], keys: Sequence[Any], scale: np.ndarray
+    tables: Sequence[Templates], keys: Sequence[Any], scale: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Matrix and right-hand side of least squares weighted with the variances that the scales predict."""
     matrix, vector = np.zeros((len(keys), len(keys))), np.zeros(len(keys))
     for table in tables:
-        own = [i for i, key in enumerate(keys) if key in table.templates]
-        predicted = table.known + sum(scale[i] * table.templates[keys[i]] for i in own)
+        own = [i for i, key in enumerate(keys) if key in table.units]
+        predicted = table.known + sum(scale[i] * table.units[keys[i]] for i in own)
         weight = np.where(predicted > 0, 1 / np.where(predicted > 0, predicted, 1), 0.0)
         for i in own:
-            weighted = weight * table.templates[keys[i]]
+            weighted = weight * table.units[keys[i]]
             vector[i] += weighted @ (table.counts - table.known)
             for j in own:
                 if j <= i:
-                    matrix[i, j] += weighted @ table.templates[keys[j]]
+                    matrix[i, j] += weighted @ table.units[keys[j]]
                     matrix[j, i] = matrix[i, j]
     return matrix, vector
 
@@ -172,19 +155,3 @@ def _solve(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     root = np.sqrt(np.maximum(values, RIDGE))
     solution: np.ndarray = nnls((vectors * root).T, (vectors / root).T @ (vector / size))[0] / size
     return solution
-
-
-def _from_flux_points(datasets: Sequence[Any], parameter: Parameter) -> float:
-    """Median ratio of measured fluxes to those of unit amplitude, shared among the sources of a dataset."""
-    ratios: list[float] = []
-    for dataset in datasets:
-        if not is_flux_points(dataset) or not _sources(dataset, parameter):
-            continue
-        unit = sum(dataset.flux_of(model_at(m, {parameter: 1.0})) for m in _sources(dataset, parameter))
-        measured = dataset.data.dnde.quantity.squeeze().to_value(unit.unit)
-        chosen = np.asarray(dataset.mask).ravel() & np.isfinite(measured) & (measured > 0) & (unit.value > 0)
-        share = len({linear_parameter(m) for m in dataset.models} - {None})
-        ratios += list(measured[chosen] / unit.value[chosen] / share)
-    if not ratios:
-        return abs(parameter.value) or 1.0 / parameter.scale_to_internal
-    return float(np.median(ratios)) / parameter.scale_to_internal

@@ -10,7 +10,8 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap.inference.amplitudes import estimate_amplitudes
-from bayesmap.inference.listing import as_datasets, dataset_models, is_flux_points, parameter_names
+from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
+from bayesmap.inference.observations import Facts, facts_of
 from bayesmap.inference.temporal_priors import temporal_prior
 from bayesmap.modeling import Parameter, Prior
 from bayesmap.modeling.roles import part_of, role_of
@@ -77,11 +78,9 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
     ==========================  ===================================================================================
     """
     listed = as_datasets(datasets)
-    for dataset in listed:
-        if getattr(dataset, "counts", 0) is None:
-            raise ValueError(
-                f"dataset {dataset.name!r} has no counts: default priors are made from them; set the priors"
-            )
+    facts = [facts_of(dataset) for dataset in listed]
+    for one in facts:
+        one.require_data()
     models = dataset_models(listed)
     names = parameter_names(models)
     wanted: dict[Parameter, Any] = {}
@@ -91,14 +90,14 @@ def default_priors(datasets: Any) -> dict[str, Prior]:
                 wanted.setdefault(parameter, model)
     for parameter, model in wanted.items():
         if role_of(parameter, part_of(model, parameter)) == "position":
-            _require_inside(model, _datasets_of(model, listed))
-    amplitudes = estimate_amplitudes(listed, [p for p, m in wanted.items() if _is_flux(p, m)])
+            _require_inside(model, _facts_of_model(model, facts))
+    amplitudes = estimate_amplitudes(facts, [p for p, m in wanted.items() if _is_flux(p, m)])
     priors = {}
     for parameter, model in wanted.items():
         if parameter in amplitudes:
             prior = Prior("LogNormal", mu=float(np.log(amplitudes[parameter])), sigma=AMPLITUDE_WIDTH)
         else:
-            prior = _default(parameter, model, _datasets_of(model, listed))
+            prior = _default(parameter, model, _facts_of_model(model, facts))
         priors[names[parameter]] = _inside_bounds(prior, parameter)
     return priors
 
@@ -113,23 +112,24 @@ def assign_default_priors(datasets: Any) -> dict[str, Prior]:
     return priors
 
 
-def _datasets_of(model: Any, datasets: Sequence[Any]) -> list[Any]:
-    return [d for d in datasets if any(m is model for m in d.models or [])]
+def _facts_of_model(model: Any, facts: Sequence[Facts]) -> list[Facts]:
+    """Facts of the datasets that a model applies to."""
+    return [one for one in facts if any(m is model for m in one.models)]
 
 
 def _is_flux(parameter: Parameter, model: Any) -> bool:
     return role_of(parameter, part_of(model, parameter)) == "flux"
 
 
-def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
+def _default(parameter: Parameter, model: Any, facts: Sequence[Facts]) -> Prior:
     part = part_of(model, parameter)
     role, value = role_of(parameter, part), parameter.value
     if part is not None and part.kind == "temporal":
-        return temporal_prior(parameter, role, part, datasets)
+        return temporal_prior(parameter, role, part, [one.gti for one in facts])
     if role == "position":
-        return _position(parameter, model, datasets)
+        return _position(parameter, model, facts)
     if role in ("extension", "thickness") and not _has_bounds(parameter):
-        return _extension(parameter, datasets, 1 if role == "extension" else 3)
+        return _extension(parameter, facts, 1 if role == "extension" else 3)
     if role == "index":
         return _index(parameter, part)
     if role == "curvature":
@@ -141,7 +141,7 @@ def _default(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior
     if role == "angle":
         return Prior("Uniform", lower=value - _half_circle(parameter), upper=value + _half_circle(parameter))
     if role == "energy" and parameter.unit.is_equivalent("TeV-1"):
-        return Prior("HalfNormal", sigma=float((1 / _mean_energy(datasets)).to_value(parameter.unit)))
+        return Prior("HalfNormal", sigma=float((1 / _mean_energy(facts)).to_value(parameter.unit)))
     if role in AROUND and value > 0:
         return Prior("LogNormal", mu=float(np.log(value)), sigma=AROUND[role])
     if _has_bounds(parameter):
@@ -178,39 +178,44 @@ def _inside_bounds(prior: Prior, parameter: Parameter) -> Prior:
     return prior.as_default()
 
 
-def _require_inside(model: Any, datasets: Sequence[Any]) -> None:
+def _require_inside(model: Any, facts: Sequence[Facts]) -> None:
     """Raise if a source that may move starts outside of all fields."""
     spatial = model.spatial_model
-    fields = [d.counts.geom.to_image() for d in datasets if not is_flux_points(d)]
+    fields = _fields(facts)
     anywhere = not fields or any(g.is_region and g.region is None for g in fields)
     if anywhere or any(bool(np.all(g.contains(spatial.position))) for g in fields):
         return
     position = spatial.position
     raise ValueError(
         f"model {model.name!r} is at {position.to_string('decimal')} ({position.frame.name}), outside of the field "
-        f"of dataset(s) {[d.name for d in datasets]}: no default prior for its position; give lon_0 and lat_0 a "
+        f"of dataset(s) {[one.name for one in facts]}: no default prior for its position; give lon_0 and lat_0 a "
         "prior, freeze them, or move the source"
     )
 
 
-def _mean_energy(datasets: Sequence[Any]) -> u.Quantity:
+def _mean_energy(facts: Sequence[Facts]) -> u.Quantity:
     """Geometric mean of the ends of the energy range."""
-    first = next((d for d in datasets if not is_flux_points(d)), datasets[0])
-    energy = first.data.energy_ref if is_flux_points(first) else first.counts.geom.axes["energy"].edges
-    return np.sqrt(energy.min() * energy.max())
+    first = next((one for one in facts if one.field() is not None), facts[0])
+    low, high = first.energy_range()
+    return np.sqrt(low * high)
 
 
-def _field(datasets: Sequence[Any]) -> tuple[float, float]:
+def _fields(facts: Sequence[Facts]) -> list[Any]:
+    """Geometries of the images and regions in which positions are seen."""
+    return [field for one in facts if (field := one.field()) is not None]
+
+
+def _field(facts: Sequence[Facts]) -> tuple[float, float]:
     """Width of the field and of what can be resolved in it, in deg: one pixel, or the whole of a region."""
-    fields = [d.counts.geom.to_image() for d in datasets if not is_flux_points(d)]
+    fields = _fields(facts)
     sizes = [(float(np.min(g.width.to_value("deg"))), float(np.max(np.abs(g.pixel_scales.to_value("deg"))))) for g in
              sorted(fields, key=lambda g: g.is_region) if not (g.is_region and g.region is None)]  # fmt: skip
     width, pixel = sizes[0] if sizes else (1.0, 0.1)
     return (width, pixel) if width > 0 else (1.0, 0.1)
 
 
-def _position(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prior:
-    width, pixel = _field(datasets)
+def _position(parameter: Parameter, model: Any, facts: Sequence[Facts]) -> Prior:
+    width, pixel = _field(facts)
     sigma = max(width / 10, 2 * pixel) if pixel < width else width / 10
     if parameter is model.spatial_model.lon_0:
         sigma /= max(float(np.cos(model.spatial_model.position.data.lat.rad)), 0.02)
@@ -218,8 +223,8 @@ def _position(parameter: Parameter, model: Any, datasets: Sequence[Any]) -> Prio
     return Prior("Normal", mu=parameter.value, sigma=sigma * scale)
 
 
-def _extension(parameter: Parameter, datasets: Sequence[Any], parts: int) -> Prior:
-    width, pixel = _field(datasets)
+def _extension(parameter: Parameter, facts: Sequence[Facts], parts: int) -> Prior:
+    width, pixel = _field(facts)
     middle = np.sqrt(pixel * width / 4) if pixel < width else width / 4
     scale = float((1 * u.deg).to_value(parameter.unit)) / parts
     return Prior("LogNormal", mu=float(np.log(middle * scale)), sigma=1.0)

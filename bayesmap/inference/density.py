@@ -1,6 +1,5 @@
 """The log-posterior of a `pymc.Model` as one compiled function of a flat vector of unconstrained variables."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -8,53 +7,14 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pytensor.compile.mode import Mode, get_mode
 from pytensor.graph.replace import clone_replace, vectorize_graph
-from pytensor.link.numba.dispatch.basic import numba_njit
-from pytensor.link.numba.linker import NumbaLinker
 
-from bayesmap._numba import strict_arithmetic
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.functions import QUICK, Mode, compile_for_threads
+from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
-from bayesmap.inference.observed_ops import defined
 from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
-
-
-class _ParallelLinker(NumbaLinker):
-    """Numba functions that let other threads run: chains are sampled at the same time."""
-
-    def jit_compile(self, fn_and_cache: Any) -> Any:
-        function, cache_key = fn_and_cache
-        return numba_njit(function.py_func, final_function=True, cache=cache_key is not None, nogil=True)
-
-
-def _compiled(inputs: list[Any], outputs: list[Any], mode: str | Mode) -> Callable[..., Any]:
-    """Compile a function that threads may call at the same time.
-
-    A function of PyTensor keeps its arguments in storage of its own. The Numba function inside does not: it is called
-    with the arguments and the present values of the shared variables. In other modes threads take turns, and NumPy is
-    as silent as Numba about far points, where infinities meet: the value says it.
-    """
-    if mode != "NUMBA":
-        turn = threading.Lock()
-        function = pytensor.function(inputs, outputs, mode=mode, trust_input=True, on_unused_input="ignore")
-
-        def one_at_a_time(*arguments: np.ndarray) -> Any:
-            with turn, np.errstate(all="ignore"):
-                return function(*arguments)
-
-        return one_at_a_time
-    parallel = Mode(_ParallelLinker(), get_mode(mode).optimizer)
-    with strict_arithmetic():
-        function = pytensor.function(inputs, outputs, mode=parallel, trust_input=True)
-    kernel, shared = function.vm.jit_fn, function.vm.inputs[len(inputs) :]
-
-    def at_once(*arguments: np.ndarray) -> Any:
-        return kernel(*arguments, *(container[0] for container in shared))
-
-    return at_once
 
 
 class LogDensity:
@@ -64,8 +24,8 @@ class LogDensity:
     ----------
     model : pymc.Model
         With scalar or array free variables.
-    mode : str or pytensor.compile.mode.Mode
-        PyTensor mode; "NUMBA" for sampling, `bayesmap.graph.quick.QUICK` for a few evaluations.
+    mode : str or Mode
+        PyTensor mode; "NUMBA" for sampling, `bayesmap._backend.functions.QUICK` for a few evaluations.
 
     Attributes
     ----------
@@ -136,7 +96,7 @@ class LogDensity:
         scalars = all(g.ndim == 0 for g in gradients)
         gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
         outputs = clone_replace([scalar, gradient], replace=self._pieces, rebuild_strict=False)
-        return _compiled(list(self._inputs), outputs, mode)
+        return compile_for_threads(list(self._inputs), outputs, mode)
 
     def function_of(self, scalar: Any) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
         """Compile another scalar of the random variables, for a few evaluations.

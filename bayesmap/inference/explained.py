@@ -10,7 +10,7 @@ from bayesmap.graph import FoldArrays, model_at
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.profile import psf_profile
 from bayesmap.inference.listing import prior_centre, prior_median, prior_quantile
-from bayesmap.inference.predictor import Predictor
+from bayesmap.inference.observations.predictor import Predictor
 
 __all__ = ["unexplained"]
 

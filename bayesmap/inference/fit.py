@@ -9,14 +9,13 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from bayesmap._backend.functions import QUICK
 from bayesmap._util import get_random_state, suggest
-from bayesmap.graph.quick import QUICK
 from bayesmap.inference import samplers
 from bayesmap.inference.compile import assemble, compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.mode import Laplace, search_modes
-from bayesmap.inference.observed import ObservedCounts
 from bayesmap.inference.progress import Progress
 from bayesmap.inference.result import ModeResult, build_tree, describe
 from bayesmap.inference.safety import Interrupts, tell
@@ -203,7 +202,7 @@ class CompiledFit:
         self, density: LogDensity, rng: np.random.Generator, searches: int, jacobian: bool
     ) -> tuple[Laplace | None, list[Laplace]]:
         starts = starting_points(density, self._observed, {p: name for name, p in self.parameters.items()})
-        dense = [o for o in self._observed.values() if isinstance(o, ObservedCounts) and not o.nonnegative]
+        dense = [o for o in self._observed.values() if not o.nonnegative]
 
         def barrier() -> Any:
             return density.function_of(sum(o.margin() for o in dense))
@@ -251,7 +250,7 @@ def _why_none(density: LogDensity) -> str:
 
 
 def _as_cubes(given: Any) -> dict[str, np.ndarray]:
-    """Arguments of `ObservedCounts.set_counts` from a cube or a pair of them."""
+    """Arguments of `Observation.set_counts` from a cube or a pair of them."""
     pair = given if isinstance(given, tuple | list) else (given,)
     named = zip(("counts", "counts_off"), pair, strict=False)
     return {key: np.asarray(getattr(cube, "data", cube), dtype="float64") for key, cube in named}

@@ -10,7 +10,6 @@ __all__ = [
     "as_dataset",
     "as_datasets",
     "dataset_models",
-    "is_flux_points",
     "parameter_names",
     "prior_centre",
     "prior_median",
@@ -44,11 +43,6 @@ def as_datasets(datasets: Any) -> list[Any]:
 def as_dataset(dataset: Any) -> Any:
     """Return the dataset, converted if it is one of Gammapy."""
     return from_gammapy(dataset)[0] if is_foreign(dataset) else dataset
-
-
-def is_flux_points(dataset: Any) -> bool:
-    """Whether a dataset holds measured fluxes, not counts."""
-    return not hasattr(dataset, "counts")
 
 
 def dataset_models(datasets: Sequence[Any]) -> Models:

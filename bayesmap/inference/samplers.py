@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesmap._numba import strict_arithmetic
+from bayesmap._backend.kernels import strict_arithmetic
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
 from bayesmap.inference.progress import Progress

@@ -1,17 +1,16 @@
 """Where searches for modes start: beside the prior centre, places at which the data show something."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 from bayesmap.graph import model_at
-from bayesmap.graph.psf.profile import psf_profile
 from bayesmap.inference.amplitudes import linear_parameter
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import prior_centre, prior_median
-from bayesmap.inference.observed import ObservedCounts
+from bayesmap.inference.observations import Observation, SkyImage
 from bayesmap.modeling.roles import role_of
 
 __all__ = ["starting_points"]
@@ -28,14 +27,16 @@ MANY_DECADES = 3.5
 PARTS = np.geomspace(0.5, 1e-12, 13)
 
 
-def starting_points(density: LogDensity, observed: Mapping[str, Any], names: Mapping[Any, str]) -> list[np.ndarray]:
+def starting_points(
+    density: LogDensity, observed: Mapping[str, Observation], names: Mapping[Any, str]
+) -> list[np.ndarray]:
     """Return the prior centre with positions at excesses of the counts and amplitudes from a scan, best first.
 
     Parameters
     ----------
     density : LogDensity
         The log-posterior.
-    observed : mapping of str to ObservedCounts or ObservedFluxes
+    observed : mapping of str to Observation
         The data, by name of the dataset.
     names : mapping of Parameter to str
         Names of the random variables.
@@ -53,12 +54,10 @@ def starting_points(density: LogDensity, observed: Mapping[str, Any], names: Map
     the source looks like, give the excess in standard deviations; half its square, and the prior, rank the pixels.
     Of several such sources the first takes the best place in the first start, the second best in the next.
     """
-    sources: dict[int, Any] = {}
-    for data in observed.values():
-        if isinstance(data, ObservedCounts) and not data.arrays.is_region:
-            sources |= {id(m): m for m in data.npred.models if _roams(m, data, density, names)}
+    images = [(data, image) for data in observed.values() if (image := data.image()) is not None]
+    sources = {id(m): m for data, image in images for m in data.models if _roams(m, image, density, names)}
     wanted = list(sources.values())
-    found = [_places(m, wanted, observed, names) for m in wanted]
+    found = [_places(m, wanted, images) for m in wanted]
     starts = []
     for turn in range(max((len(f) for f in found), default=1)):
         start = density.start
@@ -72,14 +71,14 @@ def starting_points(density: LogDensity, observed: Mapping[str, Any], names: Map
     return starts
 
 
-def _open_amplitudes(density: LogDensity, observed: Mapping[str, Any], names: Mapping[Any, str]) -> list[int]:
+def _open_amplitudes(density: LogDensity, observed: Mapping[str, Observation], names: Mapping[Any, str]) -> list[int]:
     """Places of amplitudes whose priors go from zero to a number, which may be anything."""
-    models = [m for data in observed.values() for m in getattr(data, "npred", data).models]
+    models = [m for data in observed.values() for m in data.models]
     found = {density.index.get(names.get(linear_parameter(m), ""), -1) for m in models} - {-1}
     return sorted(i for i in found if density.edges.both[i] and density.edges.lower[i] == 0)
 
 
-def _roams(model: Any, data: ObservedCounts, density: LogDensity, names: Mapping[Any, str]) -> bool:
+def _roams(model: Any, image: SkyImage, density: LogDensity, names: Mapping[Any, str]) -> bool:
     """Whether the position may be where the source, at the prior centre, sees nothing of its counts."""
     spatial = getattr(model, "spatial_model", None)
     if spatial is None or spatial.position is None or spatial.fixed_positions:
@@ -88,53 +87,45 @@ def _roams(model: Any, data: ObservedCounts, density: LogDensity, names: Mapping
     if any(p.frozen or names.get(p) not in density.index or p.prior.distribution.scipy is None for p in pair):
         return False
     centre = prior_centre([model])
-    width, squeeze = _width(data, model, centre), float(np.cos(np.deg2rad(centre[spatial.lat_0])))
+    width, squeeze = _width(image, model, centre), float(np.cos(np.deg2rad(centre[spatial.lat_0])))
     spread = [0.5 * float(np.diff(p.prior.interval(0.68, p.unit))[0]) * p.scale_to_internal for p in pair]
     return max(spread[0] * squeeze, spread[1]) > WIDE * width
 
 
-def _width(data: ObservedCounts, model: Any, centre: Mapping[Any, float]) -> float:
+def _width(image: SkyImage, model: Any, centre: Mapping[Any, float]) -> float:
     """Standard deviation in deg, roughly, of what is seen of a source."""
-    arrays, spatial = data.arrays, model_at(model.spatial_model, centre)
-    blur = 0.0
-    if arrays.psf is not None:
-        energy = arrays.energy if arrays.reco_psf else arrays.energy_true
-        profile = psf_profile(arrays.psf, arrays.geom.center_skydir, energy)
-        blur = float(np.median(profile.containment_radius(0.39)))
-    radius = spatial.evaluation_radius
+    radius = model_at(model.spatial_model, centre).evaluation_radius
     return float(
-        np.hypot(max(blur, 0.7 * max(arrays.pixel_scale)), 0.0 if radius is None else radius.to_value("deg") / 5)
+        np.hypot(max(image.blur, 0.7 * max(image.pixel_scale)), 0.0 if radius is None else radius.to_value("deg") / 5)
     )
 
 
 def _places(
-    model: Any, roaming: list[Any], observed: Mapping[str, Any], names: Mapping[Any, str]
+    model: Any, roaming: list[Any], images: Sequence[tuple[Observation, SkyImage]]
 ) -> list[tuple[float, float]]:
     """Longitudes and latitudes, in declared units, of the best excesses in the dataset that shows the clearest."""
     best: list[tuple[float, tuple[float, float]]] = []
-    for data in observed.values():
-        if isinstance(data, ObservedCounts) and any(m is model for m in data.npred.models):
-            ranked = list(_peaks(model, roaming, data))
+    for data, image in images:
+        if any(m is model for m in data.models):
+            ranked = list(_peaks(model, roaming, data, image))
             if ranked and (not best or ranked[0][0] > best[0][0]):
                 best = ranked
     return [place for _, place in best]
 
 
-def _peaks(model: Any, roaming: list[Any], data: ObservedCounts) -> Iterator[tuple[float, tuple[float, float]]]:
+def _peaks(
+    model: Any, roaming: list[Any], data: Observation, image: SkyImage
+) -> Iterator[tuple[float, tuple[float, float]]]:
     """Score and place of the highest pixels of one dataset that are apart from each other."""
-    arrays, spatial = data.arrays, model.spatial_model
+    spatial = model.spatial_model
     without = {linear_parameter(m) for m in roaming}
-    arguments = [0.0 if p in without else _ordinary(p) for p in data.npred.parameters]
-    expected = np.where(arrays.mask, np.nan_to_num(np.maximum(data.npred(*arguments), 0)), 0).sum(axis=0)
-    if "alpha" in arrays.off:
-        expected = expected + (arrays.off["alpha"] * data.off["counts_off"].get_value() * arrays.mask).sum(axis=0)
-    counts = np.where(arrays.mask, data.value.get_value(), 0).sum(axis=0)
-    width = _width(data, model, prior_centre([model])) / min(arrays.pixel_scale)
-    smooth: Callable[[np.ndarray], np.ndarray] = lambda image: gaussian_filter(image, width, mode="constant")  # noqa: E731
+    expected = image.expected(*(0.0 if p in without else _ordinary(p) for p in data.parameters))
+    width = _width(image, model, prior_centre([model])) / min(image.pixel_scale)
+    smooth: Callable[[np.ndarray], np.ndarray] = lambda pixels: gaussian_filter(pixels, width, mode="constant")  # noqa: E731
     # The sum with the weights of the kernel has this many pixels of variance; one count is the least that is expected.
     area = 4 * np.pi * width**2
-    excess = area * smooth(counts - expected) / np.sqrt(area * smooth(expected) + 1.0)
-    coords = arrays.geom.to_image().get_coord().skycoord.transform_to(spatial.frame).data
+    excess = area * smooth(image.data - expected) / np.sqrt(area * smooth(expected) + 1.0)
+    coords = image.geom.get_coord().skycoord.transform_to(spatial.frame).data
     score, columns = 0.5 * np.maximum(excess, 0) ** 2, []
     for p, angle in ((spatial.lon_0, coords.lon.deg), (spatial.lat_0, coords.lat.deg)):
         if p is spatial.lon_0:
@@ -147,7 +138,7 @@ def _peaks(model: Any, roaming: list[Any], data: ObservedCounts) -> Iterator[tup
         with np.errstate(divide="ignore"):
             score = np.where(inside, score + p.prior.scipy(p.unit).logpdf(values), -np.inf)
         columns.append(values)
-    score = np.where(arrays.mask.any(axis=0) & ~np.isnan(score), score, -np.inf)
+    score = np.where(image.mask & ~np.isnan(score), score, -np.inf)
     top = np.isfinite(score) & (score == maximum_filter(score, size=2 * int(np.ceil(APART * width)) + 1))
     for flat in sorted(np.flatnonzero(top), key=lambda i: -score.flat[i])[:PEAKS]:
         yield float(score.flat[flat]), (float(columns[0].flat[flat]), float(columns[1].flat[flat]))

@@ -14,7 +14,7 @@ __all__ = ["temporal_prior"]
 POWERS = (1, 2, 3)  # of inverse time: a frequency and its derivatives
 
 
-def temporal_prior(parameter: Parameter, role: str | None, temporal: Any, datasets: Sequence[Any]) -> Prior:
+def temporal_prior(parameter: Parameter, role: str | None, temporal: Any, gtis: Sequence[Any]) -> Prior:
     """Return the default prior of a parameter of a temporal model.
 
     Parameters
@@ -25,15 +25,16 @@ def temporal_prior(parameter: Parameter, role: str | None, temporal: Any, datase
         What it stands for.
     temporal : TemporalModel
         The model.
-    datasets : sequence of Dataset
-        Those that the model applies to; the time from their first start to their last stop is the scale.
+    gtis : sequence of GTI or None
+        Good time intervals of the datasets that the model applies to; the time from their first start to their last
+        stop is the scale.
 
     Returns
     -------
     Prior
         See `bayesmap.inference.default_priors` for the table.
     """
-    value, unit, span = parameter.value, parameter.unit, _span(datasets)
+    value, unit, span = parameter.value, parameter.unit, _span(gtis)
     if role == "time":
         half, wide = _half_period(temporal).to_value(unit), span.to_value(unit)
         if half < wide:  # further away there is a copy of each mode per period
@@ -63,11 +64,11 @@ def _half_period(temporal: Any) -> u.Quantity:
     return np.inf * u.d
 
 
-def _span(datasets: Sequence[Any]) -> u.Quantity:
+def _span(gtis: Sequence[Any]) -> u.Quantity:
     """Time from the first start to the last stop; a day where there is none."""
-    gtis = [gti for gti in (getattr(dataset, "gti", None) for dataset in datasets) if gti is not None and len(gti)]
-    if not gtis:
+    there = [gti for gti in gtis if gti is not None and len(gti)]
+    if not there:
         return 1 * u.d
-    first = min(gti.time_start.utc.mjd.min() for gti in gtis)
-    last = max(gti.time_stop.utc.mjd.max() for gti in gtis)
+    first = min(gti.time_start.utc.mjd.min() for gti in there)
+    last = max(gti.time_stop.utc.mjd.max() for gti in there)
     return float(last - first) * u.d if last > first else 1 * u.d

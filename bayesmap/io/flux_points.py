@@ -14,8 +14,7 @@ from bayesmap._files import whole
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
 from bayesmap.irf import GTI
-from bayesmap.maps.files import named_errors, open_fits
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.tables import is_fits, read_fits_table, read_text_table
 
 __all__ = ["FLUX_POINTS_HDU", "read_flux_table", "write_flux_table"]

@@ -25,8 +25,7 @@ from bayesmap.io.checks import check_unit, check_values
 from bayesmap.io.location import HDULocation
 from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map
-from bayesmap.maps.files import named_errors, open_fits
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.tables import read_fits_table
 from bayesmap.units import as_quantity
 

@@ -22,7 +22,7 @@ from bayesmap.io.ascii_text import to_ascii
 from bayesmap.io.ogip_tables import CHECKSUMS
 from bayesmap.irf import EDispKernel
 from bayesmap.maps import Map, MapAxis
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import write_hdulist
 
 __all__ = ["ogip_filenames", "write_ogip"]
 

@@ -14,8 +14,7 @@ from bayesmap.io.ogip_write import SHERPA_UNITS, rmf_hdulist
 from bayesmap.irf import EDispKernel
 from bayesmap.irf.fermi import kernel_from_gtdrm
 from bayesmap.maps import MapAxis
-from bayesmap.maps.files import named_errors, open_fits
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 
 __all__ = ["kernel_from_hdulist", "kernel_to_hdulist", "kernel_to_table", "read_kernel", "write_kernel"]
 

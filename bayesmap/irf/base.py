@@ -12,8 +12,7 @@ from astropy.io import fits
 from bayesmap._util import KnownAttributes, check_option
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps import Geom, Map, WcsGeom
-from bayesmap.maps.files import named_errors, open_fits
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.reduce import stack_slices
 
 __all__ = ["IRFMap", "all_sky_geom", "with_axes_of"]

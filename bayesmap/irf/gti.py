@@ -13,8 +13,7 @@ from astropy.time import Time, TimeDelta
 
 from bayesmap._util import check_option
 from bayesmap.errors import FormatError
-from bayesmap.maps.files import named_errors, open_fits
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.fits_time import LONGEST, reference_time
 from bayesmap.units import parse_unit
 

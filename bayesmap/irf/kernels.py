@@ -2,7 +2,7 @@
 
 import astropy.units as u
 import numpy as np
-from scipy import special
+import scipy
 
 from bayesmap.maps import Map, MapAxis
 
@@ -42,7 +42,7 @@ def gaussian_dispersion(energy_true: np.ndarray, edges: np.ndarray, bias: np.nda
         Shape ``(n_true, n_reco)``; the exact integral over each bin.
     """
     bias, sigma = (np.broadcast_to(v, energy_true.shape)[:, None] for v in (bias, sigma))
-    cumulative = special.ndtr((edges / energy_true[:, None] - 1 - bias) / sigma)
+    cumulative = scipy.special.ndtr((edges / energy_true[:, None] - 1 - bias) / sigma)
     return np.diff(cumulative, axis=1)
 
 

@@ -31,11 +31,14 @@ class Likelihood(abc.ABC):
         impossible.
     needs : tuple of str
         Names of the data cubes beside the counts: "counts_off" and "alpha" of an ON/OFF dataset.
+    measured : tuple of str
+        Those of them that are counts themselves, and can be replaced: "counts_off".
     """
 
     is_poisson: ClassVar[bool] = False
     allows_negative: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
+    measured: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -131,9 +134,60 @@ class Likelihood(abc.ABC):
             What `latents` gave.
         """
 
+    def explains(self, **off: np.ndarray) -> np.ndarray | bool:
+        """Bins in which there may be counts whatever is predicted, a boolean cube; by default none."""
+        return False
+
+    def beside(self, **off: np.ndarray) -> np.ndarray | float:
+        """Counts that the further data let expect besides the prediction, a cube; zero by default."""
+        return 0.0
+
+    def expected(
+        self,
+        npred: np.ndarray,
+        counts: np.ndarray | None,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
+        """Expected data for a prediction: by default that itself, else with what the likelihood adds to it.
+
+        Parameters
+        ----------
+        npred : numpy.ndarray
+            Predictions, a cube.
+        counts : numpy.ndarray or None
+            The data, a cube, as far as there are any.
+        latents, mask, **off
+            As for `random`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape of ``npred``.
+        """
+        return npred
+
     @abc.abstractmethod
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
-        """Log-probability of each bin as numbers, shape of ``counts``; -inf where the data are impossible."""
+    def pointwise(
+        self,
+        counts: np.ndarray,
+        npred: np.ndarray,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
+        """Log-probability of each bin as numbers, shape of ``counts``; -inf where the data are impossible.
+
+        Parameters
+        ----------
+        counts, npred : numpy.ndarray
+            Data and predictions, cubes.
+        latents, mask, **off
+            As for `random`. Without latents a likelihood that has some integrates over them, or takes present values.
+        """
 
     @abc.abstractmethod
     def random(
@@ -169,4 +223,4 @@ class Likelihood(abc.ABC):
 
     def stat_array(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
         """Fit statistic per bin, shape of ``counts``: minus twice `pointwise`, up to constants."""
-        return -2 * self.pointwise(counts, npred, **off)
+        return -2 * self.pointwise(counts, npred, **off)  # type: ignore[arg-type]

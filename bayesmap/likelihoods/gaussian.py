@@ -62,7 +62,15 @@ class GaussianLikelihood(Likelihood):
         """Log-density of the data in the mask; see `Likelihood.logp`."""
         return -0.5 * (((bins["counts"] - npred) / bins["sigma"]) ** 2).sum() + bins["constant"]
 
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
+    def pointwise(
+        self,
+        counts: np.ndarray,
+        npred: np.ndarray,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
         """Log-density of each bin, natural logarithm, shape of ``counts``."""
         return -0.5 * self.stat_array(counts, npred) - np.log(np.sqrt(2 * np.pi) * self.sigma)
 

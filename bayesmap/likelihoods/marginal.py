@@ -8,8 +8,8 @@ from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
+from bayesmap._backend.kernels import kernel, register_kernel
 from bayesmap._lazy import pt
-from bayesmap._numba import kernel, register_kernel
 
 __all__ = ["MarginalOnOff", "marginal_onoff", "marginal_values"]
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import scipy.special
+import scipy
 
 from bayesmap._lazy import pt
 from bayesmap.likelihoods.base import Likelihood
@@ -14,7 +14,7 @@ from bayesmap.likelihoods.expressions import xlogy_graph
 
 __all__ = ["NegativeBinomialLikelihood"]
 
-NUMBERS = SimpleNamespace(switch=np.where, log1p=np.log1p, gammaln=scipy.special.gammaln)
+NUMBERS = SimpleNamespace(switch=np.where, log1p=np.log1p, gammaln=lambda x: scipy.special.gammaln(x))
 #: r above which the series of Stirling is exact to 1e-13; the difference of two log Gammas loses digits with r
 LARGE = 100.0
 
@@ -36,7 +36,7 @@ class NegativeBinomialLikelihood(Likelihood):
     dispersion : float or `~bayesmap.modeling.Parameter`
         The dispersion, positive; 0.01 stands for a scatter of 10 %. A parameter that is not frozen is inferred, a
         variable ``"<dataset>.<parameter>"`` for each dataset with this likelihood; it needs a prior without mass below
-        zero. `pointwise`, `stat_array` and draws without posterior use its present value.
+        zero. `pointwise` and draws use its present value where no other is given, and so does `stat_array`.
 
     Raises
     ------
@@ -68,6 +68,10 @@ class NegativeBinomialLikelihood(Likelihood):
     def _value(self) -> float:
         """The dispersion as a number: of a parameter its present value."""
         return float(getattr(self.dispersion, "value", self.dispersion))
+
+    def _given(self, latents: Mapping[str, Any] | None) -> float:
+        """The dispersion of a draw, else the present one."""
+        return float(latents[self.latent_names[0]]) if latents else self._value
 
     @property
     def latent_names(self) -> tuple[str, ...]:
@@ -113,10 +117,18 @@ class NegativeBinomialLikelihood(Likelihood):
             value = value + _log_rising(counts, 1 / dispersion, pt)
         return value.sum() + bins["constant"]
 
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
+    def pointwise(
+        self,
+        counts: np.ndarray,
+        npred: np.ndarray,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
         """Log-probability of each bin, natural logarithm, shape of ``counts``; -inf where counts are impossible."""
         counts, npred = np.asarray(counts, dtype="float64"), np.asarray(npred, dtype="float64")
-        r = 1 / self._value
+        r = 1 / self._given(latents)
         with np.errstate(divide="ignore", invalid="ignore"):
             value = scipy.special.xlogy(counts, npred) - (counts + r) * np.log1p(npred / r)
         value = value + _log_rising(counts, r, NUMBERS) - scipy.special.gammaln(counts + 1)
@@ -138,7 +150,7 @@ class NegativeBinomialLikelihood(Likelihood):
         ValueError
             If a prediction is negative or not finite.
         """
-        dispersion = float(latents[self.latent_names[0]]) if latents else self._value
+        dispersion = self._given(latents)
         scatter = rng.gamma(1 / dispersion, dispersion, size=np.shape(npred))
         return draw_poisson(np.asarray(npred) * scatter, rng)
 

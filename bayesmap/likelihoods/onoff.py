@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import gammaln
+import scipy
 
 from bayesmap._lazy import pt, pytensor
 from bayesmap._util import check_option
@@ -53,6 +53,7 @@ class OnOffLikelihood(Likelihood):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("counts_off", "alpha")
+    measured: ClassVar[tuple[str, ...]] = ("counts_off",)
 
     def __init__(self, background: str = "marginal", a0: float = 0.5):
         check_option("background", background, BACKGROUNDS)
@@ -96,7 +97,7 @@ class OnOffLikelihood(Likelihood):
         elif self.background == "latent":
             bins["alpha_inside"] = alpha[mask]
             bins["position"] = np.flatnonzero(chosen[mask])
-            bins["constant"] = -gammaln(counts[mask] + 1).sum()
+            bins["constant"] = -scipy.special.gammaln(counts[mask] + 1).sum()
         else:
             shape = counts_off + self.a0
             bins["shape"] = shape[chosen]
@@ -142,12 +143,55 @@ class OnOffLikelihood(Likelihood):
         value = counts + xlogy_graph(counts, on / pt.maximum(counts, 1)) - alpha * off
         return (value + counts_off + xlogy_graph(counts_off, off / pt.maximum(counts_off, 1)) - off).sum()
 
+    def explains(self, *, counts_off: np.ndarray, alpha: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        """Bins with acceptance in OFF: their background is unknown."""
+        return alpha > 0
+
+    def beside(self, *, counts_off: np.ndarray, alpha: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        """Background in ON as the OFF counts say: ``alpha * counts_off``."""
+        return alpha * counts_off
+
+    def expected(  # type: ignore[override]
+        self,
+        npred: np.ndarray,
+        counts: np.ndarray | None,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        counts_off: np.ndarray,
+        alpha: np.ndarray,
+    ) -> np.ndarray:
+        """Expected ON counts for a signal, with the background that maximises the likelihood for it.
+
+        With a sampled background in ``latents`` that is taken in the bins of the mask.
+
+        Raises
+        ------
+        ValueError
+            If there are no ON counts.
+        """
+        if counts is None:
+            raise ValueError("the background that maximises the likelihood is not known without ON counts")
+        background = np.array(get_wstat_mu_bkg(counts, counts_off, alpha, npred))
+        if latents:
+            background[mask] = latents["background_off"]
+        expected: np.ndarray = npred + alpha * background
+        return expected
+
     def pointwise(  # type: ignore[override]
-        self, counts: np.ndarray, npred: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
+        self,
+        counts: np.ndarray,
+        npred: np.ndarray,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        counts_off: np.ndarray,
+        alpha: np.ndarray,
     ) -> np.ndarray:
         """Log-probability of the ON counts of each bin given the OFF counts, natural logarithm.
 
-        For "profile" minus half the W statistic.
+        For "profile" minus half the W statistic. With a sampled background in ``latents`` that is taken in the bins of
+        the mask.
         """
         if self.background == "profile":
             return -0.5 * self.stat_array(counts, npred, counts_off, alpha)
@@ -158,6 +202,10 @@ class OnOffLikelihood(Likelihood):
         from bayesmap.likelihoods.marginal import marginal_values
 
         value = marginal_values(np.maximum(npred, 0), counts, shape, alpha, last) - npred
+        if latents and mask is not None:
+            inside = np.ravel(mask)
+            on = npred[inside] + alpha[inside] * latents["background_off"]
+            value[inside] = scipy.special.xlogy(counts[inside], on) - on - scipy.special.gammaln(counts[inside] + 1)
         return np.where(npred < 0, -np.inf, value).reshape(np.shape(counts_off))
 
     def random(  # type: ignore[override]
@@ -212,4 +260,5 @@ def _log_negative_binomial(k: np.ndarray, shape: np.ndarray, alpha: np.ndarray) 
     """Log-probability of k background counts in ON, b being Gamma distributed; -inf for k > 0 without acceptance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.where(k > 0, k * (np.log(alpha) - np.log1p(alpha)), 0.0)
+    gammaln = scipy.special.gammaln
     return gammaln(k + shape) - gammaln(shape) - gammaln(k + 1) + power - shape * np.log1p(alpha)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln, xlogy
+import scipy
 
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.draws import draw_poisson
@@ -36,17 +36,25 @@ class PoissonLikelihood(Likelihood):
         self, chosen: np.ndarray, mask: np.ndarray, counts: np.ndarray, **off: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Counts of the chosen bins, and as "constant" minus the sum of log n! over the mask."""
-        return {"counts": counts[chosen], "constant": -gammaln(counts[mask] + 1).sum()}
+        return {"counts": counts[chosen], "constant": -scipy.special.gammaln(counts[mask] + 1).sum()}
 
     def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
         """Log-probability of the counts in the mask; see `Likelihood.logp`."""
         return xlogy_graph(bins["counts"], npred).sum() - total + bins["constant"]
 
-    def pointwise(self, counts: np.ndarray, npred: np.ndarray, **off: np.ndarray) -> np.ndarray:
+    def pointwise(
+        self,
+        counts: np.ndarray,
+        npred: np.ndarray,
+        *,
+        latents: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
+        **off: np.ndarray,
+    ) -> np.ndarray:
         """Log-probability of each bin, natural logarithm, shape of ``counts``; -inf where counts are impossible."""
         counts, npred = np.asarray(counts, dtype="float64"), np.asarray(npred, dtype="float64")
         with np.errstate(divide="ignore", invalid="ignore"):
-            value = xlogy(counts, npred) - npred - gammaln(counts + 1)
+            value = scipy.special.xlogy(counts, npred) - npred - scipy.special.gammaln(counts + 1)
         return np.where(npred < 0, -np.inf, value)
 
     def random(

@@ -1,7 +1,7 @@
 """The door through which files come in: only regular ones, of bounded size, and damage is a `FormatError`.
 
 Every reader opens its file with `open_fits` or `read_text`, and says by `named_errors` which file and which part of it
-an error belongs to.
+an error belongs to. FITS files go out by `write_hdulist`.
 """
 
 import contextlib
@@ -19,13 +19,23 @@ from typing import BinaryIO
 
 import astropy.units as u
 from astropy.io import fits
-from astropy.wcs import FITSFixedWarning
 
+from bayesmap._files import whole
+from bayesmap._lazy import wcs
 from bayesmap._util import make_path
 from bayesmap.errors import WRONG_DATA, FormatError, GeometryMismatchError, ModelFileError
 from bayesmap.maps.fits_layout import MEMORY_LIMIT, check_layout
 
-__all__ = ["DAMAGE", "GZIP_MAGIC", "damage_is_an_error", "named_errors", "open_fits", "open_regular", "read_text"]
+__all__ = [
+    "DAMAGE",
+    "GZIP_MAGIC",
+    "damage_is_an_error",
+    "named_errors",
+    "open_fits",
+    "open_regular",
+    "read_text",
+    "write_hdulist",
+]
 
 GZIP_MAGIC = b"\x1f\x8b"
 #: a compressed file may grow to this multiple of its size, or to `MEMORY_LIMIT` if that is more
@@ -46,8 +56,6 @@ DAMAGE_WARNINGS = (
     ".*not enough.*",
     ".*Error validating header.*",
 )
-#: warnings about what is understood all the same: spellings of units, and old keywords of projections
-UNDERSTOOD = (u.UnitsWarning, FITSFixedWarning)
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -129,7 +137,7 @@ def damage_is_an_error(source: object = "") -> Iterator[None]:
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for category in UNDERSTOOD:
+        for category in (u.UnitsWarning, wcs.FITSFixedWarning):  # spellings of units, old keywords of projections
             warnings.simplefilter("ignore", category)
         for message in DAMAGE_WARNINGS:
             warnings.filterwarnings("error", message=message)
@@ -287,3 +295,39 @@ def _hdus(content: BinaryIO, path: Path, checksum: bool) -> fits.HDUList:
         hdulist = fits.open(content, memmap=False, checksum=checksum)
         len(hdulist)  # finds all HDUs, so that a truncated file is noticed here
     return hdulist
+
+
+def write_hdulist(
+    hdulist: fits.HDUList, filename: str | os.PathLike, overwrite: bool = False, checksum: bool = False
+) -> None:
+    """Write a FITS file completely or not at all.
+
+    An interrupted or failed write leaves an old file intact.
+
+    Parameters
+    ----------
+    hdulist : `~astropy.io.fits.HDUList`
+        What to write.
+    filename : path
+        File; ``.gz`` compresses.
+    overwrite : bool
+        Whether to replace an existing file.
+    checksum : bool
+        Whether to write checksums.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and ``overwrite`` is False.
+    OSError
+        If it cannot be written, for instance on a full disk; nothing is left then.
+    """
+    path = make_path(filename)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; use overwrite=True to replace it")
+    with whole(path) as part:
+        if path.suffix != ".gz":
+            hdulist.writeto(part, checksum=checksum)
+            return
+        with gzip.open(part, "wb") as stream:  # astropy would pass over a disk that is full
+            hdulist.writeto(stream, checksum=checksum)

@@ -6,7 +6,6 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/skymaps/wcs/index.html
 https://fermi.gsfc.nasa.gov/ssc/data/analysis/scitools/binned_likelihood_tutorial.html (cubes with EBOUNDS or ENERGIES)
 """
 
-import gzip
 import json
 import os
 
@@ -15,8 +14,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from bayesmap._files import whole
-from bayesmap._util import check_option, make_path, suggest
+from bayesmap._util import check_option, suggest
 from bayesmap.errors import FormatError
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.axis_tables import axis_from_table
@@ -32,7 +30,7 @@ FORMATS = ("gadf", "fgst-ccube", "fgst-template", "fgst-bexpcube")
 #: tables of energies of the Fermi tools
 FERMI_ENERGIES = {"EBOUNDS": "fgst-ccube", "ENERGIES": "fgst-template"}
 
-__all__ = ["map_from_hdulist", "map_to_hdulist", "open_fits", "read_map", "wcs_geom_from_hdulist", "write_hdulist"]
+__all__ = ["map_from_hdulist", "map_to_hdulist", "open_fits", "read_map", "wcs_geom_from_hdulist"]
 
 
 def read_map(
@@ -218,39 +216,3 @@ def _header(m: Map, name: str, bands: str) -> fits.Header:
     header["META"] = json.dumps(m.meta, default=str)
     header["BUNIT"] = m.unit.to_string("fits")
     return header
-
-
-def write_hdulist(
-    hdulist: fits.HDUList, filename: str | os.PathLike, overwrite: bool = False, checksum: bool = False
-) -> None:
-    """Write a FITS file completely or not at all.
-
-    An interrupted or failed write leaves an old file intact.
-
-    Parameters
-    ----------
-    hdulist : `~astropy.io.fits.HDUList`
-        What to write.
-    filename : path
-        File; ``.gz`` compresses.
-    overwrite : bool
-        Whether to replace an existing file.
-    checksum : bool
-        Whether to write checksums.
-
-    Raises
-    ------
-    FileExistsError
-        If the file exists and ``overwrite`` is False.
-    OSError
-        If it cannot be written, for instance on a full disk; nothing is left then.
-    """
-    path = make_path(filename)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; use overwrite=True to replace it")
-    with whole(path) as part:
-        if path.suffix != ".gz":
-            hdulist.writeto(part, checksum=checksum)
-            return
-        with gzip.open(part, "wb") as stream:  # astropy would pass over a disk that is full
-            hdulist.writeto(stream, checksum=checksum)

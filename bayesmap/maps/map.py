@@ -13,6 +13,7 @@ from astropy.io import fits
 from bayesmap._util import KnownAttributes
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps.arithmetic import Arithmetic
+from bayesmap.maps.files import write_hdulist
 from bayesmap.maps.geom import Geom
 
 __all__ = ["Map"]
@@ -197,8 +198,6 @@ class Map(KnownAttributes, Arithmetic):
         checksum : bool
             Whether to write checksums.
         """
-        from bayesmap.maps.fits import write_hdulist
-
         write_hdulist(self.to_hdulist(hdu=hdu, hdu_bands=hdu_bands, format=format), filename, overwrite, checksum)
 
     # -- data ---------------------------------------------------------------------------------------------------------

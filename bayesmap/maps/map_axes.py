@@ -1,7 +1,7 @@
 """An ordered collection of named axes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Self
+from typing import Self, overload
 
 import astropy.units as u
 import numpy as np
@@ -86,6 +86,10 @@ class MapAxes(Sequence):
     def __contains__(self, item: object) -> bool:
         return item in self.names if isinstance(item, str) else any(item == axis for axis in self._axes)
 
+    @overload
+    def __getitem__(self, key: str | int) -> MapAxis: ...
+    @overload
+    def __getitem__(self, key: slice | list | tuple) -> Self: ...
     def __getitem__(self, key: object) -> MapAxis | Self:
         if isinstance(key, str):
             return self._axes[self._index(key)]

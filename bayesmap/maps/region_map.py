@@ -13,8 +13,8 @@ from astropy.wcs import WCS
 from bayesmap._util import Absent
 from bayesmap.maps import resize
 from bayesmap.maps.axes import MapAxis
-from bayesmap.maps.files import open_fits
-from bayesmap.maps.fits import map_from_hdulist, write_hdulist
+from bayesmap.maps.files import open_fits, write_hdulist
+from bayesmap.maps.fits import map_from_hdulist
 from bayesmap.maps.map import Map
 from bayesmap.maps.nd_map import NDMap
 from bayesmap.maps.region import RegionGeom

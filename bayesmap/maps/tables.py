@@ -7,9 +7,9 @@ from typing import Any
 
 import astropy.units as u
 from astropy.io import fits
-from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
+from bayesmap._lazy import tables
 from bayesmap._util import make_path
 from bayesmap._yaml.limits import check_yaml
 from bayesmap.errors import FormatError
@@ -37,7 +37,7 @@ def is_fits(filename: str | os.PathLike) -> bool:
     return start == FITS_MAGIC or start.startswith(GZIP_MAGIC)
 
 
-def read_table(filename: str | os.PathLike) -> Table:
+def read_table(filename: str | os.PathLike) -> "tables.Table":
     """Return the first table of a FITS file, or a table in the ECSV format.
 
     Raises
@@ -57,7 +57,7 @@ def read_table(filename: str | os.PathLike) -> Table:
         raise FormatError(f"there is no table in the file, its HDUs are {[hdu.name for hdu in hdulist]}")
 
 
-def read_fits_table(hdu: Any) -> Table:
+def read_fits_table(hdu: Any) -> "tables.Table":
     """Return a table of a FITS file.
 
     Raises
@@ -69,10 +69,10 @@ def read_fits_table(hdu: Any) -> Table:
         warnings.simplefilter("ignore", u.UnitsWarning)
         if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
             raise FormatError("it should be a table")
-        return Table.read(hdu, format="fits")
+        return tables.Table.read(hdu, format="fits")
 
 
-def read_text_table(filename: str | os.PathLike, table_format: str = "ascii.ecsv") -> Table:
+def read_text_table(filename: str | os.PathLike, table_format: str = "ascii.ecsv") -> "tables.Table":
     """Return a table in a text file.
 
     Parameters
@@ -98,7 +98,7 @@ def read_text_table(filename: str | os.PathLike, table_format: str = "ascii.ecsv
             with warnings.catch_warnings():
                 warnings.simplefilter("error", AstropyWarning)
                 warnings.simplefilter("ignore", u.UnitsWarning)
-                return Table.read(text.splitlines(), format=table_format)
+                return tables.Table.read(text.splitlines(), format=table_format)
         except MemoryError:
             raise
         except Exception as error:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap._lazy import coordinates
+from bayesmap._types import FileName, QuantityLike
 from bayesmap._util import make_path
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.sky import Component, check_part
@@ -73,7 +75,9 @@ class FoVBackgroundModel(Component):
         self.spectral_model: SpectralModel = _check_norm(label, spectral_model)
         self.spatial_model = check_part(label, "spatial", spatial_model, SpatialModel)
 
-    def evaluate(self, energy: Any, lon: Any = None, lat: Any = None) -> u.Quantity:
+    def evaluate(
+        self, energy: QuantityLike, lon: u.Quantity | None = None, lat: u.Quantity | None = None
+    ) -> u.Quantity:
         """Return the factor of the background.
 
         Parameters
@@ -145,7 +149,7 @@ class TemplateNPredModel(Component):
         map: "Map",
         spectral_model: SpectralModel | None = None,
         name: str | None = None,
-        filename: Any = None,
+        filename: FileName | None = None,
         datasets_names: str | Iterable[str] | None = None,
     ) -> None:
         super().__init__(name, datasets_names)
@@ -159,18 +163,18 @@ class TemplateNPredModel(Component):
 
     def evaluate(self) -> "Map":
         """Return the predicted counts at the current parameter values."""
-        axis: Any = self.map.geom.axes["energy"]
+        axis = self.map.geom.axes["energy"]
         factor = self.spectral_model(axis.center).to_value("")
         return self.map.copy(data=self.map.data * factor.reshape(self._factor_shape()))
 
     @property
     def energy_center(self) -> u.Quantity:
         """Centres of the energy bins, shape ``(n, 1, 1)``."""
-        axis: Any = self.map.geom.axes["energy"]
+        axis = self.map.geom.axes["energy"]
         return axis.center[:, np.newaxis, np.newaxis]
 
     @property
-    def position(self) -> Any:
+    def position(self) -> "coordinates.SkyCoord":
         """Centre of the map, a `~astropy.coordinates.SkyCoord`."""
         return self.map.geom.center_skydir
 
@@ -180,12 +184,16 @@ class TemplateNPredModel(Component):
         geom: Any = self.map.geom
         return np.max(geom.width) / 2.0
 
-    def cutout(self, position: Any, width: Any, mode: str = "trim", name: str | None = None) -> Self:
+    def cutout(
+        self, position: "coordinates.SkyCoord", width: QuantityLike, mode: str = "trim", name: str | None = None
+    ) -> Self:
         """Return the model on the part of the map around a position; see `WcsNDMap.cutout`."""
         template: Any = self.map
         return self.copy(name=name, map=template.cutout(position, width, mode=mode))
 
-    def slice_by_energy(self, energy_min: Any = None, energy_max: Any = None, name: str | None = None) -> Self:
+    def slice_by_energy(
+        self, energy_min: QuantityLike | None = None, energy_max: QuantityLike | None = None, name: str | None = None
+    ) -> Self:
         """Return the model on the bins between two energies, which move to the nearest edges.
 
         Parameters
@@ -195,7 +203,7 @@ class TemplateNPredModel(Component):
         name : str, optional
             Name of the new model.
         """
-        axis: Any = self.map.geom.axes["energy"]
+        axis = self.map.geom.axes["energy"]
         low, high = axis.bounds
         low = low if energy_min is None else u.Quantity(energy_min)
         high = high if energy_max is None else u.Quantity(energy_max)
@@ -226,7 +234,7 @@ class TemplateNPredModel(Component):
         return (*axes, 1, 1)
 
     @classmethod
-    def read(cls, filename: Any, **kwargs: Any) -> Self:
+    def read(cls, filename: FileName, **kwargs: Any) -> Self:
         """Read the map from a file; ``kwargs`` as for the class."""
         from bayesmap.maps import Map
 

@@ -352,8 +352,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         """
         from bayesmap.modeling.files.yaml import write
 
-        templates = _templates(self) if write_templates else []
-        write(self, make_path(path), overwrite, full_output, gammapy, templates)
+        write(self, make_path(path), overwrite, full_output, gammapy, _templates(self) if write_templates else [])
 
     def __repr__(self) -> str:
         return f"Models({self.names})"

@@ -1,10 +1,11 @@
 """Members of `Models` that select, show and join models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from bayesmap._types import Axes, QuantityLike, Region
 from bayesmap._util import Absent
 from bayesmap.modeling import selection
 from bayesmap.modeling.model_tools import CovarianceTools
@@ -13,6 +14,7 @@ from bayesmap.modeling.sky import Component
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
+    from astropy.table import Table
 
     from bayesmap.maps import Map, WcsGeom
     from bayesmap.modeling.sky import SkyModel
@@ -66,7 +68,7 @@ class CollectionTools(CovarianceTools):
         chosen = {id(model) for model in self.select(name_substring, datasets_names, tag, model_type, frozen)}
         return np.array([id(model) in chosen for model in self], dtype=bool)
 
-    def select_mask(self, mask: "Map", margin: Any = "0 deg", use_evaluation_region: bool = True) -> Self:
+    def select_mask(self, mask: "Map", margin: QuantityLike = "0 deg", use_evaluation_region: bool = True) -> Self:
         """Return the sky models that reach into a mask.
 
         Parameters
@@ -87,7 +89,7 @@ class CollectionTools(CovarianceTools):
         mask = Map.from_geom(geom.to_image(), data=np.ones(geom.data_shape_image, dtype=bool))
         return self.select_mask(mask, **kwargs)
 
-    def select_region(self, regions: Any, wcs: Any = None) -> Self:
+    def select_region(self, regions: Sequence[Region], wcs: Any = None) -> Self:
         """Return the sky models whose position lies in a region (`~regions.SkyRegion`, DS9 string or a list)."""
         return type(self)(selection.in_region(self, regions, wcs))
 
@@ -126,7 +128,7 @@ class CollectionTools(CovarianceTools):
             if value is not None:
                 parameter.value = value
 
-    def update_parameters_from_table(self, t: Any) -> None:
+    def update_parameters_from_table(self, t: "Table") -> None:
         """Set values, units, errors, bounds and frozen status from a table with one row per parameter, in order.
 
         Parameters
@@ -183,15 +185,15 @@ class CollectionTools(CovarianceTools):
         return RegionGeom.from_regions(regions).to_wcs_geom()
 
     def plot_regions(
-        self, ax: Any = None, kwargs_point: Any = None, size_factor: float | None = None, **kwargs: Any
-    ) -> Any:
+        self, ax: Axes | None = None, kwargs_point: Any = None, size_factor: float | None = None, **kwargs: object
+    ) -> Axes:
         """Draw the outlines of the sky models; see `bayesmap.plot.plot_region`."""
         from bayesmap.maps import RegionGeom
 
         geom = RegionGeom.from_regions(self.to_regions(size_factor=size_factor))
         return geom.plot_region(ax=ax, kwargs_point=kwargs_point, **kwargs)
 
-    def plot_positions(self, ax: Any = None, **kwargs: Any) -> Any:
+    def plot_positions(self, ax: Axes | None = None, **kwargs: object) -> Axes:
         """Plot the positions of the sky models; see `bayesmap.plot.plot_positions`."""
         from bayesmap.plot.spatial import plot_positions
 

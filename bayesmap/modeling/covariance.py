@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._types import Axes, Tree
 from bayesmap._util import Absent, suggest
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.posterior import Posterior
@@ -57,7 +58,7 @@ class Covariance:
 
         return multivariate_normal(np.zeros(len(self.data)), self.data, allow_singular=True)
 
-    def plot_correlation(self, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
+    def plot_correlation(self, figsize: tuple[float, float] | None = None, **kwargs: object) -> Axes:
         """Plot the correlation coefficients; see `bayesmap.plot.plot_correlation`."""
         from bayesmap.plot.correlation import plot_correlation
 
@@ -100,7 +101,7 @@ class Covariance:
         return table
 
 
-def covariance_from(names: Mapping[Parameter, str], tree: Any) -> Covariance:
+def covariance_from(names: Mapping[Parameter, str], tree: Tree) -> Covariance:
     """Return the covariance of the free parameters in a posterior; see `Models.covariance_from`."""
     columns = Posterior(tree).columns(names)
     if not columns:

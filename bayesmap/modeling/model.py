@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Self
 
 import astropy.units as u
 
+from bayesmap._types import FileName, QuantityLike, Tensor
 from bayesmap._util import Absent, KnownAttributes, check_option, suggest
 from bayesmap.modeling.model_tools import CovarianceTools
-from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity
 
@@ -113,7 +114,7 @@ class ModelBase(KnownAttributes, CovarianceTools):
         if n and tuple(arguments[-n:]) != cls.parameter_names:
             raise TypeError(f"{cls.__name__}.evaluate takes {arguments}, parameters are {list(cls.parameter_names)}")
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **values: ParameterLike) -> None:
         for name in values.keys() - set(self.parameter_names):
             raise TypeError(f"{type(self).__name__} has no parameter {name!r}{suggest(name, self.parameter_names)}")
         for default in self.default_parameters:
@@ -158,7 +159,7 @@ class ModelBase(KnownAttributes, CovarianceTools):
         """The current numbers of all parameters, in internal units."""
         return {p: p.internal for p in self.parameters}
 
-    def _arguments(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
+    def _arguments(self, values: Values) -> tuple[Tensor, ...]:
         """The entries of ``values`` in the order of the formula."""
         missing = [p.name for p in self.parameters if p not in values]
         if missing:
@@ -196,7 +197,7 @@ class ModelBase(KnownAttributes, CovarianceTools):
             parameter = getattr(self, default.name)
             parameter.quantity = parameter.quantity.to(default.unit)
 
-    def copy(self, **values: Any) -> Self:
+    def copy(self, **values: QuantityLike) -> Self:
         """Return a deep copy, with other values for some parameters.
 
         Parameters
@@ -215,12 +216,12 @@ class ModelBase(KnownAttributes, CovarianceTools):
         return new
 
     @classmethod
-    def from_parameters(cls, parameters: Parameters, **kwargs: Any) -> Self:
+    def from_parameters(cls, parameters: Parameters, **kwargs: object) -> Self:
         """Create a model that shares the given parameters."""
         return cls(**{p.name: p for p in parameters}, **kwargs)
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: Any = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
         """Return the declarations of the parameters that a model has by its entry in a file.
 
         Parameters
@@ -237,7 +238,9 @@ class ModelBase(KnownAttributes, CovarianceTools):
         return {key: getattr(self, key) for key in self.file_keys}
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model from parameters and the data of `file_data`.
 
         Parameters

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmap._types import RandomState
 from bayesmap._util import get_random_state
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class CovarianceTools:
         return self.parameters.unique_parameters.names
 
     def sample_parameters_from_covariance(
-        self, n_samples: int = 1000, random_state: Any = 42, free_only: bool = True
+        self, n_samples: int = 1000, random_state: RandomState = 42, free_only: bool = True
     ) -> np.ndarray:
         """Return draws of the parameters from a normal distribution with the covariance.
 

@@ -1,19 +1,20 @@
 """Parameters: named numbers with a unit, bounds and a prior."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import QuantityLike, Tensor
 from bayesmap._util import Absent, KnownAttributes, check_option, suggest
 from bayesmap.modeling.parameter_tools import ParameterTools
 from bayesmap.modeling.parameters_tools import ParametersTools
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
 
-__all__ = ["ROLES", "Parameter", "Parameters"]
+__all__ = ["ROLES", "Parameter", "ParameterLike", "Parameters", "Values"]
 
 _MIN_MASS = 1e-10
 
@@ -78,7 +79,7 @@ class Parameter(KnownAttributes, ParameterTools):
     def __init__(
         self,
         name: str,
-        value: Any,
+        value: QuantityLike,
         unit: str | u.UnitBase = "",
         min: float = np.nan,
         max: float = np.nan,
@@ -261,10 +262,8 @@ class Parameter(KnownAttributes, ParameterTools):
         prior.numbers(self._unit)
         if prior.distribution.scipy is None or (np.isnan(minimum) and np.isnan(maximum)):
             return
-        dist = prior.scipy(self._unit)
-        mass = 1.0
-        mass -= 0.0 if np.isnan(minimum) else dist.cdf(minimum)
-        mass -= 0.0 if np.isnan(maximum) else dist.sf(maximum)
+        cdf = prior.quantiles(self._unit).cdf
+        mass = (1.0 if np.isnan(maximum) else cdf(maximum)) - (0.0 if np.isnan(minimum) else cdf(minimum))
         if mass < _MIN_MASS:
             raise ValueError(
                 f"parameter {self._name!r}: prior {prior!r} has no mass between its bounds [{minimum}, {maximum}] "
@@ -351,6 +350,11 @@ class Parameters(ParametersTools):
             raise KeyError(f"{len(found)} different parameters are called {name!r}; take it from its model or by index")
         return next(iter(found.values()))
 
+    @classmethod
+    def from_dict(cls, data: Iterable[Mapping[str, Any]]) -> Self:
+        """Create parameters from the data of `to_dict`."""
+        return cls(Parameter.from_dict(entry) for entry in data)
+
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """Return the position of a parameter, given itself or its name."""
         if isinstance(value, str):
@@ -434,3 +438,9 @@ class Parameters(ParametersTools):
 
     def __str__(self) -> str:
         return "\n".join(self.to_table().pformat(max_lines=-1, max_width=-1))
+
+
+#: values of parameters in internal units: symbolic or numbers
+type Values = Mapping[Parameter, Tensor]
+#: what a parameter of a model is set to: a value in its declared unit, a quantity, or another parameter (a link)
+type ParameterLike = Parameter | QuantityLike

@@ -1,7 +1,7 @@
 """What Gammapy's collections of parameters know: bounds as arrays, selections, plain data, a status to come back to."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -130,13 +130,6 @@ class ParametersTools(Sequence["Parameter"]):
     def to_dict(self) -> list[dict[str, Any]]:
         """Return plain data, one entry per parameter; see `Parameter.to_dict`."""
         return [parameter.to_dict() for parameter in self]
-
-    @classmethod
-    def from_dict(cls, data: Iterable[Mapping[str, Any]]) -> Self:
-        """Create parameters from the data of `to_dict`."""
-        from bayesmap.modeling.parameter import Parameter
-
-        return cls(Parameter.from_dict(entry) for entry in data)
 
     def restore_status(self, restore_values: bool = True) -> Any:
         """Return a context manager that gives back frozen status and values at the end of its ``with`` block."""

@@ -7,6 +7,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Tree
 from bayesmap._util import check_option, suggest
 from bayesmap.modeling.model import KINDS
 from bayesmap.modeling.parameter import Parameter
@@ -45,7 +46,7 @@ class Posterior:
     (attribute ``units``); a variable without that attribute is taken to be in the unit that is declared now.
     """
 
-    def __init__(self, tree: Any, group: str = "posterior") -> None:
+    def __init__(self, tree: Tree, group: str = "posterior") -> None:
         if group not in tree.children:
             raise KeyError(
                 f"the tree has no group {group!r}, its groups are {sorted(tree.children)}; give a result of sample()"
@@ -236,7 +237,7 @@ def _owner(variable: str) -> str:
     return owner
 
 
-def parameter_draws(tree: Any, name: str) -> u.Quantity:
+def parameter_draws(tree: Tree, name: str) -> u.Quantity:
     """All posterior draws of a parameter, chains joined.
 
     Parameters
@@ -259,7 +260,7 @@ def parameter_draws(tree: Any, name: str) -> u.Quantity:
     return Posterior(tree).quantity(name)
 
 
-def set_values(names: Mapping[Parameter, str], tree: Any, statistic: str = "mean") -> None:
+def set_values(names: Mapping[Parameter, str], tree: Tree, statistic: str = "mean") -> None:
     """Set values and errors of free parameters; see `Models.set_values`."""
     check_option("statistic", statistic, STATISTICS)
     columns = Posterior(tree).columns(names)

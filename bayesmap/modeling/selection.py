@@ -1,12 +1,14 @@
 """Which sky models contribute to a part of the sky, their outlines, and templates made of several of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import SkyCoord
 
+from bayesmap._lazy import coordinates
+from bayesmap._types import Region
+from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import TemplateSpatialModel
 from bayesmap.modeling.spectral import PowerLawNormSpectralModel, SpectralModel, TemplateSpectralModel
 
@@ -33,7 +35,7 @@ def contributes(model: Any, mask: Any, margin: Any = "0 deg") -> bool:
         return True
     if not mask.geom.is_image:
         mask = mask.reduce_over_axes(func=np.logical_or)
-    geom: Any = mask.geom
+    geom = mask.geom
     if geom.is_region and geom.region is not None:
         if geom.is_all_point_sky_regions:
             return True
@@ -61,7 +63,7 @@ def in_mask(models: Iterable[Any], mask: Any, margin: Any, use_evaluation_region
     return [m for m in _sky_models(models) if m.position is not None and np.any(mask.get_by_coord(m.position, 0) == 1)]
 
 
-def in_region(models: Iterable[Any], regions: Any, wcs: Any = None) -> list[Any]:
+def in_region(models: Iterable[Any], regions: Sequence[Region], wcs: Any = None) -> list[Any]:
     """Return the models of `Models.select_region`."""
     from bayesmap.maps import RegionGeom
 
@@ -69,10 +71,10 @@ def in_region(models: Iterable[Any], regions: Any, wcs: Any = None) -> list[Any]
     return [m for m in _sky_models(models) if m.position is not None and np.all(geom.contains(m.position))]
 
 
-def positions(models: Iterable[Any]) -> SkyCoord:
+def positions(models: Iterable[Any]) -> "coordinates.SkyCoord":
     """Return the positions of `Models.positions`."""
     found = [model.position.icrs for model in _sky_models(models) if model.position is not None]
-    return SkyCoord(found) if found else SkyCoord([], [], unit="deg", frame="icrs")
+    return coordinates.SkyCoord(found) if found else coordinates.SkyCoord([], [], unit="deg", frame="icrs")
 
 
 def regions_of(models: Iterable[Any], size_factor: float | None = None, **kwargs: Any) -> list[Any]:
@@ -86,7 +88,6 @@ def template_sky_model(
 ) -> Any:
     """Return the model of `Models.to_template_sky_model`."""
     from bayesmap.maps import Map
-    from bayesmap.modeling.sky import SkyModel
 
     unit = u.Unit("cm-2 s-1 sr-1 TeV-1")
     total = np.zeros(geom.data_shape)
@@ -98,11 +99,11 @@ def template_sky_model(
 
 def template_spectral_model(models: Iterable[Any], geom: "WcsGeom", mask: Any = None) -> TemplateSpectralModel:
     """Return the spectrum of `Models.to_template_spectral_model`."""
-    axis: Any = geom.axes[0]
+    axis = geom.axes[0]
     if mask is not None and mask.geom != geom:
         mask = mask.interp_to_geom(geom)
     inside = np.ones(geom.data_shape, dtype=bool) if mask is None else mask.data
-    total: Any = 0
+    total = 0
     for model in models:
         image = model.spatial_model.integrate_geom(geom if model.spatial_model.is_energy_dependent else geom.to_image())
         share = np.where(np.isfinite(image.data), image.data, 0) * inside

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
-from astropy.coordinates import SkyCoord
 
+from bayesmap._lazy import coordinates
+from bayesmap._types import Intervals, QuantityLike, Region
 from bayesmap._util import Absent, KnownAttributes, check_option, make_name, suggest
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
 from bayesmap.modeling.model_tools import CovarianceTools
@@ -16,6 +17,8 @@ from bayesmap.modeling.spectral import SpectralModel
 from bayesmap.modeling.temporal import TemporalModel
 
 if TYPE_CHECKING:
+    from astropy.time import Time
+
     from bayesmap.maps import Map, WcsGeom
     from bayesmap.modeling.collection import Models
 
@@ -280,7 +283,7 @@ class SkyModel(Component):
         return cls(**models, **kwargs)  # type: ignore[arg-type]
 
     @property
-    def position(self) -> SkyCoord | None:
+    def position(self) -> "coordinates.SkyCoord | None":
         """Position of the spatial model."""
         return None if self.spatial_model is None else self.spatial_model.position
 
@@ -305,11 +308,11 @@ class SkyModel(Component):
         return None if self.spatial_model is None else self.spatial_model.evaluation_bin_size_min
 
     @property
-    def evaluation_region(self) -> Any:
+    def evaluation_region(self) -> Region | None:
         """Region that holds practically all flux; None without a spatial model."""
         return None if self.spatial_model is None else self.spatial_model.evaluation_region
 
-    def contributes(self, mask: "Map", margin: Any = "0 deg") -> bool:
+    def contributes(self, mask: "Map", margin: QuantityLike = "0 deg") -> bool:
         """Return whether a mask has True pixels within the evaluation radius, plus a margin, of the position.
 
         Parameters
@@ -323,7 +326,7 @@ class SkyModel(Component):
 
         return contributes(self, mask, margin)
 
-    def evaluate(self, lon: Any, lat: Any, energy: Any, time: Any = None) -> u.Quantity:
+    def evaluate(self, lon: u.Quantity, lat: u.Quantity, energy: u.Quantity, time: "Time | None" = None) -> u.Quantity:
         """Return the differential surface brightness.
 
         Parameters
@@ -344,7 +347,7 @@ class SkyModel(Component):
             return value * self.spatial_model(lon, lat, energy=energy)
         return value * self.spatial_model(lon, lat)
 
-    def evaluate_geom(self, geom: "WcsGeom", gti: Any = None) -> u.Quantity:
+    def evaluate_geom(self, geom: "WcsGeom", gti: Intervals | None = None) -> u.Quantity:
         """Return the differential surface brightness at the bin centres of a geometry with a true-energy axis.
 
         Parameters
@@ -354,13 +357,15 @@ class SkyModel(Component):
         gti : GTI or None
             Good time intervals, over which a time dependence is averaged. None leaves it out.
         """
-        axis: Any = geom.axes["energy_true"]
+        axis = geom.axes["energy_true"]
         value = self.spectral_model(axis.center)[:, None, None]
         if self.temporal_model is not None and gti is not None:
             value = value * self.temporal_model.integral(gti.time_start, gti.time_stop).sum()
         return value if self.spatial_model is None else value * self.spatial_model.evaluate_geom(geom)
 
-    def integrate_geom(self, geom: "WcsGeom", gti: Any = None, oversampling_factor: int | None = None) -> "Map":
+    def integrate_geom(
+        self, geom: "WcsGeom", gti: Intervals | None = None, oversampling_factor: int | None = None
+    ) -> "Map":
         """Return the flux in each bin of a geometry with a true-energy axis.
 
         Parameters
@@ -379,7 +384,7 @@ class SkyModel(Component):
         """
         from bayesmap.maps import Map
 
-        axis: Any = geom.axes["energy_true"]
+        axis = geom.axes["energy_true"]
         flux = self.spectral_model.integral(axis.edges[:-1], axis.edges[1:])[:, None, None]
         if self.spatial_model is not None:
             spatial_geom = geom if self.spatial_model.is_energy_dependent else geom.to_image()

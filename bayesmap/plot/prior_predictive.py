@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
+from bayesmap.inference.observations import facts_of
 from bayesmap.inference.prior_draws import sample_prior
 from bayesmap.plot.posterior_numbers import predictive_band
 from bayesmap.plot.predictive import plot_predictive_band
@@ -59,7 +60,7 @@ def plot_prior_predictive(
     """
     if not dataset.models:
         raise ValueError(f"dataset {dataset.name!r} has no models, so there are no priors to draw from")
-    has_counts = hasattr(dataset, "counts")
+    has_counts = facts_of(dataset).field() is not None
     draws = sample_prior(dataset, num_draws, random_state)
     tree = xr.DataTree.from_dict({"posterior": draws["prior"].to_dataset()})
     if axes is None:
@@ -83,10 +84,7 @@ def plot_prior_predictive(
 def _bounds(dataset: Any) -> u.Quantity:
     """Range of energies of a dataset: true energies of its exposure, else those of its data."""
     exposure = getattr(dataset, "exposure", None)
-    if exposure is not None:
-        edges = exposure.geom.axes["energy_true"].edges
-    elif hasattr(dataset, "counts"):
-        edges = dataset.counts.geom.axes["energy"].edges
-    else:
-        edges = dataset.data.energy_ref
+    if exposure is None:
+        return facts_of(dataset).energy_range()
+    edges = exposure.geom.axes["energy_true"].edges
     return u.Quantity([edges.min(), edges.max()])

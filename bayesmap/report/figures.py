@@ -1,5 +1,6 @@
 """The figures of an analysis report."""
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +9,7 @@ import astropy.units as u
 import matplotlib.pyplot as plt
 from matplotlib.patheffects import withStroke
 
+from bayesmap.datasets import FluxPointsDataset
 from bayesmap.inference import posterior_npred
 from bayesmap.maps import Map
 from bayesmap.modeling import SkyModel, parameter_names
@@ -86,7 +88,7 @@ def analysis_figures(
     figures: dict[str, Figure] = {}
     for dataset in datasets:
         prefix = f"{dataset.name}-" if len(datasets) > 1 else ""
-        figures |= {prefix + name: figure for name, figure in _data_figures(tree, dataset).items()}
+        figures |= {prefix + name: figure for name, figure in _data_figures(dataset, tree).items()}
     models, posterior = datasets.models, Posterior(tree)
     figures["marginals"] = _marginals(tree, models, truth)
     if any(isinstance(model, SkyModel) for model in models):
@@ -99,11 +101,9 @@ def analysis_figures(
     return figures
 
 
-def _data_figures(tree: Any, dataset: Any) -> dict[str, Figure]:
-    """Data and prediction of one dataset."""
-    if not hasattr(dataset, "counts"):
-        top, _ = dataset.plot_fit()
-        return {"fit": _render(top.figure, "Flux points and the spectrum at the posterior mean, with residuals.")}
+@functools.singledispatch
+def _data_figures(dataset: Any, tree: Any) -> dict[str, Figure]:
+    """Data and prediction of one dataset; of counts, if it is of no other kind."""
     if dataset.counts.geom.is_region:
         axes = dataset.peek()
         peeked = _render(axes[0].figure, "The spectrum and its responses.")
@@ -115,6 +115,12 @@ def _data_figures(tree: Any, dataset: Any) -> dict[str, Figure]:
         "predictive": _predictive(tree, dataset),
         "dataset": _peek(dataset),
     }
+
+
+@_data_figures.register
+def _flux_points_figures(dataset: FluxPointsDataset, tree: Any) -> dict[str, Figure]:
+    top, _ = dataset.plot_fit()
+    return {"fit": _render(top.figure, "Flux points and the spectrum at the posterior mean, with residuals.")}
 
 
 def _options(tree: Any, dataset: Any) -> dict[str, Any]:
@@ -219,15 +225,19 @@ def _spectra(tree: Any, datasets: Any, true_models: Any) -> Figure:
     return _render(fig, caption + (" Dashed: the simulated spectra." if true else ""))
 
 
+@functools.singledispatch
 def _energy_limits(dataset: Any) -> tuple[Any, Any]:
     """Lowest and highest energy that a dataset sees, in TeV."""
-    if not hasattr(dataset, "counts"):
-        return dataset.data.energy_min[0].to("TeV"), dataset.data.energy_max[-1].to("TeV")
     low, high = dataset.energy_range_total
     if dataset.exposure is not None:
         true = dataset.exposure.geom.axes["energy_true"].edges
         low, high = max(low, true[0]), min(high, true[-1])
     return low.to("TeV"), high.to("TeV")
+
+
+@_energy_limits.register
+def _flux_points_limits(dataset: FluxPointsDataset) -> tuple[Any, Any]:
+    return dataset.data.energy_min[0].to("TeV"), dataset.data.energy_max[-1].to("TeV")
 
 
 def _marginals(tree: Any, models: Any, truth: Mapping[str, Any] | None) -> Figure:

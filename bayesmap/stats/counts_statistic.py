@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import scipy
-from scipy.special import lambertw
 
 from bayesmap.stats.fit_statistics import cash, wstat
 
@@ -292,7 +291,7 @@ class CashCountsStatistic(CountsStatistic):
     def _level(self, n_sigma: float, branch: int) -> np.ndarray:
         """Means at which the statistic has risen by ``n_sigma ** 2``; bins without counts get those of one count."""
         n_on = np.where(self.n_on > 0, self.n_on, 1.0)
-        return -n_on * lambertw(-np.exp(-(n_sigma**2) / 2 / n_on - 1), k=branch).real
+        return -n_on * scipy.special.lambertw(-np.exp(-(n_sigma**2) / 2 / n_on - 1), k=branch).real
 
     def n_sig_matching_significance(self, significance: float) -> np.ndarray:
         """Excess that would have a significance over each background; NaN where the background is zero."""
@@ -300,7 +299,7 @@ class CashCountsStatistic(CountsStatistic):
             return np.where(self.mu_bkg > 0, 0.0, np.nan)
         background = np.where(self.mu_bkg > 0, self.mu_bkg, 1.0)
         argument = (significance**2 / 2 / background - 1) / np.e
-        excess = background * np.expm1(lambertw(argument, k=0 if significance > 0 else -1).real + 1)
+        excess = background * np.expm1(scipy.special.lambertw(argument, k=0 if significance > 0 else -1).real + 1)
         impossible = (self.mu_bkg <= 0) | ((significance < 0) & (argument > 0))
         return np.where(impossible, np.nan, excess)
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import xlogy
 
 __all__ = ["TRUNCATION_VALUE", "cash", "cstat", "get_wstat_gof_terms", "get_wstat_mu_bkg", "wstat"]
 
@@ -13,6 +12,12 @@ TRUNCATION_VALUE = 1e-25
 
 def _floats(*values: Any) -> list[np.ndarray]:
     return [np.asanyarray(value, dtype="float64") for value in values]
+
+
+def _xlogy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """X ln(y), zero where x is; NaN where y is NaN (as SciPy's, which takes half a second to import)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log(y))
 
 
 def _truncated(value: np.ndarray, truncation_value: Any) -> np.ndarray:
@@ -135,7 +140,7 @@ def wstat(n_on: Any, n_off: Any, alpha: Any, mu_sig: Any, mu_bkg: Any = None, ex
     n_on, n_off, alpha, mu_sig = _floats(n_on, n_off, alpha, mu_sig)
     mu_bkg = get_wstat_mu_bkg(n_on, n_off, alpha, mu_sig) if mu_bkg is None else _floats(mu_bkg)[0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        stat = mu_sig + (1 + alpha) * mu_bkg - xlogy(n_on, mu_sig + alpha * mu_bkg) - xlogy(n_off, mu_bkg)
+        stat = mu_sig + (1 + alpha) * mu_bkg - _xlogy(n_on, mu_sig + alpha * mu_bkg) - _xlogy(n_off, mu_bkg)
     return 2 * stat + (get_wstat_gof_terms(n_on, n_off) if extra_terms else 0)
 
 
@@ -204,4 +209,4 @@ def get_wstat_gof_terms(n_on: Any, n_off: Any) -> np.ndarray:
         Terms per bin, zero for counts of zero.
     """
     n_on, n_off = _floats(n_on, n_off)
-    return 2 * (xlogy(n_on, n_on) - n_on + xlogy(n_off, n_off) - n_off)
+    return 2 * (_xlogy(n_on, n_on) - n_on + _xlogy(n_off, n_off) - n_off)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import scipy
-from scipy.special import xlogy
 
 __all__ = ["sigma_to_ts", "sqrt_ts", "ts_to_sigma"]
 
@@ -75,6 +74,6 @@ def sqrt_ts(counts: Any, npred: Any) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(n > 0, n / mu, 1.0)
         # rounding makes the bracket slightly negative where counts and prediction agree
-        ts = np.maximum(2 * (xlogy(n, ratio) - n + mu), 0.0)
+        ts = np.maximum(2 * (n * np.log(ratio) - n + mu), 0.0)
         ts = np.where(mu < 0, np.nan, np.where((mu == 0) & (n == 0), 0.0, ts))
         return np.sign(n - mu) * np.sqrt(ts)

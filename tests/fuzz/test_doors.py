@@ -102,7 +102,7 @@ PLACES = {
     "maps/fits.py": "writes compressed files",
     "_files.py": "writes files, and takes checksums of files that are regular",
     "_cache.py": "the cache of compiled code",
-    "_numba.py": "the cache of compiled code",
+    "_backend/kernels.py": "the cache of compiled code",
     "report/page.py": "a template of the package",
     "_together.py": "the list that it writes itself",
     "_zoo_entries.py": "model files of the package",

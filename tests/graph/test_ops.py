@@ -9,7 +9,7 @@ from pytensor.gradient import verify_grad
 from scipy.signal import fftconvolve
 
 from bayesmap.graph.ops.banded import banded
-from bayesmap.graph.ops.convolve import Convolve
+from bayesmap.graph.ops.convolve import Convolve, KernelTransform, _Transforms
 from bayesmap.graph.ops.mixture import MixtureStamps
 from bayesmap.graph.ops.project import project
 
@@ -120,8 +120,28 @@ def test_convolve_keeps_the_shape_and_does_not_wrap(kernel_shape):
     image, kernels = rng.normal(size=(12, 17)), rng.normal(size=(2, *kernel_shape))
     padded = np.pad(image, 30)
     expected = [fftconvolve(padded, k, mode="same")[30:-30, 30:-30] for k in kernels]
-    np.testing.assert_allclose(numbers(Convolve()(image, kernels)), expected, atol=1e-12)
-    verify_grad(lambda x: Convolve()(x, kernels), [image], rng=rng, mode="FAST_COMPILE")
+    transform = KernelTransform()(kernels, kernels.size, *image.shape)
+    for mode in MODES:
+        np.testing.assert_allclose(numbers(Convolve()(image, transform), mode), expected, atol=1e-12)
+    verify_grad(lambda x: Convolve()(x, transform), [image], rng=rng, mode="FAST_COMPILE")
+
+
+def test_transforms_are_kept_until_they_fill_the_memory():
+    kernels = {number: np.random.default_rng(number).normal(size=(2, 3, 3)) for number in range(40)}
+    one = 2 * 12 * 7 * 16  # bytes for images of 10 x 10
+    transforms = _Transforms(limit=30 * one)
+    first = [transforms(kernels[i], i, 10, 10) for i in range(30)]
+    assert all(transforms(kernels[i], i, 10, 10) is first[i] for i in range(30))
+    assert all(transforms(kernels[i], i, 11, 11) is first[i] for i in range(30)), "the same padded size"
+    for i in range(30, 40):
+        transforms(kernels[i], i, 10, 10)
+    assert transforms(kernels[29], 29, 10, 10) is first[29]
+    assert transforms(kernels[0], 0, 10, 10) is not first[0], "the longest unused went"
+    assert transforms._filled == sum(t.nbytes for t in transforms._kept.values()) <= transforms.limit
+    large = transforms(kernels[0], 0, 300, 300)
+    np.testing.assert_array_equal(large, transforms(kernels[0], 0, 300, 300))
+    assert large.nbytes > transforms.limit
+    assert transforms(kernels[29], 29, 10, 10) is first[29], "what is too large to be kept drives nothing out"
 
 
 class Mixtures:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.functions import QUICK
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
 from tests.inference.any_data import datasets

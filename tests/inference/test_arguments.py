@@ -12,7 +12,8 @@ from astropy.table import Table
 from bayesmap.datasets import FluxPointsDataset, MapDatasetOnOff
 from bayesmap.estimators import FluxPoints
 from bayesmap.inference import find_mode, fit, sample, to_pymc
-from bayesmap.inference.compile import _check_off, compile_datasets
+from bayesmap.inference.compile import compile_datasets
+from bayesmap.inference.observations.checks import check_off
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.maps import Map
 from bayesmap.modeling import LogParabolaSpectralModel, PowerLawSpectralModel, SkyModel
@@ -104,7 +105,7 @@ def test_a_ring_background_is_said_to_be_correlated():
     path = shared_path("data", "hess-dl3-dr1-reduced", "crab-23523-onoff-ring.fits.gz")
     ring = MapDatasetOnOff.read(path, name="ring")
     with pytest.warns(UserWarning, match="'ring': the OFF counts of neighbouring pixels are correlated"):
-        _check_off(ring, ring.mask.data & (ring.acceptance_off.data > 0))
+        check_off(ring, ring.mask.data & (ring.acceptance_off.data > 0))
 
 
 @pytest.mark.parametrize("sed_type", ["flux", "eflux"])

@@ -10,7 +10,7 @@ from bayesmap.inference import to_pymc
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import search_modes
-from bayesmap.inference.observed import ObservedCounts
+from bayesmap.inference.observations import ObservedCounts
 from bayesmap.maps import Map
 from bayesmap.modeling import Models, Prior
 from tests.inference.tiny import background, geom, make_dataset, point, source_and_background

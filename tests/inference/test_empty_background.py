@@ -6,7 +6,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.functions import QUICK
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.density import LogDensity
 from bayesmap.likelihoods import PoissonLikelihood

@@ -15,7 +15,7 @@ from regions import CircleSkyRegion
 from bayesmap.datasets import MapDataset
 from bayesmap.graph import build_terms, fold_arrays
 from bayesmap.inference import compile_fit
-from bayesmap.inference.predictor import Predictor
+from bayesmap.inference.observations.predictor import Predictor
 from bayesmap.modeling import (
     ExpCutoffPowerLawSpectralModel,
     FoVBackgroundModel,

@@ -11,7 +11,7 @@ import scipy.stats
 from bayesmap.datasets import SpectrumDataset, SpectrumDatasetOnOff
 from bayesmap.inference import find_mode, posterior_predictive, to_pymc
 from bayesmap.inference.compile import compile_datasets
-from bayesmap.inference.observed import ObservedCounts
+from bayesmap.inference.observations import ObservedCounts
 from bayesmap.likelihoods import (
     GaussianLikelihood,
     Likelihood,

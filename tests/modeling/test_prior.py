@@ -53,6 +53,18 @@ def test_every_distribution_has_an_example():
     assert set(ARGUMENTS) == {name for name, row in DISTRIBUTIONS.items() if row.scipy is not None}
 
 
+@pytest.mark.parametrize("prior", [p for p in all_priors() if p.distribution.quantiles], ids=str)
+def test_quantiles_without_scipy_are_those_of_scipy(prior):
+    """The standard library's formulas against `scipy.stats`, far into the tails and at the edges."""
+    ours, theirs = prior.quantiles(), prior.scipy()
+    assert ours.support() == theirs.support()
+    for q in (0.0, 1e-300, 1e-12, 0.025, 0.3, 0.5, 0.8, 0.975, 1 - 1e-12, 1.0):
+        assert ours.ppf(q) == pytest.approx(theirs.ppf(q), rel=1e-12, abs=1e-12)
+    assert np.isnan(ours.ppf(1.1))
+    for x in (-np.inf, -40.0, -2.0, 0.0, 1e-300, 0.5, 1.0, 1.5, 2.0, 7.0, np.inf):
+        assert ours.cdf(x) == pytest.approx(theirs.cdf(x), rel=1e-12)
+
+
 def build(prior, parameter):
     with pm.Model() as model:
         prior.to_rv("source.x", parameter)

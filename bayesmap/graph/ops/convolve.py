@@ -1,9 +1,9 @@
 """Convolution of one image with a set of kernels, by FFT."""
 
-import functools
+import threading
+from collections import OrderedDict
 from typing import Any
 
-import numba
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type
@@ -11,53 +11,113 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from scipy import fft
 
-from bayesmap._numba import register_kernel
+from bayesmap._backend.kernels import python_kernel, register_kernel
 
-__all__ = ["Convolve"]
-
-
-def _transform(kernels: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, int]]:
-    """Fourier transform of centred kernels for images of a shape, and the padded size."""
-    return _cached_transform(kernels.tobytes(), kernels.shape, tuple(int(n) for n in shape))
+__all__ = ["Convolve", "KernelTransform"]
 
 
-@functools.lru_cache(maxsize=16)
-def _cached_transform(
-    content: bytes, kernel_shape: tuple[int, ...], shape: tuple[int, ...]
-) -> tuple[np.ndarray, tuple[int, int]]:
-    kernels = np.frombuffer(content).reshape(kernel_shape)
-    height, width = kernel_shape[1:]
-    # Only the half kernel beyond each edge can wrap around into the image.
-    padded = (
-        fft.next_fast_len(max(shape[0] + height // 2, height), real=True),
-        fft.next_fast_len(max(shape[1] + width // 2, width), real=True),
-    )
+class _Transforms:
+    """Transforms by the number of their kernels and their size; the longest unused go when they fill ``limit`` bytes.
+
+    A window takes the same few sizes again and again, but which ones is known only while one samples.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._kept: OrderedDict[tuple[int, ...], np.ndarray] = OrderedDict()
+        self._filled = 0
+        self._turn = threading.Lock()
+
+    def __call__(self, kernels: np.ndarray, number: np.ndarray, height: np.ndarray, width: np.ndarray) -> np.ndarray:
+        # Only the half kernel beyond each edge can wrap around into the image. An even width can be told from that of
+        # the transform.
+        rows, columns = kernels.shape[1:]
+        padded = (
+            fft.next_fast_len(max(int(height) + rows // 2, rows), real=True),
+            2 * fft.next_fast_len((max(int(width) + columns // 2, columns) + 1) // 2, real=True),
+        )
+        key = (int(number), *padded)
+        with self._turn:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        transform = _transform(kernels, padded)
+        with self._turn:
+            if key not in self._kept and transform.nbytes <= self.limit:
+                self._kept[key] = transform
+                self._filled += transform.nbytes
+            while self._filled > self.limit:
+                self._filled -= self._kept.popitem(last=False)[1].nbytes
+        return transform
+
+
+def _transform(kernels: np.ndarray, padded: tuple[int, int]) -> np.ndarray:
+    """Fourier transforms of centred kernels."""
+    rows, columns = kernels.shape[1:]
     centred = np.zeros((len(kernels), *padded))
-    centred[:, :height, :width] = kernels
-    return fft.rfft2(np.roll(centred, (-(height // 2), -(width // 2)), axis=(1, 2))), padded
+    centred[:, :rows, :columns] = kernels
+    transform: np.ndarray = fft.rfft2(np.roll(centred, (-(rows // 2), -(columns // 2)), axis=(1, 2)))
+    return transform
 
 
-def _convolve(image: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+_transforms = _Transforms(limit=2**28)
+
+
+class KernelTransform(Op):
+    """Fourier transforms of a set of kernels, for `Convolve` with images of a shape.
+
+    Inputs
+        kernels : (n_kernel, odd, odd) float
+            Centred.
+        number : () int
+            The same for the same kernels only: transforms are kept by it.
+        height, width : () int
+            Shape of the images.
+
+    Outputs
+        transform : (n_kernel, padded height, padded width // 2 + 1) complex
+    """
+
+    __props__ = ()
+
+    def make_node(self, kernels: Any, number: Any, height: Any, width: Any) -> Apply:
+        inputs = [pt.as_tensor_variable(x) for x in (kernels, number, height, width)]
+        return Apply(self, inputs, [pt.tensor3(dtype="complex128")])
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        outputs[0][0] = _transforms(*inputs)
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[False]] * 4
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        return [disconnected_type()] * 4
+
+
+def _convolve(image: np.ndarray, transform: np.ndarray) -> np.ndarray:
     height, width = image.shape
-    transform, padded = _transform(kernels, image.shape)
+    padded = _padded(transform)
     spectrum = fft.rfft2(image, s=padded)
     return np.ascontiguousarray(fft.irfft2(spectrum * transform, s=padded)[:, :height, :width])
 
 
-def _correlate(images: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+def _correlate(images: np.ndarray, transform: np.ndarray) -> np.ndarray:
     height, width = images.shape[1:]
-    transform, padded = _transform(kernels, images.shape[1:])
+    padded = _padded(transform)
     product = (fft.rfft2(images, s=padded) * transform.conj()).sum(axis=0)
     return np.ascontiguousarray(fft.irfft2(product, s=padded)[:height, :width])
+
+
+def _padded(transform: np.ndarray) -> tuple[int, int]:
+    return transform.shape[1], 2 * (transform.shape[2] - 1)
 
 
 class Convolve(Op):
     """Convolve an image with each of a set of kernels; the result has the image's shape (``mode="same"``).
 
-    Inputs are the image ``(height, width)`` and the kernels ``(n_kernel, odd, odd)``, centred; the output is
+    Inputs are the image ``(height, width)`` and the `KernelTransform` of the kernels for that shape; the output is
     ``(n_kernel, height, width)``. With ``adjoint=True`` the input is ``(n_kernel, height, width)`` and the output the
-    sum over kernels of the correlations, ``(height, width)``: the gradient of the other. Transforms of the kernels are
-    kept for the last image sizes.
+    sum over kernels of the correlations, ``(height, width)``: the gradient of the other.
     """
 
     __props__ = ("adjoint",)
@@ -65,8 +125,8 @@ class Convolve(Op):
     def __init__(self, adjoint: bool = False) -> None:
         self.adjoint = adjoint
 
-    def make_node(self, image: Any, kernels: Any) -> Apply:
-        inputs = [pt.as_tensor_variable(x) for x in (image, kernels)]
+    def make_node(self, image: Any, transform: Any) -> Apply:
+        inputs = [pt.as_tensor_variable(x) for x in (image, transform)]
         output = pt.matrix(dtype="float64") if self.adjoint else pt.tensor3(dtype="float64")
         return Apply(self, inputs, [output])
 
@@ -74,8 +134,8 @@ class Convolve(Op):
         outputs[0][0] = (_correlate if self.adjoint else _convolve)(*inputs)
 
     def infer_shape(self, node: Apply, shapes: Any) -> Any:
-        image, kernels = shapes
-        return [image[1:]] if self.adjoint else [(kernels[0], *image)]
+        image, transform = shapes
+        return [image[1:]] if self.adjoint else [(transform[0], *image)]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], [False]]
@@ -85,19 +145,8 @@ class Convolve(Op):
         return [gradient, disconnected_type()]
 
 
-@numba.njit
-def _convolve_numba(image, kernels):
-    with numba.objmode(result="float64[:, :, ::1]"):
-        result = _convolve(image, kernels)
-    return result
-
-
-@numba.njit
-def _correlate_numba(images, kernels):
-    with numba.objmode(result="float64[:, ::1]"):
-        result = _correlate(images, kernels)
-    return result
-
-
 # SciPy's FFT has no Numba version: a call back into Python, whose cost is small against the transforms.
-register_kernel(Convolve, lambda op: _correlate_numba if op.adjoint else _convolve_numba)
+_TRANSFORM = python_kernel(_transforms, "complex128", 3)
+_KERNELS = {False: python_kernel(_convolve, "float64", 3), True: python_kernel(_correlate, "float64", 2)}
+register_kernel(KernelTransform, lambda op: _TRANSFORM)
+register_kernel(Convolve, lambda op: _KERNELS[op.adjoint])

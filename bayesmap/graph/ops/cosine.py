@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from scipy import fft
 
-from bayesmap._numba import register_kernel
+from bayesmap._backend.kernels import python_kernel, register_kernel
 
 __all__ = ["CosineTransform"]
 
@@ -50,19 +49,6 @@ class CosineTransform(Op):
         return [CosineTransform(not self.adjoint)(cotangents[0])]
 
 
-@numba.njit
-def _transform_numba(spectrum):
-    with numba.objmode(result="float64[:, :, ::1]"):
-        result = _transform(spectrum)
-    return result
-
-
-@numba.njit
-def _adjoint_numba(values):
-    with numba.objmode(result="float64[:, :, ::1]"):
-        result = _adjoint(values)
-    return result
-
-
-# as in `Convolve`: SciPy's transforms have no Numba version
-register_kernel(CosineTransform, lambda op: _adjoint_numba if op.adjoint else _transform_numba)
+# SciPy's transforms have no Numba version: a call back into Python, whose cost is small against them
+_KERNELS = {False: python_kernel(_transform, "float64", 3), True: python_kernel(_adjoint, "float64", 3)}
+register_kernel(CosineTransform, lambda op: _KERNELS[op.adjoint])

@@ -8,7 +8,7 @@ from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayesmap._numba import kernel, register_kernel
+from bayesmap._backend.kernels import kernel, register_kernel
 
 __all__ = ["merge_bins"]
 

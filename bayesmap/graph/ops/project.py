@@ -14,7 +14,7 @@ from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayesmap._numba import inner_kernel, kernel, register_kernel
+from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
 
 __all__ = ["Project", "ProjectAdjoint", "energy_bands", "project", "row_range"]
 

@@ -14,7 +14,7 @@ from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayesmap._numba import inner_kernel, kernel, register_kernel
+from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
 from bayesmap.graph.ops.point import PointCountsAdjoint, energies_seen, no_counts, reached_bins, spline_taps
 from bayesmap.graph.ops.project import energy_bands
 

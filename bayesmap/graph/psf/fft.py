@@ -1,12 +1,13 @@
 """The PSF of any shape for sources of any shape: convolution by FFT with a few basis kernels."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from pytensor.tensor.variable import TensorVariable
 
-from bayesmap.graph.ops.convolve import Convolve
+from bayesmap.graph.ops.convolve import Convolve, KernelTransform
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
 
 __all__ = ["KernelBasis", "convolve_graph", "kernel_basis"]
@@ -29,6 +30,12 @@ class KernelBasis:
     mixing: np.ndarray
     kernels: np.ndarray
     error: float
+
+    @cached_property
+    def number(self) -> int:
+        """The same for equal kernels, also in another process, and for these only."""
+        content = repr(self.kernels.shape).encode() + self.kernels.tobytes()
+        return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), signed=True)
 
 
 def kernel_half_width(profile: PSFProfile, scale: tuple[float, float], lost: float = 1e-4) -> int:
@@ -75,14 +82,14 @@ def kernel_basis(
     return KernelBasis(mixing, right[:rank].reshape(rank, *kernels.shape[1:]), error)
 
 
-def convolve_graph(image: TensorVariable, mixing: Any, kernels: Any) -> TensorVariable:
+def convolve_graph(image: Any, mixing: Any, kernels: Any, number: Any) -> Any:
     """Convolve an image of probabilities per pixel with the PSF of every energy.
 
     Parameters
     ----------
     image : TensorVariable
         Shape ``(height, width)``.
-    mixing, kernels
+    mixing, kernels, number
         The parts of a :class:`KernelBasis`, as data of the graph.
 
     Returns
@@ -90,7 +97,7 @@ def convolve_graph(image: TensorVariable, mixing: Any, kernels: Any) -> TensorVa
     TensorVariable
         Shape ``(n_energy, height, width)``.
     """
-    maps = Convolve()(image, kernels)
     height, width = image.shape
+    maps = Convolve()(image, KernelTransform()(kernels, number, height, width))
     mixed = mixing @ maps.reshape((mixing.shape[1], height * width))
     return mixed.reshape((mixing.shape[0], height, width))

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._types import Tree
 from bayesmap.modeling.collection import Models
 from bayesmap.modeling.files.yaml import models_to_dict
 
 __all__ = ["models_to_gammapy"]
 
 
-def models_to_gammapy(models: Models, tree: Any = None) -> Any:
+def models_to_gammapy(models: Models, tree: Tree | None = None) -> Any:
     """Return Gammapy's models; see `Models.to_gammapy`."""
     try:
         from gammapy.modeling.models import Models as GammapyModels

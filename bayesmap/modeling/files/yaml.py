@@ -14,7 +14,8 @@ import numpy as np
 import yaml
 
 from bayesmap._files import write_set, write_text
-from bayesmap._util import check_option, make_path
+from bayesmap._types import FileName
+from bayesmap._util import check_option, find_file, make_path
 from bayesmap._yaml.node import Node
 from bayesmap._yaml.source import YamlSource
 from bayesmap.errors import ModelFileError
@@ -146,7 +147,9 @@ def _renamed(data: Any, moved: Mapping[str, str]) -> Any:
 
 
 # -- reading --------------------------------------------------------------------------------------------------------
-def _part_from_node(node: Node, kind: str, links: Links, folder: Path | None, outer: tuple[Any, ...] = ()) -> ModelBase:
+def _part_from_node(
+    node: Node, kind: str, links: Links, folder: FileName | None, outer: tuple[Any, ...] = ()
+) -> ModelBase:
     """Create a model; ``outer`` are the data of those that it is a part of."""
     outer = (*outer, node.mapping().data)
     if any(data is node.data for data in outer[:-1]):
@@ -170,7 +173,7 @@ def _apply_irf(node: Node) -> dict[str, bool]:
     return {key: node.key(key).boolean() for key in node.data}
 
 
-def _component_from_node(node: Node, links: Links, folder: Path | None) -> Component:
+def _component_from_node(node: Node, links: Links, folder: FileName | None) -> Component:
     node.mapping()
     cls = COMPONENTS[node.key("type").choice(COMPONENTS)]
     keys = (*_COMPONENT_KEYS, "filename") if issubclass(cls, TemplateNPredModel) else _COMPONENT_KEYS
@@ -211,7 +214,7 @@ def component_from_dict(data: Mapping[str, Any], cls: type[Component]) -> Any:
     return model
 
 
-def models_from_dict(data: Any, folder: Path | None = None, source: YamlSource | None = None) -> list[Component]:
+def models_from_dict(data: Any, folder: FileName | None = None, source: YamlSource | None = None) -> list[Component]:
     """Create all components from the data of `models_to_dict`; errors name the lines of ``source``, if given."""
     top = Node(data, source).mapping()
     top.check_keys(_TOP_KEYS)
@@ -227,18 +230,10 @@ def models_from_dict(data: Any, folder: Path | None = None, source: YamlSource |
     return models
 
 
-def models_from_text(text: str, name: str = "", folder: Path | None = None) -> list[Component]:
+def models_from_text(text: str, name: str = "", folder: FileName | None = None) -> list[Component]:
     """Create the components from the text of a model file; errors name the file ``name``, if given, and the line."""
     source = YamlSource(text, name)
     return models_from_dict(source.load(), folder, source)
-
-
-def find_file(name: str, folder: Path | None) -> Path:
-    """Return the path of a file that a model file names: as given, or beside the model file."""
-    path = make_path(name)
-    if folder is not None and not path.is_absolute() and not path.exists():
-        return folder / path
-    return path
 
 
 def read(filename: str | os.PathLike[str]) -> list[Component]:

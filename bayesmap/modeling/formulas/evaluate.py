@@ -13,7 +13,7 @@ __all__ = ["evaluate"]
 
 @functools.cache
 def _compiled(formula: Callable[..., Any], shapes: tuple[tuple[int | None, ...], ...]) -> Callable[..., np.ndarray]:
-    from bayesmap.modeling.formulas.program import compile_numbers
+    from bayesmap._backend.program import compile_numbers
 
     # Notes of where each node was made would take half of the time.
     with pytensor.config.change_flags(traceback__limit=0):

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._backend.notes import note, noted
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 
 __all__ = ["direction_cosines", "offsets", "on_grid", "one_minus_cos", "separation", "unit_vectors"]
 
@@ -27,7 +29,7 @@ def unit_vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
-def on_grid(lon: Any, lat: Any, vectors: tuple[Any, Any, Any]) -> tuple[Any, Any]:
+def on_grid(lon: Tensor, lat: Tensor, vectors: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Return symbolic positions whose unit vectors are known, so that nothing here needs their sines and cosines.
 
     Parameters
@@ -37,13 +39,13 @@ def on_grid(lon: Any, lat: Any, vectors: tuple[Any, Any, Any]) -> tuple[Any, Any
     vectors : tuple of TensorVariable
         The components of `unit_vectors` of these positions, of the same shape.
     """
-    lon.tag.unit_vectors = (lat, vectors)
+    note(lon, "unit_vectors", (lat, vectors))
     return lon, lat
 
 
-def _from_center(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> list[Any] | None:
+def _from_center(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor) -> list[Any] | None:
     """Differences of the unit vectors of a grid from that of a position; None where they are not known."""
-    known = getattr(getattr(lon, "tag", None), "unit_vectors", None)
+    known = noted(lon, "unit_vectors")
     if known is None or known[0] is not lat:
         return None
     vectors = known[1]
@@ -52,7 +54,7 @@ def _from_center(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> list[Any] | None
     return [x - x_0 for x, x_0 in zip(vectors, center, strict=True)]
 
 
-def one_minus_cos(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> Any:
+def one_minus_cos(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor) -> Tensor:
     """Return one minus the cosine of the angular separation of two positions in deg."""
     difference = _from_center(lon, lat, lon_0, lat_0)
     if difference is not None:
@@ -64,7 +66,7 @@ def one_minus_cos(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> Any:
     return 2 * (pt.sin(half_lat) ** 2 + cosines * pt.sin(half_lon) ** 2)
 
 
-def offsets(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> tuple[Any, Any]:
+def offsets(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor) -> tuple[Tensor, Tensor]:
     """Return the offsets (East, North) of a position from another, in units of the sphere's radius.
 
     They are sin(s) sin(p) and sin(s) cos(p) with separation s and position angle p (from North to East).
@@ -84,7 +86,7 @@ def offsets(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> tuple[Any, Any]:
     return east, north
 
 
-def separation(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> Any:
+def separation(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor) -> Tensor:
     """Return the angular separation in deg; its gradient at zero is set to zero."""
     w = 0.5 * one_minus_cos(lon, lat, lon_0, lat_0)
     inside = pt.and_(w > _TINY, w < 1 - _TINY)
@@ -92,7 +94,9 @@ def separation(lon: Any, lat: Any, lon_0: Any, lat_0: Any) -> Any:
     return pt.switch(inside, 2 * pt.arcsin(pt.sqrt(safe)) / RADIANS, pt.switch(w < 0.5, 0.0, 180.0))
 
 
-def direction_cosines(lon: Any, lat: Any, lon_0: Any, lat_0: Any, phi: Any, e: Any = None) -> tuple[Any, Any]:
+def direction_cosines(
+    lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, phi: Tensor, e: Tensor = None
+) -> tuple[Tensor, Tensor]:
     """Return the squared cosine and sine of the angle between an axis and the direction to a position.
 
     Parameters

@@ -1,6 +1,7 @@
 """Arguments of priors: numbers, quantities, samples, hyperpriors; their units by role."""
 
-from collections.abc import Mapping
+import abc
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import astropy.units as u
@@ -9,7 +10,52 @@ import numpy as np
 from bayesmap.modeling.priors.distributions import ARRAYS, LOG, POSITIVE, RATE, SAMPLES, SHAPE, WEIGHTS
 from bayesmap.units import as_quantity, parse_unit
 
-__all__ = ["argument_data", "argument_unit", "as_argument", "check_finite", "convert", "rescale", "unit_text"]
+__all__ = [
+    "Unknown",
+    "argument_data",
+    "argument_unit",
+    "as_argument",
+    "check_finite",
+    "convert",
+    "rescale",
+    "unit_text",
+]
+
+
+class Unknown(abc.ABC):
+    """An argument of a prior that has a prior instead of a value: a `HyperParameter`, or a prior (a hyperprior)."""
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def depth(self) -> int:
+        """Number of levels of hyperpriors below it."""
+
+    @abc.abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+
+    @abc.abstractmethod
+    def argument(self, number: Callable[[Any, u.UnitBase], Any], role: str, unit: u.UnitBase, where: str) -> Any:
+        """Return a number for it, as an argument of the prior of a parameter.
+
+        Parameters
+        ----------
+        number : callable
+            ``number(prior, unit)`` is the number that stands for a prior in a unit.
+        role : str
+            Role of the argument.
+        unit : `~astropy.units.Unit`
+            Unit of the parameter.
+        where : str
+            Beginning of the error message.
+
+        Raises
+        ------
+        ValueError
+            If the argument is positive and its prior reaches below zero.
+        """
 
 
 def unit_text(unit: u.UnitBase) -> str:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Tensor, Tree
 from bayesmap._util import suggest
 from bayesmap.modeling.priors.arguments import (
+    Unknown,
     argument_data,
     argument_unit,
     as_argument,
@@ -77,7 +79,7 @@ class Prior(PriorNumbers):
 
     @staticmethod
     def _argument(value: Any, role: str) -> Any:
-        if isinstance(value, Prior | HyperParameter):
+        if isinstance(value, Unknown):
             return value
         if isinstance(value, Mapping) and role not in ARRAYS:
             return HyperParameter.from_dict(value) if "hyper" in value else Prior.from_dict(value)
@@ -125,7 +127,7 @@ class Prior(PriorNumbers):
     def _check_values(self) -> None:
         for key, value in self._kwargs.items():
             role = self.distribution.roles[key]
-            if isinstance(value, Prior | HyperParameter):
+            if isinstance(value, Unknown):
                 if role == BOUND or role in ARRAYS:
                     what = "an edge of the support" if role == BOUND else "a list"
                     raise ValueError(f"prior {self._dist}: {key!r} is {what} and cannot have a prior")
@@ -192,7 +194,7 @@ class Prior(PriorNumbers):
                 kwargs[key] = rescale(convert(value, role, parse_unit(unit)), role, factor)
         return type(self)(self._dist, is_default=self._is_default, **kwargs)
 
-    def to_rv(self, name: str, parameter: "Parameter") -> Any:
+    def to_rv(self, name: str, parameter: "Parameter") -> Tensor:
         """Create the random variable of a parameter in the `pymc.Model` of the context.
 
         The variable is in the unit that the parameter declares, truncated to its bounds (unless less than 1e-12 of the
@@ -223,7 +225,7 @@ class Prior(PriorNumbers):
         """Return the prior as plain data: ``{"dist": "Normal", "mu": 2.3, "sigma": 0.2}``."""
         data: dict[str, Any] = {"dist": self._dist}
         for key, value in self._kwargs.items():
-            data[key] = value.to_dict() if isinstance(value, Prior | HyperParameter) else argument_data(value)
+            data[key] = value.to_dict() if isinstance(value, Unknown) else argument_data(value)
         if self._is_default:
             data["default"] = True
         return data
@@ -259,7 +261,7 @@ class Prior(PriorNumbers):
         return cls(data["dist"], is_default=bool(data.get("default", False)), **kwargs)
 
     @classmethod
-    def from_posterior(cls, tree: Any, name: str, method: str = "moments") -> "Prior":
+    def from_posterior(cls, tree: Tree, name: str, method: str = "moments") -> "Prior":
         """Return a prior like the marginal posterior of a parameter, for an analysis of other data.
 
         Parameters
@@ -299,6 +301,24 @@ class Prior(PriorNumbers):
     def __repr__(self) -> str:
         arguments = "".join(f", {key}={_shown(value)}" for key, value in self._kwargs.items())
         return f"Prior({self._dist!r}{arguments}{', is_default=True' if self._is_default else ''})"
+
+
+def hyperparameter_from_dict[H: HyperParameter](
+    cls: type[H], data: Mapping[str, Any], known: Mapping[str, H], depth: int
+) -> H:
+    """Return the hyperparameter of `HyperParameter.from_dict`, at some depth of hyperpriors."""
+    if unknown := sorted(map(str, data.keys() - {"hyper", "unit", "prior"})):
+        raise ValueError(f"unknown key {unknown[0]!r}{suggest(unknown[0], ('hyper', 'unit', 'prior'))}")
+    name = data["hyper"]
+    if "prior" in data:
+        prior = Prior.from_dict(data["prior"], hyperparameters=known, _depth=depth + 1)
+        new = cls(name, prior, data.get("unit") or "")
+        if known.get(name, new) != new:
+            raise ValueError(f"hyperparameter {name!r} is defined twice, as {known[name]!r} and as {new!r}")
+        return new
+    if name not in known:
+        raise ValueError(f"unknown hyperparameter {name!r}{suggest(name, known)}")
+    return known[name]
 
 
 def _shown(value: Any) -> str:

@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from bayesmap._types import Tree
 from bayesmap.modeling.parameter import Parameter
 
 if TYPE_CHECKING:
+    from astropy.table import Table
+
     from bayesmap.modeling.covariance import Covariance
     from bayesmap.modeling.priors.correlated import MultivariateNormalPrior
     from bayesmap.modeling.priors.hyper import HyperParameter
@@ -22,7 +25,7 @@ class PriorsOfModels:
         def parameter_names(self) -> dict[Parameter, str]:
             """Name of the random variable of each parameter."""
 
-    def set_values(self, tree: Any, statistic: str = "mean") -> None:
+    def set_values(self, tree: Tree, statistic: str = "mean") -> None:
         """Set values and errors of the free parameters from a posterior.
 
         Parameters
@@ -41,7 +44,7 @@ class PriorsOfModels:
 
         set_values(self.parameter_names, tree, statistic)
 
-    def covariance_from(self, tree: Any) -> "Covariance":
+    def covariance_from(self, tree: Tree) -> "Covariance":
         """Return the covariance of the free parameters in a posterior.
 
         Parameters
@@ -63,7 +66,7 @@ class PriorsOfModels:
 
         return covariance_from(self.parameter_names, tree)
 
-    def to_gammapy(self, tree: Any = None) -> Any:
+    def to_gammapy(self, tree: Tree | None = None) -> Any:
         """Return the models as Gammapy's, with the posterior's means and covariance.
 
         Parameters
@@ -146,7 +149,7 @@ class PriorsOfModels:
 
         return hyperparameters_of(self.parameter_names)
 
-    def prior_table(self) -> Any:
+    def prior_table(self) -> "Table":
         """Return the priors of the free parameters and hyperparameters.
 
         Returns

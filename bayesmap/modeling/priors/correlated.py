@@ -6,6 +6,7 @@ from typing import Any, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Tree
 from bayesmap._util import suggest
 from bayesmap.modeling.priors.arguments import unit_text
 from bayesmap.modeling.priors.base import Prior
@@ -178,7 +179,7 @@ class MultivariateNormalPrior:
         )
 
     @classmethod
-    def from_posterior(cls, tree: Any, names: Sequence[str], *, log: Iterable[str] | None = None) -> Self:
+    def from_posterior(cls, tree: Tree, names: Sequence[str], *, log: Iterable[str] | None = None) -> Self:
         """Return the normal approximation of a posterior, as the prior of another analysis.
 
         Parameters

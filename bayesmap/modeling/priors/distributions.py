@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from bayesmap.modeling.priors.kde import KernelDensity
+from bayesmap.modeling.priors.quantiles import Quantiles, half_normal, log_normal, log_uniform, normal, uniform
 
 __all__ = ["DISTRIBUTIONS", "Distribution"]
 
@@ -49,12 +50,15 @@ class Distribution:
         The alternative sets of arguments; one of them has to be given.
     unitless : bool
         True where the support has a fixed size, so that the parameter must be dimensionless.
+    quantiles : callable or None
+        Takes the arguments, returns distribution function and quantiles without `scipy.stats`, where it can be done.
     """
 
     roles: Mapping[str, str]
     scipy: Callable[..., Any] | None
     forms: tuple[tuple[str, ...], ...] = ()
     unitless: bool = False
+    quantiles: Callable[..., Quantiles] | None = None
 
     def __post_init__(self) -> None:
         if not self.forms:
@@ -68,7 +72,9 @@ def _gamma(st: Any, alpha: Any = None, beta: Any = None, mu: Any = None, sigma: 
 
 
 DISTRIBUTIONS: dict[str, Distribution] = {
-    "Normal": Distribution({"mu": LOCATION, "sigma": SCALE}, lambda st, mu, sigma: st.norm(mu, sigma)),
+    "Normal": Distribution(
+        {"mu": LOCATION, "sigma": SCALE}, lambda st, mu, sigma: st.norm(mu, sigma), quantiles=normal
+    ),
     "TruncatedNormal": Distribution(
         {"mu": LOCATION, "sigma": SCALE, "lower": BOUND, "upper": BOUND},
         lambda st, mu, sigma, lower=-np.inf, upper=np.inf: st.truncnorm(
@@ -76,12 +82,16 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         ),
         forms=(("mu", "sigma", "lower", "upper"), ("mu", "sigma", "lower"), ("mu", "sigma", "upper")),
     ),
-    "HalfNormal": Distribution({"sigma": SCALE}, lambda st, sigma: st.halfnorm(0, sigma)),
-    "LogNormal": Distribution({"mu": LOG, "sigma": SHAPE}, lambda st, mu, sigma: st.lognorm(sigma, scale=np.exp(mu))),
-    "Uniform": Distribution(
-        {"lower": BOUND, "upper": BOUND}, lambda st, lower, upper: st.uniform(lower, upper - lower)
+    "HalfNormal": Distribution({"sigma": SCALE}, lambda st, sigma: st.halfnorm(0, sigma), quantiles=half_normal),
+    "LogNormal": Distribution(
+        {"mu": LOG, "sigma": SHAPE}, lambda st, mu, sigma: st.lognorm(sigma, scale=np.exp(mu)), quantiles=log_normal
     ),
-    "LogUniform": Distribution({"lower": BOUND, "upper": BOUND}, lambda st, lower, upper: st.loguniform(lower, upper)),
+    "Uniform": Distribution(
+        {"lower": BOUND, "upper": BOUND}, lambda st, lower, upper: st.uniform(lower, upper - lower), quantiles=uniform
+    ),
+    "LogUniform": Distribution(
+        {"lower": BOUND, "upper": BOUND}, lambda st, lower, upper: st.loguniform(lower, upper), quantiles=log_uniform
+    ),
     "Triangular": Distribution(
         {"lower": BOUND, "c": BOUND, "upper": BOUND},
         lambda st, lower, c, upper: st.triang((c - lower) / (upper - lower), lower, upper - lower),

@@ -11,6 +11,7 @@ import astropy.units as u
 import numpy as np
 import scipy
 
+from bayesmap._types import QuantityLike
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity
 
@@ -71,7 +72,7 @@ def _end(high: Any, mass: Any) -> tuple[float, u.UnitBase, float]:
     return float(quantity.value), quantity.unit, mass
 
 
-def normal(low: Any, high: Any, mass: float = 0.95) -> Prior:
+def normal(low: QuantityLike, high: QuantityLike, mass: float = 0.95) -> Prior:
     """Return the normal prior with a given central interval.
 
     Parameters
@@ -184,7 +185,7 @@ def _solve(
         raise ValueError(f"there is no {what} of reasonable shape; take another distribution") from None
 
 
-def half_normal(high: Any, mass: float = 0.95) -> Prior:
+def half_normal(high: QuantityLike, mass: float = 0.95) -> Prior:
     """Return the half-normal prior with a given probability below one value.
 
     Parameters

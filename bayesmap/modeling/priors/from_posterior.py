@@ -7,6 +7,7 @@ import astropy.units as u
 import numpy as np
 import scipy
 
+from bayesmap._types import Tree
 from bayesmap._util import check_option
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.modeling.priors.base import Prior
@@ -18,7 +19,7 @@ _QUANTILES = 400
 _SKEWNESS = 0.1
 
 
-def _draws(tree: Any, name: str) -> tuple[np.ndarray, u.UnitBase]:
+def _draws(tree: Tree, name: str) -> tuple[np.ndarray, u.UnitBase]:
     """All draws of a scalar variable, and their unit."""
     posterior = Posterior(tree)
     values = posterior.column(name)
@@ -34,7 +35,7 @@ def _is_lognormal(values: np.ndarray) -> bool:
     return bool(values.min() > 0) and abs(scipy.stats.skew(np.log(values))) + _SKEWNESS < abs(scipy.stats.skew(values))
 
 
-def prior_from_posterior(tree: Any, name: str, method: str = "moments") -> Prior:
+def prior_from_posterior(tree: Tree, name: str, method: str = "moments") -> Prior:
     """Return a prior like the marginal posterior of a parameter; see `Prior.from_posterior`."""
     check_option("method", method, METHODS)
     values, unit = _draws(tree, name)
@@ -52,7 +53,7 @@ def prior_from_posterior(tree: Any, name: str, method: str = "moments") -> Prior
     return Prior("LogNormal", mu=median, sigma=float(logs.std()))
 
 
-def joint_moments(tree: Any, names: Sequence[str], log: Iterable[str] | None = None) -> dict[str, Any]:
+def joint_moments(tree: Tree, names: Sequence[str], log: Iterable[str] | None = None) -> dict[str, Any]:
     """Return the arguments of the `MultivariateNormalPrior` with the moments of a posterior."""
     if isinstance(names, str):
         raise TypeError(f"give several names, got {names!r}; for one there is Prior.from_posterior")

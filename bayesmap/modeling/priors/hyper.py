@@ -1,13 +1,16 @@
 """Hyperparameters: named unknowns that are arguments of several priors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
+import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap._util import make_name
-from bayesmap.modeling.priors.arguments import argument_unit, unit_text
+from bayesmap.modeling.priors.arguments import Unknown, argument_unit, unit_text
 from bayesmap.modeling.priors.distributions import LOG, POSITIVE
+from bayesmap.modeling.priors.numbers import PriorNumbers
 from bayesmap.units import parse_unit
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["HyperParameter", "collect_hyperparameters", "hyperparameters_of"]
 
 
-class HyperParameter:
+class HyperParameter(Unknown):
     """A named unknown that priors of several parameters share as an argument.
 
     It is data and cannot be changed: two of equal name, prior and unit are the same unknown, one variable
@@ -53,11 +56,9 @@ class HyperParameter:
     __slots__ = ("_name", "_prior", "_unit")
 
     def __init__(self, name: str, prior: "Prior", unit: str | u.UnitBase = "") -> None:
-        from bayesmap.modeling.priors.base import Prior
-
         if name is None:
             raise TypeError("a hyperparameter needs a name")
-        if not isinstance(prior, Prior):
+        if not isinstance(prior, PriorNumbers):
             raise TypeError(f"hyperparameter {name!r} needs a Prior of its own, got {prior!r}")
         self._name, self._prior, self._unit = make_name(name), prior, parse_unit(unit)
         try:
@@ -85,7 +86,11 @@ class HyperParameter:
         """Levels of hyperpriors below it."""
         return self._prior.depth
 
-    def as_argument(self, value: Any, role: str, unit: u.UnitBase, log: Any) -> Any:
+    def argument(self, number: Callable[[Any, u.UnitBase], Any], role: str, unit: u.UnitBase, where: str) -> Any:
+        """Return the argument of a prior, see `Unknown.argument`."""
+        return self.as_argument(number(self._prior, self._unit), role, unit, np.log)
+
+    def as_argument(self, value: Tensor, role: str, unit: u.UnitBase, log: Any) -> Any:
         """Return a value of this hyperparameter as an argument of the prior of a parameter in ``unit``.
 
         Parameters
@@ -139,21 +144,9 @@ class HyperParameter:
         ValueError
             If the data do not describe a hyperparameter.
         """
-        from bayesmap._util import suggest
-        from bayesmap.modeling.priors.base import Prior
+        from bayesmap.modeling.priors.base import hyperparameter_from_dict
 
-        if unknown := sorted(map(str, data.keys() - {"hyper", "unit", "prior"})):
-            raise ValueError(f"unknown key {unknown[0]!r}{suggest(unknown[0], ('hyper', 'unit', 'prior'))}")
-        name, known = data["hyper"], hyperparameters or {}
-        if "prior" in data:
-            prior = Prior.from_dict(data["prior"], hyperparameters=known, _depth=_depth + 1)
-            new = cls(name, prior, data.get("unit") or "")
-            if known.get(name, new) != new:
-                raise ValueError(f"hyperparameter {name!r} is defined twice, as {known[name]!r} and as {new!r}")
-            return new
-        if name not in known:
-            raise ValueError(f"unknown hyperparameter {name!r}{suggest(name, known)}")
-        return known[name]
+        return hyperparameter_from_dict(cls, data, hyperparameters or {}, _depth)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, HyperParameter):

@@ -1,9 +1,10 @@
 """Gaussian kernel density of samples, with the methods of a frozen SciPy distribution."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp, ndtr
+import scipy
 
 __all__ = ["KernelDensity"]
 
@@ -33,7 +34,9 @@ class KernelDensity:
         If there are too few samples, they are all equal, or the weights do not fit to them.
     """
 
-    def __init__(self, samples: Any, weights: Any = None) -> None:
+    def __init__(
+        self, samples: np.ndarray | Sequence[float], weights: np.ndarray | Sequence[float] | None = None
+    ) -> None:
         self.samples = np.asarray(samples, dtype="float64")
         n = len(self.samples)
         self.weights = np.full(n, 1.0) if weights is None else np.asarray(weights, dtype="float64")
@@ -48,28 +51,28 @@ class KernelDensity:
         effective = 1 / np.sum(self.weights**2)
         self.bandwidth = float(effective**-0.2 * np.sqrt(np.cov(self.samples, aweights=self.weights)))
 
-    def _z(self, x: Any) -> np.ndarray:
+    def _z(self, x: np.ndarray | float) -> np.ndarray:
         z: np.ndarray = (np.asarray(x, dtype="float64")[..., None] - self.samples) / self.bandwidth
         return z
 
-    def logpdf(self, x: Any) -> Any:
+    def logpdf(self, x: np.ndarray | float) -> Any:
         """Natural logarithm of the density."""
         norm = np.log(self.bandwidth * np.sqrt(2 * np.pi))
-        return logsumexp(-0.5 * self._z(x) ** 2, axis=-1, b=self.weights) - norm
+        return scipy.special.logsumexp(-0.5 * self._z(x) ** 2, axis=-1, b=self.weights) - norm
 
-    def pdf(self, x: Any) -> Any:
+    def pdf(self, x: np.ndarray | float) -> Any:
         """Density."""
         return np.exp(self.logpdf(x))
 
-    def cdf(self, x: Any) -> Any:
+    def cdf(self, x: np.ndarray | float) -> Any:
         """Probability of values below x."""
-        return (ndtr(self._z(x)) @ self.weights)[()]
+        return (scipy.special.ndtr(self._z(x)) @ self.weights)[()]
 
-    def sf(self, x: Any) -> Any:
+    def sf(self, x: np.ndarray | float) -> Any:
         """Probability of values above x."""
-        return (ndtr(-self._z(x)) @ self.weights)[()]
+        return (scipy.special.ndtr(-self._z(x)) @ self.weights)[()]
 
-    def ppf(self, q: Any) -> Any:
+    def ppf(self, q: np.ndarray | float) -> Any:
         """Quantiles, by bisection."""
         q = np.asarray(q, dtype="float64")
         low = np.full(q.shape, self.samples.min() - _REACH * self.bandwidth)
@@ -84,7 +87,9 @@ class KernelDensity:
         """The whole axis."""
         return -np.inf, np.inf
 
-    def rvs(self, size: Any = None, random_state: Any = None) -> Any:
+    def rvs(
+        self, size: int | tuple[int, ...] | None = None, random_state: np.random.Generator | int | None = None
+    ) -> Any:
         """Random values."""
         rng = np.random.default_rng(random_state)
         return rng.choice(self.samples, size, p=self.weights) + self.bandwidth * rng.normal(size=size)

@@ -1,15 +1,15 @@
 """Numbers of a prior in the unit of its parameter: arguments, quantiles, intervals, densities, draws."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import RandomState
 from bayesmap._util import get_random_state
-from bayesmap.modeling.priors.arguments import argument_unit, convert
+from bayesmap.modeling.priors.arguments import Unknown, argument_unit, convert
 from bayesmap.modeling.priors.distributions import LOG, POSITIVE, Distribution
-from bayesmap.modeling.priors.hyper import HyperParameter
 from bayesmap.units import parse_unit
 
 __all__ = ["PriorNumbers"]
@@ -17,7 +17,7 @@ __all__ = ["PriorNumbers"]
 _DRAWS = 20000
 
 
-class PriorNumbers:
+class PriorNumbers(Unknown):
     """What `Prior` knows about its numbers; hyperpriors count as their median unless the method says otherwise."""
 
     __slots__ = ()
@@ -28,10 +28,6 @@ class PriorNumbers:
         @property
         def dist(self) -> str:
             """Name of the distribution."""
-
-        @property
-        def depth(self) -> int:
-            """Number of levels of hyperpriors."""
 
         @property
         def distribution(self) -> Distribution:
@@ -47,6 +43,13 @@ class PriorNumbers:
         """
         return self._arguments(parse_unit(unit), lambda prior, unit: prior.median(unit))
 
+    def argument(self, number: Callable[[Any, u.UnitBase], Any], role: str, unit: u.UnitBase, where: str) -> Any:
+        """Return the argument of another prior, see `Unknown.argument`."""
+        own = argument_unit(role, unit)
+        if role in POSITIVE and self.support(own)[0] < 0:
+            raise ValueError(f"{where} is positive, its prior {self!r} reaches below zero")
+        return number(self, own)
+
     def _arguments(self, unit: u.UnitBase, hyper: Any) -> dict[str, Any]:
         """The arguments for a parameter in ``unit``, with ``hyper(prior, unit)`` in place of hyperpriors."""
         if self.distribution.unitless and unit != u.dimensionless_unscaled:
@@ -54,14 +57,8 @@ class PriorNumbers:
         result = {}
         for key, value in self._kwargs.items():
             role = self.distribution.roles[key]
-            if isinstance(value, HyperParameter):
-                result[key] = value.as_argument(hyper(value.prior, value.unit), role, unit, np.log)
-                continue
-            if isinstance(value, PriorNumbers):
-                own = argument_unit(role, unit)
-                if role in POSITIVE and value.support(own)[0] < 0:
-                    raise ValueError(f"prior {self.dist}: {key!r} is positive, its prior {value!r} reaches below zero")
-                result[key] = hyper(value, own)
+            if isinstance(value, Unknown):
+                result[key] = value.argument(hyper, role, unit, f"prior {self.dist}: {key!r}")
                 continue
             try:
                 result[key] = convert(value, role, unit)
@@ -76,7 +73,7 @@ class PriorNumbers:
         self,
         size: int,
         unit: u.UnitBase | str = "",
-        random_state: Any = None,
+        random_state: RandomState = None,
         *,
         lower: float = -np.inf,
         upper: float = np.inf,
@@ -125,11 +122,24 @@ class PriorNumbers:
             raise ValueError(f"prior {self.dist} is improper: it has no quantiles")
         return build(scipy.stats, **self.numbers(unit))
 
+    def quantiles(self, unit: u.UnitBase | str = "") -> Any:
+        """Return an object with ``cdf``, ``ppf`` and ``support`` in ``unit``; hyperpriors count as their median.
+
+        For the most common distributions it is made without `scipy.stats`, and takes one number at a time.
+
+        Raises
+        ------
+        ValueError
+            If the prior is improper.
+        """
+        build = self.distribution.quantiles
+        return self.scipy(unit) if build is None else build(**self.numbers(unit))
+
     def support(self, unit: u.UnitBase | str = "") -> tuple[float, float]:
         """Return the edges of the support in ``unit``."""
         if self.distribution.scipy is None:
             return -np.inf, np.inf
-        lower, upper = self.scipy(unit).support()
+        lower, upper = self.quantiles(unit).support()
         return float(lower), float(upper)
 
     def median(self, unit: u.UnitBase | str = "", *, lower: float = -np.inf, upper: float = np.inf) -> float:
@@ -140,7 +150,7 @@ class PriorNumbers:
         self, q: float, unit: u.UnitBase | str = "", *, lower: float = -np.inf, upper: float = np.inf
     ) -> float:
         """Return a quantile in ``unit``, of the prior truncated to ``[lower, upper]``."""
-        dist = self.scipy(unit)
+        dist = self.quantiles(unit)
         low, high = dist.cdf(lower), dist.cdf(upper)
         return float(np.clip(dist.ppf(low + q * (high - low)), lower, upper))
 

@@ -1,7 +1,7 @@
 """Random variables of priors: the one module of this layer that needs PyMC (imported on first use)."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -9,13 +9,12 @@ import pymc as pm
 from pymc.logprob.transforms import Transform
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
+from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.priors.distributions import LOCATION, RATE, SCALE, SHAPE
+from bayesmap.modeling.priors.hyper import HyperParameter
 from bayesmap.modeling.priors.kde import KernelDensity
-
-if TYPE_CHECKING:
-    from bayesmap.modeling.parameter import Parameter
-    from bayesmap.modeling.priors.base import Prior
-    from bayesmap.modeling.priors.hyper import HyperParameter
 
 __all__ = ["OFFSET", "Standardize", "hyper_variable", "offset_names", "random_variable"]
 
@@ -59,7 +58,7 @@ class Standardize(Transform):
         self.lower, self.upper, self.center, self.scale, self.width = lower, upper, center, scale, width
         self.kind = (bool(np.isfinite(lower)), bool(np.isfinite(upper)))
 
-    def forward(self, value: Any, *inputs: Any) -> Any:
+    def forward(self, value: Tensor, *inputs: Tensor) -> Tensor:
         """Return z of x."""
         if self.kind == (True, True):
             return (pt.log(value - self.lower) - pt.log(self.upper - value) - self.center) / self.width
@@ -69,7 +68,7 @@ class Standardize(Transform):
             return pt.log((self.upper - value) / self.scale) / self.width
         return (value - self.center) / self.scale
 
-    def backward(self, value: Any, *inputs: Any) -> Any:
+    def backward(self, value: Tensor, *inputs: Tensor) -> Tensor:
         """Return x of z."""
         if self.kind == (True, True):
             return self.lower + (self.upper - self.lower) * pt.sigmoid(self.center + self.width * value)
@@ -79,7 +78,7 @@ class Standardize(Transform):
             return self.upper - self.scale * pt.exp(self.width * value)
         return self.center + self.scale * value
 
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+    def log_jac_det(self, value: Tensor, *inputs: Tensor) -> Tensor:
         """Return ln |dx/dz|."""
         if self.kind == (True, True):
             logit = self.center + self.width * value
@@ -89,7 +88,7 @@ class Standardize(Transform):
         return np.log(self.scale * self.width) + self.width * value
 
     @classmethod
-    def from_prior(cls, prior: "Prior", parameter: "Parameter", lower: float, upper: float) -> "Standardize":
+    def from_prior(cls, prior: Prior, parameter: Parameter, lower: float, upper: float) -> "Standardize":
         """Return the transform in which a prior with support ``(lower, upper)`` is about a unit normal."""
         center, low, high = _quantiles(prior, parameter, lower, upper)
         if np.isfinite(lower) and np.isfinite(upper):
@@ -102,7 +101,7 @@ class Standardize(Transform):
         return cls(center=center, scale=0.5 * (high - low))
 
 
-def _quantiles(prior: "Prior", parameter: "Parameter", lower: float, upper: float) -> tuple[float, float, float]:
+def _quantiles(prior: Prior, parameter: Parameter, lower: float, upper: float) -> tuple[float, float, float]:
     """Median and 68 % interval of the truncated prior; for an improper prior, a guess from the parameter."""
     if prior.distribution.scipy is not None:
         q = [prior.quantile(q, parameter.unit, lower=lower, upper=upper) for q in (0.5, _Q16, _Q84)]
@@ -117,44 +116,44 @@ def _quantiles(prior: "Prior", parameter: "Parameter", lower: float, upper: floa
     return parameter.value, parameter.value - scale, parameter.value + scale
 
 
-def _log_uniform(lower: Any, upper: Any, size: Any) -> Any:
+def _log_uniform(lower: Tensor, upper: Tensor, size: Tensor) -> Tensor:
     return pt.exp(pm.Uniform.dist(pt.log(lower), pt.log(upper), size=size))
 
 
-def _log_middle(rv: Any, size: Any, lower: Any, upper: Any) -> Any:
+def _log_middle(rv: Tensor, size: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     return pt.sqrt(lower) * pt.sqrt(upper)
 
 
-def _generalized_logp(value: Any, mu: Any, sigma: Any, eta: Any) -> Any:
+def _generalized_logp(value: Tensor, mu: Tensor, sigma: Tensor, eta: Tensor) -> Tensor:
     scale = np.sqrt(2) * sigma
     return -(pt.abs((value - mu) / scale) ** (1 / eta)) - pt.log(2 * scale * eta) - pt.gammaln(eta)
 
 
-def _generalized_logcdf(value: Any, mu: Any, sigma: Any, eta: Any) -> Any:
+def _generalized_logcdf(value: Tensor, mu: Tensor, sigma: Tensor, eta: Tensor) -> Tensor:
     z = (value - mu) / (np.sqrt(2) * sigma)
     return pt.log(0.5 * (1 + pt.sign(z) * pt.gammainc(eta, pt.abs(z) ** (1 / eta))))
 
 
-def _generalized_random(mu: Any, sigma: Any, eta: Any, rng: Any = None, size: Any = None) -> Any:
+def _generalized_random(mu: Tensor, sigma: Tensor, eta: Tensor, rng: Tensor = None, size: Tensor = None) -> Tensor:
     sign = rng.choice([-1.0, 1.0], size=size)
     return mu + np.sqrt(2) * sigma * sign * rng.gamma(eta, size=size) ** eta
 
 
-def _kernel_density(density: KernelDensity) -> Any:
+def _kernel_density(density: KernelDensity) -> Tensor:
     """The variable of a kernel density; the arrays are constants of its graph."""
     samples, weights = density.samples, density.weights
 
-    def logp(value: Any, width: Any) -> Any:
+    def logp(value: Tensor, width: Tensor) -> Tensor:
         z = (value[..., None] - samples) / width
         return pt.logsumexp(np.log(np.maximum(weights, 1e-300)) - 0.5 * z**2, axis=-1) - pt.log(
             width * np.sqrt(2 * np.pi)
         )
 
-    def logcdf(value: Any, width: Any) -> Any:
+    def logcdf(value: Tensor, width: Tensor) -> Tensor:
         z = (value[..., None] - samples) / width
         return pt.log((weights * 0.5 * pt.erfc(-z / np.sqrt(2))).sum(axis=-1))
 
-    def random(width: Any, rng: Any = None, size: Any = None) -> Any:
+    def random(width: Tensor, rng: Tensor = None, size: Tensor = None) -> Tensor:
         return rng.choice(samples, size=size, p=weights) + width * rng.normal(size=size)
 
     median = float(density.ppf(0.5))
@@ -167,7 +166,7 @@ def _kernel_density(density: KernelDensity) -> Any:
     )
 
 
-def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
+def _dist(prior: Prior, kwargs: dict[str, Any]) -> Tensor:
     """The unnamed PyMC variable."""
     if prior.dist == "LogUniform":
         return pm.CustomDist.dist(kwargs["lower"], kwargs["upper"], dist=_log_uniform, support_point=_log_middle)
@@ -184,11 +183,8 @@ def _dist(prior: "Prior", kwargs: dict[str, Any]) -> Any:
     return getattr(pm, prior.dist).dist(**kwargs)
 
 
-def _arguments(prior: "Prior", name: str, parameter: "Parameter", lower: float, upper: float) -> dict[str, Any]:
+def _arguments(prior: Prior, name: str, parameter: Parameter, lower: float, upper: float) -> dict[str, Any]:
     """Arguments in the declared unit; hyperpriors as random variables, flat edges moved to the bounds."""
-    from bayesmap.modeling.priors.base import Prior
-    from bayesmap.modeling.priors.hyper import HyperParameter
-
     result: dict[str, Any] = dict(prior.numbers(parameter.unit))
     for key, value in prior.kwargs.items():
         if isinstance(value, HyperParameter):
@@ -203,16 +199,14 @@ def _arguments(prior: "Prior", name: str, parameter: "Parameter", lower: float, 
     return {key: np.float64(value) if isinstance(value, float) else value for key, value in result.items()}
 
 
-def _stand_in(name: str, value: float, unit: Any) -> "Parameter":
+def _stand_in(name: str, value: float, unit: Tensor) -> Parameter:
     """A parameter for a hyperprior, in any unit."""
-    from bayesmap.modeling.parameter import Parameter
-
     parameter = Parameter(name, value, "")
     parameter._unit = unit
     return parameter
 
 
-def hyper_variable(hyper: "HyperParameter") -> Any:
+def hyper_variable(hyper: HyperParameter) -> Tensor:
     """Return the variable of a hyperparameter in the model of the context; the first call creates it."""
     known = pm.modelcontext(None).named_vars.get(hyper.name)
     if known is not None:
@@ -220,14 +214,12 @@ def hyper_variable(hyper: "HyperParameter") -> Any:
     return random_variable(hyper.prior, hyper.name, _stand_in(hyper.name, hyper.prior.median(hyper.unit), hyper.unit))
 
 
-def _from_standard(prior: "Prior", name: str, arguments: dict[str, Any]) -> Any:
+def _from_standard(prior: Prior, name: str, arguments: dict[str, Any]) -> Tensor:
     """Return the variable of a prior with unknown location or scale from one of fixed distribution.
 
     A width that is unknown and a parameter of that width make a funnel, in which samplers get stuck; what is sampled
     is ``(x - location) / scale``, called ``"<name>_offset"``, and x follows from it. None if there is no such form.
     """
-    from bayesmap.modeling.priors.base import Prior
-
     roles = prior.distribution.roles
     if prior.dist == "LogNormal":
         return pt.exp(arguments["mu"] + arguments["sigma"] * _offset(Prior("Normal", mu=0, sigma=1), name))
@@ -244,7 +236,7 @@ def _from_standard(prior: "Prior", name: str, arguments: dict[str, Any]) -> Any:
     return location[0] + value if location else value
 
 
-def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upper: float) -> Any:
+def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upper: float) -> Tensor:
     r"""Return a normal variable that is cut on one side, from a standard normal one, z.
 
     .. math::
@@ -252,8 +244,6 @@ def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upp
 
     for the edge :math:`x_0` below (upper signs) or above, with the upper tail probability Q of the standard normal.
     """
-    from bayesmap.modeling.priors.base import Prior
-
     mu, sigma = arguments["mu"], arguments["sigma"]
     z = _offset(Prior("Normal", mu=0, sigma=1), name)
     sign, edge = (1.0, lower) if np.isfinite(lower) else (-1.0, upper)
@@ -270,12 +260,12 @@ def offset_names(names: Iterable[str]) -> set[str]:
     return {name for name in names for end in ends if name.endswith(end) and name.removesuffix(end) in names}
 
 
-def _offset(standard: "Prior", name: str) -> Any:
+def _offset(standard: Prior, name: str) -> Tensor:
     offset = f"{name}{OFFSET}"
     return random_variable(standard, offset, _stand_in(offset, 0.0, u.dimensionless_unscaled))
 
 
-def _edges(prior: "Prior", parameter: "Parameter") -> tuple[float, float]:
+def _edges(prior: Prior, parameter: Parameter) -> tuple[float, float]:
     """Edges of the prior inside the bounds; bounds outside which there is less than 1e-12 of it do not count.
 
     With hyperpriors any bound may count.
@@ -289,7 +279,7 @@ def _edges(prior: "Prior", parameter: "Parameter") -> tuple[float, float]:
     return max(lower, low), min(upper, high)
 
 
-def random_variable(prior: "Prior", name: str, parameter: "Parameter") -> Any:
+def random_variable(prior: Prior, name: str, parameter: Parameter) -> Tensor:
     """Create the random variable of a parameter in the model of the context; see `Prior.to_rv`."""
     parameter._check_prior(prior, parameter.min, parameter.max)
     support = prior.support(parameter.unit)

@@ -10,7 +10,7 @@ from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.priors.correlated import JointMember, MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import hyperparameters_of
 
-__all__ = ["joint_priors", "prior_table"]
+__all__ = ["joint_priors", "prior_rows", "prior_table"]
 
 _MASS = 0.95
 
@@ -19,13 +19,18 @@ def prior_table(names: Mapping[Parameter, str]) -> Any:
     """Return the priors of the free parameters and their hyperparameters; see `Models.prior_table`."""
     from astropy.table import Table
 
-    rows = [_row(name, p.prior, p.unit, p.min, p.max) for p, name in names.items() if not p.frozen]
-    rows += [_row(n, h.prior, h.unit, np.nan, np.nan) for n, h in hyperparameters_of(names).items()]
+    rows = prior_rows(names)
     columns = ("name", "prior", "unit", "min", "max", "default", "low", "high")
     table = Table(rows=rows or None, names=columns, dtype=("U", "U", "U", "f8", "f8", "?", "f8", "f8"))
     for column in ("min", "max", "low", "high"):
         table[column].info.format = ".4g"
     return table
+
+
+def prior_rows(names: Mapping[Parameter, str]) -> list[tuple[Any, ...]]:
+    """Return the rows of `prior_table`: name, prior, unit, bounds, whether it is a default, and the central 95 %."""
+    rows = [_row(name, p.prior, p.unit, p.min, p.max) for p, name in names.items() if not p.frozen]
+    return rows + [_row(n, h.prior, h.unit, np.nan, np.nan) for n, h in hyperparameters_of(names).items()]
 
 
 def _row(name: str, prior: Prior | None, unit: Any, minimum: float, maximum: float) -> tuple[Any, ...]:

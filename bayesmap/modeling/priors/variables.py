@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
-from scipy.linalg import cho_factor, cho_solve
+import scipy
 
 from bayesmap._lazy import pt
 from bayesmap.modeling.priors.correlated import JointMember
@@ -90,9 +90,11 @@ def _conditional(joint: Any, free: Sequence["Parameter"], frozen: Sequence["Para
     mean, covariance = joint.mean[a], joint.covariance[np.ix_(a, a)]
     if not b:
         return mean, covariance
-    cross, factor = joint.covariance[np.ix_(a, b)], cho_factor(joint.covariance[np.ix_(b, b)])
+    cross, factor = joint.covariance[np.ix_(a, b)], scipy.linalg.cho_factor(joint.covariance[np.ix_(b, b)])
     distance = np.array([_number(p) for p in frozen]) - joint.mean[b]
-    return mean + cross @ cho_solve(factor, distance), covariance - cross @ cho_solve(factor, cross.T)
+    return mean + cross @ scipy.linalg.cho_solve(factor, distance), covariance - cross @ scipy.linalg.cho_solve(
+        factor, cross.T
+    )
 
 
 def _number(parameter: "Parameter") -> float:

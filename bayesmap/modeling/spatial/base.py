@@ -1,17 +1,17 @@
 """The interface of spatial models: position, evaluation on maps, pixel integrals."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import SkyCoord
 
-from bayesmap._lazy import pt
+from bayesmap._lazy import coordinates, pt
+from bayesmap._types import QuantityLike, Region, Tensor
 from bayesmap._util import check_option
 from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, ParameterLike, Values
 from bayesmap.modeling.spatial.views import SpatialViews
 from bayesmap.units import attach
 
@@ -54,11 +54,11 @@ class SpatialModel(SpatialViews, ModelBase):
     fixed_positions: ClassVar[bool] = False
     is_point: ClassVar[bool] = False
     is_per_pixel: ClassVar[bool] = False
-    evaluate: ClassVar[Callable[..., Any]]
+    evaluate: ClassVar[Callable[..., Tensor]]
     lon_0: Parameter
     lat_0: Parameter
 
-    def __init__(self, *, frame: str = "icrs", **values: Any) -> None:
+    def __init__(self, *, frame: str = "icrs", **values: ParameterLike) -> None:
         super().__init__(**values)
         self.frame = frame
 
@@ -73,7 +73,7 @@ class SpatialModel(SpatialViews, ModelBase):
         self._frame = frame
 
     @classmethod
-    def from_position(cls, position: SkyCoord, **values: Any) -> Self:
+    def from_position(cls, position: "coordinates.SkyCoord", **values: ParameterLike) -> Self:
         """Create a model at a position; its frame is that of the position, if possible.
 
         Parameters
@@ -94,10 +94,10 @@ class SpatialModel(SpatialViews, ModelBase):
         """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one."""
         if "lon_0" not in self.parameter_names:
             return None
-        return SkyCoord(self.lon_0.quantity, self.lat_0.quantity, frame=self.frame)
+        return coordinates.SkyCoord(self.lon_0.quantity, self.lat_0.quantity, frame=self.frame)
 
     @position.setter
-    def position(self, position: SkyCoord) -> None:
+    def position(self, position: "coordinates.SkyCoord") -> None:
         if "lon_0" not in self.parameter_names:
             raise AttributeError(f"{type(self).__name__} has no position")
         coord = position.transform_to(self.frame).spherical
@@ -129,7 +129,7 @@ class SpatialModel(SpatialViews, ModelBase):
         return None
 
     # -- symbolic ---------------------------------------------------------------------------------------------------
-    def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
+    def radius_graph(self, values: Values) -> Tensor:
         """Return the radius in deg outside of which the shape is negligible, symbolic; None if it has no edge.
 
         Parameters
@@ -139,7 +139,7 @@ class SpatialModel(SpatialViews, ModelBase):
         """
         return None
 
-    def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
+    def at_resolution(self, values: Values, step: float) -> Values:
         """Return values for an evaluation on a grid that cannot resolve a sharp edge.
 
         Parameters
@@ -156,7 +156,7 @@ class SpatialModel(SpatialViews, ModelBase):
         """
         return values
 
-    def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any]) -> Any:
+    def evaluate_graph(self, lon: Tensor, lat: Tensor, values: Values) -> Tensor:
         """Return the symbolic surface brightness.
 
         Parameters
@@ -173,7 +173,7 @@ class SpatialModel(SpatialViews, ModelBase):
         """
         return pt.as_tensor_variable(self.evaluate(lon, lat, *self._arguments(values)))
 
-    def resolved_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any], step: float) -> Any:
+    def resolved_graph(self, lon: Tensor, lat: Tensor, values: Values, step: float) -> Tensor:
         """Return the symbolic surface brightness for sums over a grid, which are then smooth in all parameters.
 
         Parameters
@@ -192,7 +192,7 @@ class SpatialModel(SpatialViews, ModelBase):
         """
         return self.evaluate_graph(lon, lat, self.at_resolution(values, step))
 
-    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any] | None:
+    def axes_graph(self, values: Values) -> tuple[Tensor, Tensor] | None:
         """Return the axes of a shape that is a function of an elliptical radius, and has a `transform_graph`.
 
         Parameters
@@ -208,7 +208,7 @@ class SpatialModel(SpatialViews, ModelBase):
         """
         return None
 
-    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
         """Return the Fourier transform along the major axis, which has no edges and is smooth in all parameters.
 
         Parameters
@@ -232,7 +232,7 @@ class SpatialModel(SpatialViews, ModelBase):
         """
         raise TypeError(f"{type(self).__name__} has no Fourier transform in closed form")
 
-    def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any] | None:
+    def gaussian_graph(self, values: Values) -> tuple[Tensor, Tensor, Tensor] | None:
         """Return the widths of a model that is a Gaussian on the sky.
 
         Parameters
@@ -252,7 +252,7 @@ class SpatialModel(SpatialViews, ModelBase):
     @property
     def is_round_gaussian(self) -> bool:
         """Whether `gaussian_graph` gives one width, zero for a point, whatever the free parameters are."""
-        from pytensor.graph.basic import equal_computations
+        from bayesmap._backend.expressions import equal_expressions
 
         values = {p: p.internal if p.frozen else pt.dscalar() for p in self.parameters}
         widths = self.gaussian_graph(values)
@@ -260,18 +260,18 @@ class SpatialModel(SpatialViews, ModelBase):
             return False
         major, minor = (pt.as_tensor_variable(width) for width in widths[:2])
         inputs = [v for v in values.values() if not isinstance(v, float)]
-        return bool(major is minor or equal_computations([major], [minor], inputs, inputs))
+        return equal_expressions(major, minor, inputs)
 
     def overshoots(self, lon: np.ndarray, lat: np.ndarray) -> bool:
         """Whether the model can fall below zero at positions in deg while all its parameters are positive."""
         return False
 
     # -- numbers ----------------------------------------------------------------------------------------------------
-    def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: Any = None) -> np.ndarray:
+    def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: QuantityLike | None = None) -> np.ndarray:
         """Surface brightness in the internal unit at positions in deg."""
         return evaluate(type(self).evaluate, lon, lat, *self._numbers)
 
-    def __call__(self, lon: Any, lat: Any, energy: Any = None) -> u.Quantity:
+    def __call__(self, lon: u.Quantity, lat: u.Quantity, energy: u.Quantity | None = None) -> u.Quantity:
         """Return the surface brightness.
 
         Parameters
@@ -289,7 +289,7 @@ class SpatialModel(SpatialViews, ModelBase):
         lon, lat = u.Quantity(lon).to_value("deg"), u.Quantity(lat).to_value("deg")
         return attach(self._evaluate_numbers(lon, lat, energy), self.unit)
 
-    def _lonlat(self, coords: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
+    def _lonlat(self, coords: "coordinates.SkyCoord") -> tuple[np.ndarray, np.ndarray]:
         """Positions in the frame of the model, in deg."""
         spherical = coords.transform_to(self.frame).spherical
         return spherical.lon.to_value("deg"), spherical.lat.to_value("deg")
@@ -310,7 +310,7 @@ class SpatialModel(SpatialViews, ModelBase):
         lon, lat = self._lonlat(geom.to_image().get_coord().skycoord)
         if not self.is_energy_dependent:
             return self(lon * u.deg, lat * u.deg)
-        axis: Any = geom.axes["energy_true"]
+        axis = geom.axes["energy_true"]
         return self(lon * u.deg, lat * u.deg, energy=axis.center[:, None, None])
 
     def integrate_geom(self, geom: "WcsGeom", oversampling_factor: int | None = None) -> "Map":
@@ -339,7 +339,7 @@ class SpatialModel(SpatialViews, ModelBase):
 
         return integrate_geom(self, geom, oversampling_factor)
 
-    def to_region(self, **kwargs: Any) -> Any:
+    def to_region(self, **kwargs: Any) -> Region:
         """Return the outline of the model as a `~regions.SkyRegion`; the whole sky where there is none.
 
         Models with a size take its factor as ``size_factor``; others leave it out.
@@ -347,11 +347,11 @@ class SpatialModel(SpatialViews, ModelBase):
         from regions import RectangleSkyRegion
 
         kwargs.pop("size_factor", None)
-        center = SkyCoord(0 * u.deg, 0 * u.deg, frame=self.frame)
+        center = coordinates.SkyCoord(0 * u.deg, 0 * u.deg, frame=self.frame)
         return RectangleSkyRegion(center=center, width=360 * u.deg, height=180 * u.deg, **kwargs)
 
 
-def elliptical_axes(model: Any, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+def elliptical_axes(model: Any, values: Values) -> tuple[Tensor, Tensor]:
     """Return `SpatialModel.axes_graph` of a shape with eccentricity ``e`` and position angle ``phi``."""
     if model.e.frozen and model.e.value == 0:
         return 1.0, 0.0

@@ -1,11 +1,12 @@
 """Constant surface brightness, and constant flux per pixel."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spatial.base import SpatialModel
 
@@ -33,7 +34,7 @@ class ConstantSpatialModel(SpatialModel):
     value = Parameter("value", "1 sr-1", frozen=True, role="scale")
 
     @staticmethod
-    def evaluate(lon: Any, lat: Any, value: Any) -> Any:
+    def evaluate(lon: Tensor, lat: Tensor, value: Tensor) -> Tensor:
         """Return the surface brightness in sr-1."""
         return value * pt.ones_like(lon + lat)
 
@@ -60,7 +61,7 @@ class ConstantFluxSpatialModel(SpatialModel):
     file_keys = ()
 
     @staticmethod
-    def evaluate(lon: Any, lat: Any) -> Any:
+    def evaluate(lon: Tensor, lat: Tensor) -> Tensor:
         """Return ones, in sr-1."""
         return pt.ones_like(lon + lat)
 

@@ -1,14 +1,14 @@
 """Disks on the sphere."""
 
-from collections.abc import Mapping
 from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Region, Tensor
 from bayesmap.modeling.formulas import sphere
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.spatial.base import FRAMES, SpatialModel, elliptical_axes
 from bayesmap.modeling.spatial.jinc import jinc
 from bayesmap.modeling.spatial.views import ellipse
@@ -63,7 +63,9 @@ class DiskSpatialModel(SpatialModel):
     edge_width = Parameter("edge_width", 0.01, min=0, max=1, frozen=True)
 
     @staticmethod
-    def evaluate(lon: Any, lat: Any, lon_0: Any, lat_0: Any, r_0: Any, e: Any, phi: Any, edge_width: Any) -> Any:
+    def evaluate(
+        lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, r_0: Tensor, e: Tensor, phi: Tensor, edge_width: Tensor
+    ) -> Tensor:
         """Return the surface brightness in sr-1."""
         cos_square, sin_square = sphere.direction_cosines(lon, lat, lon_0, lat_0, phi, e)
         ratio_square = 1 - e**2
@@ -71,11 +73,11 @@ class DiskSpatialModel(SpatialModel):
         step = (sphere.separation(lon, lat, lon_0, lat_0) - radius) / (radius * edge_width)
         return _norm(sphere.RADIANS * r_0, ratio_square) * 0.5 * pt.erfc(_EDGE * step)
 
-    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+    def axes_graph(self, values: Values) -> tuple[Tensor, Tensor]:
         """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
         return elliptical_axes(self, values)
 
-    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
         """Return the Fourier transform, 2 J1(q) / q of a sharp disk; see `SpatialModel.transform_graph`.
 
         A soft edge is an average over disks whose radii have a normal distribution.
@@ -88,11 +90,11 @@ class DiskSpatialModel(SpatialModel):
         curved = _norm(size, ratio**2) * np.pi * size**2 * ratio  # the norm is that of the sphere
         return curved * (weights * radii**2 * jinc(waves[:, None] * r_0 * radii)).sum(axis=-1)
 
-    def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
+    def radius_graph(self, values: Values) -> Tensor:
         """The semi-major axis with the edge, and a tenth more."""
         return 1.1 * values[self.r_0] * (1 + values[self.edge_width])
 
-    def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
+    def at_resolution(self, values: Values, step: float) -> Values:
         """Widen the edge to the step of the grid: sums over the grid are then smooth in radius and position."""
         # An edge with a standard deviation of half a step; narrower ones make the sum jump from point to point.
         minor = values[self.r_0] * pt.sqrt(1 - pt.as_tensor_variable(values[self.e]) ** 2)
@@ -113,12 +115,12 @@ class DiskSpatialModel(SpatialModel):
         minor = self.r_0.quantity * np.sqrt(1 - self.e.value**2)
         return minor * max(2 * self.edge_width.value, 0.02)
 
-    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Any:
+    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Region:
         """Return the outline as a `~regions.EllipseSkyRegion`, perhaps with ``size_factor`` times the semi-axes."""
         return ellipse(self, size_factor * self.r_0.quantity, **kwargs)
 
     @classmethod
-    def from_region(cls, region: Any, **kwargs: Any) -> Self:
+    def from_region(cls, region: Region, **kwargs: Any) -> Self:
         """Create a disk that fills a region.
 
         Parameters
@@ -151,7 +153,7 @@ class DiskSpatialModel(SpatialModel):
         return cls.from_position(region.center, **shape | kwargs)
 
 
-def _soft_edge(edge_width: Any, phase: float) -> tuple[Any, Any]:
+def _soft_edge(edge_width: Tensor, phase: float) -> tuple[Tensor, Tensor]:
     """Relative radii and weights of the disks that a soft edge is made of.
 
     ``phase`` is how far in rad the fastest oscillation turns within one standard deviation of the edge.
@@ -166,7 +168,7 @@ def _soft_edge(edge_width: Any, phase: float) -> tuple[Any, Any]:
     return 1 + sigma * place, 0.5 * (5 - low) * weights * pt.exp(-0.5 * place**2) / np.sqrt(2 * np.pi)
 
 
-def _norm(r_0: Any, ratio_square: Any) -> Any:
+def _norm(r_0: Tensor, ratio_square: Tensor) -> Tensor:
     """Inverse solid angle of a spherical ellipse with semi-major axis ``r_0`` in rad.
 
     The solid angle is the integral of 1 - cos r(x) over the angle x; sin(r)^2 follows from the two semi-axes, and

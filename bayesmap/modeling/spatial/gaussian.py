@@ -1,14 +1,14 @@
 """Gaussians on the sphere."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Region, Tensor
 from bayesmap.modeling.formulas import sphere
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
 from bayesmap.modeling.spatial.views import ellipse
 
@@ -17,7 +17,7 @@ __all__ = ["GaussianSpatialModel"]
 _NARROWEST = 0.64  # of the grid's step: a standard deviation below which sums over the grid jump from point to point
 
 
-def _one_minus_cos(angle: Any) -> Any:
+def _one_minus_cos(angle: Tensor) -> Tensor:
     """1 - cos of an angle in rad, without cancellation."""
     return 2 * pt.sin(0.5 * angle) ** 2
 
@@ -70,7 +70,9 @@ class GaussianSpatialModel(SpatialModel):
     phi = Parameter("phi", "0 deg", min=-180, max=180, frozen=True, role="angle")
 
     @staticmethod
-    def evaluate(lon: Any, lat: Any, lon_0: Any, lat_0: Any, sigma: Any, e: Any, phi: Any) -> Any:
+    def evaluate(
+        lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, sigma: Tensor, e: Tensor, phi: Tensor
+    ) -> Tensor:
         """Return the surface brightness in sr-1."""
         w = sphere.one_minus_cos(lon, lat, lon_0, lat_0)
         major = sphere.RADIANS * sigma
@@ -97,30 +99,30 @@ class GaussianSpatialModel(SpatialModel):
     def _structure(self) -> u.Quantity:
         return 0.75 * self.sigma.quantity * np.sqrt(1 - self.e.value**2)
 
-    def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
+    def radius_graph(self, values: Values) -> Tensor:
         """Five widths of the major axis."""
         return 5 * values[self.sigma]
 
-    def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
+    def at_resolution(self, values: Values, step: float) -> Values:
         """Return values with a minor axis that a grid can see; see `SpatialModel.at_resolution`."""
         ratio = pt.sqrt(1 - pt.as_tensor_variable(values[self.e]) ** 2)
         return {**values, self.sigma: pt.maximum(values[self.sigma], _NARROWEST * step / ratio)}
 
-    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+    def axes_graph(self, values: Values) -> tuple[Tensor, Tensor]:
         """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
         return elliptical_axes(self, values)
 
-    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
         """Return the Fourier transform, a Gaussian; see `SpatialModel.transform_graph`."""
         return pt.exp(-0.5 * (waves * values[self.sigma]) ** 2)
 
-    def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
+    def gaussian_graph(self, values: Values) -> tuple[Tensor, Tensor, Tensor]:
         """Return the widths and the angle; see `SpatialModel.gaussian_graph`."""
         _, _, sigma, e, phi = self._arguments(values)
         is_round = isinstance(e, int | float) and e == 0
         return sigma, sigma if is_round else sigma * (1 - e**2) ** 0.5, phi
 
-    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Any:
+    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Region:
         """Return the ellipse at some standard deviations as a `~regions.EllipseSkyRegion`.
 
         Parameters
@@ -133,6 +135,6 @@ class GaussianSpatialModel(SpatialModel):
         return ellipse(self, size_factor * self.sigma.quantity, **kwargs)
 
     @property
-    def evaluation_region(self) -> Any:
+    def evaluation_region(self) -> Region | None:
         """Ellipse at five standard deviations."""
         return self.to_region(size_factor=5)

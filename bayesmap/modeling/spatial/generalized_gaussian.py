@@ -1,14 +1,14 @@
 """Generalised Gaussians on the sphere."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Region, Tensor
 from bayesmap.modeling.formulas import sphere
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.spatial.base import SpatialModel, elliptical_axes
 from bayesmap.modeling.spatial.jinc import jinc
 from bayesmap.modeling.spatial.views import ellipse
@@ -71,7 +71,9 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
     phi = Parameter("phi", "0 deg", min=-180, max=180, frozen=True, role="angle")
 
     @staticmethod
-    def evaluate(lon: Any, lat: Any, lon_0: Any, lat_0: Any, r_0: Any, eta: Any, e: Any, phi: Any) -> Any:
+    def evaluate(
+        lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, r_0: Tensor, eta: Tensor, e: Tensor, phi: Tensor
+    ) -> Tensor:
         """Return the surface brightness in sr-1."""
         cos_square, sin_square = sphere.direction_cosines(lon, lat, lon_0, lat_0, phi, e)
         ratio_square = 1 - e**2
@@ -80,11 +82,11 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         area = 2 * np.pi * (sphere.RADIANS * r_0) ** 2 * pt.sqrt(ratio_square) * eta * pt.gamma(2 * eta)
         return pt.exp(-pt.exp(power)) / area
 
-    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+    def axes_graph(self, values: Values) -> tuple[Tensor, Tensor]:
         """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
         return elliptical_axes(self, values)
 
-    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
         """Return the Fourier transform; see `SpatialModel.transform_graph`.
 
         The shape is a sum of disks: exp(-t^(1/eta)) is the integral of exp(-v) over all v above t^(1/eta).
@@ -98,11 +100,11 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         weights = 0.5 * (high - low) * weights * v * t * pt.exp(-v) / (eta * pt.gamma(1 + 2 * eta))
         return pt.dot(jinc(r_0 * waves[:, None] * t), weights)
 
-    def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
+    def radius_graph(self, values: Values) -> Tensor:
         """The semi-major axis times 1 + 8 eta: all but 1e-3 of the flux for eta = 1, much less below."""
         return values[self.r_0] * (1 + 8 * values[self.eta])
 
-    def at_resolution(self, values: Mapping[Parameter, Any], step: float) -> Mapping[Parameter, Any]:
+    def at_resolution(self, values: Values, step: float) -> Values:
         """Keep size and edge wide enough for the grid: sums over it are then smooth in all parameters."""
         ratio = pt.sqrt(1 - pt.as_tensor_variable(values[self.e]) ** 2)
         r_0 = pt.maximum(values[self.r_0], _NARROWEST * step / ratio)
@@ -123,7 +125,7 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         double = 2 * self.eta.value
         return 0.5 * self.r_0.quantity * np.sqrt(1 - self.e.value**2) * min(double, 1 / double**3)
 
-    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Any:
+    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Region:
         """Return the ellipse at some number of semi-axes as a `~regions.EllipseSkyRegion`.
 
         Parameters
@@ -136,6 +138,6 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         return ellipse(self, size_factor * self.r_0.quantity, **kwargs)
 
     @property
-    def evaluation_region(self) -> Any:
+    def evaluation_region(self) -> Region | None:
         """Ellipse with the evaluation radius as its semi-major axis."""
         return ellipse(self, self.evaluation_radius)

@@ -6,7 +6,7 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from bayesmap.maps import Map, WcsGeom
+from bayesmap.maps import Map, RegionGeom, WcsGeom
 from bayesmap.modeling.spatial.base import SpatialModel
 from bayesmap.modeling.spatial.point import PointSpatialModel
 
@@ -19,9 +19,9 @@ _ROUGH = 8  # more sub-pixels along an axis where a template has an edge
 _GAUSS = np.polynomial.legendre.leggauss(3)
 
 
-def integrate_geom(model: SpatialModel, geom: WcsGeom, oversampling_factor: int | None = None) -> Map:
+def integrate_geom(model: SpatialModel, geom: WcsGeom | RegionGeom, oversampling_factor: int | None = None) -> Map:
     """Return a spatial model integrated over pixels or a region; see `SpatialModel.integrate_geom`."""
-    if geom.is_region:
+    if isinstance(geom, RegionGeom):
         return _over_region(model, geom, oversampling_factor)
     if isinstance(model, PointSpatialModel):
         return _on_geom(geom, _bilinear(model, geom), u.dimensionless_unscaled)
@@ -37,13 +37,14 @@ def integrate_geom(model: SpatialModel, geom: WcsGeom, oversampling_factor: int 
     return _on_geom(geom, data, values.unit * u.sr)
 
 
-def _over_region(model: SpatialModel, geom: Any, factor: int | None) -> Map:
+def _over_region(model: SpatialModel, geom: RegionGeom, factor: int | None) -> Map:
     """Sum over a grid that covers the region, weighted with the share of each pixel that lies in it."""
     image = geom.to_image()
     if image.region is None or image.is_all_point_sky_regions:
         raise ValueError(f"{type(model).__name__}: a region without an area has no integral, got {image.region}")
     grid = image.to_binsz_wcs(image.width.min() / _REGION_PIXELS).to_wcs_geom()
-    weights = grid.region_weights([image.region]).data
+    share: Any = grid.region_weights([image.region])
+    weights = share.data
     if model.is_energy_dependent:
         grid = grid.to_cube([geom.axes["energy_true"]])
     values = integrate_geom(model, grid, factor)
@@ -51,7 +52,7 @@ def _over_region(model: SpatialModel, geom: Any, factor: int | None) -> Map:
     return _on_geom(geom, sums, values.unit)
 
 
-def _on_geom(geom: WcsGeom, data: np.ndarray, unit: u.UnitBase) -> Map:
+def _on_geom(geom: WcsGeom | RegionGeom, data: np.ndarray, unit: u.UnitBase) -> Map:
     data = np.array(np.broadcast_to(data, geom.data_shape))
     return Map.from_geom(geom, data=data, unit=unit)
 
@@ -89,7 +90,7 @@ def _refine(
     image = geom.to_image()
     dx, dy = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
     weight = np.outer(weights, weights).ravel()
-    axes: Any = geom.axes
+    axes = geom.axes
     energy = axes["energy_true"].center[:, None, None] if model.is_energy_dependent else None
     rows, columns = np.nonzero(where)
     size = max(1, _CHUNK // len(dx))

@@ -1,8 +1,11 @@
 """Interpolation between the pixel centres of a template, and the integral of what is interpolated."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from bayesmap.maps import WcsGeom
 
 __all__ = ["STEEPEST", "SkyTable", "between"]
 
@@ -51,7 +54,7 @@ class SkyTable:
         Their image.
     """
 
-    def __init__(self, data: np.ndarray, geom: Any) -> None:
+    def __init__(self, data: np.ndarray, geom: "WcsGeom") -> None:
         self._around = bool(geom.is_allsky and geom.projection in ("CAR", "CEA", "MER", "CYP"))
         self._inside = np.asarray(data, dtype="float64")
         self._data = self._padded(self._inside, 1.0)

@@ -7,11 +7,12 @@ import astropy.units as u
 import numpy as np
 import scipy
 
+from bayesmap import maps
 from bayesmap._lazy import pt, pytensor
+from bayesmap._types import FileName, QuantityLike, Tensor
 from bayesmap._util import check_option
-from bayesmap.maps import MapCoord
 from bayesmap.modeling.formulas.evaluate import evaluate
-from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spatial.base import SpatialModel
 from bayesmap.modeling.spectral.interpolate import on_scale
 from bayesmap.units import parse_unit
@@ -65,10 +66,10 @@ class PiecewiseNormSpatialModel(SpatialModel):
     fixed_positions: ClassVar[bool] = True
 
     def __init__(
-        self, coords: Any, norms: Any = None, interp: str = "lin", *, frame: str = "icrs", **values: Any
+        self, coords: Any, norms: Any = None, interp: str = "lin", *, frame: str = "icrs", **values: ParameterLike
     ) -> None:
         check_option("PiecewiseNormSpatialModel: interp", interp, INTERP)
-        coords = coords if isinstance(coords, MapCoord) else MapCoord.create(coords)
+        coords = coords if isinstance(coords, maps.MapCoord) else maps.MapCoord.create(coords)
         others = [name for name in coords.axis_names if name not in ("lon", "lat", "skycoord")]
         if others:
             raise ValueError(f"PiecewiseNormSpatialModel: nodes are positions only, found also {others}")
@@ -94,9 +95,9 @@ class PiecewiseNormSpatialModel(SpatialModel):
             raise ValueError("PiecewiseNormSpatialModel: the nodes must be finite and must not lie on one line")
 
     @property
-    def coords(self) -> MapCoord:
+    def coords(self) -> "maps.MapCoord":
         """Positions of the nodes."""
-        return MapCoord.create((self._lon * u.deg, self._lat * u.deg), frame=self.frame)
+        return maps.MapCoord.create((self._lon * u.deg, self._lat * u.deg), frame=self.frame)
 
     @property
     def norms(self) -> u.Quantity:
@@ -145,21 +146,21 @@ class PiecewiseNormSpatialModel(SpatialModel):
         return self.interp != "log" and bool(np.nanmin(self.weights(lon, lat)) < -1e-9)
 
     @staticmethod
-    def _blend_lin(weights: Any, norms: Any) -> Any:
+    def _blend_lin(weights: Tensor, norms: Tensor) -> Tensor:
         return (weights * norms).sum(axis=-1)
 
     @staticmethod
-    def _blend_log(weights: Any, norms: Any) -> Any:
+    def _blend_log(weights: Tensor, norms: Tensor) -> Tensor:
         return on_scale(lambda numbers, _: (weights * numbers).sum(axis=-1), norms, "log")
 
     @property
     def _blend(self) -> Any:
         return type(self)._blend_lin if self.interp == "lin" else type(self)._blend_log
 
-    def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: Any = None) -> np.ndarray:
+    def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: QuantityLike | None = None) -> np.ndarray:
         return evaluate(self._blend, self.weights(lon, lat), np.array(self._numbers))
 
-    def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any]) -> Any:
+    def evaluate_graph(self, lon: Tensor, lat: Tensor, values: Values) -> Tensor:
         """Return the symbolic factor at fixed positions; see `SpatialModel.evaluate_graph`.
 
         Raises
@@ -194,19 +195,21 @@ class PiecewiseNormSpatialModel(SpatialModel):
         return data
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: Any = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
         """Return one norm per node; see `ModelBase.declared_in_file`."""
         return Parameters(_declarations(len(_angles(data, "lon"))))
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
         lon, lat = (_angles(data, key) for key in ("lon", "lat"))
         if len(lon) != len(lat):
             raise ValueError(f"the nodes have {len(lon)} longitudes and {len(lat)} latitudes")
         others = {key: data[key] for key in ("frame", "interp") if key in data}
         arguments: dict[str, Any] = {**others, **parameters}
-        return cls(MapCoord.create((lon, lat)), **arguments)
+        return cls(maps.MapCoord.create((lon, lat)), **arguments)
 
 
 def _declarations(number: int) -> list[Parameter]:

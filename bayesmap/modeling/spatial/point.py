@@ -1,14 +1,17 @@
 """The point source."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
-from bayesmap.modeling.parameter import Parameter
+from bayesmap._types import QuantityLike, Region, Tensor
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.spatial.base import SpatialModel
+
+if TYPE_CHECKING:
+    from bayesmap.maps import WcsGeom
 
 __all__ = ["PointSpatialModel"]
 
@@ -48,32 +51,32 @@ class PointSpatialModel(SpatialModel):
         """Zero."""
         return 0 * u.deg
 
-    def gaussian_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any, Any]:
+    def gaussian_graph(self, values: Values) -> tuple[Tensor, Tensor, Tensor]:
         """Return zero widths."""
         return 0.0, 0.0, 0.0
 
-    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+    def axes_graph(self, values: Values) -> tuple[Tensor, Tensor]:
         """Return the axes of a round shape; see `SpatialModel.axes_graph`."""
         return 1.0, 0.0
 
-    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
         """Return ones; see `SpatialModel.transform_graph`."""
         return pt.ones(waves.shape)
 
-    def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any]) -> Any:
+    def evaluate_graph(self, lon: Tensor, lat: Tensor, values: Values) -> Tensor:
         """Raise a TypeError: a point source has no surface brightness."""
         raise TypeError("a point source has no surface brightness; use gaussian_graph, which gives it width zero")
 
-    def __call__(self, lon: Any, lat: Any, energy: Any = None) -> u.Quantity:
+    def __call__(self, lon: u.Quantity, lat: u.Quantity, energy: QuantityLike | None = None) -> u.Quantity:
         """Raise a TypeError: a point source has no surface brightness."""
         raise TypeError("a point source has no surface brightness; use evaluate_geom or integrate_geom")
 
-    def evaluate_geom(self, geom: Any) -> u.Quantity:
+    def evaluate_geom(self, geom: "WcsGeom") -> u.Quantity:
         """Return the bilinear map of the source divided by the solid angle of the pixels, shape (lat, lon)."""
         image = geom.to_image()
         return self.integrate_geom(image).quantity / image.solid_angle()
 
-    def to_region(self, **kwargs: Any) -> Any:
+    def to_region(self, **kwargs: Any) -> Region:
         """Return a `~regions.PointSkyRegion`."""
         from regions import PointSkyRegion
 

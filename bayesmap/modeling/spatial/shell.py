@@ -1,14 +1,14 @@
 """Projected shells."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Region, Tensor
 from bayesmap.modeling.formulas import sphere
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.spatial.base import SpatialModel
 
 __all__ = ["Shell2SpatialModel", "ShellSpatialModel"]
@@ -20,16 +20,16 @@ class _Shell(SpatialModel):
     """What both parametrisations share."""
 
     @classmethod
-    def _radii(cls, *shape: Any) -> tuple[Any, Any]:
+    def _radii(cls, *shape: Tensor) -> tuple[Tensor, Tensor]:
         """Inner radius and thickness."""
         inner, width = shape
         return inner, width
 
-    def axes_graph(self, values: Mapping[Parameter, Any]) -> tuple[Any, Any]:
+    def axes_graph(self, values: Values) -> tuple[Tensor, Tensor]:
         """Return the axes of a round shape; see `SpatialModel.axes_graph`."""
         return 1.0, 0.0
 
-    def transform_graph(self, waves: np.ndarray, values: Mapping[Parameter, Any], radius: float) -> Any:
+    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
         """Return the Fourier transform; see `SpatialModel.transform_graph`.
 
         That of a projection is that of the body: a sum of spheres of no thickness, of which each has sin(q) / q.
@@ -43,7 +43,7 @@ class _Shell(SpatialModel):
         share = weights * radii**2
         return pt.dot(sphere_of, share) / pt.maximum(share.sum(), 1e-300)
 
-    def resolved_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any], step: float) -> Any:
+    def resolved_graph(self, lon: Tensor, lat: Tensor, values: Values, step: float) -> Tensor:
         """Return the symbolic mean of the surface brightness over one grid step along the radius.
 
         The brightness has infinite slopes on both edges; the mean, in closed form, has not, so sums over a grid are
@@ -71,7 +71,7 @@ class _Shell(SpatialModel):
         inner, width = self.radii
         return min(width, 0.1 * (inner + width)) / 4
 
-    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Any:
+    def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Region:
         """Return the shell as a `~regions.CircleAnnulusSkyRegion`; a circle if it is filled.
 
         Parameters
@@ -89,24 +89,24 @@ class _Shell(SpatialModel):
         return CircleAnnulusSkyRegion(center=self.position, inner_radius=inner, outer_radius=inner + width, **kwargs)
 
 
-def _chord(square: Any) -> Any:
+def _chord(square: Tensor) -> Tensor:
     """Square root of what is positive, zero elsewhere; its gradient is finite but on the edge."""
     inside = square > 0
     return pt.switch(inside, pt.sqrt(pt.switch(inside, square, 1.0)), 0.0)
 
 
-def _chord_integral(s: Any, radius: Any) -> Any:
+def _chord_integral(s: Tensor, radius: Tensor) -> Tensor:
     """Integral of the half chord sqrt(radius**2 - s**2) from zero to s, constant outside."""
     angle = pt.arcsin(pt.clip(s / radius, -_EDGE, _EDGE))
     return 0.5 * radius**2 * (angle + 0.5 * pt.sin(2 * angle))
 
 
-def _norm(inner: Any, width: Any) -> Any:
+def _norm(inner: Tensor, width: Tensor) -> Tensor:
     """3 / (2 pi (outer^3 - inner^3)), without cancellation."""
     return 3 / (2 * np.pi * width * (3 * inner * (inner + width) + width**2))
 
 
-def _brightness(lon: Any, lat: Any, lon_0: Any, lat_0: Any, inner: Any, width: Any) -> Any:
+def _brightness(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, inner: Tensor, width: Tensor) -> Tensor:
     """Surface brightness in sr-1; all angles in deg."""
     square = sphere.separation(lon, lat, lon_0, lat_0) ** 2
     chord = _chord((inner + width) ** 2 - square) - _chord(inner**2 - square)
@@ -146,16 +146,16 @@ class ShellSpatialModel(_Shell):
     width = Parameter("width", "0.2 deg", role="thickness")
 
     @classmethod
-    def _radii(cls, *shape: Any) -> tuple[Any, Any]:
+    def _radii(cls, *shape: Tensor) -> tuple[Tensor, Tensor]:
         radius, width = shape
         return radius, width
 
     @staticmethod
-    def evaluate(lon: Any, lat: Any, lon_0: Any, lat_0: Any, radius: Any, width: Any) -> Any:
+    def evaluate(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, radius: Tensor, width: Tensor) -> Tensor:
         """Return the surface brightness in sr-1."""
         return _brightness(lon, lat, lon_0, lat_0, radius, width)
 
-    def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
+    def radius_graph(self, values: Values) -> Tensor:
         """The outer radius."""
         return values[self.radius] + values[self.width]
 
@@ -203,12 +203,12 @@ class Shell2SpatialModel(_Shell):
     eta = Parameter("eta", 0.2, min=0.02, max=1)
 
     @classmethod
-    def _radii(cls, *shape: Any) -> tuple[Any, Any]:
+    def _radii(cls, *shape: Tensor) -> tuple[Tensor, Tensor]:
         r_0, eta = shape
         return (1 - eta) * r_0, eta * r_0
 
     @staticmethod
-    def evaluate(lon: Any, lat: Any, lon_0: Any, lat_0: Any, r_0: Any, eta: Any) -> Any:
+    def evaluate(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, r_0: Tensor, eta: Tensor) -> Tensor:
         """Return the surface brightness in sr-1."""
         return _brightness(lon, lat, lon_0, lat_0, (1 - eta) * r_0, eta * r_0)
 
@@ -217,7 +217,7 @@ class Shell2SpatialModel(_Shell):
         """Inner radius."""
         return (1 - self.eta.value) * self.r_0.quantity
 
-    def radius_graph(self, values: Mapping[Parameter, Any]) -> Any:
+    def radius_graph(self, values: Values) -> Tensor:
         """The outer radius."""
         return values[self.r_0]
 

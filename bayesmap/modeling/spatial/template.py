@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import astropy.units as u
 import numpy as np
 import scipy
-from astropy.coordinates import SkyCoord
 
-from bayesmap._lazy import pt
+from bayesmap._lazy import coordinates, pt
+from bayesmap._types import Axes, FileName, QuantityLike, Region, Tensor
 from bayesmap._util import make_path
 from bayesmap.maps.files import named_errors
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, ParameterLike, Values
 from bayesmap.modeling.spatial.base import SpatialModel
 from bayesmap.modeling.spatial.lookup import SkyTable, between
 from bayesmap.units import internal_unit, plain_unit, scale_to_internal
@@ -69,7 +69,9 @@ class TemplateSpatialModel(SpatialModel):
     lon_0 = Parameter("lon_0", "0 deg", frozen=True, role="position")
     lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, frozen=True, role="position")
 
-    def __init__(self, map: "Map", *, normalize: bool = True, filename: Any = None, **values: Any) -> None:
+    def __init__(
+        self, map: "Map", *, normalize: bool = True, filename: FileName | None = None, **values: ParameterLike
+    ) -> None:
         axes = map.geom.axes.names
         if axes not in ([], ["energy_true"]):
             raise ValueError(f"TemplateSpatialModel: the map may have an axis 'energy_true' only, it has {axes}")
@@ -111,7 +113,7 @@ class TemplateSpatialModel(SpatialModel):
         return self._map.unit.to_string()
 
     @property
-    def map_center(self) -> SkyCoord:
+    def map_center(self) -> "coordinates.SkyCoord":
         """Centre of the map as it was given."""
         return self._map.geom.center_skydir
 
@@ -147,13 +149,13 @@ class TemplateSpatialModel(SpatialModel):
             center.lat.deg,
         ):
             return {"lon": lon, "lat": lat}
-        coords, position = SkyCoord(lon, lat, unit="deg", frame=self.frame), self.position
+        coords, position = coordinates.SkyCoord(lon, lat, unit="deg", frame=self.frame), self.position
         if position.separation(self.map_center).deg >= 1e-9:
             apart, angle = position.separation(coords), position.position_angle(coords)
             coords = self.map_center.directional_offset_by(angle, apart)
         return {"skycoord": coords}
 
-    def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: Any = None) -> np.ndarray:
+    def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: QuantityLike | None = None) -> np.ndarray:
         geom = self._map.geom
         coords = self._on_map(np.asarray(lon), np.asarray(lat))
         if self.is_energy_dependent:
@@ -189,7 +191,9 @@ class TemplateSpatialModel(SpatialModel):
             self._norms[k + share] = SkyTable(image, self._map.geom).integral()
         return self._norms[k + share]
 
-    def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any], energy: Any = None) -> Any:
+    def evaluate_graph(
+        self, lon: np.ndarray, lat: np.ndarray, values: Values, energy: u.Quantity | None = None
+    ) -> Tensor:
         """Return the surface brightness at fixed positions, as a constant.
 
         Parameters
@@ -212,7 +216,7 @@ class TemplateSpatialModel(SpatialModel):
         return pt.as_tensor_variable(self._evaluate_numbers(lon, lat, energy))
 
     @classmethod
-    def read(cls, filename: Any, normalize: bool = True, **values: Any) -> Self:
+    def read(cls, filename: FileName, normalize: bool = True, **values: ParameterLike) -> Self:
         """Read the map from a FITS file.
 
         Parameters
@@ -231,7 +235,9 @@ class TemplateSpatialModel(SpatialModel):
             return cls(map, normalize=normalize, filename=filename, **values)
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
         if not isinstance(data.get("filename"), str):
             raise ValueError(f"a template needs the name of a file, found filename: {data.get('filename')!r}")
@@ -254,7 +260,7 @@ class TemplateSpatialModel(SpatialModel):
             raise ValueError("TemplateSpatialModel has no filename; set it before writing a model file")
         return super().file_data()
 
-    def to_region(self, **kwargs: Any) -> Any:
+    def to_region(self, **kwargs: Any) -> Region:
         """Return the outline of the map as a `~regions.RectangleSkyRegion`."""
         from regions import RectangleSkyRegion
 
@@ -262,15 +268,15 @@ class TemplateSpatialModel(SpatialModel):
         width, height = self._map.geom.width[:, 0]
         return RectangleSkyRegion(center=self.position, width=width, height=height, **kwargs)
 
-    def plot(self, ax: Any = None, geom: Any = None, **kwargs: Any) -> Any:
+    def plot(self, ax: Axes | None = None, geom: "WcsGeom | None" = None, **kwargs: object) -> Axes:
         """Plot the surface brightness, by default on the pixels of the map; see `SpatialModel.plot`."""
         return super().plot(ax, self._map.geom if geom is None else geom, **kwargs)
 
-    def plot_grid(self, geom: Any = None, **kwargs: Any) -> Any:
+    def plot_grid(self, geom: "WcsGeom | None" = None, **kwargs: object) -> Axes:
         """Plot the surface brightness for every energy, by default on the map; see `SpatialModel.plot_grid`."""
         return super().plot_grid(self._map.geom if geom is None else geom, **kwargs)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Copy the parameters; the map, which nobody changes, is shared."""
         new = copy.copy(self)
         for name in self.parameter_names:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap import maps
 from bayesmap._lazy import pt, pytensor
-from bayesmap._util import make_path
-from bayesmap.maps import MapCoord
+from bayesmap._types import FileName, QuantityLike, Tensor
+from bayesmap._util import find_file, make_path
 from bayesmap.maps.files import named_errors
-from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spatial.base import SpatialModel
 from bayesmap.modeling.spatial.lookup import SkyTable
 from bayesmap.modeling.spectral.interpolate import interpolate, scaled
@@ -68,7 +69,9 @@ class TemplateNDSpatialModel(SpatialModel):
     file_keys = ("frame", "filename", "unit")
     fixed_positions: ClassVar[bool] = True
 
-    def __init__(self, map: "Map", *, filename: Any = None, frame: str | None = None, **values: Any) -> None:
+    def __init__(
+        self, map: "Map", *, filename: FileName | None = None, frame: str | None = None, **values: ParameterLike
+    ) -> None:
         label = type(self).__name__ if filename is None else f"{type(self).__name__} of {filename}"
         self.filename = None if filename is None else str(filename)
         self._map: Any = _checked(label, map)
@@ -95,10 +98,10 @@ class TemplateNDSpatialModel(SpatialModel):
     def _structure(self) -> u.Quantity:
         return 0.5 * self._map.geom.pixel_scales.max()  # slopes change at the centres of the pixels
 
-    def _sky_pixels(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _sky_pixels(self, lon: u.Quantity, lat: u.Quantity) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixel positions on the map, and where they are between pixel centres."""
         geom = self._map.geom.to_image()
-        x, y = geom.coord_to_pix(MapCoord({"lon": lon, "lat": lat}, frame=self.frame))
+        x, y = geom.coord_to_pix(maps.MapCoord({"lon": lon, "lat": lat}, frame=self.frame))
         n_y, n_x = geom.data_shape
         inside = (np.abs(2 * x - (n_x - 1)) <= n_x - 1 + _ROUNDING) & (np.abs(2 * y - (n_y - 1)) <= n_y - 1 + _ROUNDING)
         return x, y, inside
@@ -124,7 +127,7 @@ class TemplateNDSpatialModel(SpatialModel):
         sums: np.ndarray = self._pixels.sum(axis=0, keepdims=True)
         return sums
 
-    def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: Any = None) -> np.ndarray:
+    def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: QuantityLike | None = None) -> np.ndarray:
         axes = self._map.geom.axes
         coords = {p.name: p.quantity for p in self.parameters}
         x, y, inside = self._sky_pixels(lon, lat)
@@ -148,7 +151,7 @@ class TemplateNDSpatialModel(SpatialModel):
         factor = _blend(self._sums, self._sums > 0, nodes)[0] / total if total > 0 else 1.0
         return _blend(*self._at_nodes(x, y), nodes) * factor
 
-    def evaluate_graph(self, lon: Any, lat: Any, values: Mapping[Parameter, Any]) -> Any:
+    def evaluate_graph(self, lon: Tensor, lat: Tensor, values: Values) -> Tensor:
         """Return the symbolic surface brightness at fixed positions; see `SpatialModel.evaluate_graph`.
 
         Raises
@@ -171,10 +174,10 @@ class TemplateNDSpatialModel(SpatialModel):
         wanted = self._blend_graph(self._sums, self._sums > 0, values)[0]
         return self._blend_graph(at_nodes, positive, values) * (scale_to_internal(self.unit) * wanted / total)
 
-    def _blend_graph(self, table: np.ndarray, positive: np.ndarray, values: Mapping[Parameter, Any]) -> Any:
+    def _blend_graph(self, table: np.ndarray, positive: np.ndarray, values: Values) -> Tensor:
         """Symbolic `_blend` of values at all nodes, ``(..., node...)``."""
 
-        def between_nodes(numbers: np.ndarray) -> Any:
+        def between_nodes(numbers: np.ndarray) -> Tensor:
             result: Any = pytensor.shared(numbers, shape=(None,) * numbers.ndim)
             for axis in self._map.geom.axes:
                 value = pt.as_tensor_variable(values[getattr(self, axis.name)]) / scale_to_internal(axis.unit)
@@ -188,7 +191,7 @@ class TemplateNDSpatialModel(SpatialModel):
 
     # -- files ------------------------------------------------------------------------------------------------------
     @classmethod
-    def read(cls, filename: Any, **values: Any) -> Self:
+    def read(cls, filename: FileName, **values: Any) -> Self:
         """Read the map from a FITS file.
 
         Parameters
@@ -202,7 +205,7 @@ class TemplateNDSpatialModel(SpatialModel):
         with named_errors(make_path(filename)):
             return cls(map, filename=filename, **values)
 
-    def write(self, overwrite: bool = False, filename: Any = None) -> None:
+    def write(self, overwrite: bool = False, filename: FileName | None = None) -> None:
         """Write the map to a FITS file; by default to ``filename`` of the model."""
         if filename is not None:
             self.filename = str(filename)
@@ -217,16 +220,18 @@ class TemplateNDSpatialModel(SpatialModel):
         return super().file_data()
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: Any = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
         """Return the parameters that the axes of the map are; see `ModelBase.declared_in_file`."""
         return Parameters(_declarations(_read(_file(data, folder))))
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
         return cls(_read(_file(data, folder)), filename=data["filename"], frame=data.get("frame"), **parameters)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Copy the parameters; the map, which nobody changes, is shared."""
         new = copy.copy(self)
         for name in self.parameter_names:
@@ -287,15 +292,13 @@ def _checked(label: str, map: "Map") -> "Map":
     return map.copy(data=data, unit=plain_unit(map.unit))
 
 
-def _read(path: Any) -> "Map":
+def _read(path: FileName) -> "Map":
     from bayesmap.maps import Map
 
     return Map.read(path)
 
 
-def _file(data: Mapping[str, Any], folder: Any) -> Any:
-    from bayesmap.modeling.files.yaml import find_file
-
+def _file(data: Mapping[str, Any], folder: FileName | None) -> Any:
     if not isinstance(data.get("filename"), str):
         raise ValueError(f"a template needs the name of a file, found filename: {data.get('filename')!r}")
     return find_file(data["filename"], folder)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Axes, Region
 from bayesmap._util import Absent
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class SpatialViews:
         return position_ellipse(self)
 
     @property
-    def evaluation_region(self) -> Any:
+    def evaluation_region(self) -> Region | None:
         """Region that holds most of the flux: the outline, for Gaussians at several widths."""
         return self.to_region()
 
@@ -93,7 +94,7 @@ class SpatialViews:
         values = self.evaluate_geom(geom)
         return Map.from_geom(geom, data=np.broadcast_to(values.value, geom.data_shape).copy(), unit=values.unit)
 
-    def plot(self, ax: Any = None, geom: "WcsGeom | None" = None, **kwargs: Any) -> Any:
+    def plot(self, ax: Axes | None = None, geom: "WcsGeom | None" = None, **kwargs: object) -> Axes:
         """Plot the surface brightness; see `bayesmap.plot.plot_map`.
 
         Parameters
@@ -107,12 +108,12 @@ class SpatialViews:
         """
         return self._image(geom).plot(ax=ax, **kwargs)
 
-    def plot_grid(self, geom: "WcsGeom | None" = None, **kwargs: Any) -> Any:
+    def plot_grid(self, geom: "WcsGeom | None" = None, **kwargs: object) -> Axes:
         """Plot the surface brightness for every bin of the axes of a geometry; see `bayesmap.plot.plot_grid`."""
-        image: Any = self._image(geom)
+        image = self._image(geom)
         return image.plot_grid(**kwargs)
 
-    def plot_position_error(self, ax: Any = None, **kwargs: Any) -> Any:
+    def plot_position_error(self, ax: Axes | None = None, **kwargs: object) -> Axes:
         """Plot the position, and its error if there is one; see `bayesmap.plot.plot_position`."""
         from bayesmap.plot.spatial import plot_position
 
@@ -120,12 +121,12 @@ class SpatialViews:
 
     def plot_error(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         which: str = "position",
         size_factor: float = 1.0,
         kwargs_position: Any = None,
         kwargs_extension: Any = None,
-    ) -> Any:
+    ) -> Axes:
         """Plot position and extension with their errors; see `bayesmap.plot.plot_shape_error`."""
         from bayesmap.plot.spatial import plot_shape_error
 

@@ -8,16 +8,19 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Axes, QuantityLike, RandomState, Tensor, Tree
 from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Values
 from bayesmap.modeling.spectral import uncertainty
+from bayesmap.modeling.spectral.energies import bands, strip_energy
 from bayesmap.modeling.spectral.formulas import Slope
 from bayesmap.modeling.spectral.inverse import inverse, inverse_all
 from bayesmap.modeling.spectral.quadrature import integrate_graph, integrate_numbers
-from bayesmap.units import internal_unit, strip
+from bayesmap.units import internal_unit
 
 if TYPE_CHECKING:
+    from bayesmap.maps import MapAxis
     from bayesmap.modeling.spectral.compound import CompoundSpectralModel
 
 __all__ = ["SpectralModel"]
@@ -37,9 +40,9 @@ class SpectralModel(ModelBase):
     kind = "spectral"
     unit: str = "1e-12 cm-2 s-1 TeV-1"
     flux_parameter: ClassVar[str] = "amplitude"
-    evaluate: ClassVar[Callable[..., Any]]
-    evaluate_integral: ClassVar[Callable[..., Any] | None] = None
-    evaluate_energy_flux: ClassVar[Callable[..., Any] | None] = None
+    evaluate: ClassVar[Callable[..., Tensor]]
+    evaluate_integral: ClassVar[Callable[..., Tensor] | None] = None
+    evaluate_energy_flux: ClassVar[Callable[..., Tensor] | None] = None
 
     @property
     def is_norm_spectral_model(self) -> bool:
@@ -53,7 +56,7 @@ class SpectralModel(ModelBase):
 
     # -- the formula and its inputs ---------------------------------------------------------------------------------
     @property
-    def _formula(self) -> Callable[..., Any]:
+    def _formula(self) -> Callable[..., Tensor]:
         """A hashable function of energy and inputs; equal ones are compiled once."""
         return type(self).evaluate
 
@@ -62,11 +65,11 @@ class SpectralModel(ModelBase):
         """Arrays that the formula takes before the parameters, in internal units."""
         return ()
 
-    def _inputs(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
+    def _inputs(self, values: Values) -> tuple[Tensor, ...]:
         """What the formula takes after the energy."""
         return (*self._arrays, *self._arguments(values))
 
-    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+    def breaks(self, values: Values) -> Sequence[Tensor]:
         """Return the energies where the spectrum or its slope jumps, in the internal unit.
 
         Parameters
@@ -87,7 +90,7 @@ class SpectralModel(ModelBase):
         return False
 
     # -- symbolic ---------------------------------------------------------------------------------------------------
-    def evaluate_graph(self, energy: Any, values: Mapping[Parameter, Any]) -> Any:
+    def evaluate_graph(self, energy: Tensor, values: Values) -> Tensor:
         """Return the symbolic differential flux.
 
         Parameters
@@ -104,7 +107,7 @@ class SpectralModel(ModelBase):
         """
         return pt.as_tensor_variable(self._formula(energy, *self._inputs(values)))
 
-    def integral_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
+    def integral_graph(self, energy_min: Tensor, energy_max: Tensor, values: Values) -> Tensor:
         """Return the symbolic integral over each energy bin.
 
         Parameters
@@ -126,7 +129,7 @@ class SpectralModel(ModelBase):
         """
         return self._bands_graph(energy_min, energy_max, values, 0)
 
-    def energy_flux_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
+    def energy_flux_graph(self, energy_min: Tensor, energy_max: Tensor, values: Values) -> Tensor:
         """Return the symbolic integral of energy times flux over each bin; arguments as `integral_graph`.
 
         Returns
@@ -136,25 +139,23 @@ class SpectralModel(ModelBase):
         """
         return self._bands_graph(energy_min, energy_max, values, 1)
 
-    def _bands_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any], power: int) -> Any:
+    def _bands_graph(self, energy_min: Tensor, energy_max: Tensor, values: Values, power: int) -> Tensor:
         """Symbolic integral of the flux times energy to a power."""
         formula = type(self).evaluate_energy_flux if power else type(self).evaluate_integral
         if formula is not None:
             return pt.as_tensor_variable(formula(energy_min, energy_max, *self._inputs(values)))
 
-        def flux(energy: Any) -> Any:
+        def flux(energy: Tensor) -> Tensor:
             return self.evaluate_graph(energy, values) * energy**power * pt.ones_like(energy)
 
         return integrate_graph(flux, energy_min, energy_max, self.breaks(values))
 
     # -- numbers ----------------------------------------------------------------------------------------------------
-    def _flux(self, energy: np.ndarray, values: Mapping[Parameter, Any]) -> np.ndarray:
+    def _flux(self, energy: np.ndarray, values: Values) -> np.ndarray:
         """Differential flux at energies, both in internal units."""
         return evaluate(self._formula, energy, *self._inputs(values))
 
-    def _integrate(
-        self, low: np.ndarray, high: np.ndarray, values: Mapping[Parameter, Any], power: int = 0
-    ) -> np.ndarray:
+    def _integrate(self, low: np.ndarray, high: np.ndarray, values: Values, power: int = 0) -> np.ndarray:
         """Integral of energy to a power times the flux over bins, shape ``(n,)``; values may have shape (m, 1)."""
         formula = type(self).evaluate_energy_flux if power else type(self).evaluate_integral
         if formula is not None:
@@ -162,7 +163,7 @@ class SpectralModel(ModelBase):
         flux, inputs = self._formula, self._inputs(values)
         return integrate_numbers(lambda e: evaluate(flux, e, *inputs), low, high, self.breaks(self.values), power)
 
-    def _bands(self, energy_min: Any, energy_max: Any, power: int) -> u.Quantity:
+    def _bands(self, energy_min: u.Quantity, energy_max: u.Quantity, power: int) -> u.Quantity:
         low, high = bands(energy_min, energy_max)
         numbers = self._integrate(low.ravel(), high.ravel(), self.values, power)
         values = np.broadcast_to(numbers, (low.size,)).reshape(low.shape)
@@ -175,7 +176,7 @@ class SpectralModel(ModelBase):
         factor, unit = _conversion(internal, (output, _energy_base(output)), power)
         return u.Quantity(np.asarray(numbers) * factor, unit)
 
-    def __call__(self, energy: Any) -> u.Quantity:
+    def __call__(self, energy: u.Quantity) -> u.Quantity:
         """Return the differential flux.
 
         Parameters
@@ -190,7 +191,7 @@ class SpectralModel(ModelBase):
         """
         return self._as_flux(self._flux(strip_energy(energy), self.values), 0)
 
-    def integral(self, energy_min: Any, energy_max: Any) -> u.Quantity:
+    def integral(self, energy_min: u.Quantity, energy_max: u.Quantity) -> u.Quantity:
         """Return the integral of the flux over energy bands.
 
         Parameters
@@ -210,11 +211,11 @@ class SpectralModel(ModelBase):
         """
         return self._bands(energy_min, energy_max, 0)
 
-    def energy_flux(self, energy_min: Any, energy_max: Any) -> u.Quantity:
+    def energy_flux(self, energy_min: u.Quantity, energy_max: u.Quantity) -> u.Quantity:
         """Return the integral of energy times flux over energy bands; arguments as `integral`."""
         return self._bands(energy_min, energy_max, 1)
 
-    def spectral_index(self, energy: Any, epsilon: float | None = None) -> np.ndarray:
+    def spectral_index(self, energy: QuantityLike, epsilon: float | None = None) -> np.ndarray:
         """Return minus the logarithmic slope of the spectrum at some energies.
 
         Parameters
@@ -231,15 +232,19 @@ class SpectralModel(ModelBase):
             return index
         return evaluate(Slope(self._formula), strip_energy(energy), *self._inputs(self.values))
 
-    def inverse(self, value: Any, energy_min: Any = "0.1 TeV", energy_max: Any = "100 TeV") -> u.Quantity:
+    def inverse(
+        self, value: Any, energy_min: QuantityLike = "0.1 TeV", energy_max: QuantityLike = "100 TeV"
+    ) -> u.Quantity:
         """Return the energy at which the spectrum has a value; see `bayesmap.modeling.spectral.inverse.inverse`."""
         return inverse(self, value, energy_min, energy_max)
 
-    def inverse_all(self, values: Any, energy_min: Any = "0.1 TeV", energy_max: Any = "100 TeV") -> list[u.Quantity]:
+    def inverse_all(
+        self, values: Any, energy_min: QuantityLike = "0.1 TeV", energy_max: QuantityLike = "100 TeV"
+    ) -> list[u.Quantity]:
         """Return all energies at which the spectrum has each value; see `bayesmap.modeling.spectral.inverse`."""
         return inverse_all(self, values, energy_min, energy_max)
 
-    def reference_fluxes(self, energy_axis: Any) -> dict[str, u.Quantity]:
+    def reference_fluxes(self, energy_axis: "MapAxis") -> dict[str, u.Quantity]:
         """Return the fluxes in the bins of an energy axis, as the reference of flux points.
 
         Parameters
@@ -267,7 +272,11 @@ class SpectralModel(ModelBase):
 
     # -- uncertainties ----------------------------------------------------------------------------------------------
     def evaluate_error(
-        self, energy: Any, n_samples: int = 3500, random_state: Any = 42, samples: Any = None
+        self,
+        energy: u.Quantity,
+        n_samples: int = 3500,
+        random_state: RandomState = 42,
+        samples: Tree | Sequence[u.Quantity] | None = None,
     ) -> u.Quantity:
         """Return median and errors of the differential flux.
 
@@ -291,19 +300,33 @@ class SpectralModel(ModelBase):
         return uncertainty.flux_errors(self, energy, n_samples, random_state, samples)
 
     def integral_error(
-        self, energy_min: Any, energy_max: Any, n_samples: int = 3500, random_state: Any = 42, samples: Any = None
+        self,
+        energy_min: u.Quantity,
+        energy_max: u.Quantity,
+        n_samples: int = 3500,
+        random_state: RandomState = 42,
+        samples: Tree | Sequence[u.Quantity] | None = None,
     ) -> u.Quantity:
         """Return median and errors of the integral flux; arguments as `integral` and `evaluate_error`."""
         return uncertainty.band_errors(self, energy_min, energy_max, 0, n_samples, random_state, samples)
 
     def energy_flux_error(
-        self, energy_min: Any, energy_max: Any, n_samples: int = 3500, random_state: Any = 42, samples: Any = None
+        self,
+        energy_min: u.Quantity,
+        energy_max: u.Quantity,
+        n_samples: int = 3500,
+        random_state: RandomState = 42,
+        samples: Tree | Sequence[u.Quantity] | None = None,
     ) -> u.Quantity:
         """Return median and errors of the energy flux; arguments as `integral` and `evaluate_error`."""
         return uncertainty.band_errors(self, energy_min, energy_max, 1, n_samples, random_state, samples)
 
     def spectral_index_error(
-        self, energy: Any, n_samples: int = 3500, random_state: Any = 42, samples: Any = None
+        self,
+        energy: u.Quantity,
+        n_samples: int = 3500,
+        random_state: RandomState = 42,
+        samples: Tree | Sequence[u.Quantity] | None = None,
     ) -> u.Quantity:
         """Return median and errors of the spectral index; arguments as `evaluate_error`."""
         return uncertainty.index_errors(self, energy, n_samples, random_state, samples)
@@ -315,13 +338,9 @@ class SpectralModel(ModelBase):
 
     # -- operators --------------------------------------------------------------------------------------------------
     def _combine(self, other: Any, operator: str, swap: bool = False) -> "CompoundSpectralModel":
-        from bayesmap.modeling.spectral.compound import CompoundSpectralModel, as_spectrum
+        from bayesmap.modeling.spectral.compound import combine
 
-        other = as_spectrum(other)
-        if other is None:
-            return NotImplemented
-        first, second = (other, self) if swap else (self, other)
-        return CompoundSpectralModel(first, second, operator)
+        return combine(self, other, operator, swap)
 
     def __add__(self, other: Any) -> "CompoundSpectralModel":
         return self._combine(other, "add")
@@ -348,7 +367,7 @@ class SpectralModel(ModelBase):
         return self._combine(other, "truediv", swap=True)
 
     # -- figures ----------------------------------------------------------------------------------------------------
-    def plot(self, energy_bounds: Any, ax: Any = None, **kwargs: Any) -> Any:
+    def plot(self, energy_bounds: Sequence[QuantityLike] | u.Quantity, ax: Axes | None = None, **kwargs: Any) -> Axes:
         """Plot the spectrum; see `bayesmap.plot.spectrum.plot_spectrum` for the arguments.
 
         Returns
@@ -360,7 +379,9 @@ class SpectralModel(ModelBase):
 
         return plot_spectrum(self, energy_bounds, ax, **kwargs)
 
-    def plot_error(self, energy_bounds: Any, ax: Any = None, **kwargs: Any) -> Any:
+    def plot_error(
+        self, energy_bounds: Sequence[QuantityLike] | u.Quantity, ax: Axes | None = None, **kwargs: Any
+    ) -> Axes:
         """Plot the 68 % band of the spectrum; see `bayesmap.plot.spectrum.plot_spectrum_error` for the arguments.
 
         Returns
@@ -389,19 +410,3 @@ def _conversion(internal: tuple[Any, Any], output: tuple[Any, Any], power: int) 
     """Factor and unit that take internal units of flux and energy to others, for flux times energy to a power."""
     unit = output[0] * output[1] ** power
     return float((internal[0] * internal[1] ** power).to(unit)), unit
-
-
-def strip_energy(energy: Any) -> np.ndarray:
-    """Return energies in the internal unit; bare numbers are refused."""
-    quantity = u.Quantity(energy)
-    if not quantity.unit.is_equivalent("TeV"):
-        raise u.UnitConversionError(f"energy must be an energy, got unit '{quantity.unit}'")
-    return strip(quantity)
-
-
-def bands(energy_min: Any, energy_max: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the edges of energy bands in the internal unit, of one shape."""
-    low, high = np.broadcast_arrays(strip_energy(energy_min), strip_energy(energy_max))
-    if np.any(low <= 0) or np.any(high < low):
-        raise ValueError(f"energy bands must be positive and ordered, got {energy_min} to {energy_max}")
-    return low, high

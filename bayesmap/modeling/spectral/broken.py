@@ -1,10 +1,10 @@
 """Broken power laws."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from bayesmap._lazy import pt
-from bayesmap.modeling.parameter import Parameter
+from bayesmap._types import Tensor
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import at_least, at_most
 from bayesmap.modeling.spectral.power_law import moment
@@ -40,15 +40,15 @@ class BrokenPowerLawSpectralModel(SpectralModel):
     ebreak = Parameter("ebreak", "1 TeV", role="energy")
 
     @staticmethod
-    def evaluate(energy: Any, index1: Any, index2: Any, amplitude: Any, ebreak: Any) -> Any:
+    def evaluate(energy: Tensor, index1: Tensor, index2: Tensor, amplitude: Tensor, ebreak: Tensor) -> Tensor:
         """Return the differential flux."""
         ratio = pt.as_tensor_variable(energy / ebreak)
         return amplitude * ratio ** (-pt.switch(ratio < 1, index1, index2))
 
     @staticmethod
     def evaluate_integral(
-        energy_min: Any, energy_max: Any, index1: Any, index2: Any, amplitude: Any, ebreak: Any
-    ) -> Any:
+        energy_min: Tensor, energy_max: Tensor, index1: Tensor, index2: Tensor, amplitude: Tensor, ebreak: Tensor
+    ) -> Tensor:
         """Return the integral flux."""
         # of two that are equal `at_most` and `at_least` take the second: with the break on the edge of a bin one part
         # must gain, as it moves, what the other loses
@@ -58,14 +58,14 @@ class BrokenPowerLawSpectralModel(SpectralModel):
 
     @staticmethod
     def evaluate_energy_flux(
-        energy_min: Any, energy_max: Any, index1: Any, index2: Any, amplitude: Any, ebreak: Any
-    ) -> Any:
+        energy_min: Tensor, energy_max: Tensor, index1: Tensor, index2: Tensor, amplitude: Tensor, ebreak: Tensor
+    ) -> Tensor:
         """Return the energy flux."""
         below = moment(at_most(ebreak, energy_min), at_most(ebreak, energy_max), 2 - index1, ebreak)
         above = moment(at_least(energy_min, ebreak), at_least(energy_max, ebreak), 2 - index2, ebreak)
         return amplitude * ebreak**2 * (below + above)
 
-    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+    def breaks(self, values: Values) -> Sequence[Tensor]:
         """Return the break energy; see `SpectralModel.breaks`."""
         return (values[self.ebreak],)
 
@@ -106,7 +106,15 @@ class SmoothBrokenPowerLawSpectralModel(SpectralModel):
     beta = Parameter("beta", 1.0, frozen=True, role="shape")
 
     @staticmethod
-    def evaluate(energy: Any, index1: Any, index2: Any, amplitude: Any, ebreak: Any, reference: Any, beta: Any) -> Any:
+    def evaluate(
+        energy: Tensor,
+        index1: Tensor,
+        index2: Tensor,
+        amplitude: Tensor,
+        ebreak: Tensor,
+        reference: Tensor,
+        beta: Tensor,
+    ) -> Tensor:
         """Return the differential flux."""
         difference = pt.as_tensor_variable(index2 - index1)
         argument = pt.abs(difference) / beta * pt.log(energy / ebreak)

@@ -9,8 +9,9 @@ from typing import Any, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import FileName, Tensor
 from bayesmap._util import check_option
-from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.constant import ConstantSpectralModel
 from bayesmap.modeling.spectral.formulas import OPERATORS, Combined, Scaled
@@ -39,6 +40,15 @@ def as_spectrum(other: Any) -> SpectralModel | None:
         factor.freeze()
         return factor
     return None
+
+
+def combine(model: SpectralModel, other: Any, operator: str, swap: bool) -> "CompoundSpectralModel":
+    """Return the sum, difference, ... of a spectrum and an operand (the first one if ``swap``)."""
+    other = as_spectrum(other)
+    if other is None:
+        return NotImplemented
+    first, second = (other, model) if swap else (model, other)
+    return CompoundSpectralModel(first, second, operator)
 
 
 class CompoundSpectralModel(SpectralModel):
@@ -153,7 +163,7 @@ class CompoundSpectralModel(SpectralModel):
         return _output_unit(self.operator, self.model1.output_unit, self.model2.output_unit)
 
     @property
-    def _formula(self) -> Callable[..., Any]:
+    def _formula(self) -> Callable[..., Tensor]:
         n_first = len(self.model1._inputs(self.model1.values))
         return Combined(self.model1._formula, self.model2._formula, n_first, self.operator)
 
@@ -161,10 +171,10 @@ class CompoundSpectralModel(SpectralModel):
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return (*self.model1._arrays, *self.model2._arrays)
 
-    def _inputs(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
+    def _inputs(self, values: Values) -> tuple[Tensor, ...]:
         return (*self.model1._inputs(values), *self.model2._inputs(values))
 
-    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+    def breaks(self, values: Values) -> Sequence[Tensor]:
         """Return the energies where one of the operands breaks; see `SpectralModel.breaks`."""
         return (*self.model1.breaks(values), *self.model2.breaks(values))
 
@@ -172,16 +182,14 @@ class CompoundSpectralModel(SpectralModel):
         """Return whether this is a difference; the operands answer for themselves."""
         return self.operator == "sub"
 
-    def integral_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
+    def integral_graph(self, energy_min: Tensor, energy_max: Tensor, values: Values) -> Tensor:
         """Return the symbolic integral over each energy bin; see `SpectralModel.integral_graph`."""
         if self.operator not in ("add", "sub"):
             return super().integral_graph(energy_min, energy_max, values)
         one, two = (m.integral_graph(energy_min, energy_max, values) for m in (self.model1, self.model2))
         return OPERATORS[self.operator](one, two)
 
-    def _integrate(
-        self, low: np.ndarray, high: np.ndarray, values: Mapping[Parameter, Any], power: int = 0
-    ) -> np.ndarray:
+    def _integrate(self, low: np.ndarray, high: np.ndarray, values: Values, power: int = 0) -> np.ndarray:
         if self.operator not in ("add", "sub"):
             return super()._integrate(low, high, values, power)
         one, two = (m._integrate(low, high, values, power) for m in (self.model1, self.model2))
@@ -189,7 +197,9 @@ class CompoundSpectralModel(SpectralModel):
         return total
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
         if "operator" not in data:
             raise ValueError(f"a compound model needs an operator, one of {list(OPERATORS)}")
@@ -253,7 +263,7 @@ class ScaleSpectralModel(SpectralModel):
     file_parts = ("model",)
     norm = Parameter("norm", 1.0, role="norm")
 
-    def __init__(self, model: SpectralModel, **values: Any) -> None:
+    def __init__(self, model: SpectralModel, **values: ParameterLike) -> None:
         if not isinstance(model, SpectralModel):
             raise TypeError(f"ScaleSpectralModel: model must be a SpectralModel, got {model!r}")
         super().__init__(**values)
@@ -266,22 +276,20 @@ class ScaleSpectralModel(SpectralModel):
         return self.model.output_unit
 
     @property
-    def _formula(self) -> Callable[..., Any]:
+    def _formula(self) -> Callable[..., Tensor]:
         return Scaled(self.model._formula)
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return tuple(np.asarray(x, dtype="float64") for x in self.model._inputs(self.model.values))
 
-    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+    def breaks(self, values: Values) -> Sequence[Tensor]:
         """Return the energies where the spectrum breaks; see `SpectralModel.breaks`."""
         return self.model.breaks(self.model.values)
 
-    def integral_graph(self, energy_min: Any, energy_max: Any, values: Mapping[Parameter, Any]) -> Any:
+    def integral_graph(self, energy_min: Tensor, energy_max: Tensor, values: Values) -> Tensor:
         """Return the symbolic integral over each energy bin; see `SpectralModel.integral_graph`."""
         return values[self.norm] * self.model.integral_graph(energy_min, energy_max, self.model.values)
 
-    def _integrate(
-        self, low: np.ndarray, high: np.ndarray, values: Mapping[Parameter, Any], power: int = 0
-    ) -> np.ndarray:
+    def _integrate(self, low: np.ndarray, high: np.ndarray, values: Values, power: int = 0) -> np.ndarray:
         return values[self.norm] * self.model._integrate(low, high, self.model.values, power)

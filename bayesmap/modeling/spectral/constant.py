@@ -1,8 +1,7 @@
 """The constant spectrum."""
 
-from typing import Any
-
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 
@@ -26,11 +25,11 @@ class ConstantSpectralModel(SpectralModel):
     const = Parameter("const", "1e-12 cm-2 s-1 TeV-1", role="scale")
 
     @staticmethod
-    def evaluate(energy: Any, const: Any) -> Any:
+    def evaluate(energy: Tensor, const: Tensor) -> Tensor:
         """Return the differential flux."""
         return const * pt.ones_like(energy)
 
     @staticmethod
-    def evaluate_integral(energy_min: Any, energy_max: Any, const: Any) -> Any:
+    def evaluate_integral(energy_min: Tensor, energy_max: Tensor, const: Tensor) -> Tensor:
         """Return the integral flux."""
         return const * (energy_max - energy_min)

@@ -1,18 +1,17 @@
 """Power laws with an exponential cut-off."""
 
-from typing import Any
-
 import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 
 __all__ = ["ExpCutoffPowerLawNormSpectralModel", "ExpCutoffPowerLawSpectralModel"]
 
 
-def _cutoff(energy: Any, lambda_: Any, alpha: Any) -> Any:
+def _cutoff(energy: Tensor, lambda_: Tensor, alpha: Tensor) -> Tensor:
     """exp(-sign(x) |x|^alpha) with x = lambda E; negative rates, which fits visit, are an odd continuation."""
     x = energy * lambda_
     if isinstance(alpha, int | float) and alpha == 1:
@@ -56,7 +55,9 @@ class ExpCutoffPowerLawSpectralModel(SpectralModel):
     alpha = Parameter("alpha", 1.0, frozen=True, role="exponent")
 
     @staticmethod
-    def evaluate(energy: Any, index: Any, amplitude: Any, reference: Any, lambda_: Any, alpha: Any) -> Any:
+    def evaluate(
+        energy: Tensor, index: Tensor, amplitude: Tensor, reference: Tensor, lambda_: Tensor, alpha: Tensor
+    ) -> Tensor:
         """Return the differential flux."""
         return amplitude * (energy / reference) ** (-index) * _cutoff(energy, lambda_, alpha)
 
@@ -100,6 +101,8 @@ class ExpCutoffPowerLawNormSpectralModel(SpectralModel):
     alpha = Parameter("alpha", 1.0, frozen=True, role="exponent")
 
     @staticmethod
-    def evaluate(energy: Any, index: Any, norm: Any, reference: Any, lambda_: Any, alpha: Any) -> Any:
+    def evaluate(
+        energy: Tensor, index: Tensor, norm: Tensor, reference: Tensor, lambda_: Tensor, alpha: Tensor
+    ) -> Tensor:
         """Return the factor."""
         return norm * (energy / reference) ** (-index) * _cutoff(energy, lambda_, alpha)

@@ -9,9 +9,10 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import FileName, QuantityLike, Tensor
 from bayesmap._util import check_option, make_path
 from bayesmap.maps.files import named_errors
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, ParameterLike, Values
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import at_most, interpolate
 from bayesmap.modeling.spectral.tables import array_to_file, check_energies, check_finite, quantity_from_file
@@ -75,7 +76,14 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
     redshift = Parameter("redshift", 0.1, frozen=True, role="shape")
     alpha_norm = Parameter("alpha_norm", 1.0, frozen=True, role="shape")
 
-    def __init__(self, energy: Any, param: Any, data: Any, filename: Any = None, **values: Any) -> None:
+    def __init__(
+        self,
+        energy: u.Quantity,
+        param: QuantityLike,
+        data: QuantityLike,
+        filename: FileName | None = None,
+        **values: ParameterLike,
+    ) -> None:
         label = type(self).__name__
         self.energy = check_energies(label, energy)
         self.param = check_finite(label, "param", u.Quantity(param).to_value(""))
@@ -103,7 +111,7 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return self._nodes, self.param, self._log_data
 
-    def _inputs(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
+    def _inputs(self, values: Values) -> tuple[Tensor, ...]:
         """The row of the table, where the redshift is a number, else all rows."""
         nodes, redshifts, table = self._arrays
         redshift = values[self.redshift]
@@ -114,18 +122,22 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
         return (nodes, redshifts, table, *self._arguments(values))
 
     @staticmethod
-    def evaluate(energy: Any, nodes: Any, redshifts: Any, table: Any, redshift: Any, alpha_norm: Any) -> Any:
+    def evaluate(
+        energy: Tensor, nodes: Tensor, redshifts: Tensor, table: Tensor, redshift: Tensor, alpha_norm: Tensor
+    ) -> Tensor:
         """Return the factor; ``table`` holds minus the optical depth."""
         rows = interpolate(redshifts, pt.as_tensor_variable(table).T, pt.as_tensor_variable(redshift)[..., None])
         points, x = (pt.log(pt.as_tensor_variable(e)) for e in (nodes, energy))
         return pt.exp(alpha_norm * at_most(interpolate(points, rows, x), 0.0))
 
-    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+    def breaks(self, values: Values) -> Sequence[Tensor]:
         """Return the energies of the table; see `SpectralModel.breaks`."""
         return tuple(self._nodes.tolist())
 
     @classmethod
-    def read(cls, filename: Any, redshift: Any = 0.1, alpha_norm: Any = 1, **kwargs: Any) -> Self:
+    def read(
+        cls, filename: FileName, redshift: ParameterLike = 0.1, alpha_norm: ParameterLike = 1, **kwargs: Any
+    ) -> Self:
         """Read a table from an XSPEC table model.
 
         Parameters
@@ -147,7 +159,9 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
             return cls(energy, param, data, filename=filename, redshift=redshift, alpha_norm=alpha_norm, **kwargs)
 
     @classmethod
-    def read_builtin(cls, reference: str = "dominguez", redshift: Any = 0.1, alpha_norm: Any = 1) -> Self:
+    def read_builtin(
+        cls, reference: str = "dominguez", redshift: ParameterLike = 0.1, alpha_norm: ParameterLike = 1
+    ) -> Self:
         """Read one of the tables in Gammapy's data, below the folder ``$GAMMAPY_DATA``.
 
         Parameters
@@ -184,14 +198,17 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
         return {key: array_to_file(quantity) for key, quantity in arrays.items()}
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 
         A file that does not exist is replaced by the table of the same name in Gammapy's data.
         """
         if "filename" not in data:
             energy, param, values = (quantity_from_file(cls.__name__, data, key) for key in cls.file_keys[1:])
-            return cls(energy, param, values, **parameters)
+            arguments: dict[str, Any] = {**parameters}
+            return cls(energy, param, values, **arguments)
         if not isinstance(data["filename"], str):
             raise ValueError(f"{cls.__name__}: filename must be a text, found {data['filename']!r}")
         path = make_path(data["filename"])

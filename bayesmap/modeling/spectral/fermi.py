@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.units import scale_to_internal
@@ -47,7 +48,7 @@ class ExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     ecut = Parameter("ecut", "10 TeV", role="energy")
 
     @staticmethod
-    def evaluate(energy: Any, index: Any, amplitude: Any, reference: Any, ecut: Any) -> Any:
+    def evaluate(energy: Tensor, index: Tensor, amplitude: Tensor, reference: Tensor, ecut: Tensor) -> Tensor:
         """Return the differential flux."""
         return amplitude * (energy / reference) ** (-index) * pt.exp((reference - energy) / ecut)
 
@@ -83,7 +84,9 @@ class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     index_2 = Parameter("index_2", 2.0, role="shape")
 
     @staticmethod
-    def evaluate(energy: Any, amplitude: Any, reference: Any, ecut: Any, index_1: Any, index_2: Any) -> Any:
+    def evaluate(
+        energy: Tensor, amplitude: Tensor, reference: Tensor, ecut: Tensor, index_1: Tensor, index_2: Tensor
+    ) -> Tensor:
         """Return the differential flux."""
         cutoff = pt.exp((reference / ecut) ** index_2 - (energy / ecut) ** index_2)
         return amplitude * (energy / reference) ** (-index_1) * cutoff
@@ -131,8 +134,14 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
 
     @staticmethod
     def evaluate(
-        energy: Any, mev: Any, amplitude: Any, reference: Any, expfactor: Any, index_1: Any, index_2: Any
-    ) -> Any:
+        energy: Tensor,
+        mev: Tensor,
+        amplitude: Tensor,
+        reference: Tensor,
+        expfactor: Tensor,
+        index_1: Tensor,
+        index_2: Tensor,
+    ) -> Tensor:
         """Return the differential flux; ``mev`` is one MeV in the unit of the energies."""
         log_cut = index_2 * pt.log(reference / mev)
         # the power of the reference is taken out, so that the difference does not cancel
@@ -178,7 +187,9 @@ class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
     index_2 = Parameter("index_2", 2.0, role="shape")
 
     @staticmethod
-    def evaluate(energy: Any, amplitude: Any, reference: Any, expfactor: Any, index_1: Any, index_2: Any) -> Any:
+    def evaluate(
+        energy: Tensor, amplitude: Tensor, reference: Tensor, expfactor: Tensor, index_1: Tensor, index_2: Tensor
+    ) -> Tensor:
         """Return the differential flux."""
         log_energy = pt.log(energy / reference)
         curvature = -expfactor * log_energy**2 * _curvature(index_2 * log_energy)
@@ -196,7 +207,7 @@ class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
         return reference * float(np.exp(power))
 
 
-def _curvature(x: Any) -> Any:
+def _curvature(x: Tensor) -> Tensor:
     """(exp(x) - 1 - x) / x^2, by its series near zero."""
     small = pt.abs(x) < 0.1
     away = pt.switch(small, 1.0, x)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 
 __all__ = ["OPERATORS", "Combined", "Scaled", "Slope"]
 
@@ -37,7 +38,7 @@ class Combined:
     n_first: int
     operator: str
 
-    def __call__(self, energy: Any, *inputs: Any) -> Any:
+    def __call__(self, energy: Tensor, *inputs: Tensor) -> Tensor:
         """Return the tensor of the combination."""
         one, two = self.first(energy, *inputs[: self.n_first]), self.second(energy, *inputs[self.n_first :])
         return OPERATORS[self.operator](one, two)
@@ -49,7 +50,7 @@ class Scaled:
 
     formula: Formula
 
-    def __call__(self, energy: Any, *inputs: Any) -> Any:
+    def __call__(self, energy: Tensor, *inputs: Tensor) -> Tensor:
         """Return the tensor of the product."""
         return self.formula(energy, *inputs[:-1]) * inputs[-1]
 
@@ -60,7 +61,7 @@ class Slope:
 
     formula: Formula
 
-    def __call__(self, energy: Any, *inputs: Any) -> Any:
+    def __call__(self, energy: Tensor, *inputs: Tensor) -> Tensor:
         """Return the tensor of the slope."""
         flux = self.formula(energy, *inputs) * pt.ones_like(energy)
         return -energy * pt.grad(flux.sum(), energy, disconnected_inputs="ignore") / flux

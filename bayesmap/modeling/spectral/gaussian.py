@@ -1,13 +1,13 @@
 """Spectral lines."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
-from bayesmap.modeling.parameter import Parameter
+from bayesmap._types import Tensor
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.spectral.base import SpectralModel
 
 __all__ = ["GaussianSpectralModel"]
@@ -47,29 +47,33 @@ class GaussianSpectralModel(SpectralModel):
         return self.amplitude.unit / self.sigma.unit
 
     @staticmethod
-    def evaluate(energy: Any, amplitude: Any, mean: Any, sigma: Any) -> Any:
+    def evaluate(energy: Tensor, amplitude: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
         """Return the differential flux."""
         return amplitude / (sigma * np.sqrt(2 * np.pi)) * pt.exp(-0.5 * ((energy - mean) / sigma) ** 2)
 
     @staticmethod
-    def evaluate_integral(energy_min: Any, energy_max: Any, amplitude: Any, mean: Any, sigma: Any) -> Any:
+    def evaluate_integral(
+        energy_min: Tensor, energy_max: Tensor, amplitude: Tensor, mean: Tensor, sigma: Tensor
+    ) -> Tensor:
         """Return the integral flux."""
         low, high = ((edge - mean) / sigma for edge in (energy_min, energy_max))
         return amplitude * _probability(low, high)
 
     @staticmethod
-    def evaluate_energy_flux(energy_min: Any, energy_max: Any, amplitude: Any, mean: Any, sigma: Any) -> Any:
+    def evaluate_energy_flux(
+        energy_min: Tensor, energy_max: Tensor, amplitude: Tensor, mean: Tensor, sigma: Tensor
+    ) -> Tensor:
         """Return the energy flux."""
         low, high = ((edge - mean) / sigma for edge in (energy_min, energy_max))
         tails = (pt.exp(-0.5 * low**2) - pt.exp(-0.5 * high**2)) / np.sqrt(2 * np.pi)
         return amplitude * (mean * _probability(low, high) + sigma * tails)
 
-    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+    def breaks(self, values: Values) -> Sequence[Tensor]:
         """Return energies around the line between which it is smooth; see `SpectralModel.breaks`."""
         return tuple(values[self.mean] + number * values[self.sigma] for number in _ENDS)
 
 
-def _probability(low: Any, high: Any) -> Any:
+def _probability(low: Tensor, high: Tensor) -> Tensor:
     """Normal probability of an interval, with the tail that does not cancel."""
     above = low > 0
     one, two = pt.switch(above, -high, low), pt.switch(above, -low, high)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 
 __all__ = ["SCALES", "TINY", "at_least", "at_most", "interpolate", "on_scale", "scaled", "unscaled"]
 
@@ -14,17 +15,17 @@ TINY = float(np.finfo("float64").tiny)
 SCALES = ("lin", "log", "sqrt")
 
 
-def at_least(x: Any, floor: Any) -> Any:
+def at_least(x: Tensor, floor: Tensor) -> Tensor:
     """Return the larger of two tensors, whose gradient is without products of truth values (PyTensor rejects them)."""
     return pt.switch(x > floor, x, floor)
 
 
-def at_most(x: Any, ceiling: Any) -> Any:
+def at_most(x: Tensor, ceiling: Tensor) -> Tensor:
     """Return the smaller of two tensors; see `at_least`."""
     return pt.switch(x < ceiling, x, ceiling)
 
 
-def scaled(values: Any, scale: str, floor: float = TINY) -> Any:
+def scaled(values: Tensor, scale: str, floor: float = TINY) -> Tensor:
     """Return numbers or tensors on a scale, one of `SCALES`; logarithms are those of at least ``floor``."""
     if scale == "lin":
         return values
@@ -36,12 +37,12 @@ def scaled(values: Any, scale: str, floor: float = TINY) -> Any:
     return pt.sqrt(positive) if symbolic else np.sqrt(positive)
 
 
-def unscaled(values: Any, scale: str) -> Any:
+def unscaled(values: Tensor, scale: str) -> Tensor:
     """Return the tensor that has these values on a scale."""
     return values if scale == "lin" else pt.exp(values) if scale == "log" else values**2
 
 
-def interpolate(nodes: Any, values: Any, x: Any, extrapolate: bool = True) -> Any:
+def interpolate(nodes: Tensor, values: Tensor, x: Tensor, extrapolate: bool = True) -> Tensor:
     """Return the piecewise linear function of x through given points.
 
     Parameters
@@ -76,7 +77,7 @@ def interpolate(nodes: Any, values: Any, x: Any, extrapolate: bool = True) -> An
     return low + share.reshape(x.shape, ndim=x.ndim) * (high - low)
 
 
-def on_scale(along: Callable[[Any, bool], Any], values: Any, scale: str, extrapolate: bool = True) -> Any:
+def on_scale(along: Callable[[Any, bool], Any], values: Tensor, scale: str, extrapolate: bool = True) -> Tensor:
     """Return values interpolated on a scale, with pieces on the scale "log" that may begin or end at zero.
 
     Where a node of a piece is not positive, the values themselves are interpolated, which end at zero, and the piece is

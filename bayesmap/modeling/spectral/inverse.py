@@ -1,17 +1,22 @@
 """Energies at which a spectrum has a value."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 import scipy
+
+if TYPE_CHECKING:
+    from bayesmap.modeling.spectral.base import SpectralModel
 
 __all__ = ["inverse", "inverse_all"]
 
 _POINTS_PER_DECADE = 100
 
 
-def inverse(model: Any, value: Any, energy_min: Any = "0.1 TeV", energy_max: Any = "100 TeV") -> u.Quantity:
+def inverse(
+    model: "SpectralModel", value: u.Quantity, energy_min: u.Quantity = "0.1 TeV", energy_max: u.Quantity = "100 TeV"
+) -> u.Quantity:
     """Return the energy at which a spectrum has a value, the lowest if there are several.
 
     Parameters
@@ -38,7 +43,9 @@ def inverse(model: Any, value: Any, energy_min: Any = "0.1 TeV", energy_max: Any
     return np.reshape(first, values.shape) * u.Quantity(energy_min).unit
 
 
-def inverse_all(model: Any, values: Any, energy_min: Any = "0.1 TeV", energy_max: Any = "100 TeV") -> list[u.Quantity]:
+def inverse_all(
+    model: "SpectralModel", values: u.Quantity, energy_min: u.Quantity = "0.1 TeV", energy_max: u.Quantity = "100 TeV"
+) -> list[u.Quantity]:
     """Return all energies at which a spectrum has a value.
 
     Parameters

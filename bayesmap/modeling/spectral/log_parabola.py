@@ -1,18 +1,19 @@
 """Log parabolas."""
 
-from typing import Any, Self
+from typing import Self
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import QuantityLike, Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 
 __all__ = ["LogParabola2SpectralModel", "LogParabolaNormSpectralModel", "LogParabolaSpectralModel"]
 
 
-def _shape(energy: Any, reference: Any, alpha: Any, beta: Any) -> Any:
+def _shape(energy: Tensor, reference: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     log_energy = pt.log(energy / reference)
     return pt.exp(-log_energy * (alpha + beta * log_energy))
 
@@ -42,7 +43,7 @@ class LogParabolaSpectralModel(SpectralModel):
     beta = Parameter("beta", 1.0, role="curvature")
 
     @classmethod
-    def from_log10(cls, amplitude: Any, reference: Any, alpha: Any, beta: Any) -> Self:
+    def from_log10(cls, amplitude: QuantityLike, reference: QuantityLike, alpha: QuantityLike, beta: float) -> Self:
         r"""Create the model from a curvature for the decadic logarithm.
 
         Parameters
@@ -55,7 +56,7 @@ class LogParabolaSpectralModel(SpectralModel):
         return cls(amplitude=amplitude, reference=reference, alpha=alpha, beta=beta / np.log(10))
 
     @staticmethod
-    def evaluate(energy: Any, amplitude: Any, reference: Any, alpha: Any, beta: Any) -> Any:
+    def evaluate(energy: Tensor, amplitude: Tensor, reference: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
         """Return the differential flux."""
         return amplitude * _shape(energy, reference, alpha, beta)
 
@@ -95,7 +96,9 @@ class LogParabola2SpectralModel(SpectralModel):
     escale = Parameter("escale", "1 TeV", frozen=True, role="energy")
 
     @classmethod
-    def from_log10(cls, amplitude: Any, reference: Any, alpha: Any, beta: Any, escale: Any) -> Self:
+    def from_log10(
+        cls, amplitude: QuantityLike, reference: QuantityLike, alpha: QuantityLike, beta: float, escale: QuantityLike
+    ) -> Self:
         r"""Create the model from a curvature for the decadic logarithm.
 
         Parameters
@@ -108,7 +111,9 @@ class LogParabola2SpectralModel(SpectralModel):
         return cls(amplitude=amplitude, reference=reference, alpha=alpha, escale=escale, beta=beta / np.log(10))
 
     @staticmethod
-    def evaluate(energy: Any, amplitude: Any, reference: Any, alpha: Any, beta: Any, escale: Any) -> Any:
+    def evaluate(
+        energy: Tensor, amplitude: Tensor, reference: Tensor, alpha: Tensor, beta: Tensor, escale: Tensor
+    ) -> Tensor:
         """Return the differential flux."""
         return amplitude * pt.exp(-pt.log(energy / reference) * (alpha + beta * pt.log(energy / escale)))
 
@@ -150,7 +155,7 @@ class LogParabolaNormSpectralModel(SpectralModel):
     beta = Parameter("beta", 0.0, role="curvature")
 
     @classmethod
-    def from_log10(cls, norm: Any, reference: Any, alpha: Any, beta: Any) -> Self:
+    def from_log10(cls, norm: QuantityLike, reference: QuantityLike, alpha: QuantityLike, beta: float) -> Self:
         r"""Create the model from a curvature for the decadic logarithm.
 
         Parameters
@@ -163,6 +168,6 @@ class LogParabolaNormSpectralModel(SpectralModel):
         return cls(norm=norm, reference=reference, alpha=alpha, beta=beta / np.log(10))
 
     @staticmethod
-    def evaluate(energy: Any, norm: Any, reference: Any, alpha: Any, beta: Any) -> Any:
+    def evaluate(energy: Tensor, norm: Tensor, reference: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
         """Return the factor."""
         return norm * _shape(energy, reference, alpha, beta)

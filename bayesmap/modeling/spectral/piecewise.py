@@ -8,8 +8,9 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import FileName, Tensor
 from bayesmap._util import check_option
-from bayesmap.modeling.parameter import Parameter, Parameters
+from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import SCALES, interpolate, on_scale, scaled
 from bayesmap.modeling.spectral.tables import array_to_file, check_energies, quantity_from_file
@@ -24,7 +25,7 @@ class _Piecewise:
 
     interp: str
 
-    def __call__(self, energy: Any, nodes: Any, *norms: Any) -> Any:
+    def __call__(self, energy: Tensor, nodes: Tensor, *norms: Tensor) -> Tensor:
         """Return the factor."""
         values = pt.stack(pt.broadcast_arrays(*(pt.as_tensor_variable(n) for n in norms)), axis=-1)
         x = scaled(pt.as_tensor_variable(energy), self.interp)
@@ -66,7 +67,7 @@ class PiecewiseNormSpectralModel(SpectralModel):
     unit = ""
     file_keys = ("energy", "interp")
 
-    def __init__(self, energy: Any, norms: Any = None, interp: str = "log", **values: Any) -> None:
+    def __init__(self, energy: u.Quantity, norms: Any = None, interp: str = "log", **values: ParameterLike) -> None:
         label = type(self).__name__
         check_option("interp", interp, SCALES)
         self._energy = check_energies(label, energy)
@@ -102,14 +103,14 @@ class PiecewiseNormSpectralModel(SpectralModel):
         return u.dimensionless_unscaled
 
     @property
-    def _formula(self) -> Callable[..., Any]:
+    def _formula(self) -> Callable[..., Tensor]:
         return _Piecewise(self._interp)
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return (strip(self._energy),)
 
-    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+    def breaks(self, values: Values) -> Sequence[Tensor]:
         """Return the energies of the factors; see `SpectralModel.breaks`."""
         return tuple(strip(self._energy).tolist())
 
@@ -118,12 +119,14 @@ class PiecewiseNormSpectralModel(SpectralModel):
         return {"energy": array_to_file(self._energy), "interp": self._interp}
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: Any = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
         """Return one declaration per energy; see `ModelBase.declared_in_file`."""
         return cls._declarations(len(np.atleast_1d(quantity_from_file(cls.__name__, data, "energy"))))
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
         energy = quantity_from_file(cls.__name__, data, "energy")
         missing = [p.name for p in cls._declarations(len(energy)) if p.name not in parameters]

@@ -1,10 +1,9 @@
 """Power laws, with exact integrals at every index."""
 
-from typing import Any
-
 import astropy.units as u
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.sinhc import sinhc
@@ -12,7 +11,7 @@ from bayesmap.modeling.spectral.sinhc import sinhc
 __all__ = ["PowerLaw2SpectralModel", "PowerLawNormSpectralModel", "PowerLawSpectralModel", "moment"]
 
 
-def moment(energy_min: Any, energy_max: Any, power: Any, reference: Any) -> Any:
+def moment(energy_min: Tensor, energy_max: Tensor, power: Tensor, reference: Tensor) -> Tensor:
     r"""Integral of (E / E0)^(power - 1) dE / E0, in the form that is smooth at power zero.
 
     .. math::
@@ -51,17 +50,21 @@ class PowerLawSpectralModel(SpectralModel):
     reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
 
     @staticmethod
-    def evaluate(energy: Any, index: Any, amplitude: Any, reference: Any) -> Any:
+    def evaluate(energy: Tensor, index: Tensor, amplitude: Tensor, reference: Tensor) -> Tensor:
         """Return the differential flux."""
         return amplitude * (energy / reference) ** (-index)
 
     @staticmethod
-    def evaluate_integral(energy_min: Any, energy_max: Any, index: Any, amplitude: Any, reference: Any) -> Any:
+    def evaluate_integral(
+        energy_min: Tensor, energy_max: Tensor, index: Tensor, amplitude: Tensor, reference: Tensor
+    ) -> Tensor:
         """Return the integral flux."""
         return amplitude * reference * moment(energy_min, energy_max, 1 - index, reference)
 
     @staticmethod
-    def evaluate_energy_flux(energy_min: Any, energy_max: Any, index: Any, amplitude: Any, reference: Any) -> Any:
+    def evaluate_energy_flux(
+        energy_min: Tensor, energy_max: Tensor, index: Tensor, amplitude: Tensor, reference: Tensor
+    ) -> Tensor:
         """Return the energy flux."""
         return amplitude * reference**2 * moment(energy_min, energy_max, 2 - index, reference)
 
@@ -98,17 +101,21 @@ class PowerLaw2SpectralModel(SpectralModel):
         return self.amplitude.unit / self.emin.unit
 
     @staticmethod
-    def evaluate(energy: Any, amplitude: Any, index: Any, emin: Any, emax: Any) -> Any:
+    def evaluate(energy: Tensor, amplitude: Tensor, index: Tensor, emin: Tensor, emax: Tensor) -> Tensor:
         """Return the differential flux."""
         return amplitude / (emax * moment(emin, emax, 1 - index, emax)) * (energy / emax) ** (-index)
 
     @staticmethod
-    def evaluate_integral(energy_min: Any, energy_max: Any, amplitude: Any, index: Any, emin: Any, emax: Any) -> Any:
+    def evaluate_integral(
+        energy_min: Tensor, energy_max: Tensor, amplitude: Tensor, index: Tensor, emin: Tensor, emax: Tensor
+    ) -> Tensor:
         """Return the integral flux."""
         return amplitude * moment(energy_min, energy_max, 1 - index, emax) / moment(emin, emax, 1 - index, emax)
 
     @staticmethod
-    def evaluate_energy_flux(energy_min: Any, energy_max: Any, amplitude: Any, index: Any, emin: Any, emax: Any) -> Any:
+    def evaluate_energy_flux(
+        energy_min: Tensor, energy_max: Tensor, amplitude: Tensor, index: Tensor, emin: Tensor, emax: Tensor
+    ) -> Tensor:
         """Return the energy flux."""
         part = moment(energy_min, energy_max, 2 - index, emax) / moment(emin, emax, 1 - index, emax)
         return amplitude * emax * part
@@ -138,16 +145,20 @@ class PowerLawNormSpectralModel(SpectralModel):
     reference = Parameter("reference", "1 TeV", frozen=True, role="energy")
 
     @staticmethod
-    def evaluate(energy: Any, tilt: Any, norm: Any, reference: Any) -> Any:
+    def evaluate(energy: Tensor, tilt: Tensor, norm: Tensor, reference: Tensor) -> Tensor:
         """Return the factor."""
         return norm * (energy / reference) ** (-tilt)
 
     @staticmethod
-    def evaluate_integral(energy_min: Any, energy_max: Any, tilt: Any, norm: Any, reference: Any) -> Any:
+    def evaluate_integral(
+        energy_min: Tensor, energy_max: Tensor, tilt: Tensor, norm: Tensor, reference: Tensor
+    ) -> Tensor:
         """Return the integral of the factor over energy."""
         return norm * reference * moment(energy_min, energy_max, 1 - tilt, reference)
 
     @staticmethod
-    def evaluate_energy_flux(energy_min: Any, energy_max: Any, tilt: Any, norm: Any, reference: Any) -> Any:
+    def evaluate_energy_flux(
+        energy_min: Tensor, energy_max: Tensor, tilt: Tensor, norm: Tensor, reference: Tensor
+    ) -> Tensor:
         """Return the integral of energy times the factor."""
         return norm * reference**2 * moment(energy_min, energy_max, 2 - tilt, reference)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.spectral.interpolate import at_least, at_most
 
 __all__ = ["gauss_legendre", "integrate_graph", "integrate_numbers", "panels"]
@@ -15,7 +16,7 @@ _ACCURACY, _MAX_DIVISIONS = 1e-11, 16  # of numbers; graphs have fixed panels
 _PANEL = 1.0  # widest panel in ln(energy): ten nodes reach 1e-12 for cut-off spectra there
 
 
-def gauss_legendre(energy_min: Any, energy_max: Any) -> tuple[Any, Any]:
+def gauss_legendre(energy_min: Tensor, energy_max: Tensor) -> tuple[Tensor, Tensor]:
     """Return nodes and weights for integrals over energy bins, one panel each.
 
     Parameters
@@ -143,8 +144,8 @@ def _membership(owner: np.ndarray, n: int) -> np.ndarray:
 
 
 def integrate_graph(
-    function: Callable[[Any], Any], energy_min: Any, energy_max: Any, breaks: Sequence[Any] = ()
-) -> Any:
+    function: Callable[[Any], Any], energy_min: Tensor, energy_max: Tensor, breaks: Sequence[Tensor] = ()
+) -> Tensor:
     """Return the symbolic integral of a function over bins.
 
     Parameters
@@ -173,7 +174,7 @@ def integrate_graph(
     return pt.dot(_membership(owner, len(energy_min)), total)
 
 
-def _sum_panels(function: Callable[[Any], Any], low: Any, high: Any, breaks: Sequence[Any]) -> Any:
+def _sum_panels(function: Callable[[Any], Any], low: Tensor, high: Tensor, breaks: Sequence[Tensor]) -> Tensor:
     """Integral over each panel, divided at the breaks inside of it; the parts beyond its edges have no width."""
     if breaks:
         inner = pt.stack([pt.as_tensor_variable(b) for b in breaks])

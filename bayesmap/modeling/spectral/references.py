@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap._util import check_option
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
@@ -56,7 +57,7 @@ class MeyerCrabSpectralModel(SpectralModel):
         return np.asarray(scale_to_internal("TeV")), np.asarray(flux)
 
     @staticmethod
-    def evaluate(energy: Any, tev: Any, flux_unit: Any, norm: Any) -> Any:
+    def evaluate(energy: Tensor, tev: Tensor, flux_unit: Tensor, norm: Tensor) -> Tensor:
         """Return the differential flux; ``tev`` and ``flux_unit`` are 1 TeV and 1 erg cm-2 s-1 TeV-2."""
         ratio = energy / tev
         log_energy = pt.log10(ratio)
@@ -98,7 +99,7 @@ class LogGaussianSpectralModel(SpectralModel):
         return self.L.unit / self.Ep.unit
 
     @staticmethod
-    def evaluate(energy: Any, L: Any, Ep: Any, w: Any) -> Any:  # noqa: N803 (names of the files)
+    def evaluate(energy: Tensor, L: Tensor, Ep: Tensor, w: Tensor) -> Tensor:  # noqa: N803 (names of the files)
         """Return the differential flux."""
         return L / (energy * w * np.sqrt(2 * np.pi)) * pt.exp(-0.5 * (pt.log(energy / Ep) / w) ** 2)
 

@@ -3,10 +3,8 @@
 import math
 from typing import Any
 
-from pytensor.scalar.basic import UnaryScalarOp, upgrade_to_float
-from pytensor.tensor.elemwise import Elemwise
-
-from bayesmap._numba import inner_kernel, register_scalar_kernel
+from bayesmap._backend.expressions import ScalarFunction, elementwise
+from bayesmap._backend.kernels import inner_kernel
 
 __all__ = ["sinhc"]
 
@@ -39,24 +37,20 @@ def _number(kernel: Any, x: float) -> float:
     return value
 
 
-class SinhcSlope(UnaryScalarOp):
+class SinhcSlope(ScalarFunction):
     """Derivative of sinh(x) / x."""
 
     def impl(self, x: float) -> float:
         return _number(_sinhc_slope, x)
 
 
-class Sinhc(UnaryScalarOp):
+class Sinhc(ScalarFunction):
     """sinh(x) / x, even and smooth through zero."""
+
+    derivative = elementwise(SinhcSlope, _sinhc_slope)
 
     def impl(self, x: float) -> float:
         return _number(_sinhc, x)
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        return [cotangents[0] * SinhcSlope(upgrade_to_float, name="sinhc_slope")(inputs[0])]
 
-
-sinhc = Elemwise(Sinhc(upgrade_to_float, name="sinhc"), name="sinhc")
-
-register_scalar_kernel(Sinhc, _sinhc)
-register_scalar_kernel(SinhcSlope, _sinhc_slope)
+sinhc = elementwise(Sinhc, _sinhc)

@@ -32,7 +32,7 @@ def check_finite(label: str, what: str, values: Any, positive: bool = False) -> 
     return data
 
 
-def check_energies(label: str, energy: Any, minimum: int = 2) -> u.Quantity:
+def check_energies(label: str, energy: u.Quantity, minimum: int = 2) -> u.Quantity:
     """Return the energies of a table; complain unless they are positive, ascending and enough.
 
     Raises

@@ -8,9 +8,10 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import FileName, Tensor
 from bayesmap._util import check_option, make_path
 from bayesmap.maps.files import named_errors
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import SCALES, at_least, interpolate, on_scale
 from bayesmap.modeling.spectral.tables import array_to_file, check_energies, check_finite, quantity_from_file
@@ -26,7 +27,7 @@ class _Template:
 
     values_scale: str
 
-    def __call__(self, energy: Any, nodes: Any, values: Any) -> Any:
+    def __call__(self, energy: Tensor, nodes: Tensor, values: Tensor) -> Tensor:
         """Return the differential flux."""
         points, x = (pt.log(pt.as_tensor_variable(e)) for e in (nodes, energy))
         flux = on_scale(lambda numbers, on: interpolate(points, numbers, x, on), values, self.values_scale)
@@ -68,7 +69,13 @@ class TemplateSpectralModel(SpectralModel):
     tag = "template"
     file_keys = ("energy", "values")
 
-    def __init__(self, energy: Any, values: Any, interp_kwargs: Any = None, meta: Any = None) -> None:
+    def __init__(
+        self,
+        energy: u.Quantity,
+        values: u.Quantity,
+        interp_kwargs: Mapping[str, object] | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> None:
         label = type(self).__name__
         self.energy = check_energies(label, energy)
         self.values_scale = _values_scale(label, interp_kwargs)
@@ -91,14 +98,14 @@ class TemplateSpectralModel(SpectralModel):
         return self.flux.unit
 
     @property
-    def _formula(self) -> Callable[..., Any]:
+    def _formula(self) -> Callable[..., Tensor]:
         return _Template(self.values_scale)
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return strip(self.energy), self.flux.to_value(internal_unit(self.unit))
 
-    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+    def breaks(self, values: Values) -> Sequence[Tensor]:
         """Return the energies of the table; see `SpectralModel.breaks`."""
         return tuple(strip(self.energy).tolist())
 
@@ -109,7 +116,9 @@ class TemplateSpectralModel(SpectralModel):
         return {"energy": array_to_file(self.energy), "values": array_to_file(self.flux)}
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
         energy, values = (quantity_from_file(cls.__name__, data, key) for key in cls.file_keys)
         return cls(energy=energy, values=values)
@@ -122,7 +131,7 @@ class TemplateSpectralModel(SpectralModel):
         return cls(energy=map.geom.axes["energy_true"].center, values=map.quantity[:, 0, 0], **kwargs)
 
     @classmethod
-    def read_xspec_model(cls, filename: Any, param: float, **kwargs: Any) -> Self:
+    def read_xspec_model(cls, filename: FileName, param: float, **kwargs: Any) -> Self:
         """Read one spectrum of an XSPEC table model: that of the nearest parameter value.
 
         Parameters

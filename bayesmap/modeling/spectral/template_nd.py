@@ -11,9 +11,10 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import FileName, Tensor
 from bayesmap._util import make_path
 from bayesmap.maps.files import named_errors
-from bayesmap.modeling.parameter import ROLES, Parameter, Parameters
+from bayesmap.modeling.parameter import ROLES, Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import at_least, interpolate, on_scale, scaled, unscaled
 from bayesmap.modeling.spectral.tables import check_finite
@@ -39,7 +40,7 @@ class _TemplateND:
     values_scale: str
     zeros: bool
 
-    def __call__(self, energy: Any, *inputs: Any) -> Any:
+    def __call__(self, energy: Tensor, *inputs: Tensor) -> Tensor:
         """Return the differential flux."""
         n = len(self.scales)
         nodes, table, parameters = inputs[:n], inputs[n], inputs[n + 1 :]
@@ -96,7 +97,12 @@ class TemplateNDSpectralModel(SpectralModel):
     file_keys = ("filename", "unit")
 
     def __init__(
-        self, map: "Map", interp_kwargs: Any = None, meta: Any = None, filename: Any = None, **values: Any
+        self,
+        map: "Map",
+        interp_kwargs: Mapping[str, object] | None = None,
+        meta: Mapping[str, object] | None = None,
+        filename: FileName | None = None,
+        **values: ParameterLike,
     ) -> None:
         label = type(self).__name__
         self._map: Any = map if plain_unit(map.unit) is map.unit else map.copy(unit=plain_unit(map.unit))
@@ -132,7 +138,7 @@ class TemplateNDSpectralModel(SpectralModel):
         return [axes[name] for name in (self._energy_name, *self.parameter_names)]
 
     @property
-    def _formula(self) -> Callable[..., Any]:
+    def _formula(self) -> Callable[..., Tensor]:
         return _TemplateND(tuple(axis.interp for axis in self._axes), self.values_scale, self._zeros)
 
     @functools.cached_property
@@ -159,7 +165,7 @@ class TemplateNDSpectralModel(SpectralModel):
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return (*self._nodes, self._table)
 
-    def _inputs(self, values: Mapping[Parameter, Any]) -> tuple[Any, ...]:
+    def _inputs(self, values: Values) -> tuple[Tensor, ...]:
         """Nodes, table and parameters; of axes whose parameter is a number the two nodes around it."""
         (energies, *nodes), table = self._nodes, self._table
         for k, parameter in enumerate(self.parameters):
@@ -169,12 +175,12 @@ class TemplateNDSpectralModel(SpectralModel):
                 table = table[(*(slice(None),) * k, slice(row, row + 2))]
         return (energies, *nodes, table, *self._arguments(values))
 
-    def breaks(self, values: Mapping[Parameter, Any]) -> Sequence[Any]:
+    def breaks(self, values: Values) -> Sequence[Tensor]:
         """Return the energies of the table; see `SpectralModel.breaks`."""
         return tuple(strip(self._axes[0].center).tolist())
 
     @classmethod
-    def read(cls, filename: Any, **values: Any) -> Self:
+    def read(cls, filename: FileName, **values: Any) -> Self:
         """Read the map from a FITS file; ``values`` as for the class.
 
         Raises
@@ -186,7 +192,7 @@ class TemplateNDSpectralModel(SpectralModel):
         with named_errors(make_path(filename)):
             return cls(map, filename=filename, **values)
 
-    def write(self, overwrite: bool = False, filename: Any = None) -> None:
+    def write(self, overwrite: bool = False, filename: FileName | None = None) -> None:
         """Write the map to ``filename``."""
         self.filename = str(filename) if filename is not None else self.filename
         if self.filename is None:
@@ -202,16 +208,19 @@ class TemplateNDSpectralModel(SpectralModel):
         return {"filename": self.filename, "unit": self._map.unit.to_string()}
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: Any = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
         """Return one declaration per axis of the map; see `ModelBase.declared_in_file`."""
         return _axis_parameters(_read(_path(data, folder)))
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
-        return cls(_read(_path(data, folder)), filename=data["filename"], **parameters)
+        arguments: dict[str, Any] = {**parameters}
+        return cls(_read(_path(data, folder)), filename=data["filename"], **arguments)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Copy the parameters; the map, which nobody changes, is shared."""
         memo[id(self._map)] = self._map
         new = type(self).__new__(type(self))
@@ -233,7 +242,7 @@ def _axis_parameters(map: Any) -> Parameters:
     return Parameters(declared)
 
 
-def _path(data: Mapping[str, Any], folder: Any) -> Path:
+def _path(data: Mapping[str, Any], folder: FileName | None) -> Path:
     name = data.get("filename")
     if not isinstance(name, str):
         raise ValueError(f"a template needs the name of a file, found filename: {name!r}")

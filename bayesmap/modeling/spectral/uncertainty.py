@@ -1,16 +1,21 @@
 """Errors of what a spectrum predicts: from draws of a posterior, or of a normal distribution with a covariance."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 import scipy
 
+from bayesmap._types import RandomState, Tree
 from bayesmap._util import get_random_state
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.posterior import Posterior
+from bayesmap.modeling.spectral.energies import bands, strip_energy
 from bayesmap.modeling.spectral.formulas import Slope
+
+if TYPE_CHECKING:
+    from bayesmap.modeling.spectral.base import SpectralModel
 
 __all__ = [
     "band_errors",
@@ -26,7 +31,7 @@ _PIVOT_RANGE = 3.0  # in ln(energy) around the reference, as in Gammapy
 
 
 # -- draws ----------------------------------------------------------------------------------------------------------
-def posterior_samples(model: Any, tree: Any, name: str | None = None) -> list[u.Quantity]:
+def posterior_samples(model: "SpectralModel", tree: Tree, name: str | None = None) -> list[u.Quantity]:
     """Return the draws of the parameters of a spectrum.
 
     Parameters
@@ -82,7 +87,12 @@ def _only_owner(model: Any, posterior: Posterior) -> str:
     return next(iter(owners))
 
 
-def parameter_samples(model: Any, n_samples: int, random_state: Any, samples: Any = None) -> dict[Parameter, Any]:
+def parameter_samples(
+    model: "SpectralModel",
+    n_samples: int,
+    random_state: RandomState,
+    samples: Tree | Sequence[u.Quantity] | None = None,
+) -> dict[Parameter, Any]:
     """Return draws of the parameters as columns of shape ``(n, 1)`` in internal units.
 
     Parameters
@@ -118,7 +128,7 @@ def parameter_samples(model: Any, n_samples: int, random_state: Any, samples: An
 
 
 def _over_draws(
-    model: Any, function: Callable[[Mapping[Parameter, Any]], np.ndarray], draws: dict[Parameter, Any], n: int
+    model: Any, function: Callable[[Mapping[Parameter, Any]], np.ndarray], draws: dict[Parameter, np.ndarray], n: int
 ) -> np.ndarray:
     """Numbers of a function of parameter values for all draws, shape ``(n_draws, n)``."""
     count = len(next(iter(draws.values()))) if draws else 1
@@ -135,16 +145,22 @@ def _summary(values: u.Quantity, shape: tuple[int, ...]) -> u.Quantity:
 
 
 # -- errors ---------------------------------------------------------------------------------------------------------
-def flux_errors(model: Any, energy: Any, n_samples: int, random_state: Any, samples: Any) -> u.Quantity:
+def flux_errors(
+    model: Any,
+    energy: u.Quantity,
+    n_samples: int,
+    random_state: RandomState,
+    samples: Tree | Sequence[u.Quantity] | None,
+) -> u.Quantity:
     """Return median and errors of the differential flux; see `SpectralModel.evaluate_error`."""
     numbers, shape = flux_draws(model, energy, parameter_samples(model, n_samples, random_state, samples))
     return _summary(numbers, shape)
 
 
-def flux_draws(model: Any, energy: Any, draws: dict[Parameter, Any]) -> tuple[u.Quantity, tuple[int, ...]]:
+def flux_draws(
+    model: Any, energy: u.Quantity, draws: dict[Parameter, np.ndarray]
+) -> tuple[u.Quantity, tuple[int, ...]]:
     """Return the differential flux for draws, shape ``(n_draws, n_energy)``, and the shape of the energies."""
-    from bayesmap.modeling.spectral.base import strip_energy
-
     energies = strip_energy(energy)
     flat = energies.ravel()
     numbers = _over_draws(model, lambda values: model._flux(flat, values), draws, flat.size)
@@ -152,21 +168,30 @@ def flux_draws(model: Any, energy: Any, draws: dict[Parameter, Any]) -> tuple[u.
 
 
 def band_errors(
-    model: Any, energy_min: Any, energy_max: Any, power: int, n_samples: int, random_state: Any, samples: Any
+    model: Any,
+    energy_min: u.Quantity,
+    energy_max: u.Quantity,
+    power: int,
+    n_samples: int,
+    random_state: RandomState,
+    samples: Tree | Sequence[u.Quantity] | None,
 ) -> u.Quantity:
     """Return median and errors of the integral of energy to a power times the flux."""
-    from bayesmap.modeling.spectral.base import bands
-
     low, high = bands(energy_min, energy_max)
     draws = parameter_samples(model, n_samples, random_state, samples)
     numbers = _over_draws(model, lambda v: model._integrate(low.ravel(), high.ravel(), v, power), draws, low.size)
     return _summary(model._as_flux(numbers, power + 1), low.shape)
 
 
-def index_errors(model: Any, energy: Any, n_samples: int, random_state: Any, samples: Any) -> u.Quantity:
+def index_errors(
+    model: Any,
+    energy: u.Quantity,
+    n_samples: int,
+    random_state: RandomState,
+    samples: Tree | Sequence[u.Quantity] | None,
+) -> u.Quantity:
     """Return median and errors of the spectral index."""
     from bayesmap.modeling.formulas.evaluate import evaluate
-    from bayesmap.modeling.spectral.base import strip_energy
 
     energies = strip_energy(energy)
     draws = parameter_samples(model, n_samples, random_state, samples)
@@ -212,8 +237,6 @@ def pivot_energy(model: Any) -> u.Quantity:
 
 def _log_slope(model: Any, index: int, energy: u.Quantity) -> np.ndarray:
     """Derivative of the logarithm of the flux in a parameter, in its declared unit."""
-    from bayesmap.modeling.spectral.base import strip_energy
-
     parameter = list(model.parameters)[index]
     step = 1e-4 * parameter.error
     values = model.values

@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 from astropy.io import fits
 
+from bayesmap._types import FileName
 from bayesmap._util import make_path
 from bayesmap.errors import FormatError
 from bayesmap.maps.files import named_errors, open_fits
@@ -18,7 +19,7 @@ __all__ = ["read_table_model"]
 _HDUS = ("PARAMETERS", "ENERGIES", "SPECTRA")
 
 
-def read_table_model(filename: Any) -> tuple[np.ndarray, u.Quantity, np.ndarray]:
+def read_table_model(filename: FileName) -> tuple[np.ndarray, u.Quantity, np.ndarray]:
     """Read an XSPEC table model with one parameter.
 
     Parameters
@@ -65,7 +66,7 @@ def read_table_model(filename: Any) -> tuple[np.ndarray, u.Quantity, np.ndarray]
             return values, energy, spectra[index]
 
 
-def _values(parameters: Any, path: Any) -> np.ndarray:
+def _values(parameters: Any, path: FileName) -> np.ndarray:
     """Values of the only parameter; a column of fixed length may be longer than their number (OGIP memo 92-009)."""
     if len(parameters) != 1:
         names = [str(name).strip() for name in parameters["NAME"]]

@@ -8,10 +8,11 @@ import numpy as np
 from astropy.time import Time
 
 from bayesmap._lazy import pt
+from bayesmap._types import Axes, QuantityLike, Tensor
 from bayesmap._util import Absent, check_option
 from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.model import ModelBase
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, ParameterLike, Values
 from bayesmap.units import strip
 
 __all__ = ["TemporalModel"]
@@ -39,11 +40,11 @@ class TemporalModel(ModelBase):
     file_keys: ClassVar[tuple[str, ...]] = ("scale",)
     is_energy_dependent: bool = False
     is_constant: ClassVar[bool] = False
-    evaluate: ClassVar[Callable[..., Any]]
-    evaluate_integral: ClassVar[Callable[..., Any] | None] = None
+    evaluate: ClassVar[Callable[..., Tensor]]
+    evaluate_integral: ClassVar[Callable[..., Tensor] | None] = None
     t_ref: Parameter
 
-    def __init__(self, *, scale: str = "utc", **values: Any) -> None:
+    def __init__(self, *, scale: str = "utc", **values: ParameterLike) -> None:
         super().__init__(**values)
         self.scale = scale
 
@@ -76,7 +77,7 @@ class TemporalModel(ModelBase):
     def _mjd(self, time: Any) -> np.ndarray:
         return np.asarray(getattr(Time(time), self.scale).mjd, dtype="float64")
 
-    def strip_time(self, time: Any) -> np.ndarray:
+    def strip_time(self, time: Time) -> np.ndarray:
         """Return times as the formula takes them: since MJD 0 in the scale of the model, in the internal unit.
 
         Parameters
@@ -100,7 +101,7 @@ class TemporalModel(ModelBase):
         return False
 
     # -- symbolic ---------------------------------------------------------------------------------------------------
-    def evaluate_graph(self, time: Any, values: Mapping[Parameter, Any]) -> Any:
+    def evaluate_graph(self, time: Tensor, values: Values) -> Tensor:
         """Return the symbolic value at some times.
 
         Parameters
@@ -117,7 +118,7 @@ class TemporalModel(ModelBase):
         """
         return pt.as_tensor_variable(self.evaluate(time, *self._arrays, *self._arguments(values)))
 
-    def integral_graph(self, t_min: Any, t_max: Any, values: Mapping[Parameter, Any]) -> Any:
+    def integral_graph(self, t_min: Tensor, t_max: Tensor, values: Values) -> Tensor:
         """Return the symbolic integral over time intervals.
 
         Parameters
@@ -134,7 +135,7 @@ class TemporalModel(ModelBase):
         """
         return pt.as_tensor_variable(self._integral(t_min, t_max, *self._arrays, *self._arguments(values)))
 
-    def mean_graph(self, t_min: Any, t_max: Any, values: Mapping[Parameter, Any]) -> Any:
+    def mean_graph(self, t_min: Tensor, t_max: Tensor, values: Values) -> Tensor:
         """Return the symbolic mean over all intervals, a scalar: what multiplies predicted counts."""
         t_min, t_max = pt.as_tensor_variable(t_min), pt.as_tensor_variable(t_max)
         return self.integral_graph(t_min, t_max, values).sum() / (t_max - t_min).sum()
@@ -148,7 +149,7 @@ class TemporalModel(ModelBase):
         return half * (_WEIGHTS * cls.evaluate(times, *arguments)).sum(axis=-1)
 
     # -- numbers ----------------------------------------------------------------------------------------------------
-    def __call__(self, time: Time, energy: Any = None) -> u.Quantity:
+    def __call__(self, time: Time, energy: QuantityLike | None = None) -> u.Quantity:
         """Return the value at some times.
 
         Parameters
@@ -204,7 +205,7 @@ class TemporalModel(ModelBase):
 
     sample_time = Absent("draws times of single events: use MapDatasetEventSampler, which draws events with times")
 
-    def plot(self, time_range: Any, ax: Any = None, n_points: int = 100, **kwargs: Any) -> Any:
+    def plot(self, time_range: Any, ax: Axes | None = None, n_points: int = 100, **kwargs: object) -> Axes:
         """Plot the model; see `bayesmap.plot.temporal.plot_temporal` for the arguments.
 
         Returns

@@ -1,9 +1,9 @@
 """Constant and linear time dependence."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.temporal.base import TemporalModel
 
@@ -26,12 +26,12 @@ class ConstantTemporalModel(TemporalModel):
     is_constant = True
 
     @staticmethod
-    def evaluate(time: Any) -> Any:
+    def evaluate(time: Tensor) -> Tensor:
         """Return ones."""
         return pt.ones_like(time)
 
     @staticmethod
-    def evaluate_integral(t_min: Any, t_max: Any) -> Any:
+    def evaluate_integral(t_min: Tensor, t_max: Tensor) -> Tensor:
         """Return the lengths of the intervals."""
         return t_max - t_min
 
@@ -64,11 +64,11 @@ class LinearTemporalModel(TemporalModel):
         return supports["alpha"][0] < 0 or supports["beta"] != (0, 0)
 
     @staticmethod
-    def evaluate(time: Any, alpha: Any, beta: Any, t_ref: Any) -> Any:
+    def evaluate(time: Tensor, alpha: Tensor, beta: Tensor, t_ref: Tensor) -> Tensor:
         """Return the value."""
         return alpha + beta * (time - t_ref)
 
     @staticmethod
-    def evaluate_integral(t_min: Any, t_max: Any, alpha: Any, beta: Any, t_ref: Any) -> Any:
+    def evaluate_integral(t_min: Tensor, t_max: Tensor, alpha: Tensor, beta: Tensor, t_ref: Tensor) -> Tensor:
         """Return the integral in the internal unit of time."""
         return (t_max - t_min) * (alpha + beta * (0.5 * (t_min + t_max) - t_ref))

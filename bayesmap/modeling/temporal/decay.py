@@ -1,10 +1,9 @@
 """Decays: exponential and power law."""
 
-from typing import Any
-
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.sinhc import sinhc
 from bayesmap.modeling.temporal.base import TemporalModel
@@ -37,12 +36,12 @@ class ExpDecayTemporalModel(TemporalModel):
     t_ref = Parameter("t_ref", "51544 d", frozen=True, role="time")
 
     @staticmethod
-    def evaluate(time: Any, t0: Any, t_ref: Any) -> Any:
+    def evaluate(time: Tensor, t0: Tensor, t_ref: Tensor) -> Tensor:
         """Return the value."""
         return pt.exp(-(time - t_ref) / t0)
 
     @staticmethod
-    def evaluate_integral(t_min: Any, t_max: Any, t0: Any, t_ref: Any) -> Any:
+    def evaluate_integral(t_min: Tensor, t_max: Tensor, t0: Tensor, t_ref: Tensor) -> Tensor:
         """Return the integral in the internal unit of time."""
         return -t0 * pt.exp(-(t_min - t_ref) / t0) * pt.expm1(-(t_max - t_min) / t0)
 
@@ -77,12 +76,12 @@ class PowerLawTemporalModel(TemporalModel):
     t0 = Parameter("t0", "1 d", frozen=True, role="duration")
 
     @staticmethod
-    def evaluate(time: Any, alpha: Any, t_ref: Any, t0: Any) -> Any:
+    def evaluate(time: Tensor, alpha: Tensor, t_ref: Tensor, t0: Tensor) -> Tensor:
         """Return the value."""
         return ((time - t_ref) / t0) ** alpha
 
     @staticmethod
-    def evaluate_integral(t_min: Any, t_max: Any, alpha: Any, t_ref: Any, t0: Any) -> Any:
+    def evaluate_integral(t_min: Tensor, t_max: Tensor, alpha: Tensor, t_ref: Tensor, t0: Tensor) -> Tensor:
         """Return the integral in the internal unit of time; it is smooth through alpha = -1."""
         low = pt.log(_from_start((t_min - t_ref) / t0))
         high = pt.log(_from_start((t_max - t_ref) / t0))
@@ -99,6 +98,6 @@ class PowerLawTemporalModel(TemporalModel):
             )
 
 
-def _from_start(x: Any) -> Any:
+def _from_start(x: Tensor) -> Tensor:
     """Keep a start that lies on the reference time, up to round-off, positive; earlier ones become NaN."""
     return pt.switch(pt.ge(x, 0), pt.maximum(x, _TINY), np.nan)

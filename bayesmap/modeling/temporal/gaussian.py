@@ -1,10 +1,9 @@
 """Pulses: Gaussian and generalised Gaussian."""
 
-from typing import Any
-
 import numpy as np
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.temporal.base import TemporalModel
 
@@ -36,12 +35,12 @@ class GaussianTemporalModel(TemporalModel):
     sigma = Parameter("sigma", "1 d", role="duration")
 
     @staticmethod
-    def evaluate(time: Any, t_ref: Any, sigma: Any) -> Any:
+    def evaluate(time: Tensor, t_ref: Tensor, sigma: Tensor) -> Tensor:
         """Return the value."""
         return pt.exp(-0.5 * ((time - t_ref) / sigma) ** 2)
 
     @staticmethod
-    def evaluate_integral(t_min: Any, t_max: Any, t_ref: Any, sigma: Any) -> Any:
+    def evaluate_integral(t_min: Tensor, t_max: Tensor, t_ref: Tensor, sigma: Tensor) -> Tensor:
         """Return the integral in the internal unit of time."""
         low, high = ((t - t_ref) / (np.sqrt(2) * sigma) for t in (t_min, t_max))
         # on one side of the maximum the difference of erfc does not cancel in the tail
@@ -85,25 +84,27 @@ class GeneralizedGaussianTemporalModel(TemporalModel):
     eta = Parameter("eta", 0.5, role="shape")
 
     @staticmethod
-    def evaluate(time: Any, t_ref: Any, t_rise: Any, t_decay: Any, eta: Any) -> Any:
+    def evaluate(time: Tensor, t_ref: Tensor, t_rise: Tensor, t_decay: Tensor, eta: Tensor) -> Tensor:
         """Return the value."""
         offset = time - t_ref
         return _pulse(pt.abs(offset) / pt.switch(offset < 0, t_rise, t_decay), eta)
 
     @staticmethod
-    def evaluate_integral(t_min: Any, t_max: Any, t_ref: Any, t_rise: Any, t_decay: Any, eta: Any) -> Any:
+    def evaluate_integral(
+        t_min: Tensor, t_max: Tensor, t_ref: Tensor, t_rise: Tensor, t_decay: Tensor, eta: Tensor
+    ) -> Tensor:
         """Return the integral in the internal unit of time."""
         t_min, t_max = pt.as_tensor_variable(t_min), pt.as_tensor_variable(t_max)
         return _since_maximum(t_max - t_ref, t_rise, t_decay, eta) - _since_maximum(t_min - t_ref, t_rise, t_decay, eta)
 
 
-def _pulse(x: Any, eta: Any) -> Any:
+def _pulse(x: Tensor, eta: Tensor) -> Tensor:
     """exp(-x**(1 / eta) / 2) with finite gradients at zero and at infinity."""
     logarithm = pt.log(pt.maximum(x, _TINY)) / eta
     return pt.exp(-0.5 * pt.exp(pt.minimum(logarithm, np.log(20 * _GONE))))
 
 
-def _since_maximum(offset: Any, t_rise: Any, t_decay: Any, eta: Any) -> Any:
+def _since_maximum(offset: Tensor, t_rise: Tensor, t_decay: Tensor, eta: Tensor) -> Tensor:
     """Integral from the maximum to an offset, negative before it."""
     early = pt.lt(offset, 0)
     constant = pt.switch(early, t_rise, t_decay)

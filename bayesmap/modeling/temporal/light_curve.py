@@ -8,16 +8,16 @@ from typing import Any, Self
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 from astropy.time import Time
 
-from bayesmap._util import check_option, make_path
+from bayesmap._lazy import tables
+from bayesmap._types import FileName, QuantityLike, Tensor, TimeLike
+from bayesmap._util import check_option, find_file, make_path
 from bayesmap.errors import FormatError
-from bayesmap.maps.files import named_errors, open_fits
-from bayesmap.maps.fits import write_hdulist
+from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.fits_time import reference_time
 from bayesmap.maps.tables import read_fits_table, read_table
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, ParameterLike
 from bayesmap.modeling.spectral.interpolate import interpolate
 from bayesmap.modeling.temporal.piecewise import between
 from bayesmap.modeling.temporal.tables import TableTemporalModel, checked_columns
@@ -65,7 +65,13 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
     t_ref = Parameter("t_ref", "51544 d", frozen=True, role="time")
 
     def __init__(
-        self, table: Table, t_ref: Any = None, filename: Any = None, *, scale: str = "utc", **values: Any
+        self,
+        table: "tables.Table",
+        t_ref: TimeLike | None = None,
+        filename: FileName | None = None,
+        *,
+        scale: str = "utc",
+        **values: ParameterLike,
     ) -> None:
         label = type(self).__name__ if filename is None else f"{type(self).__name__} of {filename}"
         time, self._norm = checked_columns(label, table, "TIME", "NORM")
@@ -84,12 +90,12 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         return self._time, self._norm
 
     @staticmethod
-    def evaluate(time: Any, nodes: Any, norms: Any, t_ref: Any) -> Any:
+    def evaluate(time: Tensor, nodes: Tensor, norms: Tensor, t_ref: Tensor) -> Tensor:
         """Return the value; nodes are in the internal unit of time."""
         return interpolate(nodes, norms, time - t_ref, extrapolate=False)
 
     @staticmethod
-    def evaluate_integral(t_min: Any, t_max: Any, nodes: Any, norms: Any, t_ref: Any) -> Any:
+    def evaluate_integral(t_min: Tensor, t_max: Tensor, nodes: Tensor, norms: Tensor, t_ref: Tensor) -> Tensor:
         """Return the exact integral in the internal unit of time."""
         return between(t_min - t_ref, t_max - t_ref, nodes, norms, t_max - t_min)
 
@@ -103,7 +109,7 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
                 f"covers MJD {mjd[0]} to {mjd[1]}, asked for {mjd[2]} to {mjd[3]}"
             )
 
-    def __call__(self, time: Time, energy: Any = None) -> u.Quantity:
+    def __call__(self, time: Time, energy: QuantityLike | None = None) -> u.Quantity:
         """Return the value at some times inside the table; see `TemporalModel`."""
         numbers = self.strip_time(time)
         self.check_times(numbers, numbers)
@@ -111,12 +117,12 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
 
     # -- files ------------------------------------------------------------------------------------------------------
     @classmethod
-    def from_table(cls, table: Table, filename: Any = None) -> Self:
+    def from_table(cls, table: "tables.Table", filename: FileName | None = None) -> Self:
         """Create the model from a table; see the class."""
         return cls(table, filename=filename)
 
     @classmethod
-    def read(cls, filename: Any, format: str = "table", **values: Any) -> Self:
+    def read(cls, filename: FileName, format: str = "table", **values: Any) -> Self:
         """Read the light curve from a FITS file.
 
         Parameters
@@ -145,14 +151,14 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         model.format = format
         return model
 
-    def to_table(self) -> Table:
+    def to_table(self) -> "tables.Table":
         """Return the table, with the reference time in its header."""
         reference = self.reference_time
         day = np.floor(reference.mjd)
         meta = {"MJDREFI": int(day), "MJDREFF": float(reference.mjd - day), "TIMESYS": self.scale, "TIMEUNIT": "s"}
-        return Table({"TIME": u.Quantity(self._time, "s"), "NORM": self._norm}, meta=meta)
+        return tables.Table({"TIME": u.Quantity(self._time, "s"), "NORM": self._norm}, meta=meta)
 
-    def write(self, filename: Any = None, format: str = "table", overwrite: bool = False) -> None:
+    def write(self, filename: FileName | None = None, format: str = "table", overwrite: bool = False) -> None:
         """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
         check_option("format of a light curve", format, FORMATS[:1])
         self.format = format
@@ -164,10 +170,10 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         write_hdulist(fits.HDUList([fits.PrimaryHDU(), hdu]), make_path(self.filename), overwrite=overwrite)
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
-        from bayesmap.modeling.files.yaml import find_file
-
         if not isinstance(data.get("filename"), str):
             raise ValueError(f"a light curve needs the name of a file, found filename: {data.get('filename')!r}")
         path: str | os.PathLike[str] = find_file(data["filename"], folder)
@@ -177,7 +183,7 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         return model
 
 
-def _table_of_map(path: Path) -> Table:
+def _table_of_map(path: Path) -> "tables.Table":
     """Return the table that is in a map of Gammapy, whose only axis must be one of times."""
     with open_fits(path) as hdus:
         missing = [name for name in ("SKYMAP", "SKYMAP_BANDS") if name not in hdus]
@@ -190,7 +196,7 @@ def _table_of_map(path: Path) -> Table:
         return _light_curve(path, header, nodes, norm)
 
 
-def _light_curve(path: Path, header: fits.Header, nodes: Table, norm: np.ndarray) -> Table:
+def _light_curve(path: Path, header: fits.Header, nodes: "tables.Table", norm: np.ndarray) -> "tables.Table":
     """Return the table of the values in a map."""
     columns = [str(value).lower() for value in header["AXCOLS*"].values()]
     axes = [name.split(",")[0].removesuffix("_min") for name in columns]
@@ -207,7 +213,7 @@ def _light_curve(path: Path, header: fits.Header, nodes: Table, norm: np.ndarray
         time, norm = _alternate(time.value, edges.value) * time.unit, _alternate(norm, means)
     keys = ("MJDREFI", "MJDREFF", "TIMESYS", "TIMEZERO", "TIMEUNIT")
     meta = {key: header[key] for key in keys if key in header}
-    return Table({"TIME": time, "NORM": norm}, meta=meta)
+    return tables.Table({"TIME": time, "NORM": norm}, meta=meta)
 
 
 def _alternate(values: np.ndarray, between: np.ndarray) -> np.ndarray:

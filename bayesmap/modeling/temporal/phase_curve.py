@@ -5,12 +5,11 @@ from typing import Any, Self
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 
-from bayesmap._lazy import pt
-from bayesmap._util import make_path
-from bayesmap.maps.files import named_errors
-from bayesmap.maps.fits import write_hdulist
+from bayesmap._lazy import pt, tables
+from bayesmap._types import Axes, FileName, Tensor
+from bayesmap._util import find_file, make_path
+from bayesmap.maps.files import named_errors, write_hdulist
 from bayesmap.maps.tables import read_table
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.interpolate import interpolate
@@ -66,7 +65,9 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
     f1 = Parameter("f1", "0 s-2", frozen=True, role="rate")
     f2 = Parameter("f2", "0 s-3", frozen=True, role="rate")
 
-    def __init__(self, table: Table, filename: Any = None, *, normalize: bool = True, **values: Any) -> None:
+    def __init__(
+        self, table: "tables.Table", filename: FileName | None = None, *, normalize: bool = True, **values: Any
+    ) -> None:
         label = type(self).__name__ if filename is None else f"{type(self).__name__} of {filename}"
         if not isinstance(normalize, bool):
             raise TypeError(f"{label}: normalize must be True or False, got {normalize!r}")
@@ -78,30 +79,49 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
             self._norm = self._norm / np.trapezoid(self._norm, self._phase)
 
     @property
-    def table(self) -> Table:
+    def table(self) -> "tables.Table":
         """The curve over one period, normalised if that was asked for."""
-        return Table({"PHASE": self._phase, "NORM": self._norm})
+        return tables.Table({"PHASE": self._phase, "NORM": self._norm})
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return self._phase, self._norm
 
     @staticmethod
-    def _cycles(time: Any, t_ref: Any, phi_ref: Any, f0: Any, f1: Any, f2: Any) -> Any:
+    def _cycles(time: Tensor, t_ref: Tensor, phi_ref: Tensor, f0: Tensor, f1: Tensor, f2: Tensor) -> Tensor:
         """Phase with the number of whole periods."""
         step = time - t_ref
         return phi_ref + step * (f0 + step / 2 * (f1 + step / 3 * f2))
 
     @classmethod
-    def evaluate(cls, time: Any, phase: Any, norm: Any, t_ref: Any, phi_ref: Any, f0: Any, f1: Any, f2: Any) -> Any:
+    def evaluate(
+        cls,
+        time: Tensor,
+        phase: Tensor,
+        norm: Tensor,
+        t_ref: Tensor,
+        phi_ref: Tensor,
+        f0: Tensor,
+        f1: Tensor,
+        f2: Tensor,
+    ) -> Tensor:
         """Return the value."""
         cycles = cls._cycles(time, t_ref, phi_ref, f0, f1, f2)
         return interpolate(phase, norm, cycles - pt.floor(cycles))
 
     @classmethod
     def evaluate_integral(
-        cls, t_min: Any, t_max: Any, phase: Any, norm: Any, t_ref: Any, phi_ref: Any, f0: Any, f1: Any, f2: Any
-    ) -> Any:
+        cls,
+        t_min: Tensor,
+        t_max: Tensor,
+        phase: Tensor,
+        norm: Tensor,
+        t_ref: Tensor,
+        phi_ref: Tensor,
+        f0: Tensor,
+        f1: Tensor,
+        f2: Tensor,
+    ) -> Tensor:
         """Return the integral in the internal unit of time."""
         low, high = (cls._cycles(t, t_ref, phi_ref, f0, f1, f2) for t in (t_min, t_max))
         phase, norm = pt.as_tensor_variable(phase), pt.as_tensor_variable(norm)
@@ -112,7 +132,7 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
         whole = periods * stretch
         return period * whole + between(start, stop, phase, norm, time - whole, stretch)
 
-    def plot_phasogram(self, ax: Any = None, n_points: int = 100, **kwargs: Any) -> Any:
+    def plot_phasogram(self, ax: Axes | None = None, n_points: int = 100, **kwargs: object) -> Axes:
         """Plot the curve against the phase; see `bayesmap.plot.temporal.plot_phasogram`."""
         from bayesmap.plot.temporal import plot_phasogram
 
@@ -120,7 +140,7 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
 
     # -- files ------------------------------------------------------------------------------------------------------
     @classmethod
-    def read(cls, path: Any, normalize: bool = True, **values: Any) -> Self:
+    def read(cls, path: FileName, normalize: bool = True, **values: Any) -> Self:
         """Read the curve from a FITS table; the timing solution is not part of it.
 
         Parameters
@@ -139,7 +159,7 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
         with named_errors(full):
             return cls(table, filename=path, normalize=normalize, **values)
 
-    def write(self, path: Any = None, overwrite: bool = False) -> None:
+    def write(self, path: FileName | None = None, overwrite: bool = False) -> None:
         """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
         if path is not None:
             self.filename = str(path)
@@ -149,10 +169,10 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
         write_hdulist(hdulist, make_path(self.filename), overwrite=overwrite)
 
     @classmethod
-    def from_file_data(cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: Any = None) -> Self:
+    def from_file_data(
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+    ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
-        from bayesmap.modeling.files.yaml import find_file
-
         if not isinstance(data.get("filename"), str):
             raise ValueError(f"a phase curve needs the name of a file, found filename: {data.get('filename')!r}")
         arguments = {**parameters, "scale": data.get("scale", "utc")}
@@ -161,7 +181,7 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
         return model
 
 
-def _whole_period(label: str, phase: Any, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _whole_period(label: str, phase: Tensor, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Add the phases 0 and 1, on the line that joins the last row with the first one of the next period."""
     phase = np.asarray(phase.value)
     if phase[0] < 0 or phase[-1] > 1:

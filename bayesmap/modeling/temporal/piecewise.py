@@ -1,13 +1,12 @@
 """Integrals of straight lines between the rows of a table, symbolic."""
 
-from typing import Any
-
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 
 __all__ = ["between"]
 
 
-def between(low: Any, high: Any, nodes: Any, values: Any, length: Any, stretch: Any = 1.0) -> Any:
+def between(low: Tensor, high: Tensor, nodes: Tensor, values: Tensor, length: Tensor, stretch: Tensor = 1.0) -> Tensor:
     """Return the integral over intervals of the straight lines between nodes.
 
     Parameters
@@ -41,7 +40,7 @@ def between(low: Any, high: Any, nodes: Any, values: Any, length: Any, stretch: 
     return pt.switch(one_line, 0.5 * (first_value + last_value) * length, pieces)
 
 
-def _locate(x: Any, nodes: Any, values: Any) -> tuple[Any, Any, Any]:
+def _locate(x: Tensor, nodes: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Number of the line that holds each position, its value there, and the nearest position inside of the nodes."""
     inside = pt.clip(x, nodes[0], nodes[-1])
     left = pt.clip(pt.searchsorted(nodes, inside) - 1, 0, nodes.shape[0] - 2)

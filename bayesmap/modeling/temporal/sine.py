@@ -1,9 +1,9 @@
 """Periodic modulation."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.temporal.base import TemporalModel
 
@@ -45,19 +45,19 @@ class SineTemporalModel(TemporalModel):
         return max(abs(x) for x in supports["amp"]) > 1
 
     @staticmethod
-    def evaluate(time: Any, amp: Any, omega: Any, t_ref: Any) -> Any:
+    def evaluate(time: Tensor, amp: Tensor, omega: Tensor, t_ref: Tensor) -> Tensor:
         """Return the value."""
         return 1 + amp * pt.sin(omega * (time - t_ref))
 
     @staticmethod
-    def evaluate_integral(t_min: Any, t_max: Any, amp: Any, omega: Any, t_ref: Any) -> Any:
+    def evaluate_integral(t_min: Tensor, t_max: Tensor, amp: Tensor, omega: Tensor, t_ref: Tensor) -> Tensor:
         """Return the integral in the internal unit of time."""
         length = t_max - t_min
         middle = 0.5 * (t_min + t_max) - t_ref
         return length * (1 + amp * pt.sin(omega * middle) * _sinc(0.5 * omega * length))
 
 
-def _sinc(x: Any) -> Any:
+def _sinc(x: Tensor) -> Tensor:
     """sin(x) / x, smooth through zero."""
     small = pt.abs(x) < _SMALL
     safe = pt.switch(small, 1.0, x)

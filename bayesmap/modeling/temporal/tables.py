@@ -1,13 +1,16 @@
 """Temporal models that are tables in files of their own."""
 
 import copy
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap.modeling.temporal.base import TemporalModel
 from bayesmap.units import parse_unit
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["TableTemporalModel", "checked_columns"]
 
@@ -35,7 +38,7 @@ class TableTemporalModel(TemporalModel):
             raise ValueError(f"{type(self).__name__} has no filename; set it before writing a model file")
         return super().file_data()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Copy the parameters; the table, which nobody changes, is shared."""
         new = copy.copy(self)
         for name in self.parameter_names:
@@ -43,7 +46,7 @@ class TableTemporalModel(TemporalModel):
         return new
 
 
-def checked_columns(label: str, table: Any, first: str, second: str) -> tuple[u.Quantity, np.ndarray]:
+def checked_columns(label: str, table: "Table", first: str, second: str) -> tuple[u.Quantity, np.ndarray]:
     """Return two columns of a table: increasing positions and finite, non-negative values.
 
     Parameters

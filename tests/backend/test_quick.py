@@ -5,7 +5,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 
-from bayesmap.graph.quick import QUICK
+from bayesmap._backend.functions import QUICK
 
 
 @pytest.mark.parametrize("n", [3, 31, 32, 33, 64, 1000])

@@ -9,11 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 import pytensor
 from numba.core.caching import Cache
-from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key, register_funcify_default_op_cache_key
+from pytensor.link.numba.dispatch.basic import (
+    generate_fallback_impl,
+    numba_funcify,
+    register_funcify_and_cache_key,
+    register_funcify_default_op_cache_key,
+)
 
-__all__ = ["inner_kernel", "kernel", "register_kernel", "register_scalar_kernel", "strict_arithmetic"]
+__all__ = [
+    "inner_kernel",
+    "kernel",
+    "python_kernel",
+    "register_call_back",
+    "register_kernel",
+    "register_scalar_kernel",
+    "strict_arithmetic",
+]
 
 
 def strict_arithmetic() -> Any:
@@ -36,6 +50,22 @@ def kernel(function: Callable[..., Any], **options: Any) -> Any:
 
 #: for kernels that only other kernels call: half of their compile time and memory is the interface to Python
 inner_kernel = functools.partial(kernel, no_cpython_wrapper=True)
+
+
+def python_kernel(function: Callable[..., np.ndarray], dtype: str, ndim: int) -> Any:
+    """Let compiled code call a Python function of arrays whose result is one array in C order."""
+    result_type = numba.types.Array(numba.from_dtype(np.dtype(dtype)), ndim, "C")
+
+    def call(inputs: tuple[Any, ...]) -> np.ndarray:
+        return function(*inputs)
+
+    @numba.njit
+    def kernel(*inputs: Any) -> Any:
+        with numba.objmode(result=result_type):
+            result = call(inputs)
+        return result
+
+    return kernel
 
 
 def _forgiving(save: Callable[..., None]) -> Callable[..., None]:
@@ -86,6 +116,19 @@ def register_scalar_kernel(op_type: type, function: Callable[..., Any]) -> None:
     @register_funcify_and_cache_key(op_type)
     def dispatch(op: Any, node: Any, **kwargs: Any) -> tuple[Callable[..., Any], str]:
         return function, key
+
+
+def register_call_back(op_type: type) -> None:
+    """Tell PyTensor's Numba back end to call the method `perform` of ``op_type``, on purpose and without a warning.
+
+    For Ops that hold objects: nothing of them is kept on disk.
+    """
+
+    @numba_funcify.register(op_type)
+    def dispatch(op: Any, node: Any, **kwargs: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Numba will use object mode", UserWarning)
+            return generate_fallback_impl(op, node, **kwargs)
 
 
 def _version(op_type: type) -> int:

@@ -8,8 +8,8 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.conditional.op import ifelse
 
+from bayesmap._backend.program import _Program, compile_numbers
 from bayesmap.modeling import PowerLawSpectralModel
-from bayesmap.modeling.formulas.program import _Program, compile_numbers
 from bayesmap.modeling.spectral.formulas import Slope
 
 X, M = pt.vector(dtype="float64"), pt.matrix(dtype="float64")

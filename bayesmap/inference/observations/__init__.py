@@ -1,0 +1,17 @@
+"""Data of any kind under models: one file for each kind."""
+
+from bayesmap.inference.observations.base import Facts, Observation, SkyImage, facts_of
+from bayesmap.inference.observations.counts import CountsFacts, ObservedCounts, OnOffFacts
+from bayesmap.inference.observations.fluxes import FluxesFacts, ObservedFluxes
+
+__all__ = [
+    "CountsFacts",
+    "Facts",
+    "FluxesFacts",
+    "Observation",
+    "ObservedCounts",
+    "ObservedFluxes",
+    "OnOffFacts",
+    "SkyImage",
+    "facts_of",
+]

@@ -1,0 +1,387 @@
+"""Counts, with a predicted background or one that is measured in OFF regions."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import astropy.units as u
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+
+from bayesmap._backend.expressions import is_cast_of
+from bayesmap.datasets import MapDataset, MapDatasetOnOff
+from bayesmap.graph import Fold, FoldArrays, Selection, background_counts, build_terms, fold_arrays, signal_counts
+from bayesmap.graph.fold import data as shared
+from bayesmap.graph.psf.profile import psf_profile
+from bayesmap.inference.amplitudes import Templates, linear_parameter
+from bayesmap.inference.defined import defined, defined_gradient
+from bayesmap.inference.explained import unexplained
+from bayesmap.inference.listing import prior_centre
+from bayesmap.inference.observations.base import Facts, Observation, SkyImage, facts_of
+from bayesmap.inference.observations.calls import BinData
+from bayesmap.inference.observations.checks import check_counts, check_off, check_off_counts, check_responses
+from bayesmap.inference.observations.predictor import Predictor
+from bayesmap.inference.reach import reach_of
+from bayesmap.inference.signs import negative_terms
+from bayesmap.likelihoods import Likelihood
+from bayesmap.maps import Map
+from bayesmap.modeling import FoVBackgroundModel
+
+__all__ = ["CountsFacts", "ObservedCounts", "OnOffFacts"]
+
+log = logging.getLogger(__name__)
+
+#: predictions below zero by less than this fraction of the largest are the rounding of a Fourier transform
+ROUNDING = 1e-6
+#: added to predicted counts before a logarithm: bins that nothing reaches count as a constant
+TINY = 1e-300
+
+
+class CountsFacts(Facts):
+    """Facts of a dataset of counts in bins; see `Facts`."""
+
+    @cached_property
+    def arrays(self) -> FoldArrays:
+        """The dataset as arrays."""
+        return fold_arrays(self.dataset)
+
+    @property
+    def gti(self) -> Any:
+        """Good time intervals, or None."""
+        return self.dataset.gti
+
+    def require_data(self) -> None:
+        """Raise a ValueError if there are no counts."""
+        if self.dataset.counts is None:
+            raise ValueError(f"dataset {self.name!r} has no counts: default priors are made from them; set the priors")
+
+    def check(self) -> None:
+        """Raise a ValueError unless counts, background, exposure, PSF and energy dispersion can be fitted."""
+        check_counts(self.arrays, self.dataset.likelihood)
+        check_responses(self.arrays)
+
+    def field(self) -> Any:
+        """Geometry of the image, or of the region."""
+        return self.dataset.counts.geom.to_image()
+
+    def energy_range(self) -> u.Quantity:
+        """Lowest and highest reconstructed energy."""
+        edges = self.dataset.counts.geom.axes["energy"].edges
+        return u.Quantity([edges.min(), edges.max()])
+
+    def templates(self) -> Templates:
+        """Counts in the bins of the mask, what of them is known, and what a unit of each linear parameter predicts."""
+        dataset, mask = self.dataset, self.arrays.mask
+
+        def inside(cube: Any) -> np.ndarray:
+            return np.nan_to_num(np.asarray(cube, dtype="float64")[mask])
+
+        counts = inside(dataset.counts.data)
+        found = Templates(counts, np.zeros_like(counts))
+        for model in self.models:
+            parameter = linear_parameter(model)
+            cube = self._cube(model, {} if parameter is None else {parameter: 1.0})
+            if cube is None:
+                continue
+            if parameter is None:
+                found.known += inside(cube)
+            else:
+                found.units[parameter] = found.units.get(parameter, 0) + np.maximum(inside(cube), 0)
+        if dataset.background is not None and not any(isinstance(m, FoVBackgroundModel) for m in self.models):
+            found.known += inside(dataset.background.data)
+        return found
+
+    def _cube(self, model: Any, values: Mapping[Any, float]) -> np.ndarray | None:
+        """Predicted counts of a model in all bins; None for one that scales a background which is not there."""
+        if not isinstance(model, FoVBackgroundModel):
+            return signal_counts(self.dataset, [model], values)[model.name]
+        return None if self.arrays.background is None else background_counts(self.dataset, [model], values)
+
+    def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedCounts":
+        """Meet the counts with the models; see `Facts.observe`."""
+        centre, likelihood = prior_centre(self.models), self.dataset.likelihood
+        negative = negative_terms(self.models, self.arrays) if data and not likelihood.allows_negative else []
+        if negative:
+            reasons = "; ".join(negative)
+            log.warning(
+                "dataset %r: every bin is predicted at each step, which is slow, because %s", self.name, reasons
+            )
+        reach = reach_of(self.models, centre) if data else {}
+        options |= {"reach": reach, "at": centre}
+        return ObservedCounts(self.arrays, self.models, parameters, not negative, likelihood, data=data, **options)
+
+
+class OnOffFacts(CountsFacts):
+    """Facts of a dataset of counts whose background is measured in OFF regions; see `Facts`."""
+
+    def check(self) -> None:
+        """Raise a ValueError unless ON and OFF counts, acceptances and responses can be fitted."""
+        super().check()
+        check_off(self.dataset, self.arrays.mask)
+
+
+facts_of.register(MapDataset, CountsFacts)
+facts_of.register(MapDatasetOnOff, OnOffFacts)
+
+
+class ObservedCounts(Observation):
+    """The observed counts of one dataset; see `Observation`.
+
+    Parameters
+    ----------
+    arrays : FoldArrays
+        The dataset.
+    models : sequence of models
+        Those that apply to it.
+    parameters : list of Parameter
+        Free parameters, in the order in which they enter.
+    nonnegative : bool
+        No term can become negative, or it may: the likelihood then needs the prediction only in some bins, and in
+        total. Otherwise all bins are looked at for negative ones.
+    likelihood : Likelihood
+        The statistics of the counts.
+    data : bool
+        Whether the counts are used; without them there are predictions and draws only.
+    **options
+        For :func:`~bayesmap.graph.build_terms`.
+
+    Raises
+    ------
+    ValueError
+        If the likelihood is one for another kind of dataset, or the counts are no data for it.
+    """
+
+    quantity: ClassVar[str] = "counts"
+    content: ClassVar[str] = "counts"
+
+    def __init__(
+        self,
+        arrays: FoldArrays,
+        models: Sequence[Any],
+        parameters: Sequence[Any],
+        nonnegative: bool,
+        likelihood: Likelihood,
+        *,
+        data: bool = True,
+        **options: Any,
+    ) -> None:
+        self.name, self.models, self.parameters = arrays.name, list(models), list(parameters)
+        self.arrays, self.likelihood = arrays, likelihood
+        if set(likelihood.needs) != set(arrays.off):
+            raise ValueError(
+                f"dataset {arrays.name!r}: its likelihood {likelihood!r} needs {_listed(likelihood.needs)} beside the "
+                f"counts, the dataset has {_listed(arrays.off)}; assign a likelihood for this kind of dataset"
+            )
+        self.weights = np.asarray(likelihood.weights(arrays.mask), dtype="float64")
+        self.fold = Fold(build_terms(arrays, models, **options), weights=self.weights)
+        self.npred = Predictor(self.fold.terms, models, parameters)
+        self.nonnegative, self.reach = nonnegative, dict(options.get("reach") or {})
+        self.bins: dict[str, Any] = {}
+        self.off = {key: shared(cube) for key, cube in arrays.off.items()}
+        if data:
+            assert arrays.counts is not None
+            self.value = pytensor.shared(arrays.counts.astype("float64"), name=f"{arrays.name}.counts_data")
+            self.set_counts(arrays.counts)
+
+    @property
+    def routes(self) -> dict[str, tuple[str, float]]:
+        """How each source meets the PSF; see :class:`~bayesmap.graph.Terms`."""
+        return self.fold.terms.routes
+
+    def set_counts(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
+        """Replace the counts and everything that depends on them.
+
+        Parameters
+        ----------
+        counts : numpy.ndarray
+            Cube of the shape of the dataset; whole, non-negative numbers.
+        counts_off : numpy.ndarray, optional
+            The same for the OFF counts of an ON/OFF dataset; those at hand stay by default.
+
+        Raises
+        ------
+        ValueError
+            If shape or values are wrong, or there are no OFF counts to replace.
+        """
+        self.check(counts, counts_off)
+        counts = np.asarray(counts, dtype="float64")
+        if counts_off is not None:
+            self.off["counts_off"].set_value(np.maximum(np.asarray(counts_off, dtype="float64"), 0))
+        selection = Selection.from_mask(self._chosen(counts))
+        self.fold.select(selection)
+        arrays = self.bin_data(counts)
+        if self._is_counted_poisson:
+            arrays |= self.fold.count_sums(arrays["counts"])
+        for key, value in arrays.items():
+            if key in self.bins:
+                self.bins[key].set_value(np.asarray(value))
+            else:
+                self.bins[key] = shared(np.asarray(value))
+        self.value.set_value(counts)
+
+    def _chosen(self, counts: np.ndarray) -> np.ndarray:
+        """Bins whose prediction is needed one by one, a boolean cube."""
+        return (
+            self.likelihood.support(counts, self.arrays.mask, **self._off()) if self.nonnegative else self.arrays.mask
+        )
+
+    def _off(self) -> dict[str, np.ndarray]:
+        return {key: cube.get_value() for key, cube in self.off.items()}
+
+    def bin_data(self, counts: np.ndarray, every: bool = False) -> dict[str, Any]:
+        """What the likelihood reads of a cube of counts, in the bins whose prediction is needed, or in all."""
+        chosen = self.arrays.mask if every else self._chosen(counts)
+        return self.likelihood.bin_data(chosen, self.arrays.mask, counts, **self._off())
+
+    def check(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
+        """Raise a ValueError if these counts are no data of this dataset, or nothing explains them."""
+        name, mask = self.arrays.name, self.arrays.mask
+        self.likelihood.check(name, np.asarray(counts, dtype="float64"), mask)
+        if counts_off is not None:
+            if "counts_off" not in self.likelihood.measured:
+                raise ValueError(f"dataset {name!r} is not an ON/OFF dataset and takes no OFF counts")
+            check_off_counts(name, np.asarray(counts_off, dtype="float64"), mask)
+        self._check_explained(np.asarray(counts))
+
+    @property
+    def _is_counted_poisson(self) -> bool:
+        """Whether only bins with counts are looked at, and their sum of logarithms is all that is needed."""
+        return self.nonnegative and self.likelihood.is_poisson
+
+    def logp(self, value: Any, *arguments: Any) -> Any:
+        """Log-likelihood of the data, natural logarithm, a scalar; -inf where it is no number."""
+        parameters, latents = self._split([defined_gradient(x) for x in arguments])
+        values = self.npred.values(parameters)
+        if is_cast_of(value, self.value):
+            return defined(self._logp(self.fold, values, self.bins, latents))
+        fold = Fold(self.fold.terms, self.weights)  # data that this object does not hold (a model changed by hand)
+        fold.select(Selection.from_mask(self.arrays.mask))
+        read = BinData(self)
+        bins = dict(zip(read.keys, read(value, return_list=True), strict=True))
+        return defined(self._dense(fold.at(values), bins, latents))
+
+    def _logp(self, fold: Fold, values: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+        if self._is_counted_poisson:
+            log_sum, total = fold.log_sum(values, bins["counts"], bins)
+            return log_sum - total + bins["constant"]
+        if not self.nonnegative:
+            return self._dense(fold.at(values), bins, latents)
+        npred, total = fold.at_and_total(values) if self.weights.any() else (fold.at(values), pt.constant(0.0))
+        return self.likelihood.logp(npred, total, bins, latents)
+
+    def _dense(self, npred: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+        """Log-likelihood from the prediction in all bins of the mask; negative ones beyond rounding are impossible."""
+        total = (npred * shared(self.weights[self.arrays.mask])).sum()
+        if self.likelihood.allows_negative:
+            return self.likelihood.logp(npred, total, bins, latents)
+        logp = self.likelihood.logp(pt.maximum(npred, 0), total, bins, latents)
+        return pt.switch(npred.min() < -ROUNDING * npred.max(), -np.inf, logp)
+
+    def margin(self) -> Any:
+        """Sum of the logarithms of the predicted counts, symbolic: minus infinity where one is zero, NaN below."""
+        return pt.log(self.fold.at(self.npred.values(self.variables)) + TINY).sum()
+
+    def _check_explained(self, counts: np.ndarray) -> None:
+        """Counts in a bin where no term ever predicts any make every parameter value impossible."""
+        if self.likelihood.allows_negative:
+            return
+        suspicious = self.arrays.mask & (counts > 0)
+        for background in self.fold.terms.backgrounds:
+            suspicious &= background.cube <= 0
+        suspicious &= ~np.asarray(self.likelihood.explains(**self._off()))
+        if not suspicious.any():
+            return
+        bad = np.argwhere(unexplained(suspicious, self.npred, self.arrays, self.reach))
+        if len(bad):
+            shown = ", ".join(str(tuple(int(i) for i in index)) for index in bad[:5])
+            raise ValueError(
+                f"dataset {self.arrays.name!r}: {len(bad)} bins hold counts but no model predicts any there, first "
+                f"(energy, lat, lon) = {shown}; mask these bins, or add a background or a source that reaches them"
+            )
+
+    @property
+    def latent_names(self) -> tuple[str, ...]:
+        """Names of the unknowns of the likelihood."""
+        return self.likelihood.latent_names
+
+    def latents(self) -> dict[str, Any]:
+        """Create the unknowns of the likelihood; see `Observation.latents`."""
+        return self.likelihood.latents(self.name, self.arrays.mask, **self._off())
+
+    @property
+    def distribution_name(self) -> str:
+        """Name of the likelihood, and "Counts"."""
+        return f"{type(self.likelihood).__name__.removesuffix('Likelihood')}Counts"
+
+    def _given(self, arguments: Sequence[Any]) -> tuple[np.ndarray, dict[str, Any]]:
+        """The prediction as a cube, and what a likelihood takes besides."""
+        parameters, latents = self._split(arguments)
+        further: dict[str, Any] = {"latents": latents, "mask": self.arrays.mask} if latents else {}
+        return self.npred(*parameters), further | self._off()
+
+    @property
+    def counts(self) -> np.ndarray | None:
+        """The counts that are looked at, a cube of float64."""
+        return self.arrays.counts if self.value is None else self.value.get_value()
+
+    def mean(self, *arguments: Any) -> np.ndarray:
+        """Expected counts, a cube, nothing is clipped.
+
+        Where the background is measured and its values are not given, it is the one that maximises the likelihood.
+        """
+        npred, further = self._given(arguments)
+        return self.likelihood.expected(npred, self.counts, **further)
+
+    def random(self, rng: np.random.Generator, *arguments: Any) -> np.ndarray:
+        """Draw counts, a cube of float64; see `Observation.random`."""
+        npred, further = self._given(arguments)
+        return self.likelihood.random(npred, rng, **further)
+
+    def pointwise(self, *arguments: Any) -> np.ndarray:
+        """Log-probability of the counts of each bin in the mask, shape ``(n_bin,)``; see `Observation.pointwise`."""
+        npred, further = self._given(arguments)
+        return self.likelihood.pointwise(self.value.get_value(), npred, **further)[self.arrays.mask]
+
+    def wrap(self, values: np.ndarray) -> Map:
+        """A cube as a map."""
+        return Map.from_geom(self.arrays.geom, data=values, unit="")
+
+    def image(self) -> SkyImage | None:
+        """Counts and prediction, summed over energies; None of a region."""
+        if self.arrays.is_region:
+            return None
+        arrays = self.arrays
+        beside = np.broadcast_to(self.likelihood.beside(**self._off()), arrays.mask.shape)
+
+        def expected(*arguments: Any) -> np.ndarray:
+            npred = np.nan_to_num(np.maximum(self.npred(*arguments), 0))
+            return np.where(arrays.mask, npred, 0).sum(axis=0) + np.where(arrays.mask, beside, 0).sum(axis=0)
+
+        counts = np.where(arrays.mask, self.value.get_value(), 0).sum(axis=0)
+        geom = arrays.geom.to_image()
+        return SkyImage(geom, arrays.pixel_scale, self._blur(), arrays.mask.any(axis=0), counts, expected)
+
+    def _blur(self) -> float:
+        arrays = self.arrays
+        if arrays.psf is None:
+            return 0.0
+        energy = arrays.energy if arrays.reco_psf else arrays.energy_true
+        profile = psf_profile(arrays.psf, arrays.geom.center_skydir, energy)
+        return float(np.median(profile.containment_radius(0.39)))
+
+    def summary(self) -> dict[str, Any]:
+        """Counts per energy inside the mask, for the result: cubes never enter it."""
+        dim = f"{self.arrays.name}_energy"
+        cubes = {"counts": self.value.get_value()}
+        cubes |= {key: self.off[key].get_value() for key in self.likelihood.measured}
+        summary: dict[str, Any] = {dim: ((dim,), self.arrays.energy, {"units": "TeV"})}
+        for key, cube in cubes.items():
+            attributes = {"units": "", "long_name": f"{key} inside the mask"}
+            summary[f"{self.arrays.name}.{key}"] = ((dim,), (cube * self.arrays.mask).sum(axis=(1, 2)), attributes)
+        return summary
+
+
+def _listed(names: Any) -> str:
+    return " and ".join(sorted(names)) or "nothing"

@@ -1,0 +1,172 @@
+"""Measured fluxes: flux points under the spectra of models."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import astropy.units as u
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+
+from bayesmap import units
+from bayesmap._backend.expressions import is_cast_of
+from bayesmap.datasets import FluxPointsDataset
+from bayesmap.datasets.flux_points_stat import band_flux
+from bayesmap.graph import model_at
+from bayesmap.graph.arrays import time_intervals
+from bayesmap.inference.amplitudes import linear_parameter, sources_of
+from bayesmap.inference.defined import defined, defined_gradient
+from bayesmap.inference.observations.base import Facts, Observation, facts_of
+from bayesmap.inference.observations.predictor import Numbers
+from bayesmap.likelihoods import FluxPointsLikelihood
+from bayesmap.modeling import SkyModel
+
+__all__ = ["FluxesFacts", "ObservedFluxes"]
+
+#: internal unit of differential fluxes
+UNIT = "1e-12 cm-2 s-1 TeV-1"
+
+
+class FluxesFacts(Facts):
+    """Facts of a dataset of flux points; see `Facts`."""
+
+    @property
+    def gti(self) -> Any:
+        """Good time intervals, or None."""
+        return self.dataset.gti
+
+    def check(self) -> None:
+        """Flux points are checked when their dataset is made."""
+
+    def energy_range(self) -> u.Quantity:
+        """Lowest and highest reference energy."""
+        energy = self.dataset.data.energy_ref
+        return u.Quantity([energy.min(), energy.max()])
+
+    def amplitude_ratios(self, parameter: Any) -> np.ndarray:
+        """Measured fluxes over those of a unit amplitude, shared among the sources of the dataset."""
+        sources = sources_of(self.models, parameter)
+        if not sources:
+            return np.zeros(0)
+        unit = sum(self.dataset.flux_of(model_at(m, {parameter: 1.0})) for m in sources)
+        measured = self.dataset.data.dnde.quantity.squeeze().to_value(unit.unit)
+        chosen = np.asarray(self.dataset.mask).ravel() & np.isfinite(measured) & (measured > 0) & (unit.value > 0)
+        share = len({linear_parameter(m) for m in self.models} - {None})
+        ratios: np.ndarray = measured[chosen] / unit.value[chosen] / share
+        return ratios
+
+    def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedFluxes":
+        """Meet the fluxes with the models; see `Facts.observe`. There is no PSF, and options for it have no effect."""
+        return ObservedFluxes(self.dataset, self.models, parameters)
+
+
+facts_of.register(FluxPointsDataset, FluxesFacts)
+
+
+def _bands(points: Any, chosen: np.ndarray) -> tuple[str, np.ndarray, np.ndarray, np.ndarray] | None:
+    """How points that were measured in bands are predicted, None for others.
+
+    The form of the flux, the edges of the bands, and the differential over the band flux of the reference spectrum.
+    """
+    kind = band_flux(points)
+    if kind is None:
+        return None
+    factor = units.strip(points.reference("dnde")) / units.strip(points.reference(kind))
+    low, high = units.strip(points.energy_min), units.strip(points.energy_max)
+    return kind, low[chosen], high[chosen], factor[chosen]
+
+
+class ObservedFluxes(Observation):
+    """The observed differential fluxes of one dataset; see `Observation`.
+
+    Parameters
+    ----------
+    dataset : `~bayesmap.datasets.FluxPointsDataset`
+        The dataset.
+    models : sequence of models
+        Those that apply to it; their spectra are summed.
+    parameters : sequence of Parameter
+        Free parameters, in the order in which they enter.
+
+    Raises
+    ------
+    ValueError
+        If no point is left by the masks, or there is no source model.
+    """
+
+    quantity: ClassVar[str] = "dnde"
+    content: ClassVar[str] = "flux points"
+    distribution_name = "FluxPoints"
+
+    def __init__(self, dataset: Any, models: Sequence[Any], parameters: Sequence[Any]) -> None:
+        self.name, self.parameters, self.gti = dataset.name, list(parameters), dataset.gti
+        self.models = [m for m in models if isinstance(m, SkyModel)]
+        if not self.models:
+            raise ValueError(f"dataset {self.name!r} has no source models, so there is no predicted flux")
+        chosen = np.asarray(dataset.mask).ravel()
+        if not chosen.any():
+            raise ValueError(f"dataset {self.name!r}: the masks leave no flux point; look at mask_safe and mask_fit")
+        self.energy = units.strip(dataset.data.energy_ref)[chosen]
+        self.bands = _bands(dataset.data, chosen)
+        self.likelihood: FluxPointsLikelihood = dataset.likelihood_of(chosen, UNIT)
+        self.value = pytensor.shared(self.likelihood.flux, name=f"{self.name}.dnde_data")
+        self.predicted = _PredictedFluxes(self)
+
+    def flux_graph(self, values: Mapping[Any, Any]) -> Any:
+        """Predicted fluxes as an expression of all parameters in internal units, shape ``(n_point,)``."""
+        energy = pt.as_tensor_variable(self.energy)
+        return sum(self._of_model(m, energy, values) for m in self.models) * pt.ones(len(self.energy))
+
+    def _of_model(self, model: Any, energy: Any, values: Mapping[Any, Any]) -> Any:
+        """Spectrum of one model, mean over the good time intervals."""
+        spectrum = model.spectral_model
+        if self.bands is None:
+            flux = spectrum.evaluate_graph(energy, values)
+        else:
+            kind, low, high, factor = self.bands
+            integral = spectrum.integral_graph if kind == "flux" else spectrum.energy_flux_graph
+            flux = integral(low, high, values) * factor
+        if model.temporal_model is None or model.temporal_model.is_constant:
+            return flux
+        return flux * model.temporal_model.mean_graph(*time_intervals(self.name, self.gti, model), values)
+
+    def logp(self, value: Any, *arguments: Any) -> Any:
+        """Log-likelihood of the fluxes, natural logarithm, a scalar; -inf where it is no number."""
+        held = self.likelihood.flux if is_cast_of(value, self.value) else value
+        predicted = self.predicted.expression([defined_gradient(x) for x in arguments])
+        return defined(self.likelihood.logp(held, predicted))
+
+    def mean(self, *arguments: Any) -> np.ndarray:
+        """Predicted fluxes in 1e-12 cm-2 s-1 TeV-1, shape ``(n_point,)``."""
+        return self.predicted(*arguments)
+
+    def random(self, rng: np.random.Generator, *arguments: Any) -> np.ndarray:
+        """Draw fluxes in 1e-12 cm-2 s-1 TeV-1, shape ``(n_point,)``."""
+        return self.likelihood.random(self.mean(*arguments), rng)
+
+    def pointwise(self, *arguments: Any) -> np.ndarray:
+        """Log-likelihood of each point, shape ``(n_point,)``."""
+        return self.likelihood.pointwise(self.likelihood.flux, self.mean(*arguments))
+
+    def wrap(self, values: np.ndarray) -> u.Quantity:
+        """Differential fluxes as a quantity."""
+        return u.Quantity(values, UNIT)
+
+    def summary(self) -> dict[str, Any]:
+        """The fluxes that were fitted, for the result."""
+        dim = f"{self.name}_energy"
+        return {
+            dim: ((dim,), self.energy, {"units": "TeV"}),
+            f"{self.name}.dnde": ((dim,), self.likelihood.flux, {"units": UNIT, "long_name": "measured fluxes"}),
+        }
+
+
+class _PredictedFluxes(Numbers):
+    """Predicted fluxes, shape ``(n_point,)``."""
+
+    def __init__(self, observed: ObservedFluxes) -> None:
+        super().__init__(observed.models, observed.parameters)
+        self.observed = observed
+
+    def expression(self, arguments: Sequence[Any]) -> Any:
+        return self.observed.flux_graph(self.values(arguments))
