@@ -84,6 +84,7 @@ _SUBPACKAGES = frozenset(
         "datasets",
         "estimators",
         "graph",
+        "images",
         "inference",
         "io",
         "irf",

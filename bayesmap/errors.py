@@ -1,6 +1,6 @@
 """Exceptions of our own; each is also a built-in one."""
 
-__all__ = ["FormatError", "GeometryMismatchError", "ModelFileError"]
+__all__ = ["BoundsError", "FormatError", "GeometryMismatchError", "ModelFileError", "NoOverlapError"]
 
 #: what wrong data raise in a line that is right; another exception of a line of this package is a mistake in it
 WRONG_DATA = (ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, Warning)
@@ -16,3 +16,11 @@ class FormatError(ValueError):
 
 class ModelFileError(ValueError):
     """A model file is wrong; the message gives file, line and path inside the file, as far as they are known."""
+
+
+class BoundsError(ValueError):
+    """A point or cell lies where nothing is known, for instance in a cell of a coadd without PSF."""
+
+
+class NoOverlapError(ValueError):
+    """Two intervals or boxes have no pixel in common."""

@@ -271,7 +271,10 @@ def test_import_is_light():
     assert not loaded
 
 
-@pytest.mark.parametrize("part", ["maps", "irf", "modeling", "likelihoods", "stats", "graph", "io", "datasets"])
+PARTS = ["maps", "irf", "images", "modeling", "likelihoods", "stats", "graph", "io", "datasets"]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_subpackages_do_not_load_samplers_or_figures(part):
     _, loaded = loaded_by(f"import bayesmap.{part}")
     assert not loaded & set(HEAVY)

@@ -24,10 +24,9 @@ def test_beside_gammapy(tmp_path):
         *project["dependencies"],
         *(d for d in project["optional-dependencies"]["dev"] if "ruff" not in d),
     ]
-    uv = [sys.executable, "-m", "uv", "--no-config"]
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path)], check=True)
     python = str(tmp_path / "bin" / "python")
-    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(tmp_path), "--allow-existing"], check=True)
-    subprocess.run([*uv, "pip", "install", "--quiet", "--python", python, *wanted], check=True, cwd=tmp_path)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True, cwd=tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(tmp_path / "pycache")}
     # what other packages warn about is theirs
     options = ["-n", "0", "-q", "-W", "default", "-p", "no:cacheprovider", "-o", "python_files=test_*.py real_*.py"]

@@ -1,16 +1,17 @@
 """Element-wise operations of our own, and questions about expressions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any, ClassVar
 
 from pytensor.compile.ops import ViewOp
 from pytensor.graph.basic import equal_computations
+from pytensor.graph.traversal import walk
 from pytensor.scalar.basic import Cast, UnaryScalarOp, upgrade_to_float
 from pytensor.tensor.elemwise import Elemwise
 
 from bayesmap._backend.kernels import register_scalar_kernel
 
-__all__ = ["ScalarFunction", "ViewOp", "elementwise", "equal_expressions", "is_cast_of"]
+__all__ = ["ScalarFunction", "ViewOp", "elementwise", "equal_expressions", "is_cast_of", "parents", "reached"]
 
 
 class ScalarFunction(UnaryScalarOp):
@@ -54,3 +55,14 @@ def is_cast_of(value: Any, variable: Any) -> bool:
 def equal_expressions(one: Any, other: Any, inputs: Sequence[Any]) -> bool:
     """Whether two expressions of the same inputs are written in the same way."""
     return one is other or bool(equal_computations([one], [other], list(inputs), list(inputs)))
+
+
+def parents(variable: Any) -> list[Any]:
+    """What a variable is computed, or drawn, from: the inputs of its operation."""
+    return [] if variable.owner is None else list(variable.owner.inputs)
+
+
+def reached(expressions: Sequence[Any], variables: Set[Any]) -> list[Any]:
+    """Those of some variables that expressions need directly: what these depend on themselves is not looked at."""
+    found = walk(list(expressions), lambda x: () if x in variables else parents(x))
+    return [x for x in found if x in variables]

@@ -76,7 +76,7 @@ def compile_for_threads(inputs: list[Any], outputs: list[Any], mode: str | Mode 
         return one_at_a_time
     parallel = Mode(_ParallelLinker(), get_mode(mode).optimizer)
     with strict_arithmetic():
-        function = pytensor.function(inputs, outputs, mode=parallel, trust_input=True)
+        function = pytensor.function(inputs, outputs, mode=parallel, trust_input=True, on_unused_input="ignore")
     kernel, shared = function.vm.jit_fn, function.vm.inputs[len(inputs) :]
 
     def at_once(*arguments: np.ndarray) -> Any:

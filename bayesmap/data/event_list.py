@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.table import Table, vstack
 from astropy.time import Time
 
+from bayesmap._types import Axes
 from bayesmap._util import check_option
 from bayesmap.data.event_info import EventInfo
 from bayesmap.data.event_selection import EventSelection
@@ -146,7 +147,7 @@ class EventList(EventInfo, EventSelection):
         return copy.deepcopy(self)
 
     @classmethod
-    def from_stack(cls, event_lists: Sequence["EventList"], **kwargs: Any) -> Self:
+    def from_stack(cls, event_lists: Sequence["EventList"], **kwargs: object) -> Self:
         """Return the events of several lists, with times since the reference time of the first and all intervals.
 
         Parameters
@@ -170,33 +171,33 @@ class EventList(EventInfo, EventSelection):
         self.table.meta = meta
 
     # -- figures ------------------------------------------------------------------------------------------------------
-    def plot_energy(self, ax: Any = None, **kwargs: Any) -> Any:
+    def plot_energy(self, ax: Axes | None = None, **kwargs: object) -> Axes:
         """Plot a histogram of energies; see `bayesmap.plot.events.plot_event_energies`."""
         from bayesmap.plot.events import plot_event_energies
 
         return plot_event_energies(self, ax, **kwargs)
 
-    def plot_time(self, ax: Any = None, **kwargs: Any) -> Any:
+    def plot_time(self, ax: Axes | None = None, **kwargs: object) -> Axes:
         """Plot counts against time; see `bayesmap.plot.events.plot_event_times`."""
         from bayesmap.plot.events import plot_event_times
 
         return plot_event_times(self, ax, **kwargs)
 
     def plot_offset2_distribution(
-        self, ax: Any = None, center: SkyCoord | None = None, max_percentile: float = 98, **kwargs: Any
-    ) -> Any:
+        self, ax: Axes | None = None, center: SkyCoord | None = None, max_percentile: float = 98, **kwargs: object
+    ) -> Axes:
         """Plot a histogram of squared offsets; see `bayesmap.plot.events.plot_event_offsets`."""
         from bayesmap.plot.events import plot_event_offsets
 
         return plot_event_offsets(self, ax, center, max_percentile, **kwargs)
 
-    def plot_energy_offset(self, ax: Any = None, center: SkyCoord | None = None, **kwargs: Any) -> Any:
+    def plot_energy_offset(self, ax: Axes | None = None, center: SkyCoord | None = None, **kwargs: object) -> Axes:
         """Plot counts against energy and offset; see `bayesmap.plot.events.plot_event_energy_offset`."""
         from bayesmap.plot.events import plot_event_energy_offset
 
         return plot_event_energy_offset(self, ax, center, **kwargs)
 
-    def plot_image(self, ax: Any = None, allsky: bool = False) -> Any:
+    def plot_image(self, ax: Axes | None = None, allsky: bool = False) -> Axes:
         """Plot an image of the counts; see `bayesmap.plot.events.plot_event_image`."""
         from bayesmap.plot.events import plot_event_image
 

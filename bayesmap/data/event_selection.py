@@ -7,6 +7,7 @@ import astropy.units as u
 import numpy as np
 from astropy.time import Time
 
+from bayesmap._types import Region
 from bayesmap._util import Absent, suggest
 from bayesmap.maps import RegionGeom
 
@@ -58,7 +59,7 @@ class EventSelection:
         gti = None if self.gti is None else self.gti.select_time((low, high), inverted=inverted)
         return type(self)(self.table[~inside if inverted else inside], gti)
 
-    def select_region(self, regions: Any, wcs: Any = None) -> Self:
+    def select_region(self, regions: Sequence[Region], wcs: Any = None) -> Self:
         """Return the events in a region.
 
         Parameters

@@ -1,13 +1,24 @@
 """The OFF acceptance of joined bins or datasets."""
 
+from typing import TYPE_CHECKING, TypeGuard
+
 import numpy as np
 
 from bayesmap.maps import Map
 
-__all__ = ["off_acceptance"]
+if TYPE_CHECKING:
+    from bayesmap.datasets.base import Dataset
+    from bayesmap.datasets.onoff import MapDatasetOnOff
+
+__all__ = ["is_on_off", "off_acceptance"]
 
 
-def off_acceptance(acceptance: Map, counts_off: Map, background: Map, plain: Map) -> Map:
+def is_on_off(dataset: "Dataset") -> "TypeGuard[MapDatasetOnOff]":
+    """Whether the background of a dataset is measured."""
+    return "counts_off" in dataset.components
+
+
+def off_acceptance[M: Map](acceptance: M, counts_off: Map, background: Map, plain: Map) -> M:
     r"""OFF acceptance for which the background of joined bins is the sum of the backgrounds.
 
     .. math::

@@ -3,17 +3,20 @@
 import abc
 import warnings
 from collections.abc import Iterator, MutableSequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from bayesmap._types import FileName
 from bayesmap._util import KnownAttributes, make_name, suggest
 from bayesmap.datasets.checks import warn_unknown_datasets
 from bayesmap.datasets.collection import DatasetsOperations
+from bayesmap.datasets.components import Component
 from bayesmap.datasets.inferable import Inferable
 from bayesmap.datasets.registry import DATASET_REGISTRY
 from bayesmap.datasets.serialize import default_filename, read_datasets, write_datasets
 from bayesmap.modeling import Models, Parameters
+from bayesmap.modeling.collection import ModelsLike
 
 __all__ = ["Dataset", "Datasets"]
 
@@ -36,7 +39,7 @@ class Dataset(KnownAttributes, Inferable):
     tag: str = "Dataset"
     #: name of the fit statistic
     stat_type: str = ""
-    components: dict[str, Any] = {}
+    components: ClassVar[dict[str, Component]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -62,11 +65,19 @@ class Dataset(KnownAttributes, Inferable):
         return self._models
 
     @models.setter
-    def models(self, models: Any) -> None:
+    def models(self, models: ModelsLike | None) -> None:
         given = None if models is None else Models(models)
         self._models = None if given is None else given.select(datasets_names=self.name)
         if given and not self._models:
             warn_unknown_datasets(given, [self.name])
+
+    if TYPE_CHECKING:
+
+        def copy(self, name: str | None = None) -> Self:
+            """A deep copy."""
+
+        def write(self, filename: FileName, overwrite: bool = False, *, checksum: bool = False) -> None:
+            """Write the data to a file."""
 
     def loaded(self, name: str) -> Any:
         """The component of that name if it is in memory, else None; loads nothing."""
@@ -80,7 +91,7 @@ class Dataset(KnownAttributes, Inferable):
 
     @abc.abstractmethod
     def stat_array(self) -> np.ndarray:
-        """Fit statistic per bin at the current parameter values."""
+        """Fit statistic per bin at the current parameter values, of the shape of the data."""
 
     @abc.abstractmethod
     def info_dict(self, in_safe_data_range: bool = True) -> dict[str, Any]:
@@ -114,7 +125,7 @@ class Dataset(KnownAttributes, Inferable):
             stat = stat[self.mask.data]
         return float(np.sum(stat, dtype="float64"))
 
-    def to_dict(self, filename: Any = None) -> dict[str, str]:
+    def to_dict(self, filename: FileName | None = None) -> dict[str, str]:
         """Name, type and data file, as an entry of a file that lists datasets.
 
         Parameters
@@ -168,7 +179,7 @@ class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
         """Names of the datasets."""
         return [dataset.name for dataset in self._datasets]
 
-    def index(self, key: Any, *args: int) -> int:  # type: ignore[override]
+    def index(self, key: Any, *args: int) -> int:
         """Position of a dataset given by name, index or itself.
 
         Raises
@@ -194,7 +205,7 @@ class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
             return type(self)(self._datasets[key])
         return self._datasets[self.index(key)]
 
-    def __setitem__(self, key: Any, dataset: Any) -> None:
+    def __setitem__(self, key: Any, dataset: Dataset) -> None:  # type: ignore[override]
         position = self.index(key)
         self._check(dataset, [name for i, name in enumerate(self.names) if i != position])
         self._datasets[position] = dataset
@@ -208,7 +219,7 @@ class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
     def __len__(self) -> int:
         return len(self._datasets)
 
-    def __iter__(self) -> Iterator[Dataset]:
+    def __iter__(self) -> Iterator[Dataset]:  # type: ignore[override]
         return iter(self._datasets)
 
     def __contains__(self, key: object) -> bool:
@@ -232,7 +243,7 @@ class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
         del self[value]
 
     @staticmethod
-    def _check(dataset: Any, names: list[str]) -> None:
+    def _check(dataset: Dataset, names: list[str]) -> None:
         if not isinstance(dataset, Dataset):
             raise TypeError(f"expected a dataset, got {type(dataset).__name__}")
         if dataset.name in names:
@@ -251,7 +262,7 @@ class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
         return Models(list(unique.values()))
 
     @models.setter
-    def models(self, models: Any) -> None:
+    def models(self, models: ModelsLike | None) -> None:
         given = None if models is None else Models(models)
         warn_unknown_datasets(given or (), self.names)
         for dataset in self:
@@ -265,8 +276,8 @@ class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
     @classmethod
     def read(
         cls,
-        filename: Any,
-        filename_models: Any = None,
+        filename: FileName,
+        filename_models: FileName | None = None,
         lazy: bool = True,
         cache: bool = True,
         checksum: bool = True,
@@ -301,8 +312,8 @@ class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
 
     def write(
         self,
-        filename: Any,
-        filename_models: Any = None,
+        filename: FileName,
+        filename_models: FileName | None = None,
         overwrite: bool = False,
         write_covariance: bool = True,
         checksum: bool = False,
@@ -357,7 +368,7 @@ class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
         return f"<Datasets {self.names}>"
 
 
-def telescope(dataset: Any) -> str:
+def telescope(dataset: Dataset) -> str:
     """Name of the telescope as the table of observations has it, empty if unknown."""
     table = getattr(dataset, "meta_table", None)
     if table is None or "TELESCOP" not in table.colnames or len(table) == 0:

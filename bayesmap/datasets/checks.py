@@ -2,12 +2,16 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmap._util import suggest
+from bayesmap.datasets.acceptance import is_on_off
 from bayesmap.stats.correlation import neighbours_share_counts
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
 
 __all__ = [
     "check_for_inference",
@@ -23,7 +27,7 @@ CONTAINED = 0.9
 N_PIXEL = 40
 
 
-def check_for_inference(dataset: Any) -> None:
+def check_for_inference(dataset: "MapDataset") -> None:
     """Raise unless a posterior can be asked of the dataset.
 
     Parameters
@@ -52,7 +56,7 @@ def check_for_inference(dataset: Any) -> None:
             component.role.check(dataset, name, value)
 
 
-def reach(dataset: Any, model: Any) -> float:
+def reach(dataset: "MapDataset", model: Any) -> float:
     """How far from its centre, in deg, a model predicts counts: its own radius and that of the PSF."""
     radius = model.spatial_model.evaluation_radius
     size = 0.0 if radius is None else float(radius.to_value("deg"))
@@ -65,7 +69,7 @@ def reach(dataset: Any, model: Any) -> float:
     return size + (float(containment.max()) if containment.size else 0.0)
 
 
-def distance_outside(dataset: Any, model: Any) -> tuple[float, float] | None:
+def distance_outside(dataset: "MapDataset", model: Any) -> tuple[float, float] | None:
     """How far the source of a model lies outside the field if none of its counts can fall into it.
 
     Parameters
@@ -97,7 +101,7 @@ def distance_outside(dataset: Any, model: Any) -> tuple[float, float] | None:
     return (distance, limit) if distance > limit else None
 
 
-def _warn_unused_shape(dataset: Any, model: Any) -> None:
+def _warn_unused_shape(dataset: "MapDataset", model: Any) -> None:
     """Warn if a spectrum without PSF, which counts all of a source, is of a region that holds but a part of it."""
     share = _share_inside(dataset._geom.to_image(), getattr(model, "spatial_model", None))
     if share < CONTAINED:
@@ -124,7 +128,7 @@ def _share_inside(image: Any, spatial: Any) -> float:
     return float(np.sum(spatial.integrate_geom(pixels).quantity.to_value("") * weights))
 
 
-def warn_outside_field(dataset: Any, model: Any) -> None:
+def warn_outside_field(dataset: "MapDataset", model: Any) -> None:
     """Warn if no count of the model can fall into the dataset; see `distance_outside`.
 
     Parameters
@@ -154,7 +158,7 @@ def warn_outside_field(dataset: Any, model: Any) -> None:
         )
 
 
-def warn_correlated_off(dataset: Any, mask: np.ndarray | None = None, stacklevel: int = 3) -> None:
+def warn_correlated_off(dataset: "MapDataset", mask: np.ndarray | None = None, stacklevel: int = 3) -> None:
     """Warn if the OFF counts of neighbouring pixels are the same events, as those of a ring background.
 
     Parameters
@@ -171,7 +175,7 @@ def warn_correlated_off(dataset: Any, mask: np.ndarray | None = None, stacklevel
     UserWarning
         Naming the dataset.
     """
-    if dataset.counts_off is None or dataset._geom.is_region:
+    if not is_on_off(dataset) or dataset.counts_off is None or dataset._geom.is_region:
         return
     if mask is None and dataset.mask_safe is not None:
         mask = dataset.mask_safe.data

@@ -1,14 +1,21 @@
 """Operations on several datasets: stack, slice, tabulate."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
 from astropy.table import Table
 
+from bayesmap._types import QuantityLike, Region
 from bayesmap.irf import GTI
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
+
+if TYPE_CHECKING:
+    from astropy.time import Time
 
 __all__ = ["DatasetsOperations"]
 
@@ -18,7 +25,10 @@ class DatasetsOperations:
 
     if TYPE_CHECKING:
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+        def __init__(self, datasets: Iterable["MapDataset"] = ()) -> None: ...
+        def __iter__(self) -> Iterator["MapDataset"]: ...
+        def __len__(self) -> int: ...
+        def __getitem__(self, key: Any) -> Any: ...
 
     # --- what the datasets have in common
 
@@ -52,7 +62,7 @@ class DatasetsOperations:
     @property
     def gti(self) -> GTI | None:
         """One interval per dataset, from its first start to its last stop; None if there are none."""
-        gtis = [dataset.gti for dataset in self if getattr(dataset, "gti", None) is not None and len(dataset.gti)]
+        gtis = [gti for gti in map(_gti, self) if gti is not None]
         if not gtis:
             return None
         return GTI.from_time_intervals([(gti.time_start.min(), gti.time_stop.max()) for gti in gtis])
@@ -72,8 +82,8 @@ class DatasetsOperations:
                 rows.append({"NAME": dataset.name, "TYPE": dataset.tag} | cells)
         names = list(dict.fromkeys(name for row in rows for name in row)) or ["NAME", "TYPE"]
         result = Table({name: _column([row.get(name) for row in rows]) for name in names})
-        for dataset in self:
-            table = getattr(dataset, "meta_table", None)
+        tables: Iterable[Any] = (getattr(dataset, "meta_table", None) for dataset in self)
+        for table in tables:
             for name in () if table is None else table.colnames:
                 result[name].unit = result[name].unit or table[name].unit
         return result
@@ -92,7 +102,7 @@ class DatasetsOperations:
 
     # --- new collections and datasets
 
-    def slice_by_energy(self, energy_min: Any, energy_max: Any) -> Self:
+    def slice_by_energy(self, energy_min: QuantityLike, energy_max: QuantityLike) -> Self:
         """Select a range of reconstructed energy in each dataset; the names stay, the models are left behind.
 
         Parameters
@@ -118,7 +128,7 @@ class DatasetsOperations:
                 warnings.warn(f"{error}; it is left out", UserWarning, stacklevel=2)
         return type(self)(sliced)
 
-    def select_time(self, time_min: Any, time_max: Any, atol: Any = "1e-6 s") -> Self:
+    def select_time(self, time_min: "Time", time_max: "Time", atol: QuantityLike = "1e-6 s") -> Self:
         """Select the datasets whose good time intervals lie inside an interval.
 
         Parameters
@@ -134,14 +144,13 @@ class DatasetsOperations:
             The same objects; those without time intervals are left out.
         """
         atol = u.Quantity(atol)
-        with_time = [dataset for dataset in self if getattr(dataset, "gti", None) is not None and len(dataset.gti)]
         return type(self)(
             dataset
-            for dataset in with_time
-            if dataset.gti.time_start.min() >= time_min - atol and dataset.gti.time_stop.max() <= time_max + atol
+            for dataset, gti in ((dataset, _gti(dataset)) for dataset in self)
+            if gti is not None and gti.time_start.min() >= time_min - atol and gti.time_stop.max() <= time_max + atol
         )
 
-    def to_spectrum_datasets(self, region: Any) -> Self:
+    def to_spectrum_datasets(self, region: Region) -> Self:
         """Extract the spectrum in a region from each dataset, under the same names; see `to_spectrum_dataset`.
 
         Parameters
@@ -155,7 +164,7 @@ class DatasetsOperations:
         """Return these datasets and another one, or those of another collection; names must stay unique."""
         return type(self)([*self, *(other if isinstance(other, Iterable) else [other])])
 
-    def stack_reduce(self, name: str | None = None, nan_to_num: bool = True) -> Any:
+    def stack_reduce(self, name: str | None = None, nan_to_num: bool = True) -> "MapDataset":
         """Stack all datasets into a new one.
 
         Parameters
@@ -181,7 +190,7 @@ class DatasetsOperations:
         *_, stacked = self._stack_steps(name, nan_to_num)
         return stacked
 
-    def _stack_steps(self, name: str | None, nan_to_num: bool = True) -> Any:
+    def _stack_steps(self, name: str | None, nan_to_num: bool = True) -> Iterator["MapDataset"]:
         """Yield the stacked dataset after each step; it is the same object."""
         if not len(self):
             raise ValueError("there are no datasets to stack")
@@ -238,3 +247,9 @@ def _column(cells: list[Any]) -> np.ma.MaskedArray | np.ndarray:
     values = np.zeros(len(cells), dtype=filled.dtype)
     values[~missing] = filled
     return np.ma.masked_array(values, mask=missing)
+
+
+def _gti(dataset: "MapDataset") -> GTI | None:
+    """Good time intervals of a dataset; None if it has none."""
+    gti: GTI | None = getattr(dataset, "gti", None)
+    return gti if gti is not None and len(gti) else None

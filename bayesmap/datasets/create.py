@@ -1,11 +1,15 @@
 """Empty datasets from geometries."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 
+from bayesmap._types import QuantityLike, TimeLike
 from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
 from bayesmap.maps import Map, MapAxis
+
+if TYPE_CHECKING:
+    from bayesmap.maps import WcsGeom
 
 __all__ = ["BINSZ_IRF_DEFAULT", "dataset_geoms", "default_rad_axis", "empty_components"]
 
@@ -18,11 +22,11 @@ def default_rad_axis() -> MapAxis:
 
 
 def dataset_geoms(
-    geom: Any,
+    geom: "WcsGeom",
     energy_axis_true: MapAxis | None = None,
     migra_axis: MapAxis | None = None,
     rad_axis: MapAxis | None = None,
-    binsz_irf: Any = BINSZ_IRF_DEFAULT,
+    binsz_irf: QuantityLike = BINSZ_IRF_DEFAULT,
     reco_psf: bool = False,
 ) -> dict[str, Any]:
     """Geometries of all maps of a dataset, from that of its counts.
@@ -73,11 +77,11 @@ def dataset_geoms(
 
 
 def empty_components(
-    geom: Any,
-    geom_exposure: Any = None,
-    geom_psf: Any = None,
-    geom_edisp: Any = None,
-    reference_time: Any = "2000-01-01",
+    geom: "WcsGeom",
+    geom_exposure: "WcsGeom | None" = None,
+    geom_psf: "WcsGeom | None" = None,
+    geom_edisp: "WcsGeom | None" = None,
+    reference_time: TimeLike = "2000-01-01",
     names: Any = ("counts", "background"),
 ) -> dict[str, Any]:
     """Zero-filled maps of a dataset, with an empty GTI and a safe mask that excludes all bins.

@@ -4,16 +4,16 @@ Everything here is a closed formula written for bayesmap, so that examples need 
 a large Cherenkov array; they describe no real instrument.
 """
 
-from typing import Any
-
 import astropy.units as u
 import numpy as np
 import scipy
 from astropy.coordinates import SkyCoord
 
+from bayesmap._types import QuantityLike, RandomState
 from bayesmap.datasets.map import MapDataset
 from bayesmap.irf import GTI, EDispKernelMap, PSFMap
 from bayesmap.maps import Map, MapAxis, WcsGeom
+from bayesmap.maps.geom import Geom
 from bayesmap.modeling import (
     FoVBackgroundModel,
     GaussianSpatialModel,
@@ -22,6 +22,7 @@ from bayesmap.modeling import (
     PowerLawSpectralModel,
     SkyModel,
 )
+from bayesmap.modeling.collection import ModelsLike
 
 __all__ = [
     "background_rate",
@@ -77,7 +78,7 @@ def psf_profile(rad: np.ndarray, energy: np.ndarray, offset: np.ndarray) -> np.n
         Angle between source and pointing direction in deg.
     """
     fraction, ratio = PSF_TAIL
-    total = 0.0
+    total = np.zeros(())
     for weight, scale in ((1 - fraction, 1.0), (fraction, ratio)):
         sigma = scale * psf_width(energy, offset)
         total = total + weight / (2 * np.pi * sigma**2) * np.exp(-0.5 * (rad / sigma) ** 2)
@@ -129,12 +130,13 @@ def background_rate(energy_edges: np.ndarray, offset: np.ndarray) -> np.ndarray:
     return spectrum[:, None, None] * np.exp(-0.5 * (offset / 2.5) ** 2)
 
 
-def _offsets(geom: Any, pointing: SkyCoord) -> np.ndarray:
+def _offsets(geom: Geom, pointing: SkyCoord) -> np.ndarray:
     """Angle of each pixel to the pointing direction in deg, shape ``(n_lat, n_lon)``."""
-    return geom.to_image().separation(pointing).to_value("deg")
+    separation: u.Quantity = geom.to_image().separation(pointing)
+    return separation.to_value("deg")
 
 
-def _exposure(geom: Any, pointing: SkyCoord, livetime: u.Quantity) -> Map:
+def _exposure(geom: Geom, pointing: SkyCoord, livetime: u.Quantity) -> Map:
     """Effective area times live time on a geometry with true energies (and perhaps a squashed axis)."""
     energy = geom.axes["energy_true"].center.to_value("TeV")
     area = effective_area(energy[:, None, None], _offsets(geom, pointing))
@@ -142,7 +144,7 @@ def _exposure(geom: Any, pointing: SkyCoord, livetime: u.Quantity) -> Map:
     return Map.from_geom(geom, data=data.copy(), unit="m2 s", meta={"livetime": livetime.to("s")})
 
 
-def _psf(geom: Any, pointing: SkyCoord, livetime: u.Quantity) -> PSFMap:
+def _psf(geom: Geom, pointing: SkyCoord, livetime: u.Quantity) -> PSFMap:
     """Point spread function on a geometry with axes ``rad`` and ``energy_true``."""
     energy = geom.axes["energy_true"].center.to_value("TeV")[:, None, None, None]
     rad = geom.axes["rad"].center.to_value("deg")[:, None, None]
@@ -151,7 +153,7 @@ def _psf(geom: Any, pointing: SkyCoord, livetime: u.Quantity) -> PSFMap:
     return PSFMap(psf_map, exposure_map=_exposure(geom.squash("rad"), pointing, livetime))
 
 
-def _edisp(geom: Any, pointing: SkyCoord, livetime: u.Quantity) -> EDispKernelMap:
+def _edisp(geom: Geom, pointing: SkyCoord, livetime: u.Quantity) -> EDispKernelMap:
     """Energy dispersion, equal in all pixels, on a geometry with axes ``energy`` and ``energy_true``."""
     axes = geom.axes
     matrix = energy_dispersion(axes["energy_true"].center.to_value("TeV"), axes["energy"].edges.to_value("TeV"))
@@ -167,15 +169,15 @@ def default_geom(pointing: SkyCoord) -> WcsGeom:
 
 
 def simulate_cta_like(
-    models: Any = None,
+    models: ModelsLike | None = None,
     *,
     pointing: SkyCoord | None = None,
-    livetime: Any = "5 h",
+    livetime: QuantityLike = "5 h",
     geom: WcsGeom | None = None,
     energy_axis_true: MapAxis | None = None,
-    offset_max: Any = "3 deg",
+    offset_max: QuantityLike = "3 deg",
     name: str = "cta-like",
-    random_state: Any = "random-seed",
+    random_state: RandomState = "random-seed",
 ) -> MapDataset:
     """Simulate an observation with a CTA-like array with parametric responses.
 
@@ -235,8 +237,9 @@ def simulate_cta_like(
 def _source(name: str, lon: float, lat: float, amplitude: float, index: float, sigma: float | None = None) -> SkyModel:
     """Power-law source at a Galactic position, a point or a Gaussian."""
     position = {"lon_0": lon * u.deg, "lat_0": lat * u.deg, "frame": "galactic"}
-    spatial = PointSpatialModel(**position) if sigma is None else GaussianSpatialModel(sigma=sigma * u.deg, **position)
+    spatial: PointSpatialModel | GaussianSpatialModel = PointSpatialModel(**position)
     if sigma is not None:
+        spatial = GaussianSpatialModel(sigma=sigma * u.deg, **position)
         spatial.e.frozen = spatial.phi.frozen = True
     spectral = PowerLawSpectralModel(index=index, amplitude=amplitude * u.Unit("cm-2 s-1 TeV-1"), reference=1 * u.TeV)
     return SkyModel(spectral_model=spectral, spatial_model=spatial, name=name)
@@ -256,7 +259,7 @@ def demo_models(dataset_name: str = "cta-like") -> Models:
         Models at their true values, without priors.
     """
     background = FoVBackgroundModel(dataset_name=dataset_name)
-    background.spectral_model.norm.value = 1.03
+    background.parameters["norm"].value = 1.03
     return Models(
         [
             _source("nebula", 25.42, -0.31, 2.0e-12, 2.2, sigma=0.18),
@@ -267,7 +270,7 @@ def demo_models(dataset_name: str = "cta-like") -> Models:
     )
 
 
-def demo_dataset(random_state: Any = 1, *, name: str = "cta-like") -> MapDataset:
+def demo_dataset(random_state: RandomState = 1, *, name: str = "cta-like") -> MapDataset:
     """Return the simulated field of ``bayesmap demo``: see `demo_models` and `simulate_cta_like`.
 
     Parameters

@@ -1,11 +1,15 @@
 """Reconstructed energies that a safe mask excludes, in the energy dispersion."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmap.irf import EDispKernelMap, EDispMap
 from bayesmap.maps import Map
+
+if TYPE_CHECKING:
+    from bayesmap.maps import MapAxis
+    from bayesmap.maps.geom import Geom
 
 __all__ = ["edisp_mask", "edisp_pair", "excludes_energies", "with_energies"]
 
@@ -17,7 +21,7 @@ def excludes_energies(mask: Map | None) -> bool:
     return bool((mask.data.any(axis=0) & ~mask.data.all(axis=0)).any())
 
 
-def with_energies(edisp: Any, energy_axis: Any) -> EDispKernelMap:
+def with_energies(edisp: Any, energy_axis: "MapAxis") -> EDispKernelMap:
     """Return an energy dispersion as a kernel map.
 
     Parameters
@@ -53,13 +57,13 @@ def edisp_mask(mask: Map, edisp: Any) -> Map:
     return Map.from_geom(geom, data=data.reshape(geom.data_shape).copy(), unit="")
 
 
-def _any_around(mask: np.ndarray, own: Any, image: Any) -> np.ndarray:
+def _any_around(mask: np.ndarray, own: "Geom", image: "Geom") -> np.ndarray:
     """Whether any of the up to four pixels of a mask, with the geometry ``own``, around the pixels of an image is True.
 
     Pixels of weight below 1e-6 in a bilinear interpolation do not count.
     """
     ny, nx = mask.shape[-2:]
-    result = False
+    result = np.zeros((*mask.shape[:-2], *image.data_shape[-2:]), dtype=bool)
     y_nodes, x_nodes = (_nodes(p, n) for p, n in zip(own.coord_to_pix(image.get_coord())[::-1], (ny, nx), strict=True))
     for y, y_counts in y_nodes:
         for x, x_counts in x_nodes:

@@ -19,8 +19,9 @@ from bayesmap.datasets.base import Datasets
 from bayesmap.datasets.map import MapDataset
 from bayesmap.errors import FormatError
 from bayesmap.irf import GTI, EDispKernelMap, PSFMap
-from bayesmap.maps import Map, MapAxis, WcsGeom
+from bayesmap.maps import Map, MapAxis
 from bayesmap.maps.files import read_text
+from bayesmap.maps.geom import Geom
 from bayesmap.modeling import Models
 from bayesmap.modeling.models import create_fermi_isotropic_diffuse_model
 
@@ -91,7 +92,7 @@ class FermipyDatasetsReader:
         counts, exposure = Map.read(counts_file), Map.read(exposure_file)
         psf = PSFMap.read(psf_file, format="gtpsf")
         edisp = EDispKernelMap.read(edisp_file, format="gtdrm")
-        axes: Any = edisp.edisp_map.geom.axes
+        axes = edisp.edisp_map.geom.axes
         energy, energy_true = axes["energy"], axes["energy_true"]
         _check(counts, exposure, psf, energy, energy_true, edisp_file)
         image = counts.geom.to_image()
@@ -192,7 +193,7 @@ def _check(counts: Map, exposure: Map, psf: PSFMap, energy: MapAxis, energy_true
         )
 
 
-def _at_energies(exposure: Map, image: WcsGeom, energy_true: MapAxis) -> Map:
+def _at_energies(exposure: Map, image: Geom, energy_true: MapAxis) -> Map:
     """The exposure at pixel centres and energies, linear in the logarithms of energy and exposure."""
     geom = image.to_cube([energy_true])
     values = exposure.interp_by_coord(geom.get_coord(), values_scale="log")
@@ -201,11 +202,12 @@ def _at_energies(exposure: Map, image: WcsGeom, energy_true: MapAxis) -> Map:
 
 def _psf_at_energies(psf: PSFMap, energy_true: MapAxis) -> PSFMap:
     """The point spread functions at other energies, linear in the logarithm of the energy."""
+    exposure_map: Any = psf.exposure_map
     geom = psf.psf_map.geom.replace_axis(energy_true)
     values = np.clip(psf.psf_map.interp_by_coord(geom.get_coord()), 0, None)
-    exposure = psf.exposure_map.geom.replace_axis(energy_true)
-    weights = psf.exposure_map.interp_by_coord(exposure.get_coord())
+    exposure = exposure_map.geom.replace_axis(energy_true)
+    weights = exposure_map.interp_by_coord(exposure.get_coord())
     return PSFMap(
         Map.from_geom(geom, data=values.reshape(geom.data_shape), unit=psf.psf_map.unit),
-        Map.from_geom(exposure, data=weights.reshape(exposure.data_shape), unit=psf.exposure_map.unit),
+        Map.from_geom(exposure, data=weights.reshape(exposure.data_shape), unit=exposure_map.unit),
     )

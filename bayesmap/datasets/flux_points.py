@@ -2,11 +2,13 @@
 
 import copy
 import warnings
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Axes, FileName, QuantityLike
 from bayesmap._util import check_option, make_name
 from bayesmap.datasets.base import Dataset
 from bayesmap.datasets.flux_points_stat import NEEDS, band_flux, flux_points_likelihood, stat_array, valid_points
@@ -20,6 +22,12 @@ from bayesmap.io.ascii_text import from_ascii, to_ascii
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling import SkyModel
+from bayesmap.modeling.collection import ModelsLike
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from bayesmap.maps import Map
 
 __all__ = ["FluxPointsDataset"]
 
@@ -67,12 +75,12 @@ class FluxPointsDataset(Dataset):
 
     def __init__(
         self,
-        models: Any = None,
+        models: ModelsLike | None = None,
         data: FluxPoints | None = None,
-        mask_fit: Any = None,
-        mask_safe: Any = None,
+        mask_fit: "Map | None" = None,
+        mask_safe: "Map | None" = None,
         name: str | None = None,
-        meta_table: Any = None,
+        meta_table: "Table | None" = None,
         stat_type: str = "chi2",
         stat_kwargs: dict[str, Any] | None = None,
     ):
@@ -87,7 +95,7 @@ class FluxPointsDataset(Dataset):
         self.data = data
         self.meta_table = meta_table
         self.stat_kwargs = dict(stat_kwargs or {})
-        self.stat_type = stat_type  # type: ignore[assignment]
+        self.stat_type = stat_type
         self.mask_fit = mask_fit
         self.mask_safe = mask_safe
         self._warn_left_out()
@@ -101,8 +109,14 @@ class FluxPointsDataset(Dataset):
         return list(NEEDS)
 
     @property
-    def stat_type(self) -> str:  # type: ignore[override]
-        """Name of the fit statistic."""
+    def stat_type(self) -> str:
+        """Name of the fit statistic.
+
+        Raises
+        ------
+        ValueError
+            If there is no such statistic, or the flux points lack what it needs.
+        """
         return self._stat_type
 
     @stat_type.setter
@@ -292,7 +306,7 @@ class FluxPointsDataset(Dataset):
                 model.datasets_names = [new.name if n == self.name else n for n in model.datasets_names]
         return new
 
-    def slice_by_energy(self, energy_min: Any, energy_max: Any, name: str | None = None) -> Self:
+    def slice_by_energy(self, energy_min: QuantityLike, energy_max: QuantityLike, name: str | None = None) -> Self:
         """The points whose reference energy lies in a range; the models are left behind.
 
         Parameters
@@ -316,7 +330,7 @@ class FluxPointsDataset(Dataset):
     # --- files
 
     @classmethod
-    def read(cls, filename: Any, name: str | None = None, checksum: bool = False) -> Self:
+    def read(cls, filename: FileName, name: str | None = None, checksum: bool = False) -> Self:
         """Read a dataset from a FITS or text file of flux points.
 
         Parameters
@@ -336,14 +350,16 @@ class FluxPointsDataset(Dataset):
         data = FluxPoints.read(filename, checksum=checksum)
         table, _ = read_flux_table(filename)
         with named_errors(filename):
-            masks = {key: flags(table, key) for key in ("mask_fit", "mask_safe") if key in table.colnames}
+            masks: dict[str, Any] = {
+                key: flags(table, key) for key in ("mask_fit", "mask_safe") if key in table.colnames
+            }
             if not table.meta.get("MASKFIT", True):
                 masks.pop("mask_fit", None)
             stored = {key: data.meta.pop(key, None) for key in ("NAME", "STATTYPE", "MASKFIT")}
             stat_type = stored["STATTYPE"] or "chi2"
             return cls(data=data, name=name or from_ascii(stored["NAME"] or "") or None, stat_type=stat_type, **masks)
 
-    def write(self, filename: Any, overwrite: bool = False, checksum: bool = False) -> None:
+    def write(self, filename: FileName, overwrite: bool = False, checksum: bool = False) -> None:
         """Write the flux points and masks to a FITS file (``.fits``), or as text in the ECSV format.
 
         Parameters
@@ -407,8 +423,12 @@ class FluxPointsDataset(Dataset):
         return f"{title}\n{'-' * len(title)}\n\n" + "".join(rows) + models_text(self)
 
     def plot_spectrum(
-        self, ax: Any = None, kwargs_fp: Any = None, kwargs_model: Any = None, axis_name: str = "energy"
-    ) -> Any:
+        self,
+        ax: Axes | None = None,
+        kwargs_fp: Mapping[str, object] | None = None,
+        kwargs_model: Mapping[str, object] | None = None,
+        axis_name: str = "energy",
+    ) -> Axes:
         """Plot flux points and models.
 
         Parameters
@@ -425,7 +445,7 @@ class FluxPointsDataset(Dataset):
 
         return plot_spectrum_points(self, ax, kwargs_fp, kwargs_model)
 
-    def plot_residuals(self, ax: Any = None, method: str = "diff", **kwargs: Any) -> Any:
+    def plot_residuals(self, ax: Axes | None = None, method: str = "diff", **kwargs: object) -> Axes:
         """Plot residuals against energy.
 
         Parameters
@@ -443,11 +463,11 @@ class FluxPointsDataset(Dataset):
 
     def plot_fit(
         self,
-        ax_spectrum: Any = None,
-        ax_residuals: Any = None,
-        kwargs_spectrum: Any = None,
-        kwargs_residuals: Any = None,
-    ) -> Any:
+        ax_spectrum: Axes | None = None,
+        ax_residuals: Axes | None = None,
+        kwargs_spectrum: Mapping[str, object] | None = None,
+        kwargs_residuals: Mapping[str, object] | None = None,
+    ) -> tuple[Axes, ...]:
         """Plot flux points and models above their residuals.
 
         Parameters

@@ -1,12 +1,15 @@
 """Fit statistic of flux points for predicted fluxes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap.likelihoods import FluxPointsLikelihood
 from bayesmap.stats.flux_points import chi2, chi2_asymmetric, chi2_upper_limit, interpolate_profile
+
+if TYPE_CHECKING:
+    from bayesmap.estimators import FluxPoints
 
 __all__ = [
     "NEEDS",
@@ -25,7 +28,7 @@ NEEDS = {"chi2": ("norm_err", "norm_errn"), "distrib": ("norm_err", "norm_errn")
 PROFILE = {"interp_scale": "sqrt", "extrapolate": True}
 
 
-def band_flux(points: Any) -> str | None:
+def band_flux(points: "FluxPoints") -> str | None:
     """The form of a flux, "flux" or "eflux", if the points were measured as integrals over bands.
 
     Then the flux of a model is compared as the integral over the same bands. Points that were stated as differential
@@ -34,7 +37,7 @@ def band_flux(points: Any) -> str | None:
     return points.sed_type_init if points.sed_type_init in ("flux", "eflux") else None
 
 
-def valid_points(points: Any, stat_type: str) -> np.ndarray:
+def valid_points(points: "FluxPoints", stat_type: str) -> np.ndarray:
     """Points with all numbers that a statistic needs, errors and limits above zero; shape ``(n_energy, 1, 1)``."""
     is_ul = points.is_ul.data.astype(bool)
     measured = np.isfinite(points.dnde.data)
@@ -49,7 +52,7 @@ def valid_points(points: Any, stat_type: str) -> np.ndarray:
     return np.where(is_ul, limits, measured & np.isfinite(low + high) & (low > 0) & (high > 0))
 
 
-def lower_and_upper_errors(points: Any) -> tuple[np.ndarray, np.ndarray]:
+def lower_and_upper_errors(points: "FluxPoints") -> tuple[np.ndarray, np.ndarray]:
     """Errors of ``dnde``, shape ``(n_energy, 1, 1)``; the symmetric ones where the others are not known."""
     names = points.available_quantities
     symmetric = points.dnde_err.data if "norm_err" in names else np.full(points.geom.data_shape, np.nan)
@@ -59,7 +62,7 @@ def lower_and_upper_errors(points: Any) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def symmetric_error(points: Any) -> np.ndarray:
+def symmetric_error(points: "FluxPoints") -> np.ndarray:
     """Error of ``dnde``, shape ``(n_energy, 1, 1)``; where it is not known the mean of the asymmetric ones."""
     low, high = lower_and_upper_errors(points)
     if "norm_err" not in points.available_quantities:
@@ -68,7 +71,7 @@ def symmetric_error(points: Any) -> np.ndarray:
 
 
 def flux_points_likelihood(
-    points: Any, chosen: np.ndarray, unit: Any, stat_type: str, stat_kwargs: dict[str, Any]
+    points: "FluxPoints", chosen: np.ndarray, unit: Any, stat_type: str, stat_kwargs: dict[str, Any]
 ) -> FluxPointsLikelihood:
     """Likelihood of some of the points, fluxes in the given unit; see `FluxPointsDataset.likelihood_of`."""
     scale = points.dnde.unit.to(unit)
@@ -100,7 +103,7 @@ def flux_points_likelihood(
     )
 
 
-def stat_array(points: Any, model: u.Quantity, stat_type: str, stat_kwargs: dict[str, Any]) -> np.ndarray:
+def stat_array(points: "FluxPoints", model: u.Quantity, stat_type: str, stat_kwargs: dict[str, Any]) -> np.ndarray:
     """Statistic per point, NaN where numbers are missing.
 
     Parameters
@@ -128,7 +131,7 @@ def stat_array(points: Any, model: u.Quantity, stat_type: str, stat_kwargs: dict
     return stat
 
 
-def profile_stat(points: Any, norm: np.ndarray, stat_kwargs: dict[str, Any]) -> np.ndarray:
+def profile_stat(points: "FluxPoints", norm: np.ndarray, stat_kwargs: dict[str, Any]) -> np.ndarray:
     """Statistic above its minimum from the stored profiles, at norms of shape ``(n_energy, 1, 1)``."""
     result = np.full(norm.shape, np.nan)
     scans, best = points.stat_scan, _values(points.stat, norm.shape)

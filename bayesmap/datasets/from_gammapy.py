@@ -107,7 +107,8 @@ def _models(theirs: list[Any], datasets: Sequence[Any]) -> Models:
         files: dict[str, str | None] = {}
         entries = [_component(model, Path(folder), files) for model in theirs]
         models = Models.from_dict({"components": entries})
-    for part in (part for model in models for part in (model, *model.parts.values())):
+    parts: Iterable[Any] = (part for model in models for part in (model, *model.parts.values()))
+    for part in parts:
         if getattr(part, "filename", None) in files:
             part.filename = files[part.filename]
     covariance = np.asarray(together.covariance.data)

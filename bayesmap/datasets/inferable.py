@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from bayesmap._types import RandomState, Tree
+
 __all__ = ["Inferable"]
 
 
@@ -14,7 +16,7 @@ class Inferable:
 
         return to_pymc(self, **options)
 
-    def sample(self, draws: int = 1000, tune: int | None = None, chains: int = 4, **kwargs: Any) -> Any:
+    def sample(self, draws: int = 1000, tune: int | None = None, chains: int = 4, **kwargs: Any) -> Tree:
         """Sample the joint posterior of the parameters of all models.
 
         Parameters
@@ -37,7 +39,7 @@ class Inferable:
 
         return sample(self, draws, tune, chains, **kwargs)
 
-    def find_mode(self, random_state: Any = 0, **kwargs: Any) -> Any:
+    def find_mode(self, random_state: RandomState = 0, **kwargs: Any) -> Any:
         """Find the posterior mode and Gaussian errors; see :func:`bayesmap.inference.find_mode`."""
         from bayesmap.inference import find_mode
 

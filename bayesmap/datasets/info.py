@@ -1,21 +1,24 @@
 """Summary numbers of a map dataset and their printed forms."""
 
 import html
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap.datasets import predict
+from bayesmap.datasets.acceptance import is_on_off
+from bayesmap.modeling import Parameters
 from bayesmap.stats import WStatCountsStatistic
 from bayesmap.stats.significance import sqrt_ts
 
+if TYPE_CHECKING:
+    from bayesmap.datasets.base import Dataset
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.datasets.onoff import MapDatasetOnOff
+    from bayesmap.maps import Map
+
 __all__ = ["info_dict", "models_text", "summary_html", "summary_text"]
-
-
-def is_on_off(dataset: Any) -> bool:
-    """Whether the background of a dataset is measured."""
-    return "counts_off" in dataset.components
 
 
 def _whole(value: float) -> float:
@@ -23,12 +26,12 @@ def _whole(value: float) -> float:
     return int(value) if float(value).is_integer() else value
 
 
-def _has_geometry(dataset: Any) -> bool:
+def _has_geometry(dataset: "MapDataset") -> bool:
     """Whether there is a component that says the bins."""
     return any(getattr(dataset, name) is not None for name in dataset._reco_names)
 
 
-def _predictions(dataset: Any) -> tuple[Any, Any, Any]:
+def _predictions(dataset: "MapDataset") -> "tuple[Map | None, Map | None, Map | None]":
     """Predicted signal, predicted background and the background of the data, each as far as it is known."""
     if not _has_geometry(dataset) or (dataset.exposure is None and predict.signal_models(dataset)):
         return None, None, None
@@ -40,7 +43,7 @@ def _predictions(dataset: Any) -> tuple[Any, Any, Any]:
     return signal, dataset.profiled_background(signal.data), dataset.background
 
 
-def _sums(dataset: Any, mask: Any) -> dict[str, Any]:
+def _sums(dataset: "MapDataset", mask: np.ndarray | slice) -> dict[str, Any]:
     """Counts, background and predictions summed over ``mask``, and the fit statistic; predictions are made once."""
 
     def total(a_map: Any) -> float:
@@ -65,7 +68,7 @@ def _sums(dataset: Any, mask: Any) -> dict[str, Any]:
     return info
 
 
-def _excess(dataset: Any, info: dict[str, Any]) -> dict[str, float]:
+def _excess(dataset: "MapDataset", info: dict[str, Any]) -> dict[str, float]:
     """Excess and its significance: over the predicted background, or over a measured one (Li & Ma 1983)."""
     if not is_on_off(dataset):
         expected = info["npred_background"]
@@ -73,7 +76,7 @@ def _excess(dataset: Any, info: dict[str, Any]) -> dict[str, float]:
     return {"excess": info["counts"] - info["background"]}
 
 
-def _off_sums(dataset: Any, mask: Any, info: dict[str, Any]) -> dict[str, Any]:
+def _off_sums(dataset: "MapDatasetOnOff", mask: np.ndarray | slice, info: dict[str, Any]) -> dict[str, Any]:
     """OFF counts and acceptances summed over ``mask``, and the significance that follows from them."""
     sums = {
         key: float("nan") if m is None else float(np.sum(m.data[mask], dtype="float64"))
@@ -91,7 +94,7 @@ def _off_sums(dataset: Any, mask: Any, info: dict[str, Any]) -> dict[str, Any]:
     return off
 
 
-def _exposure_range(dataset: Any) -> dict[str, u.Quantity]:
+def _exposure_range(dataset: "MapDataset") -> dict[str, u.Quantity]:
     """Smallest and largest positive exposure in the pixels that the safe mask keeps."""
     exposure = dataset.exposure
     if exposure is None:
@@ -103,7 +106,7 @@ def _exposure_range(dataset: Any) -> dict[str, u.Quantity]:
     return {"exposure_min": float(values.min()) * exposure.unit, "exposure_max": float(values.max()) * exposure.unit}
 
 
-def _times(dataset: Any, info: dict[str, Any]) -> dict[str, u.Quantity]:
+def _times(dataset: "MapDataset", info: dict[str, Any]) -> dict[str, u.Quantity]:
     """Live time, observation time and rates."""
     meta = getattr(dataset.exposure, "meta", None) or {}
     livetime = u.Quantity(meta.get("livetime", np.nan * u.s)).to("s")
@@ -114,7 +117,7 @@ def _times(dataset: Any, info: dict[str, Any]) -> dict[str, u.Quantity]:
     return times
 
 
-def info_dict(dataset: Any, in_safe_data_range: bool = True) -> dict[str, Any]:
+def info_dict(dataset: "MapDataset", in_safe_data_range: bool = True) -> dict[str, Any]:
     """Summary numbers of a map dataset; see `MapDataset.info_dict`."""
     safe = dataset.mask_safe
     mask = safe.data if safe is not None and in_safe_data_range else slice(None)
@@ -136,11 +139,11 @@ def info_dict(dataset: Any, in_safe_data_range: bool = True) -> dict[str, Any]:
     }
 
 
-def _rows(dataset: Any) -> list[list[tuple[str, str]]]:
+def _rows(dataset: "MapDataset") -> list[list[tuple[str, str]]]:
     """Blocks of (label, text) rows of the printed summary."""
     info = info_dict(dataset)
-    parameters = [] if dataset.models is None else dataset.models.parameters
-    free = [] if dataset.models is None else parameters.free_parameters
+    parameters = Parameters() if dataset.models is None else dataset.models.parameters
+    free = parameters.free_parameters
     counts = f"{info['counts']:.0f}" if isinstance(info["counts"], int) else f"{info['counts']:.2f}"
 
     def exposure(key: str) -> str:
@@ -201,13 +204,13 @@ def _model_text(index: int, model: Any) -> str:
     return "\n".join([*lines, "  "]) + "\n"
 
 
-def models_text(dataset: Any) -> str:
+def models_text(dataset: "Dataset") -> str:
     """Printed blocks of all models; empty without models."""
     blocks = [_model_text(index, model) for index, model in enumerate(dataset.models or ())]
     return "".join([*blocks, "  "]) if blocks else ""
 
 
-def summary_text(dataset: Any) -> str:
+def summary_text(dataset: "MapDataset") -> str:
     """Printed summary: counts, predictions, fit statistic and models."""
     title = type(dataset).__name__
     text = f"{title}\n{'-' * len(title)}\n\n"
@@ -220,7 +223,7 @@ def summary_text(dataset: Any) -> str:
     return text + "  " if dataset.models else text
 
 
-def _off_rows(dataset: Any) -> list[tuple[str, str]]:
+def _off_rows(dataset: "MapDataset") -> list[tuple[str, str]]:
     """Rows about the OFF measurement: sums in the safe data range."""
     mask = slice(None) if dataset.mask_safe is None else dataset.mask_safe.data
     labels = {"counts_off": "Total counts_off", "acceptance": "Acceptance", "acceptance_off": "Acceptance off"}
@@ -229,7 +232,7 @@ def _off_rows(dataset: Any) -> list[tuple[str, str]]:
     return [(label, f"{sums[key]:.0f} ") for key, label in labels.items()]
 
 
-def summary_html(dataset: Any) -> str:
+def summary_html(dataset: "MapDataset") -> str:
     """Summary as a table for notebooks."""
     title = f"{type(dataset).__name__}: {dataset.name}"
     rows = [row for block in _rows(dataset)[1:] for row in block]

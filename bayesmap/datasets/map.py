@@ -1,17 +1,23 @@
 """Counts cubes with their responses and models: `MapDataset`."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Axes, QuantityLike, RandomState, Region, Tree
 from bayesmap.datasets import checks, info, predict, simulate
 from bayesmap.datasets.components import is_lazy
 from bayesmap.datasets.evaluator import Evaluator
 from bayesmap.datasets.map_base import MapDatasetBase
-from bayesmap.likelihoods import PoissonLikelihood
+from bayesmap.likelihoods import Likelihood, PoissonLikelihood
 from bayesmap.maps import Map
 from bayesmap.modeling import FoVBackgroundModel
+from bayesmap.modeling.collection import ModelsLike
+
+if TYPE_CHECKING:
+    from bayesmap.modeling import Models
 
 __all__ = ["MapDataset"]
 
@@ -82,12 +88,12 @@ class MapDataset(MapDatasetBase):
 
     tag = "MapDataset"
     stat_type = "cash"
-    likelihood = PoissonLikelihood()
+    likelihood: Likelihood = PoissonLikelihood()
 
     # --- models
 
     @property
-    def models(self) -> Any:
+    def models(self) -> "Models | None":
         """Models that apply to this dataset, or None.
 
         On assignment takes a model, a list or a `~bayesmap.modeling.Models` and keeps those whose
@@ -97,7 +103,7 @@ class MapDataset(MapDatasetBase):
         return self._models
 
     @models.setter
-    def models(self, models: Any) -> None:
+    def models(self, models: ModelsLike | None) -> None:
         MapDatasetBase.models.fset(self, models)  # type: ignore[attr-defined]
         if any(is_lazy(self.__dict__.get(name)) for name in self.components) or not list(self.reco_geoms()):
             return
@@ -111,7 +117,7 @@ class MapDataset(MapDatasetBase):
         return found[0] if found else None
 
     def fake(
-        self, random_state: Any = "random-seed", *, posterior: Any = None, prior: bool = False
+        self, random_state: RandomState = "random-seed", *, posterior: Tree | None = None, prior: bool = False
     ) -> dict[str, u.Quantity] | None:
         """Overwrite the counts with one draw from the likelihood.
 
@@ -167,7 +173,9 @@ class MapDataset(MapDatasetBase):
         """
         return predict.npred(self)
 
-    def npred_signal(self, model_names: Any = None, stack: bool = True, *, model: Any = None) -> Map:
+    def npred_signal(
+        self, model_names: Sequence[str] | str | None = None, stack: bool = True, *, model: Any = None
+    ) -> Map:
         """Predicted counts of the models other than the field-of-view background.
 
         Parameters
@@ -258,7 +266,7 @@ class MapDataset(MapDatasetBase):
 
     # --- regions
 
-    def to_region_map_dataset(self, region: Any, name: str | None = None) -> Any:
+    def to_region_map_dataset(self, region: Region, name: str | None = None) -> Any:
         """Dataset summed over a region of the sky; see `bayesmap.datasets.region.to_region_map_dataset`."""
         from bayesmap.datasets.region import to_region_map_dataset
 
@@ -308,13 +316,13 @@ class MapDataset(MapDatasetBase):
 
     def plot_residuals(
         self,
-        ax_spatial: Any = None,
-        ax_spectral: Any = None,
-        kwargs_spatial: Any = None,
-        kwargs_spectral: Any = None,
+        ax_spatial: Axes | None = None,
+        ax_spectral: Axes | None = None,
+        kwargs_spatial: Mapping[str, object] | None = None,
+        kwargs_spectral: Mapping[str, object] | None = None,
         *,
         npred: Map | None = None,
-    ) -> Any:
+    ) -> tuple[Axes, ...]:
         """Plot spatial and spectral residuals side by side.
 
         Parameters
@@ -337,12 +345,12 @@ class MapDataset(MapDatasetBase):
 
     def plot_residuals_spatial(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         method: str = "diff",
         smooth_kernel: str = "gauss",
-        smooth_radius: Any = "0.1 deg",
+        smooth_radius: QuantityLike = "0.1 deg",
         **kwargs: Any,
-    ) -> Any:
+    ) -> Axes:
         """Plot an image of smoothed residuals, summed over energy.
 
         Parameters
@@ -369,13 +377,13 @@ class MapDataset(MapDatasetBase):
 
     def plot_residuals_spectral(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         method: str = "diff",
-        region: Any = None,
-        kwargs_fit: Any = None,
-        kwargs_safe: Any = None,
+        region: Region = None,
+        kwargs_fit: Mapping[str, object] | None = None,
+        kwargs_safe: Mapping[str, object] | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Axes:
         """Plot residuals against energy, summed over a region, and shade the energies inside the masks.
 
         Parameters

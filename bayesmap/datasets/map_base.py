@@ -1,13 +1,13 @@
 """Counts cubes with their responses as data: components, geometry, masks, reading and writing."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from bayesmap._types import FileName, QuantityLike, TimeLike
 from bayesmap._util import make_name, make_path
 from bayesmap.datasets import create
-from bayesmap.datasets.base import Dataset
 from bayesmap.datasets.components import Component, renew_locations
 from bayesmap.datasets.metadata import MapDatasetMetaData, meta_from_file, meta_to_file
 from bayesmap.datasets.operations import DatasetOperations
@@ -19,11 +19,19 @@ from bayesmap.irf import GTI
 from bayesmap.maps import Map
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling import BackgroundModel, Models
+from bayesmap.modeling.collection import ModelsLike
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from bayesmap.irf import EDispKernel, EDispKernelMap, EDispMap, PSFKernel, PSFMap, RecoPSFMap
+    from bayesmap.maps import MapAxis, WcsGeom
+    from bayesmap.maps.geom import Geom
 
 __all__ = ["MapDatasetBase"]
 
 
-class MapDatasetBase(DatasetOperations, Dataset):
+class MapDatasetBase(DatasetOperations):
     """The data side of `MapDataset`: what it holds, not what it predicts."""
 
     # masks come first: the other roles ask where data count
@@ -37,16 +45,16 @@ class MapDatasetBase(DatasetOperations, Dataset):
 
     def __init__(
         self,
-        models: Any = None,
-        counts: Any = None,
-        exposure: Any = None,
-        background: Any = None,
-        psf: Any = None,
-        edisp: Any = None,
-        mask_safe: Any = None,
-        mask_fit: Any = None,
+        models: ModelsLike | None = None,
+        counts: Map | None = None,
+        exposure: Map | None = None,
+        background: Map | None = None,
+        psf: "PSFMap | RecoPSFMap | PSFKernel | None" = None,
+        edisp: "EDispKernelMap | EDispMap | EDispKernel | None" = None,
+        mask_safe: Map | None = None,
+        mask_fit: Map | None = None,
         gti: GTI | None = None,
-        meta_table: Any = None,
+        meta_table: "Table | None" = None,
         name: str | None = None,
         meta: Any = None,
     ):
@@ -104,7 +112,7 @@ class MapDatasetBase(DatasetOperations, Dataset):
         raise ValueError(f"dataset {self.name!r} has none of {', '.join(self._reco_names)}, so its geometry is unknown")
 
     @property
-    def geoms(self) -> dict[str, Any]:
+    def geoms(self) -> "dict[str, Geom]":
         """Geometries of the maps: ``geom``, ``geom_exposure``, ``geom_psf``, ``geom_edisp``, as far as they exist."""
         geoms = {"geom": self._geom}
         if self.exposure is not None:
@@ -168,14 +176,14 @@ class MapDatasetBase(DatasetOperations, Dataset):
     @classmethod
     def create(
         cls,
-        geom: Any,
-        energy_axis_true: Any = None,
-        migra_axis: Any = None,
-        rad_axis: Any = None,
-        binsz_irf: Any = create.BINSZ_IRF_DEFAULT,
-        reference_time: Any = "2000-01-01",
+        geom: "WcsGeom",
+        energy_axis_true: "MapAxis | None" = None,
+        migra_axis: "MapAxis | None" = None,
+        rad_axis: "MapAxis | None" = None,
+        binsz_irf: QuantityLike = create.BINSZ_IRF_DEFAULT,
+        reference_time: TimeLike = "2000-01-01",
         name: str | None = None,
-        meta_table: Any = None,
+        meta_table: "Table | None" = None,
         reco_psf: bool = False,
         **kwargs: Any,
     ) -> Self:
@@ -215,11 +223,11 @@ class MapDatasetBase(DatasetOperations, Dataset):
     @classmethod
     def from_geoms(
         cls,
-        geom: Any,
-        geom_exposure: Any = None,
-        geom_psf: Any = None,
-        geom_edisp: Any = None,
-        reference_time: Any = "2000-01-01",
+        geom: "WcsGeom",
+        geom_exposure: "WcsGeom | None" = None,
+        geom_psf: "WcsGeom | None" = None,
+        geom_edisp: "WcsGeom | None" = None,
+        reference_time: TimeLike = "2000-01-01",
         name: str | None = None,
         **kwargs: Any,
     ) -> Self:
@@ -248,7 +256,7 @@ class MapDatasetBase(DatasetOperations, Dataset):
     @classmethod
     def read(
         cls,
-        filename: Any,
+        filename: FileName,
         name: str | None = None,
         lazy: bool = False,
         cache: bool = True,
@@ -319,7 +327,7 @@ class MapDatasetBase(DatasetOperations, Dataset):
         """Return the HDUs of the dataset, without its models, in the layout of `write`."""
         return components_to_hdulist(self._parts())
 
-    def write(self, filename: Any, overwrite: bool = False, checksum: bool = False) -> None:
+    def write(self, filename: FileName, overwrite: bool = False, checksum: bool = False) -> None:
         """Write the dataset to a FITS file, without its models.
 
         The file appears complete or not at all: an interrupted write leaves an older file intact.
@@ -350,7 +358,7 @@ def _any_energy(mask: Map | None) -> Map | None:
     return Map.from_geom(mask.geom.to_image(), data=data, unit="")
 
 
-def _energy_range(geom: Any, mask: Map | None) -> tuple[Map, Map]:
+def _energy_range(geom: "WcsGeom", mask: Map | None) -> tuple[Map, Map]:
     """Images of the lowest and highest energy edge of the bins in the mask."""
     axis, image = geom.axes["energy"], geom.to_image()
     inside = np.ones(geom.data_shape, dtype=bool) if mask is None else mask.data

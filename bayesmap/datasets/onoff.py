@@ -1,10 +1,11 @@
 """Counts cubes whose background is measured in an OFF region: `MapDatasetOnOff`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import RandomState, Tree
 from bayesmap.datasets import predict, simulate
 from bayesmap.datasets.components import Component
 from bayesmap.datasets.conversion import OnOffConversion
@@ -15,12 +16,18 @@ from bayesmap.io.checks import unmeasured
 from bayesmap.irf import GTI
 from bayesmap.likelihoods import OnOffLikelihood
 from bayesmap.maps import Map
+from bayesmap.modeling.collection import ModelsLike
 from bayesmap.stats import get_wstat_mu_bkg
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from bayesmap.irf import EDispKernel, EDispKernelMap, EDispMap, PSFKernel, PSFMap, RecoPSFMap
 
 __all__ = ["MapDatasetOnOff"]
 
 
-class MapDatasetOnOff(OnOffConversion, MapDataset):
+class MapDatasetOnOff(OnOffConversion):
     """Counts in an ON and an OFF measurement per bin, with the relative acceptances of the two.
 
     The expected background in the ON measurement is ``alpha`` times that in the OFF measurement, with
@@ -51,7 +58,7 @@ class MapDatasetOnOff(OnOffConversion, MapDataset):
 
     tag = "MapDatasetOnOff"
     stat_type = "wstat"
-    likelihood = OnOffLikelihood()
+    likelihood: OnOffLikelihood = OnOffLikelihood()
 
     counts_off = Component(COUNTS_OFF, "OFF counts, binned like the counts.")
     acceptance = Component(ACCEPTANCE, "Relative acceptance of the ON measurement.")
@@ -64,19 +71,19 @@ class MapDatasetOnOff(OnOffConversion, MapDataset):
 
     def __init__(
         self,
-        models: Any = None,
-        counts: Any = None,
-        counts_off: Any = None,
-        acceptance: Any = None,
-        acceptance_off: Any = None,
-        exposure: Any = None,
-        mask_fit: Any = None,
-        psf: Any = None,
-        edisp: Any = None,
+        models: ModelsLike | None = None,
+        counts: Map | None = None,
+        counts_off: Map | None = None,
+        acceptance: Map | float | None = None,
+        acceptance_off: Map | None = None,
+        exposure: Map | None = None,
+        mask_fit: Map | None = None,
+        psf: "PSFMap | RecoPSFMap | PSFKernel | None" = None,
+        edisp: "EDispKernelMap | EDispMap | EDispKernel | None" = None,
         name: str | None = None,
-        mask_safe: Any = None,
+        mask_safe: Map | None = None,
         gti: GTI | None = None,
-        meta_table: Any = None,
+        meta_table: "Table | None" = None,
         meta: Any = None,
     ):
         super().__init__(
@@ -115,8 +122,14 @@ class MapDatasetOnOff(OnOffConversion, MapDataset):
         return Map.from_geom(acceptance.geom, data=data, unit="")
 
     @property
-    def background(self) -> Map | None:  # type: ignore[override]
-        """Estimate of the background in the ON measurement, ``alpha * counts_off``; None without OFF counts."""
+    def background(self) -> Map | None:
+        """Estimate of the background in the ON measurement, ``alpha * counts_off``; None without OFF counts.
+
+        Raises
+        ------
+        ValueError
+            If it is assigned: it follows from the OFF counts and the acceptances.
+        """
         if self.counts_off is None:
             return None
         return self.alpha * self.counts_off
@@ -203,12 +216,12 @@ class MapDatasetOnOff(OnOffConversion, MapDataset):
                 )
         return super()._stat_sum()
 
-    def fake(
+    def fake(  # type: ignore[override]
         self,
         npred_background: Map | None = None,
-        random_state: Any = "random-seed",
+        random_state: RandomState = "random-seed",
         *,
-        posterior: Any = None,
+        posterior: Tree | None = None,
         prior: bool = False,
     ) -> dict[str, u.Quantity] | None:
         """Overwrite ON and OFF counts with one draw from the likelihood.

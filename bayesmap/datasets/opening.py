@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from bayesmap._types import FileName
 from bayesmap._util import make_path
 from bayesmap.datasets.base import Dataset, Datasets
 from bayesmap.datasets.flux_points import FluxPointsDataset
@@ -20,7 +21,7 @@ COUNTED = {"COUNTS", "BACKGROUND", "EXPOSURE", "MASK_SAFE", "MASK_FIT"}
 OFF = {"COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF"}
 
 
-def open_datasets(filename: Any, name: str | None = None) -> Datasets:
+def open_datasets(filename: FileName, name: str | None = None) -> Datasets:
     """Read one dataset of any type, or a list of several.
 
     Parameters

@@ -6,17 +6,27 @@ behind; GTI, tables, meta data and a likelihood that was set on the dataset trav
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import QuantityLike
 from bayesmap._util import make_name
+from bayesmap.datasets.base import Dataset
 from bayesmap.datasets.checks import warn_correlated_off
+from bayesmap.datasets.components import Component
 from bayesmap.datasets.energies import edisp_mask
 from bayesmap.datasets.geometry import axes_of
 from bayesmap.datasets.stack import stack_dataset, stackable_copy
 from bayesmap.maps import Map
+from bayesmap.maps.geom import Geom
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.maps import MapAxis
 
 __all__ = ["DatasetOperations"]
 
@@ -24,12 +34,26 @@ __all__ = ["DatasetOperations"]
 INSTANCE_SETTINGS = ("likelihood", "stat_type")
 
 
-class DatasetOperations:
+class DatasetOperations(Dataset):
     """The operations of map datasets, for the class that has the components."""
+
+    counts: Component
+    background: Component
+    mask_safe: Component
+    mask_fit: Component
+    exposure: Component
+    psf: Component
+    edisp: Component
 
     if TYPE_CHECKING:
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+        @property
+        def _geom(self) -> Geom:
+            """Geometry of the counts."""
+
+        @property
+        def mask_safe_image(self) -> Any:
+            """Pixels that are safe at any energy."""
 
     def _apply(self, operation: Any, name: str | None = None) -> Self:
         """New dataset, without models, from ``operation(component, role)`` on each component."""
@@ -43,7 +67,7 @@ class DatasetOperations:
             setattr(new, key, part)
         return new
 
-    def _with_side(self, new: Any) -> Any:
+    def _with_side[D: Dataset](self, new: D) -> D:
         """Give another dataset copies of what is not a component."""
         for key in ("gti", "meta_table", "meta"):
             setattr(new, key, copy.deepcopy(getattr(self, key)))
@@ -69,7 +93,7 @@ class DatasetOperations:
             new._models = models
         return new
 
-    def cutout(self, position: Any, width: Any, mode: str = "trim", name: str | None = None) -> Self:
+    def cutout(self, position: "SkyCoord", width: QuantityLike, mode: str = "trim", name: str | None = None) -> Self:
         """Cut out a part of the sky; the models are left behind.
 
         Parameters
@@ -91,7 +115,7 @@ class DatasetOperations:
         kwargs = {"position": position, "width": width, "mode": mode}
         return self._apply(lambda value, role: role.cutout(self, value, **kwargs), name)
 
-    def pad(self, pad_width: Any, mode: str = "constant", name: str | None = None) -> Self:
+    def pad(self, pad_width: int | tuple[int, int], mode: str = "constant", name: str | None = None) -> Self:
         """Add pixels around the maps; the responses stay as they are.
 
         Parameters
@@ -149,7 +173,9 @@ class DatasetOperations:
             raise KeyError(f"dataset {self.name!r} has no axis {sorted(unknown)}, its axes are {sorted(known)}")
         return self._apply(lambda value, role: role.slice_by_idx(self, value, slices), name)
 
-    def slice_by_energy(self, energy_min: Any = None, energy_max: Any = None, name: str | None = None) -> Self:
+    def slice_by_energy(
+        self, energy_min: QuantityLike | None = None, energy_max: QuantityLike | None = None, name: str | None = None
+    ) -> Self:
         """Select a range of reconstructed energy.
 
         Parameters
@@ -221,10 +247,10 @@ class DatasetOperations:
         if axis_name is None and self._geom.is_region:
             raise ValueError(f"dataset {self.name!r} has no pixels to join, its geometry is a region: give axis_name")
         if axis_name is None and "counts_off" in self.components:
-            warn_correlated_off(self)
+            warn_correlated_off(cast("MapDataset", self))
         return self._apply(lambda value, role: role.downsample(self, value, factor, axis_name), name)
 
-    def resample_energy_axis(self, energy_axis: Any, name: str | None = None) -> Self:
+    def resample_energy_axis(self, energy_axis: "MapAxis", name: str | None = None) -> Self:
         """Group the bins of reconstructed energy.
 
         Parameters
@@ -271,17 +297,26 @@ class DatasetOperations:
 
     @property
     def mask_safe_psf(self) -> Map | None:
-        """Pixels of the point spread function whose centre lies in a pixel of `mask_safe_image`; False outside.
+        """Bins of the point spread function in which data count: those whose centre lies in a safe pixel.
 
-        With one bin of energy and offset; a response of one pixel is true if any bin is safe.
+        With one bin of offset, and of true energy: there a pixel counts if it is safe at any reconstructed energy. A
+        PSF in reconstructed energy has the mask of the nearest energy. Outside of the counts all is False; a response
+        of one pixel is true if any pixel is safe.
         """
         if self.mask_safe is None or self.psf is None:
             return None
-        geom = self.psf.psf_map.geom.squash("rad").squash(self.psf.energy_name)
+        geom = self.psf.psf_map.geom.squash("rad")
         mask = self.mask_safe_image
+        if self.psf.energy_name == "energy":
+            nearest = self.mask_safe.geom.axes["energy"].coord_to_idx(geom.axes["energy"].center, clip=True)
+            mask = Map.from_geom(mask.geom.to_cube([geom.axes["energy"]]), data=self.mask_safe.data[nearest], unit="")
+        else:
+            geom = geom.squash("energy_true")
         if geom.data_shape_image == (1, 1):
-            return Map.from_geom(geom, data=np.full(geom.data_shape, mask.data.any()), unit="")
-        return mask.interp_to_geom(geom.to_image()).to_cube(list(geom.axes))
+            data = mask.data.any(axis=(-2, -1))
+        else:
+            data = mask.interp_to_geom(geom.to_image().to_cube(list(mask.geom.axes))).data
+        return Map.from_geom(geom, data=data.reshape(geom.data_shape), unit="")
 
     @property
     def mask_safe_edisp(self) -> Map | None:
@@ -311,9 +346,9 @@ class DatasetOperations:
             What stacking this dataset on an empty one gives (the exposure in m2 s), and its ``mask_fit``. Responses
             without an exposure of their own are copied.
         """
-        return stackable_copy(self, name, nan_to_num)
+        return stackable_copy(cast("MapDataset", self), name, nan_to_num)
 
-    def stack(self, other: Any, nan_to_num: bool = True) -> None:
+    def stack(self, other: "MapDataset", nan_to_num: bool = True) -> None:
         r"""Add another dataset in place.
 
         With the safe mask :math:`\epsilon_{jk}` of dataset j in the bin k of reconstructed energy and pixel:
@@ -366,7 +401,7 @@ class DatasetOperations:
         :math:`a \sum_j n_{\mathrm{off},j} / \sum_j \alpha_j n_{\mathrm{off},j}`; in the others it is
         :math:`\sum_j a_{\mathrm{off},jk} \epsilon_{jk}`.
         """
-        stack_dataset(self, other, nan_to_num)
+        stack_dataset(cast("MapDataset", self), other, nan_to_num)
 
     def reset_data_cache(self) -> None:
         """Forget components that were loaded lazily, to free memory; they are read again when needed.

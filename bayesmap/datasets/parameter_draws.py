@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmap._types import Tree
 from bayesmap.modeling import parameter_names
 from bayesmap.modeling.posterior import Posterior
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.base import Dataset
 
 __all__ = ["draw_from_posterior", "draw_from_prior", "parameters_at"]
 
@@ -25,14 +29,14 @@ def parameters_at(values: Mapping[Any, float]) -> Iterator[None]:
             parameter.value = value
 
 
-def free_parameters(dataset: Any) -> dict[Any, str]:
+def free_parameters(dataset: "Dataset") -> dict[Any, str]:
     """Free parameters of the models of a dataset and the names of their random variables."""
     if not dataset.models:
         raise ValueError(f"dataset {dataset.name!r} has no models, so there are no parameters to draw")
-    return {p: name for p, name in parameter_names(dataset.models).items() if not p.frozen}
+    return {p: name for p, name in parameter_names(dataset.models or ()).items() if not p.frozen}
 
 
-def draw_from_posterior(dataset: Any, tree: Any, rng: np.random.Generator) -> dict[Any, float]:
+def draw_from_posterior(dataset: "Dataset", tree: Tree, rng: np.random.Generator) -> dict[Any, float]:
     """Return the free parameters of a dataset in one random draw of a posterior.
 
     Parameters
@@ -56,19 +60,19 @@ def draw_from_posterior(dataset: Any, tree: Any, rng: np.random.Generator) -> di
     """
     posterior = Posterior(tree)
     columns = posterior.columns(free_parameters(dataset), f"dataset {dataset.name!r}")
-    posterior.warn_of_left_out(parameter_names(dataset.models), dataset.name, stacklevel=6)
+    posterior.warn_of_left_out(parameter_names(dataset.models or ()), dataset.name, stacklevel=6)
     index = rng.integers(posterior.n_chain) * posterior.n_draw + rng.integers(posterior.n_draw)
     return {parameter: float(draws[index]) for parameter, draws in columns.items()}
 
 
-def give_default_priors(dataset: Any) -> dict[str, Any]:
+def give_default_priors(dataset: "Dataset") -> dict[str, Any]:
     """Store default priors on the parameters that have none; see `bayesmap.inference.assign_default_priors`."""
     from bayesmap.inference import assign_default_priors
 
     return assign_default_priors(dataset)
 
 
-def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
+def draw_from_prior(dataset: "Dataset", rng: np.random.Generator) -> dict[Any, float]:
     """Return the free parameters of a dataset in one draw from their priors.
 
     Parameters
@@ -90,7 +94,7 @@ def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
     """
     names = free_parameters(dataset)
     missing = [name for parameter, name in names.items() if parameter.prior is None]
-    if missing and dataset.counts is None:
+    if missing and getattr(dataset, "counts", None) is None:
         raise ValueError(
             f"dataset {dataset.name!r}: {missing} have no prior, and default priors need counts; set the priors"
         )
@@ -101,6 +105,6 @@ def draw_from_prior(dataset: Any, rng: np.random.Generator) -> dict[Any, float]:
     if missing:
         give_default_priors(dataset)
     with pm.Model():
-        variables = prior_variables(parameter_names(dataset.models))
+        variables = prior_variables(parameter_names(dataset.models or ()))
         draws = pm.draw(list(variables.values()), random_seed=rng, mode="FAST_COMPILE")
     return {parameter: float(value) for parameter, value in zip(variables, draws, strict=True)}

@@ -4,7 +4,8 @@ The prediction is that of `bayesmap.graph`, evaluated at the current parameter v
 """
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from bayesmap._util import check_option, suggest
 from bayesmap.maps import LabelMapAxis, Map
 from bayesmap.modeling import FoVBackgroundModel
 from bayesmap.modeling.sky import Component as ModelComponent
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
 
 __all__ = [
     "RESIDUALS",
@@ -34,7 +38,7 @@ RESIDUALS = {
 }
 
 
-def signal_models(dataset: Any, model_names: Any = None) -> list[Any]:
+def signal_models(dataset: "MapDataset", model_names: Sequence[str] | str | None = None) -> list[Any]:
     """Models of the dataset other than the field-of-view background, or those with the given names."""
     models = [m for m in dataset.models or () if not isinstance(m, FoVBackgroundModel)]
     if model_names is None:
@@ -47,7 +51,9 @@ def signal_models(dataset: Any, model_names: Any = None) -> list[Any]:
     return [by_name[name] for name in wanted]
 
 
-def npred_signal(dataset: Any, model_names: Any = None, stack: bool = True, model: Any = None) -> Map:
+def npred_signal(
+    dataset: "MapDataset", model_names: Sequence[str] | str | None = None, stack: bool = True, model: Any = None
+) -> Map:
     """Predicted counts of the sky models; see `MapDataset.npred_signal`."""
     if isinstance(model_names, ModelComponent):
         model_names, model = None, model_names
@@ -66,7 +72,7 @@ def npred_signal(dataset: Any, model_names: Any = None, stack: bool = True, mode
     return Map.from_geom(geom, data=total, unit="")
 
 
-def npred_background(dataset: Any) -> Map | None:
+def npred_background(dataset: "MapDataset") -> Map | None:
     """Predicted background counts, or None without a background; see `MapDataset.npred_background`."""
     if dataset.background is None:
         return None
@@ -76,12 +82,12 @@ def npred_background(dataset: Any) -> Map | None:
     return Map.from_geom(dataset._geom, data=np.asarray(counts, dtype="float64"), unit="")
 
 
-def npred(dataset: Any) -> Map:
+def npred(dataset: "MapDataset") -> Map:
     """Total predicted counts, negative values set to zero; see `MapDataset.npred`."""
     return clipped_total(dataset, npred_signal(dataset), dataset.npred_background())
 
 
-def clipped_total(dataset: Any, signal: Map, background: Map | None) -> Map:
+def clipped_total(dataset: "MapDataset", signal: Map, background: Map | None) -> Map:
     """Sum of two predictions with negative values set to zero, and a warning if they are more than rounding.
 
     Where the likelihood of the dataset allows them they stay.
@@ -100,7 +106,7 @@ def clipped_total(dataset: Any, signal: Map, background: Map | None) -> Map:
     return Map.from_geom(signal.geom, data=np.where(total < 0, 0.0, total), unit="")
 
 
-def compute_residuals(data: Any, model: Any, method: str = "diff") -> Any:
+def compute_residuals(data: Map | np.ndarray, model: Map | np.ndarray, method: str = "diff") -> Map | np.ndarray:
     """Residuals of data and model, maps or arrays of equal shape.
 
     Parameters
@@ -127,7 +133,7 @@ def compute_residuals(data: Any, model: Any, method: str = "diff") -> Any:
         return RESIDUALS[method](data, model)
 
 
-def residuals(dataset: Any, method: str = "diff", **kwargs: Any) -> Map:
+def residuals(dataset: "MapDataset", method: str = "diff", **kwargs: Any) -> Map:
     """Residual map, NaN outside the mask; see `MapDataset.residuals`."""
     check_option("method", method, RESIDUALS)
     require_counts(dataset, "residuals")
@@ -135,28 +141,30 @@ def residuals(dataset: Any, method: str = "diff", **kwargs: Any) -> Map:
     maps = {"counts": dataset.counts.data.astype("float64"), "npred": npred(dataset).data}
     if mask is not None:
         maps = {key: np.where(mask.data, data, 0.0) for key, data in maps.items()}
-    counts, model = (Map.from_geom(dataset._geom, data=maps[key], unit="") for key in ("counts", "npred"))
+    maps_of: Any = (Map.from_geom(dataset._geom, data=maps[key], unit="") for key in ("counts", "npred"))
+    counts, model = maps_of
     if kwargs:
         kwargs = {"mode": "constant", "width": "0.1 deg", "kernel": "gauss", **kwargs}
         counts, model = counts.smooth(**kwargs), model.smooth(**kwargs)
         if mask is not None:
-            weight = Map.from_geom(mask.geom, data=mask.data.astype("float64"), unit="").smooth(**kwargs).data
+            weights: Any = Map.from_geom(mask.geom, data=mask.data.astype("float64"), unit="")
+            weight = weights.smooth(**kwargs).data
             with np.errstate(invalid="ignore", divide="ignore"):
                 counts.data, model.data = counts.data / weight, model.data / weight
-    result = compute_residuals(counts, model, method)
+    result: Any = compute_residuals(counts, model, method)
     if mask is not None:
         result.data[~mask.data] = np.nan
     return result
 
 
-def stat_array(dataset: Any, total: Map | None = None) -> np.ndarray:
+def stat_array(dataset: "MapDataset", total: Map | None = None) -> np.ndarray:
     """Fit statistic per bin, of a total prediction if it is at hand; see `MapDataset.stat_array`."""
     require_counts(dataset, "the fit statistic")
     total = npred(dataset) if total is None else total
     return dataset.likelihood.stat_array(dataset.counts.data.astype("float64"), total.data)
 
 
-def require_counts(dataset: Any, purpose: str) -> None:
+def require_counts(dataset: "MapDataset", purpose: str) -> None:
     """Raise a ValueError that names the dataset unless it has counts."""
     if dataset.counts is None:
         raise ValueError(f"dataset {dataset.name!r} has no counts; {purpose} needs them (assign or fake() them first)")

@@ -1,22 +1,29 @@
 """From counts cubes to a region of the sky: sums over it, with the responses at its centre."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import astropy.units as u
 import numpy as np
 
-from bayesmap.datasets.acceptance import off_acceptance
+from bayesmap._types import Region
+from bayesmap.datasets.acceptance import is_on_off, off_acceptance
 from bayesmap.datasets.checks import warn_correlated_off
 from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from bayesmap.irf import PSFMap, RecoPSFMap
 from bayesmap.maps import Map, RegionGeom
+from bayesmap.maps.kinds import MapKind
 from bayesmap.maps.region_reduce import region_pixels
 from bayesmap.maps.region_tools import region_center
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.datasets.onoff import MapDatasetOnOff
 
 __all__ = ["to_region_map_dataset", "to_spectrum_dataset"]
 
 
-def to_region_map_dataset(dataset: Any, region: Any, name: str | None = None) -> Any:
+def to_region_map_dataset(dataset: "MapDataset", region: Region, name: str | None = None) -> Any:
     """Return the dataset summed over a region of the sky.
 
     Counts and background are summed inside ``mask_safe``, the background with the background model; the exposure is the
@@ -55,7 +62,7 @@ def to_region_map_dataset(dataset: Any, region: Any, name: str | None = None) ->
 
 
 def to_spectrum_dataset(
-    dataset: Any, on_region: Any, containment_correction: bool = False, name: str | None = None
+    dataset: "MapDataset", on_region: Region, containment_correction: bool = False, name: str | None = None
 ) -> Any:
     """Return the spectrum in a region of the sky, without point spread function.
 
@@ -99,7 +106,7 @@ def to_spectrum_dataset(
     return dataset._with_side(spectrum(name=name, **parts))
 
 
-def _check_region(dataset: Any, region: Any) -> None:
+def _check_region(dataset: "MapDataset", region: Region) -> None:
     """Raise a ValueError unless the region is inside the image and the mask is the same in all of its pixels."""
     geom = dataset._geom
     if geom.is_region:
@@ -119,11 +126,11 @@ def _check_region(dataset: Any, region: Any) -> None:
         )
 
 
-def _components(dataset: Any, region: Any) -> dict[str, Any]:
+def _components(dataset: "MapDataset", region: Region) -> dict[str, Any]:
     """Components on the region."""
     safe, center = dataset.mask_safe, region_center(region)
 
-    def summed(m: Map | None) -> Map | None:
+    def summed(m: MapKind | None) -> Map | None:
         return None if m is None else m.to_region_nd_map(region, func=np.sum, weights=safe)
 
     parts = {
@@ -134,18 +141,18 @@ def _components(dataset: Any, region: Any) -> dict[str, Any]:
         "psf": None if dataset.psf is None else dataset.psf.to_region_nd_map(center),
         "edisp": None if dataset.edisp is None else dataset.edisp.to_region_nd_map(center),
     }
-    if "counts_off" in dataset.components:
+    if is_on_off(dataset):
         parts |= _off_components(dataset, region, summed)
     else:
-        parts["background"] = summed(dataset.npred_background())
+        parts["background"] = summed(cast("MapKind", dataset.npred_background()))
     return {key: value for key, value in parts.items() if value is not None}
 
 
-def _on_region(m: Map | None, region: Any, func: Any) -> Map | None:
+def _on_region(m: MapKind | None, region: Region, func: Callable[..., np.ndarray]) -> Map | None:
     return None if m is None else m.to_region_nd_map(region, func=func)
 
 
-def _off_components(dataset: Any, region: Any, summed: Any) -> dict[str, Any]:
+def _off_components(dataset: "MapDatasetOnOff", region: Region, summed: Callable[[Any], Any]) -> dict[str, Any]:
     """OFF counts and acceptances on the region, see `off_acceptance`."""
     warn_correlated_off(dataset, stacklevel=6)
     off, safe = summed(dataset.counts_off), dataset.mask_safe
@@ -161,7 +168,7 @@ def _off_components(dataset: Any, region: Any, summed: Any) -> dict[str, Any]:
     return parts
 
 
-def _contained_exposure(dataset: Any, region: Any, exposure: Map | None) -> Map:
+def _contained_exposure(dataset: "MapDataset", region: Region, exposure: Map | None) -> Map:
     """Exposure times the containment of a point source at the centre of a circle."""
     from regions import CircleSkyRegion
 

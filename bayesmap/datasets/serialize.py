@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bayesmap._files import checksum_of, write_set, write_text
 from bayesmap._util import make_path
@@ -21,6 +21,9 @@ from bayesmap.errors import FormatError
 from bayesmap.maps.files import named_errors, read_text
 from bayesmap.modeling import Models
 from bayesmap.modeling.files.yaml import dump
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.base import Dataset
 
 __all__ = ["default_filename", "read_datasets", "write_datasets"]
 
@@ -177,7 +180,7 @@ def write_datasets(
         renew_locations(dataset, file)
 
 
-def _writer(dataset: Any, checksum: bool) -> Callable[[Path], None]:
+def _writer(dataset: "Dataset", checksum: bool) -> Callable[[Path], None]:
     return lambda part: dataset.write(part, checksum=checksum)
 
 

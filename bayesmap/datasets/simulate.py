@@ -1,10 +1,11 @@
 """Simulated counts."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import RandomState, Tree
 from bayesmap._util import get_random_state
 from bayesmap.datasets import predict
 from bayesmap.datasets.parameter_draws import draw_from_posterior, draw_from_prior, parameters_at
@@ -12,11 +13,19 @@ from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.maps import Map
 from bayesmap.modeling import parameter_names
 
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.datasets.onoff import MapDatasetOnOff
+
 __all__ = ["fake_counts", "fake_on_off"]
 
 
 def fake_counts(
-    dataset: Any, random_state: Any = "random-seed", *, posterior: Any = None, prior: bool = False
+    dataset: "MapDataset",
+    random_state: RandomState = "random-seed",
+    *,
+    posterior: Tree | None = None,
+    prior: bool = False,
 ) -> tuple[Map, dict[str, u.Quantity] | None]:
     """Draw counts from the likelihood; see `MapDataset.fake`.
 
@@ -50,11 +59,11 @@ def fake_counts(
 
 
 def fake_on_off(
-    dataset: Any,
+    dataset: "MapDatasetOnOff",
     npred_background: Map | None = None,
-    random_state: Any = "random-seed",
+    random_state: RandomState = "random-seed",
     *,
-    posterior: Any = None,
+    posterior: Tree | None = None,
     prior: bool = False,
 ) -> tuple[Map, Map, dict[str, u.Quantity] | None]:
     """Draw ON and OFF counts from the likelihood; see `MapDatasetOnOff.fake`."""
@@ -74,7 +83,7 @@ def fake_on_off(
 
 
 def _drawn_prediction(
-    dataset: Any, function: Any, rng: np.random.Generator, posterior: Any, prior: bool
+    dataset: "MapDataset", function: Any, rng: np.random.Generator, posterior: Tree, prior: bool
 ) -> tuple[np.ndarray, dict[str, u.Quantity] | None]:
     """Prediction at the current parameter values, or at those of one draw, which are returned too."""
     if posterior is not None and prior:
@@ -93,5 +102,5 @@ def _drawn_prediction(
         )
     if posterior is None and not prior:
         return mean, None
-    names = parameter_names(dataset.models)
+    names = parameter_names(dataset.models or ())
     return mean, {names[parameter]: value * parameter.unit for parameter, value in values.items()}

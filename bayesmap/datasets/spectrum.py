@@ -1,7 +1,8 @@
 """Spectra in a region of the sky: `SpectrumDataset` and `SpectrumDatasetOnOff`."""
 
-from typing import Any, Self
+from typing import Any, Self, cast
 
+from bayesmap._types import FileName
 from bayesmap._util import check_option
 from bayesmap.datasets.map import MapDataset
 from bayesmap.datasets.onoff import MapDatasetOnOff
@@ -33,18 +34,18 @@ class SpectrumDatasetOnOff(SpectrumFigures, MapDatasetOnOff):
     predicted_type = SpectrumDataset
 
     @classmethod
-    def from_spectrum_dataset(cls, dataset: Any, **kwargs: Any) -> Self:
+    def from_spectrum_dataset(cls, dataset: MapDataset, **kwargs: Any) -> Self:
         """Make an ON/OFF spectrum; the arguments are those of `MapDatasetOnOff.from_map_dataset`."""
         return cls.from_map_dataset(dataset, **kwargs)
 
     def to_spectrum_dataset(self, name: str | None = None) -> SpectrumDataset:  # type: ignore[override]
         """Return the spectrum with ``alpha * counts_off`` as its background, see `MapDatasetOnOff.to_map_dataset`."""
-        return self.to_map_dataset(name=name)
+        return cast("SpectrumDataset", self.to_map_dataset(name=name))
 
     @classmethod
     def read(  # type: ignore[override]
         cls,
-        filename: Any,
+        filename: FileName,
         format: str | None = None,
         checksum: bool = False,
         name: str | None = None,
@@ -93,7 +94,9 @@ class SpectrumDatasetOnOff(SpectrumFigures, MapDatasetOnOff):
             )
         return super().read(filename, name=name, lazy=lazy, cache=cache, checksum=checksum)
 
-    def write(self, filename: Any, overwrite: bool = False, format: str = "gadf", checksum: bool = False) -> None:
+    def write(  # type: ignore[override]
+        self, filename: FileName, overwrite: bool = False, format: str = "gadf", checksum: bool = False
+    ) -> None:
         """Write the dataset, without its models, as one GADF file or as OGIP files.
 
         Parameters
@@ -120,7 +123,7 @@ class SpectrumDatasetOnOff(SpectrumFigures, MapDatasetOnOff):
         else:
             write_ogip(self._parts(), filename, overwrite=overwrite, checksum=checksum, format=format)
 
-    def to_dict(self, filename: Any = None) -> dict[str, str]:
+    def to_dict(self, filename: FileName | None = None) -> dict[str, str]:
         """Name, type and data file, as an entry of a file that lists datasets.
 
         Parameters

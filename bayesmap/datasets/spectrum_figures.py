@@ -1,6 +1,9 @@
 """Names of the figures of spectrum datasets; they are drawn by `bayesmap.plot`."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from bayesmap._types import Axes
 
 __all__ = ["SpectrumFigures"]
 
@@ -9,8 +12,12 @@ class SpectrumFigures:
     """Figures of counts in a region, as methods of the datasets."""
 
     def plot_counts(
-        self, ax: Any = None, kwargs_counts: Any = None, kwargs_background: Any = None, **kwargs: Any
-    ) -> Any:
+        self,
+        ax: Axes | None = None,
+        kwargs_counts: Mapping[str, object] | None = None,
+        kwargs_background: Mapping[str, object] | None = None,
+        **kwargs: object,
+    ) -> Axes:
         """Plot counts and background.
 
         Parameters
@@ -29,11 +36,15 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import plot_counts
 
-        return plot_counts(self, ax, kwargs_counts, kwargs_background, **kwargs)
+        return plot_counts(self, ax, kwargs_counts, kwargs_background, **kwargs)  # type: ignore[arg-type]
 
     def plot_excess(
-        self, ax: Any = None, kwargs_excess: Any = None, kwargs_npred_signal: Any = None, **kwargs: Any
-    ) -> Any:
+        self,
+        ax: Axes | None = None,
+        kwargs_excess: Mapping[str, object] | None = None,
+        kwargs_npred_signal: Mapping[str, object] | None = None,
+        **kwargs: object,
+    ) -> Axes:
         """Plot the excess with symmetric errors, and the predicted signal.
 
         Parameters
@@ -54,9 +65,14 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import plot_excess
 
-        return plot_excess(self, ax, kwargs_excess, kwargs_npred_signal, **kwargs)
+        return plot_excess(self, ax, kwargs_excess, kwargs_npred_signal, **kwargs)  # type: ignore[arg-type]
 
-    def plot_masks(self, ax: Any = None, kwargs_fit: Any = None, kwargs_safe: Any = None) -> Any:
+    def plot_masks(
+        self,
+        ax: Axes | None = None,
+        kwargs_fit: Mapping[str, object] | None = None,
+        kwargs_safe: Mapping[str, object] | None = None,
+    ) -> Axes:
         """Shade the energies inside the fit mask and the safe mask.
 
         Parameters
@@ -73,15 +89,15 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import plot_masks
 
-        return plot_masks(self, ax, kwargs_fit, kwargs_safe)
+        return plot_masks(self, ax, kwargs_fit, kwargs_safe)  # type: ignore[arg-type]
 
     def plot_fit(
         self,
-        ax_spectrum: Any = None,
-        ax_residuals: Any = None,
-        kwargs_spectrum: Any = None,
-        kwargs_residuals: Any = None,
-    ) -> Any:
+        ax_spectrum: Axes | None = None,
+        ax_residuals: Axes | None = None,
+        kwargs_spectrum: Mapping[str, object] | None = None,
+        kwargs_residuals: Mapping[str, object] | None = None,
+    ) -> tuple[Axes, ...]:
         """Plot excess and prediction above their residuals.
 
         Parameters
@@ -100,7 +116,7 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import plot_fit
 
-        return plot_fit(self, ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals)
+        return plot_fit(self, ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals)  # type: ignore[arg-type]
 
     def peek(self, figsize: tuple[float, float] = (16, 4)) -> Any:
         """Show counts, exposure and energy dispersion at a glance.
@@ -112,4 +128,4 @@ class SpectrumFigures:
         """
         from bayesmap.plot.spectrum_dataset import peek_spectrum
 
-        return peek_spectrum(self, figsize=figsize)
+        return peek_spectrum(self, figsize=figsize)  # type: ignore[arg-type]

@@ -4,13 +4,13 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 from astropy.table import Table
 
-from bayesmap.datasets.acceptance import off_acceptance
+from bayesmap.datasets.acceptance import is_on_off, off_acceptance
 from bayesmap.datasets.components import is_lazy
 from bayesmap.datasets.energies import edisp_mask, edisp_pair
 from bayesmap.datasets.metadata import stack_meta
@@ -19,6 +19,10 @@ from bayesmap.irf import GTI
 from bayesmap.maps import Map
 from bayesmap.maps.reduce import stack_slices
 
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.datasets.onoff import MapDatasetOnOff
+
 __all__ = ["stack_dataset", "stack_tables", "stackable_copy"]
 
 ON_OFF = ("counts_off", "acceptance", "acceptance_off")
@@ -26,12 +30,7 @@ ON_OFF = ("counts_off", "acceptance", "acceptance_off")
 LARGE = ("exposure", "psf", "edisp")
 
 
-def is_on_off(dataset: Any) -> bool:
-    """Whether the background of a dataset is measured."""
-    return "counts_off" in dataset.components
-
-
-def stack_dataset(dataset: Any, other: Any, nan_to_num: bool = True) -> None:
+def stack_dataset(dataset: "MapDataset", other: "MapDataset", nan_to_num: bool = True) -> None:
     """Add another dataset in place; see `MapDataset.stack`."""
     if "counts" not in getattr(other, "components", ()):
         raise TypeError(f"cannot stack a {type(other).__name__} on dataset {dataset.name!r}")
@@ -43,24 +42,24 @@ def stack_dataset(dataset: Any, other: Any, nan_to_num: bool = True) -> None:
 
 
 @contextlib.contextmanager
-def _stays_on_disk(dataset: Any) -> Iterator[None]:
+def _stays_on_disk(dataset: "MapDataset") -> Iterator[None]:
     """Forget at the end what was loaded on the way, so that of many datasets only one is in memory."""
     lazy = {key: value for key, value in dataset.__dict__.items() if key in dataset.components and is_lazy(value)}
     yield
     dataset.__dict__.update(lazy)
 
 
-def _add_components(dataset: Any, other: Any, nan_to_num: bool) -> None:
+def _add_components(dataset: "MapDataset", other: "MapDataset", nan_to_num: bool) -> None:
     """Add the components of another dataset, one after the other, to those of the first."""
     for key, stack in STACKERS.items():
         if key in dataset.components and getattr(dataset, key) is not None:
             stack(dataset, other, nan_to_num)
-    if is_on_off(dataset):
+    if is_on_off(dataset) and is_on_off(other):
         _stack_off(dataset, other, nan_to_num)
     _stack_mask_safe(dataset, other)
 
 
-def check_stackable(dataset: Any, other: Any) -> None:
+def check_stackable(dataset: "MapDataset", other: "MapDataset") -> None:
     """Raise unless two datasets can be stacked; nothing is changed."""
     if is_on_off(dataset) and not is_on_off(other):
         raise TypeError(
@@ -98,7 +97,7 @@ def _check_component(own: Any, theirs: Any) -> None:
         own.check_stackable(theirs)
 
 
-def _drop_mask_fit(dataset: Any, other: Any) -> None:
+def _drop_mask_fit(dataset: "MapDataset", other: "MapDataset") -> None:
     """Drop the fit mask of the result."""
     with_mask = [one.name for one in (dataset, other) if one.mask_fit is not None]
     if with_mask:
@@ -110,12 +109,12 @@ def _drop_mask_fit(dataset: Any, other: Any) -> None:
     dataset.mask_fit = None
 
 
-def _stack_counts(dataset: Any, other: Any, nan_to_num: bool) -> None:
+def _stack_counts(dataset: "MapDataset", other: "MapDataset", nan_to_num: bool) -> None:
     if other.counts is not None:
         dataset.counts.stack(other.counts, weights=other.mask_safe, nan_to_num=nan_to_num)
 
 
-def _stack_background(dataset: Any, other: Any, nan_to_num: bool) -> None:
+def _stack_background(dataset: "MapDataset", other: "MapDataset", nan_to_num: bool) -> None:
     if other.background is None:
         return
     plain = is_on_off(other) or other.background_model is None
@@ -123,7 +122,7 @@ def _stack_background(dataset: Any, other: Any, nan_to_num: bool) -> None:
     dataset.background.stack(background, weights=other.mask_safe, nan_to_num=nan_to_num)
 
 
-def _stack_exposure(dataset: Any, other: Any, nan_to_num: bool) -> None:
+def _stack_exposure(dataset: "MapDataset", other: "MapDataset", nan_to_num: bool) -> None:
     """Exposures add where any energy is safe, live times if any pixel is."""
     if other.exposure is None:
         return
@@ -134,12 +133,12 @@ def _stack_exposure(dataset: Any, other: Any, nan_to_num: bool) -> None:
         dataset.exposure.meta["livetime"] = u.Quantity(own) + u.Quantity(livetime)
 
 
-def _stack_psf(dataset: Any, other: Any, nan_to_num: bool) -> None:
+def _stack_psf(dataset: "MapDataset", other: "MapDataset", nan_to_num: bool) -> None:
     if other.psf is not None and other.psf.exposure_map is not None:
         dataset.psf.stack(other.psf, weights=other.mask_safe_psf, nan_to_num=nan_to_num)
 
 
-def _stack_edisp(dataset: Any, other: Any, nan_to_num: bool) -> None:
+def _stack_edisp(dataset: "MapDataset", other: "MapDataset", nan_to_num: bool) -> None:
     if other.edisp is None or other.edisp.exposure_map is None:
         return
     own, theirs = edisp_pair(dataset, other)
@@ -157,14 +156,14 @@ STACKERS = {
 }
 
 
-def _stack_off(dataset: Any, other: Any, nan_to_num: bool) -> None:
+def _stack_off(dataset: "MapDatasetOnOff", other: "MapDatasetOnOff", nan_to_num: bool) -> None:
     """OFF counts and acceptances, so that the backgrounds add up; see `off_acceptance`."""
     if any(getattr(other, key) is None for key in ON_OFF):
         return
     if any(getattr(dataset, key) is None for key in ON_OFF):  # only if nothing is safe, see check_stackable
         for key in ON_OFF:
             setattr(dataset, key, Map.from_geom(dataset._geom, unit=getattr(other, key).unit))
-    background = dataset.background
+    background: Any = dataset.background
     plain = dataset.acceptance_off
     stacked = [
         (background, other.background),
@@ -177,7 +176,7 @@ def _stack_off(dataset: Any, other: Any, nan_to_num: bool) -> None:
     dataset.acceptance_off = off_acceptance(dataset.acceptance, dataset.counts_off, background, plain)
 
 
-def _stack_mask_safe(dataset: Any, other: Any) -> None:
+def _stack_mask_safe(dataset: "MapDataset", other: "MapDataset") -> None:
     """A bin is safe if it is in any dataset; one without a mask is safe everywhere."""
     if dataset.mask_safe is None:
         return
@@ -187,7 +186,7 @@ def _stack_mask_safe(dataset: Any, other: Any) -> None:
     dataset.mask_safe.stack(mask)
 
 
-def _stack_side(dataset: Any, other: Any) -> None:
+def _stack_side(dataset: "MapDataset", other: "MapDataset") -> None:
     """Time intervals, table of observations and meta data."""
     if dataset.gti is not None and other.gti is not None:
         dataset.gti = GTI.from_stack([dataset.gti, other.gti]).union()
@@ -229,7 +228,7 @@ def _cells(table: Table, name: str, like: Any) -> np.ndarray:
     return np.full(count, "" if np.asarray(like).dtype.kind in "US" else np.nan)
 
 
-def stackable_copy(dataset: Any, name: str | None, nan_to_num: bool) -> Any:
+def stackable_copy(dataset: "MapDataset", name: str | None, nan_to_num: bool) -> Any:
     """A masked copy of a dataset; see `MapDataset.to_masked`."""
     with _stays_on_disk(dataset):
         new = dataset._apply(lambda value, role: _zeros(value), name)

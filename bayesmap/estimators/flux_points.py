@@ -3,13 +3,14 @@
 import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
 from astropy.table import Table
 from astropy.time import Time
 
+from bayesmap._types import Axes
 from bayesmap._util import Absent, KnownAttributes, check_option
 from bayesmap.estimators.light_curves import light_curve_rows, light_curve_table, stacked_data, time_axis_of
 from bayesmap.estimators.quantities import FLUXES, FluxQuantities
@@ -19,8 +20,12 @@ from bayesmap.io import read_flux_table, write_flux_table
 from bayesmap.irf import GTI
 from bayesmap.maps import Map, RegionGeom, TimeMapAxis
 from bayesmap.maps.files import named_errors
+from bayesmap.maps.geom import Geom
 from bayesmap.modeling import SkyModel
 from bayesmap.modeling.spectral import PowerLawSpectralModel
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["FluxPoints"]
 
@@ -62,7 +67,7 @@ class FluxPoints(KnownAttributes, FluxQuantities):
         self,
         data: Mapping[str, Any],
         reference_model: Any = None,
-        meta: Mapping[str, Any] | None = None,
+        meta: Mapping[str, object] | None = None,
         gti: GTI | None = None,
         filter_success_nan: bool = True,
     ) -> None:
@@ -161,7 +166,7 @@ class FluxPoints(KnownAttributes, FluxQuantities):
         sed_type: str | None = None,
         reference_model: Any = None,
         gti: GTI | None = None,
-        meta: Mapping[str, Any] | None = None,
+        meta: Mapping[str, object] | None = None,
     ) -> Self:
         """Return flux points from maps in one of the forms.
 
@@ -173,6 +178,11 @@ class FluxPoints(KnownAttributes, FluxQuantities):
             How fluxes are stated; by default by the names of the maps.
         reference_model, gti, meta
             As for `FluxPoints`.
+
+        Raises
+        ------
+        ValueError
+            If a map that the form needs is missing.
         """
         sed_type = sed_type or next((key for key in SED_UNITS if key in maps), "likelihood")
         check_option("sed_type", sed_type, SED_UNITS)
@@ -299,6 +309,11 @@ class FluxPoints(KnownAttributes, FluxQuantities):
         ----------
         slices : Mapping of str to slice or int
             For "energy" a slice; for the "time" of a light curve also a number, which gives the points of one interval.
+
+        Raises
+        ------
+        ValueError
+            If there is no such axis, or the energies are not given as a slice.
         """
         names = self.geom.axes.names
         if unknown := set(slices) - set(names):
@@ -309,7 +324,13 @@ class FluxPoints(KnownAttributes, FluxQuantities):
         return points._taken(np.arange(len(self.energy_ref))[slices["energy"]]) if "energy" in slices else points
 
     def slice_by_coord(self, slices: Mapping[str, slice]) -> Self:
-        """Return the points between coordinates, such as ``{"energy": slice(1 * u.TeV, 5 * u.TeV)}``."""
+        """Return the points between coordinates, such as ``{"energy": slice(1 * u.TeV, 5 * u.TeV)}``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such axis.
+        """
         points = self
         for name, cut in slices.items():
             points = points.slice_by_time(cut.start, cut.stop) if name == "time" else points
@@ -340,7 +361,9 @@ class FluxPoints(KnownAttributes, FluxQuantities):
             yield self.slice_by_idx({axis_name: slice(k, k + 1) if keepdims else k})
 
     @classmethod
-    def from_stack(cls, maps: Sequence["FluxPoints"], axis: TimeMapAxis, meta: Mapping[str, Any] | None = None) -> Self:
+    def from_stack(
+        cls, maps: Sequence["FluxPoints"], axis: TimeMapAxis, meta: Mapping[str, object] | None = None
+    ) -> Self:
         """Return the light curve of flux points of several intervals.
 
         Parameters
@@ -382,7 +405,14 @@ class FluxPoints(KnownAttributes, FluxQuantities):
         gti = GTI.from_time_intervals(list(axis.iter_by_time_edges))
         return self._new(geom, self._bins, lambda values: values[cut], self._references, gti)
 
-    def _new(self, geom: Any, bins: EnergyBins, take: Callable[[Any], Any], references: Any, gti: Any) -> Self:
+    def _new(
+        self,
+        geom: Geom,
+        bins: EnergyBins,
+        take: Callable[[np.ndarray], np.ndarray],
+        references: dict[str, u.Quantity] | None,
+        gti: GTI | None,
+    ) -> Self:
         """Points on another geometry, each entry by a function of its array."""
         data = {
             key: Map.from_geom(geom, data=take(m.data), unit=m.unit) if isinstance(m, Map) else take(np.asarray(m))
@@ -392,7 +422,7 @@ class FluxPoints(KnownAttributes, FluxQuantities):
         new._bins, new._references = bins, references
         return new
 
-    def slice_by_energy(self, energy_min: Any, energy_max: Any) -> Self:
+    def slice_by_energy(self, energy_min: u.Quantity, energy_max: u.Quantity) -> Self:
         """Return the points whose reference energy lies in a range.
 
         Raises
@@ -416,12 +446,12 @@ class FluxPoints(KnownAttributes, FluxQuantities):
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         sed_type: str | None = None,
         energy_power: float = 0,
         time_format: str = "iso",
-        **kwargs: Any,
-    ) -> Any:
+        **kwargs: object,
+    ) -> Axes:
         """Plot the points with errors, upper limits as arrows; a light curve against time, one colour per energy.
 
         Parameters

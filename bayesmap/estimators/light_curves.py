@@ -7,7 +7,7 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/lightcurves/index.html
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
@@ -17,6 +17,9 @@ from astropy.time import Time
 from bayesmap.errors import FormatError
 from bayesmap.irf.gti import reference_header
 from bayesmap.maps import Map, RegionGeom, TimeMapAxis
+
+if TYPE_CHECKING:
+    from bayesmap.estimators import FluxPoints
 
 __all__ = ["light_curve_rows", "light_curve_table", "stacked_data", "time_axis_of"]
 
@@ -70,7 +73,7 @@ def light_curve_rows(table: Table) -> list[Table]:
     return rows
 
 
-def light_curve_table(points: Any, sed_type: str | None) -> Table:
+def light_curve_table(points: "FluxPoints", sed_type: str | None) -> Table:
     """Return a light curve as a table, with times as Modified Julian Dates in the scale of its reference time."""
     axis: TimeMapAxis = points.geom.axes["time"]
     tables = []

@@ -1,6 +1,6 @@
 """What flux points say: energies, reference, fluxes with errors and limits."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
@@ -29,6 +29,17 @@ class FluxQuantities:
     _reference_model: SkyModel | None
     meta: dict[str, Any]
     filter_success_nan: bool
+
+    if TYPE_CHECKING:
+        norm_scan: np.ndarray
+        stat_scan: np.ndarray
+        dnde_ref: u.Quantity
+        flux_ref: u.Quantity
+        eflux_ref: u.Quantity
+        e2dnde_ref: u.Quantity
+
+        def __getattr__(self, name: str) -> Map:
+            """The fluxes, norms and entries, which are made from their names below."""
 
     # --- energies and reference
 

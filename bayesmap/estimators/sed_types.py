@@ -226,7 +226,7 @@ class EnergyBins:
             raise FormatError("a single flux point needs the edges of its bin, e_min and e_max")
         return MapAxis.from_nodes(self.ref, name="energy", interp="log")
 
-    def between(self, energy_min: Any, energy_max: Any) -> np.ndarray:
+    def between(self, energy_min: u.Quantity, energy_max: u.Quantity) -> np.ndarray:
         """Return where the reference energies lie in a range, up to rounding; its lower end belongs to it."""
         low, high = (
             u.Quantity(energy).to_value(self.ref.unit) * (1 - SAME_ENERGY) for energy in (energy_min, energy_max)

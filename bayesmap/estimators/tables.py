@@ -8,7 +8,7 @@ fermipy writes ``dloglike_scan`` as the logarithm of the likelihood over its max
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
@@ -20,6 +20,9 @@ from bayesmap.estimators.sed_types import COMMON, SED_UNITS, SUFFIXES, EnergyBin
 from bayesmap.maps import Map, RegionGeom
 from bayesmap.modeling import SkyModel
 from bayesmap.modeling.spectral import PowerLawSpectralModel, SpectralModel
+
+if TYPE_CHECKING:
+    from bayesmap.estimators import FluxPoints
 
 __all__ = ["TableParts", "as_sky_model", "formatted_table", "read_table", "reference_flux", "to_table"]
 
@@ -103,7 +106,7 @@ def _with_statistics(table: Table) -> Table:
     return table
 
 
-def to_table(points: Any, sed_type: str | None, formatted: bool) -> Table:
+def to_table(points: "FluxPoints", sed_type: str | None, formatted: bool) -> Table:
     """Table of flux points; see `FluxPoints.to_table`."""
     sed_type = sed_type or points.sed_type_init or "likelihood"
     check_option("sed_type", sed_type, SED_UNITS)

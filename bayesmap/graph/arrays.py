@@ -38,7 +38,7 @@ class Selection:
 
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> "Selection":
-        """Select the bins where a boolean cube is true."""
+        """Select the bins where a mask of shape ``(n_energy, n_lat, n_lon)`` is true."""
         n_energy, n_lat, n_lon = mask.shape
         index = np.flatnonzero(mask)
         per_row = np.count_nonzero(mask.reshape(n_energy * n_lat, n_lon), axis=1)
@@ -271,7 +271,8 @@ def off_arrays(dataset: Any) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of numpy.ndarray
-        "counts_off" and "alpha", cubes of float64; round-off below zero, as of ring backgrounds, is zero.
+        "counts_off" and "alpha", float64 of shape ``(n_energy, n_lat, n_lon)``; round-off below zero, as of
+        ring backgrounds, is zero.
     """
     off = {"counts_off": dataset.counts_off}
     if dataset.acceptance is not None and dataset.acceptance_off is not None:

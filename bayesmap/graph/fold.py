@@ -30,7 +30,7 @@ class Fold:
     terms : Terms
         What predicts counts.
     weights : numpy.ndarray, optional
-        Weights of the total, a cube; the mask by default.
+        Weights of the total, shape ``(n_energy, n_lat, n_lon)``; the mask by default.
 
     Notes
     -----
@@ -175,7 +175,7 @@ class Fold:
         Parameters
         ----------
         counts : numpy.ndarray
-            Counts of the selected bins.
+            Counts of the selected bins, shape ``(n_bin,)``.
 
         Returns
         -------

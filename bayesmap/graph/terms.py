@@ -116,6 +116,11 @@ def build_terms(
     Returns
     -------
     Terms
+
+    Raises
+    ------
+    ValueError
+        If there are several background models, or one without a background.
     """
     check_option("irf_position", irf_position, ("prior", "source"))
     terms = Terms(arrays)

@@ -8,9 +8,10 @@ import pymc as pm
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.observations import Observation, facts_of
+from bayesmap.inference.sums import Term
 from bayesmap.modeling.priors.variables import prior_variables
 
-__all__ = ["assemble", "compile_datasets", "to_pymc"]
+__all__ = ["compile_datasets", "observe", "prepare", "to_pymc", "unobserved_model"]
 
 
 def to_pymc(datasets: Any, **options: Any) -> pm.Model:
@@ -52,26 +53,47 @@ def compile_datasets(
     irf_position: str = "prior",
 ) -> tuple[pm.Model, dict[str, Observation]]:
     """Build the PyMC model and return it with the observed variable of each dataset."""
-    facts = [facts_of(dataset) for dataset in as_datasets(datasets)]
+    datasets = as_datasets(datasets)
+    observed, names = prepare(datasets, psf_route=psf_route, psf_tolerance=psf_tolerance, irf_position=irf_position)
+    model, terms = unobserved_model(datasets, names, observed)
+    observe(model, terms)
+    return model, observed
+
+
+def prepare(
+    datasets: Sequence[Any], *, psf_route: Any = None, psf_tolerance: float = 1e-3, irf_position: str = "prior"
+) -> tuple[dict[str, Observation], dict[Any, str]]:
+    """Return what is observed of each dataset, and all parameters with their names."""
+    facts = [facts_of(dataset) for dataset in datasets]
     for one in facts:
         one.check()
-    datasets = [one.dataset for one in facts]
     assign_default_priors(datasets)
     names = parameter_names(dataset_models(datasets))
     if all(p.frozen for p in names):
         raise ValueError("nothing to infer: all parameters of all models are frozen, or no models are set")
     options: dict[str, Any] = {"route": psf_route, "tolerance": psf_tolerance, "irf_position": irf_position}
     observed = {one.name: one.observe(_free_parameters(one.dataset, names), **options) for one in facts}
-    return assemble(datasets, names, observed), observed
+    return observed, names
 
 
-def assemble(datasets: Sequence[Any], names: Mapping[Any, str], observed: Mapping[str, Observation]) -> pm.Model:
-    """Build the PyMC model from the names of all parameters and the observed variable of each dataset."""
+def unobserved_model(
+    datasets: Sequence[Any], names: Mapping[Any, str], observed: Mapping[str, Observation]
+) -> tuple[pm.Model, list[Term]]:
+    """Build the PyMC model without observed variables, and the likelihoods that make them."""
     with pm.Model() as model:
         variables = prior_variables(names)
-        for dataset in datasets:
-            observed[dataset.name].register([variables[p] for p in _free_parameters(dataset, names)])
-    return model
+        terms = [
+            Term(observed[d.name], observed[d.name].arguments([variables[p] for p in _free_parameters(d, names)]))
+            for d in datasets
+        ]
+    return model, terms
+
+
+def observe(model: pm.Model, terms: Sequence[Term]) -> None:
+    """Add the observed variables to a model that has none yet."""
+    with model:
+        for term in terms:
+            term.observed.register(term.arguments)
 
 
 def _free_parameters(dataset: Any, names: Mapping[Any, str]) -> list[Any]:

@@ -1,6 +1,6 @@
 """The log-posterior of a `pymc.Model` as one compiled function of a flat vector of unconstrained variables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,27 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
+from bayesmap._backend.expressions import reached
 from bayesmap._backend.functions import QUICK, Mode, compile_for_threads
 from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
+from bayesmap.inference.looped import Loop, Loops
+from bayesmap.inference.sums import Term, Terms
 from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
+
+
+def _start(model: pm.Model) -> list[np.ndarray]:
+    """Initial point of each free variable; our transform puts the prior median at zero."""
+    ours = [isinstance(model.rvs_to_transforms[rv], Standardize) and rv.ndim == 0 for rv in model.free_RVs]
+    point = {} if all(ours) else model.initial_point()
+    start = []
+    for rv, is_ours in zip(model.free_RVs, ours, strict=True):
+        given = 0.0 if is_ours else point[model.rvs_to_values[rv].name]
+        zero = isinstance(model.rvs_to_transforms[rv], Standardize)
+        start.append(np.zeros_like(given) if zero else np.asarray(given))
+    return start
 
 
 class LogDensity:
@@ -26,6 +41,9 @@ class LogDensity:
         With scalar or array free variables.
     mode : str or Mode
         PyTensor mode; "NUMBA" for sampling, `bayesmap._backend.functions.QUICK` for a few evaluations.
+    likelihoods : sequence of Term, optional
+        The likelihoods of all data. Those that are alike share one compiled function. By default what the observed
+        variables of the model say, in one function.
 
     Attributes
     ----------
@@ -37,47 +55,32 @@ class LogDensity:
         Place of each scalar free variable in the vector.
     edges : Edges
         Where the supports of the parameters behind the unconstrained variables end.
+    loops : Loops or None
+        Terms that are alike, if there are any.
     """
 
-    def __init__(self, model: pm.Model, mode: str | Mode = "NUMBA") -> None:
+    def __init__(self, model: pm.Model, mode: str | Mode = "NUMBA", likelihoods: Sequence[Term] | None = None) -> None:
         self.model = model
         self.names = [rv.name for rv in model.free_RVs]
         values = [model.rvs_to_values[rv] for rv in model.free_RVs]
-        start = model.initial_point()
-        # Our transform puts the prior median at zero.
-        start |= {
-            value.name: np.zeros_like(start[value.name])
-            for rv, value in zip(model.free_RVs, values, strict=True)
-            if isinstance(model.rvs_to_transforms[rv], Standardize)
-        }
-        sizes = [int(np.prod(np.shape(start[value.name]), dtype=int)) for value in values]
+        start = _start(model)
+        sizes = [int(np.prod(np.shape(x), dtype=int)) for x in start]
         firsts = np.cumsum([0, *sizes])
-        self.index = {
-            n: int(i) for n, i, v in zip(self.names, firsts, values, strict=False) if not np.shape(start[v.name])
-        }
+        self.index = {n: int(i) for n, i, x in zip(self.names, firsts, start, strict=False) if not np.shape(x)}
         transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
         self.edges = Edges([t for t, size in zip(transforms, sizes, strict=True) for _ in range(size)])
-        self._start = np.concatenate([np.ravel(start[value.name]) for value in values]).astype("float64")
-        theta = pt.vector("theta", dtype="float64", shape=(len(self._start),))
-        weight = pt.scalar("jacobian", dtype="float64")
-        pieces: dict[Any, Any] = {}
-        offset = 0
-        for value in values:
-            shape = np.shape(start[value.name])
-            size = int(np.prod(shape, dtype=int))
-            pieces[value] = theta[offset : offset + size].reshape(shape) if shape else theta[offset]
-            offset += size
-        self._inputs, self._pieces = (theta, weight), pieces
-        # The likelihood must enter once: its gradient would be computed for each occurrence.
-        likelihood = model.logp(vars=model.observed_RVs)
-        prior = model.logp(vars=model.free_RVs + model.potentials, jacobian=False)
-        transformed = model.logp(vars=model.free_RVs + model.potentials, jacobian=True)
-        density = defined(likelihood + prior + weight * (transformed - prior))
-        self._function = self._with_gradient(density, mode)
+        self._start = np.concatenate([np.ravel(x) for x in start]).astype("float64")
+        self._weight = pt.scalar("jacobian", dtype="float64")
+        self._shapes = dict(zip(values, map(np.shape, start), strict=True))
+        self._places = {v: np.arange(i, i + n) for v, i, n in zip(values, firsts[:-1], sizes, strict=True)}
         self._jacobian = {True: np.array(1.0), False: np.array(0.0)}
+        terms = Terms(model, likelihoods, self._weight)
+        self.loops = Loops([Loop(m, self._places, self._weight, mode) for m in terms.alike]) if terms.alike else None
+        self._function = self._with_gradient(defined(terms.rest), mode, rest=self.loops is not None)
         unknowns = model.replace_rvs_by_values(model.free_RVs + model.deterministics)
-        one = clone_replace(unknowns, replace=pieces, rebuild_strict=False)
         draws = pt.matrix("draws", dtype="float64", shape=(None, len(self._start)))
+        theta, pieces = self._cut(values)
+        one = clone_replace(unknowns, replace=pieces, rebuild_strict=False)
         self._expand = pytensor.function(
             [draws],
             vectorize_graph(one, {theta: draws}),
@@ -89,14 +92,40 @@ class LogDensity:
         self.reported = [v.name for v in model.free_RVs + model.deterministics if v.name not in offsets]
         self._expand_names = [v.name for v in model.free_RVs + model.deterministics]
 
-    def _with_gradient(self, scalar: Any, mode: str | Mode) -> Callable[..., Any]:
-        """Compile a scalar of the value variables and its gradient by the vector."""
+    def _cut(self, values: Sequence[Any]) -> tuple[Any, dict[Any, Any]]:
+        """A vector, and which of its parts is which of some variables."""
+        theta = pt.vector("theta", dtype="float64", shape=(sum(len(self._places[v]) for v in values),))
+        pieces: dict[Any, Any] = {}
+        offset = 0
+        for value in values:
+            shape, size = self._shapes[value], len(self._places[value])
+            pieces[value] = theta[offset : offset + size].reshape(shape) if shape else theta[offset]
+            offset += size
+        return theta, pieces
+
+    def _with_gradient(self, scalar: Any, mode: str | Mode, rest: bool = False) -> Callable[..., Any]:
+        """Compile a scalar of the value variables and its gradient by the vector, or by those that occur in it."""
+        values = list(self._places)
+        if rest:
+            occurring = set(reached([scalar], set(values)))
+            values = [v for v in values if v in occurring]
+        theta, pieces = self._cut(values)
         # By the parts and not by their vector: one node puts it together, where each slice would need two.
-        gradients = pt.grad(scalar, list(self._pieces), disconnected_inputs="ignore")
+        gradients = pt.grad(scalar, list(pieces), disconnected_inputs="ignore")
         scalars = all(g.ndim == 0 for g in gradients)
         gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
-        outputs = clone_replace([scalar, gradient], replace=self._pieces, rebuild_strict=False)
-        return compile_for_threads(list(self._inputs), outputs, mode)
+        outputs = clone_replace([scalar, gradient], replace=pieces, rebuild_strict=False)
+        function = compile_for_threads([theta, self._weight], outputs, mode)
+        if len(values) == len(self._places):
+            return function
+        places = np.concatenate([self._places[v] for v in values])
+
+        def of_some(theta: np.ndarray, weight: np.ndarray) -> Any:
+            gradient = np.zeros(len(theta))
+            value, gradient[places] = function(theta[places], weight)
+            return value, gradient
+
+        return of_some
 
     def function_of(self, scalar: Any) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
         """Compile another scalar of the random variables, for a few evaluations.
@@ -141,8 +170,13 @@ class LogDensity:
             Density of the unconstrained variables (True, for sampling) or of the parameters themselves (False: its
             maximum is the mode of the posterior, or of the likelihood under flat priors).
         """
-        value, gradient = self._function(theta, self._jacobian[jacobian])
-        return float(value), gradient
+        weight = self._jacobian[jacobian]
+        value, gradient = self._function(theta, weight)
+        if self.loops is None:
+            return float(value), gradient
+        more, more_gradient = self.loops(theta, weight)
+        total = float(value) + more
+        return total if total < np.inf else -np.inf, gradient + more_gradient
 
     def expand(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters in their declared units at one point."""

@@ -12,15 +12,16 @@ import xarray as xr
 from bayesmap._backend.functions import QUICK
 from bayesmap._util import get_random_state, suggest
 from bayesmap.inference import samplers
-from bayesmap.inference.compile import assemble, compile_datasets
+from bayesmap.inference.compile import observe, prepare, unobserved_model
 from bayesmap.inference.density import LogDensity
-from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
+from bayesmap.inference.listing import as_datasets, dataset_models
 from bayesmap.inference.mode import Laplace, search_modes
 from bayesmap.inference.progress import Progress
 from bayesmap.inference.result import ModeResult, build_tree, describe
 from bayesmap.inference.safety import Interrupts, tell
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.inference.starts import starting_points
+from bayesmap.inference.sums import Term
 from bayesmap.modeling.priors.hyper import hyperparameters_of
 
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
@@ -55,31 +56,39 @@ class CompiledFit:
 
     def __init__(self, datasets: Any, **options: Any) -> None:
         self.datasets = as_datasets(datasets)
-        self._model: pm.Model | None
-        self._model, self._observed = compile_datasets(self.datasets, **options)
+        self._observed, self._names = prepare(self.datasets, **options)
+        self._unobserved: tuple[pm.Model, list[Term]] | None = None
         self.models = dataset_models(self.datasets)
-        self.parameters = {name: p for p, name in parameter_names(self.models).items()}
-        self.hyperparameters = hyperparameters_of(parameter_names(self.models))
+        self.parameters = {name: p for p, name in self._names.items()}
+        self.hyperparameters = hyperparameters_of(self._names)
         self._density: LogDensity | None = None
         self._quick: LogDensity | None = None
         self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
 
     def __getstate__(self) -> dict[str, Any]:
         # Neither compiled functions nor the classes that PyMC makes of distributions can be pickled.
-        return {**self.__dict__, "_model": None, "_density": None, "_quick": None}
+        return {**self.__dict__, "_unobserved": None, "_density": None, "_quick": None}
+
+    def _parts(self) -> tuple[pm.Model, list[Term]]:
+        """The model, maybe without observed variables, and the likelihoods that make them."""
+        if self._unobserved is None:
+            self._unobserved = unobserved_model(self.datasets, self._names, self._observed)
+        return self._unobserved
 
     @property
     def model(self) -> pm.Model:
         """The model, a `pymc.Model`; the same as :func:`~bayesmap.inference.to_pymc` returns."""
-        if self._model is None:
-            self._model = assemble(self.datasets, parameter_names(self.models), self._observed)
-        return self._model
+        model, terms = self._parts()
+        if not model.observed_RVs:
+            observe(model, terms)
+        return model
 
     @property
     def density(self) -> LogDensity:
         """The log-posterior and its gradient, compiled on first use."""
         if self._density is None:
-            self._density = LogDensity(self.model)
+            model, terms = self._parts()
+            self._density = LogDensity(model, likelihoods=terms)
         return self._density
 
     @property
@@ -88,7 +97,8 @@ class CompiledFit:
         if self._density is not None:
             return self._density
         if self._quick is None:
-            self._quick = LogDensity(self.model, mode=QUICK)
+            model, terms = self._parts()
+            self._quick = LogDensity(model, mode=QUICK, likelihoods=terms)
         return self._quick
 
     def set_counts(self, counts: Any) -> None:

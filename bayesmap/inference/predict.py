@@ -80,8 +80,9 @@ def posterior_predictive(
 ) -> Any:
     """Counts that the posterior predicts: one draw of data per draw of parameters.
 
-    Parameters and results are those of :func:`posterior_npred`, for cubes of drawn counts. Unknowns of the likelihood
-    itself, as a sampled OFF background, have their values in the posterior where it holds them; others are drawn anew.
+    Parameters and results, with their shapes, are those of :func:`posterior_npred`, for cubes of drawn counts.
+    Unknowns of the likelihood itself, as a sampled OFF background, have their values in the posterior where it holds
+    them; others are drawn anew.
     """
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
     Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)

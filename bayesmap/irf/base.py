@@ -50,6 +50,15 @@ class IRFMap(KnownAttributes):
         The response.
     exposure_map : Map, optional
         Exposure on the same pixels; its first axis has one bin.
+
+    Raises
+    ------
+    TypeError
+        If the response is no map.
+    ValueError
+        If its unit is of another kind.
+    bayesmap.errors.GeometryMismatchError
+        If the exposure has other pixels.
     """
 
     #: name of the HDU and of the attribute that holds the map
@@ -246,7 +255,13 @@ class IRFMap(KnownAttributes):
         return self._each("to_region_nd_map", region, func=np.nanmean)
 
     def slice_by_idx(self, slices: Mapping[str, slice]) -> Self:
-        """Return the part selected by slices of the axes; the axes stay."""
+        """Return the part selected by slices of the axes; the axes stay.
+
+        Raises
+        ------
+        TypeError
+            If an index is given in place of a slice.
+        """
         if any(not isinstance(cut, slice) for cut in slices.values()):
             raise TypeError(f"slice_by_idx of a {type(self).__name__} needs slices, got {dict(slices)}")
         irf_map = self._irf_map.slice_by_idx(slices)
@@ -315,7 +330,15 @@ class IRFMap(KnownAttributes):
             _stack_energy(*arrays, factors, nan_to_num)
 
     def check_stackable(self, other: "IRFMap") -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """Return the pixels that another response covers, and those of it that lie inside; raise like `stack`."""
+        """Return the pixels that another response covers, and those of it that lie inside; raise like `stack`.
+
+        Raises
+        ------
+        bayesmap.errors.GeometryMismatchError
+            If the other response is of another class or on other pixels.
+        ValueError
+            If one of the two has no exposure.
+        """
         if type(self) is not type(other):
             raise GeometryMismatchError(f"cannot stack a {type(other).__name__} on a {type(self).__name__}")
         if self.exposure_map is None or other.exposure_map is None:

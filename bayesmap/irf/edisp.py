@@ -218,6 +218,11 @@ class EDispMap(IRFMap):
         -------
         EDispKernel
             Migration densities integrated between the energy edges, at the centres of true energy.
+
+        Raises
+        ------
+        TypeError
+            If the first argument is no energy axis.
         """
         if energy_axis is not None and not isinstance(energy_axis, MapAxis):
             raise TypeError(f"energy_axis must be a MapAxis, got {energy_axis!r}; the position comes second")

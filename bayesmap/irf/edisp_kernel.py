@@ -188,7 +188,13 @@ class EDispKernel:
         return EDispKernel(self.axes.squash("energy"), data)
 
     def slice_by_idx(self, slices: Mapping[str, slice]) -> "EDispKernel":
-        """Return the part selected by slices of the axes, for example ``{"energy": slice(2, 5)}``."""
+        """Return the part selected by slices of the axes, for example ``{"energy": slice(2, 5)}``.
+
+        Raises
+        ------
+        TypeError
+            If an index is given in place of a slice.
+        """
         if any(not isinstance(cut, slice) for cut in slices.values()):
             raise TypeError(f"slice_by_idx of an EDispKernel needs slices, got {dict(slices)}")
         index = tuple(slices.get(name, slice(None)) for name in self.required_axes)

@@ -106,6 +106,11 @@ class GTI:
             File layout.
         checksum : bool
             Whether to verify checksums.
+
+        Raises
+        ------
+        bayesmap.errors.FormatError
+            If the file is damaged or has no such table.
         """
         with open_fits(filename, checksum=checksum) as hdulist:
             if hdu not in hdulist:

@@ -1,5 +1,6 @@
 """Point spread functions as maps of radial profiles."""
 
+import warnings
 from typing import Any, ClassVar, Self
 
 import astropy.units as u
@@ -21,6 +22,8 @@ __all__ = ["PSFMap", "RecoPSFMap"]
 _ENERGIES = [0.1, 1, 10] * u.TeV
 #: steps per bin of the rad axis in which containment radii are found
 RAD_STEPS = 20
+#: share of a Gaussian that may lie beyond the offsets without a word
+LOST = 0.01
 
 
 def _default_rad_axis() -> MapAxis:
@@ -260,13 +263,22 @@ class PSFMap(IRFMap):
         Returns
         -------
         PSFMap
-            The density at the centres of the rad axis (so the part beyond the axis is missing), with an exposure of
-            one cm2 s as weight.
+            The density at the centres of the rad axis, with an exposure of one cm2 s as weight. What lies beyond the
+            axis is missing, with a warning if it is more than 1 %.
         """
         rad_axis = _default_rad_axis() if rad_axis is None else rad_axis
         axes = [rad_axis, energy_axis_true]
         cube = all_sky_geom(axes) if geom is None else geom.to_image().to_cube(axes)
         width = np.broadcast_to(u.Quantity(sigma).to_value("deg"), energy_axis_true.nbin)
+        end = float(rad_axis.edges[-1].to_value("deg"))
+        lost = np.exp(-0.5 * (end / width.max()) ** 2)
+        if lost > LOST:
+            warnings.warn(
+                f"{100 * lost:.2g} % of a Gaussian of {width.max():.4g} deg lie beyond the rad axis, which ends at "
+                f"{end:.4g} deg: pass a rad_axis that goes to {5 * width.max():.2g} deg",
+                UserWarning,
+                stacklevel=2,
+            )
         density = gaussian_profile(rad_axis.center.to_value("deg"), width[:, None])
         data = np.broadcast_to(density[..., None, None] * u.Unit("deg-2").to("sr-1"), cube.data_shape)
         exposure = Map.from_geom(cube.squash("rad"), unit="cm2 s", data=np.ones(cube.squash("rad").data_shape))

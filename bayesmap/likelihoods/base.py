@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap.likelihoods.checks import check_counts
 
 __all__ = ["Likelihood"]
@@ -99,7 +100,7 @@ class Likelihood(abc.ABC):
         """Names of the variables that `latents` creates."""
         return ()
 
-    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Any]:
+    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Tensor]:
         """Create the unknowns of the likelihood itself in the `pymc.Model` of the context; none by default.
 
         Parameters
@@ -119,7 +120,7 @@ class Likelihood(abc.ABC):
         return {}
 
     @abc.abstractmethod
-    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-probability of the data in the mask, natural logarithm, a scalar expression.
 
         Parameters

@@ -7,6 +7,7 @@ import numpy as np
 import scipy
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.stats.flux_points import chi2, chi2_asymmetric, chi2_upper_limit
 
 __all__ = ["FluxPointsLikelihood"]
@@ -53,11 +54,11 @@ class FluxPointsLikelihood:
 
     @property
     def sigma(self) -> np.ndarray:
-        """Errors of draws and of the normalisation: the means of both sides, for limits half of them."""
+        """Errors of draws and of the norm, shape ``(n_point,)``: the means of both sides, for limits half of them."""
         mean = 0.5 * (self.errn + self.errp)
         return np.where(np.isfinite(self.limit), 0.5 * self.limit, mean)
 
-    def logp(self, flux: Any, model: Any) -> Any:
+    def logp(self, flux: Tensor, model: Tensor) -> Tensor:
         """Log-likelihood of measured fluxes for predicted ones, a scalar expression."""
         return -0.5 * self._stat(flux, model).sum() - self._norm.sum()
 
@@ -73,7 +74,7 @@ class FluxPointsLikelihood:
         norm = np.log(np.sqrt(2 * np.pi) * self.sigma)
         return np.where(np.isfinite(norm), norm, 0.0)
 
-    def _stat(self, flux: Any, model: Any) -> Any:
+    def _stat(self, flux: Tensor, model: Tensor) -> Tensor:
         if self.kind == "profile":
             return self._profile(model / self.reference)
         if self.kind == "chi2":
@@ -84,7 +85,7 @@ class FluxPointsLikelihood:
         limited = chi2_upper_limit(model, np.where(is_limit, self.limit, 1.0), xp=pt)
         return pt.switch(is_limit, limited, measured)
 
-    def _profile(self, norm: Any) -> Any:
+    def _profile(self, norm: Tensor) -> Tensor:
         """Piecewise polynomials through the profiles, one per point."""
         stats = []
         for i, (grid, stat) in enumerate(self.profiles):
@@ -101,5 +102,5 @@ class FluxPointsLikelihood:
         return pt.stack(stats)
 
     def random(self, model: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw fluxes for predicted ones: normal with the mean error of each point."""
+        """Draw fluxes for predicted ones, of their shape: normal with the mean error of each point."""
         return rng.normal(model, self.sigma)

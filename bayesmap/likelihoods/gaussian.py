@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.checks import check_cube
 from bayesmap.maps import Map
@@ -39,7 +40,13 @@ class GaussianLikelihood(Likelihood):
         return f"GaussianLikelihood(sigma={shown})"
 
     def check(self, name: str, counts: np.ndarray, mask: np.ndarray) -> None:
-        """Raise a ValueError unless the data are finite, and sigma fits to them; see `Likelihood.check`."""
+        """Raise a ValueError unless the data are finite, and sigma fits to them; see `Likelihood.check`.
+
+        Raises
+        ------
+        ValueError
+            If data inside the mask are not finite, or sigma has another shape.
+        """
         check_cube(name, "the data", counts, mask, "finite numbers", np.isfinite)
         try:
             sigma = np.broadcast_to(self.sigma, mask.shape)
@@ -58,7 +65,7 @@ class GaussianLikelihood(Likelihood):
         constant = -np.log(np.sqrt(2 * np.pi) * sigma[mask]).sum()
         return {"counts": counts[chosen], "sigma": sigma[chosen], "constant": constant}
 
-    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-density of the data in the mask; see `Likelihood.logp`."""
         return -0.5 * (((bins["counts"] - npred) / bins["sigma"]) ** 2).sum() + bins["constant"]
 

@@ -10,6 +10,7 @@ from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import kernel, register_kernel
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 
 __all__ = ["MarginalOnOff", "marginal_onoff", "marginal_values"]
 
@@ -104,7 +105,7 @@ class MarginalOnOff(Op):
         return [cotangents[0] * outputs[1], *(disconnected_type() for _ in range(4))]
 
 
-def marginal_onoff(signal: Any, counts: Any, shape: Any, alpha: Any, last: Any) -> Any:
+def marginal_onoff(signal: Tensor, counts: Any, shape: Any, alpha: Any, last: Any) -> Tensor:
     """Values of :class:`MarginalOnOff`."""
     return MarginalOnOff()(signal, counts, shape, alpha, last)[0]
 

@@ -8,6 +8,7 @@ import numpy as np
 import scipy
 
 from bayesmap._lazy import pt
+from bayesmap._types import Tensor
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.likelihoods.expressions import xlogy_graph
@@ -78,7 +79,7 @@ class NegativeBinomialLikelihood(Likelihood):
         """Name of the dispersion, if it is a free parameter."""
         return () if getattr(self.dispersion, "frozen", True) else (self.dispersion.name,)
 
-    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Any]:
+    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Tensor]:
         """Create the variable of a free dispersion; see `Likelihood.latents`.
 
         Raises
@@ -108,7 +109,7 @@ class NegativeBinomialLikelihood(Likelihood):
             constant = constant + _log_rising(counts[mask], 1 / self._value, NUMBERS)
         return {"counts": counts[chosen], "constant": constant.sum()}
 
-    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-probability of the counts in the mask; see `Likelihood.logp`."""
         counts = bins["counts"]
         dispersion = latents[self.latent_names[0]] if latents else self._value
@@ -155,7 +156,7 @@ class NegativeBinomialLikelihood(Likelihood):
         return draw_poisson(np.asarray(npred) * scatter, rng)
 
 
-def _log_rising(n: Any, r: Any, xp: Any) -> Any:
+def _log_rising(n: Any, r: Any, xp: Any) -> Tensor:
     r"""Logarithm of :math:`\Gamma(n + r) / (\Gamma(r)\, r^n)`, accurate for any r; zero for n = 0."""
     small = xp.switch(r > LARGE, LARGE, r)
     large = xp.switch(r > LARGE, r, LARGE)

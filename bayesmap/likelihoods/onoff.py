@@ -1,12 +1,13 @@
 """Counts with a background that is measured in OFF regions."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy
 
 from bayesmap._lazy import pt, pytensor
+from bayesmap._types import Tensor
 from bayesmap._util import check_option
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.draws import draw_poisson
@@ -39,6 +40,11 @@ class OnOffLikelihood(Likelihood):
         probability of any data, kept for comparison.
     a0 : float
         Shape of the prior on b, positive: 1 is flat, 0.5 is Jeffreys' prior.
+
+    Raises
+    ------
+    ValueError
+        If ``a0`` is not positive.
 
     Notes
     -----
@@ -112,7 +118,7 @@ class OnOffLikelihood(Likelihood):
 
     def latents(  # type: ignore[override]
         self, name: str, mask: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
-    ) -> dict[str, Any]:
+    ) -> dict[str, Tensor]:
         """Create the background in OFF, one number per bin of the mask, if it is sampled; see `Likelihood.latents`."""
         if self.background != "latent":
             return {}
@@ -120,7 +126,7 @@ class OnOffLikelihood(Likelihood):
 
         return {"background_off": pm.Gamma(f"{name}.background_off", alpha=counts_off[mask] + self.a0, beta=1.0)}
 
-    def logp(self, npred: Any, total: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-probability of the ON counts in the mask, and of the OFF counts for "profile"; see `Likelihood.logp`."""
         if self.background == "profile":
             value = self._profile(npred, bins)
@@ -135,7 +141,7 @@ class OnOffLikelihood(Likelihood):
         return value - total + bins["constant"]
 
     @staticmethod
-    def _profile(npred: Any, bins: Mapping[str, Any]) -> Any:
+    def _profile(npred: Tensor, bins: Mapping[str, Tensor]) -> Tensor:
         counts, counts_off, alpha = bins["counts"], bins["counts_off"], bins["alpha"]
         # The background maximises the likelihood: the derivative by it vanishes.
         off = pytensor.gradient.disconnected_grad(get_wstat_mu_bkg(counts, counts_off, alpha, npred, xp=pt))

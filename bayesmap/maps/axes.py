@@ -147,7 +147,13 @@ class MapAxis(KnownAttributes, AxisViews):
     # -- construction -------------------------------------------------------------------------------------------------
     @classmethod
     def from_edges(cls, edges: object, **kwargs: object) -> Self:
-        """Return an axis from ``nbin + 1`` edges; other arguments as for the class."""
+        """Return an axis from ``nbin + 1`` edges; other arguments as for the class.
+
+        Raises
+        ------
+        ValueError
+            If there are less than two edges.
+        """
         if np.size(edges) < 2:
             raise ValueError(f"an axis needs at least two edges, got {edges}")
         return cls(edges, node_type="edges", **kwargs)
@@ -169,6 +175,11 @@ class MapAxis(KnownAttributes, AxisViews):
             Number of bins.
         **kwargs : dict
             ``interp`` (default "lin"), ``name``, ``node_type`` (default "edges") and ``unit``.
+
+        Raises
+        ------
+        ValueError
+            If there is no bin, or a bound of a logarithmic axis is not positive.
         """
         nbin = int(nbin)
         interp = kwargs.setdefault("interp", "lin")
@@ -275,7 +286,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return u.Quantity(values, self._unit)
 
     def coord_to_pix(self, coord: object) -> np.ndarray:
-        """Return pixel positions of coordinates (extrapolated outside); bare numbers are in the axis unit."""
+        """Return pixel positions of coordinates, of their shape, extrapolated outside; bare numbers are in its unit."""
         scaled = to_scale(self._interp, self._values(coord))
         index = np.arange(len(self._nodes), dtype="float64")
         if self._scaled[0] > self._scaled[-1]:
@@ -283,7 +294,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return linear(scaled, self._scaled, index) + self._offset
 
     def coord_to_idx(self, coord: object, clip: bool = False) -> np.ndarray:
-        """Return bin numbers of coordinates; -1 outside, or the nearest bin with ``clip=True``.
+        """Return bin numbers of coordinates, of their shape; -1 outside, or the nearest bin with ``clip=True``.
 
         Bins include their lower edge and not their upper one. (Gammapy returns ``nbin``, which is no bin, for a
         coordinate exactly on the last edge; here it is outside.)
@@ -300,7 +311,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return np.where(outside, -1, index)
 
     def pix_to_idx(self, pix: object, clip: bool = False) -> np.ndarray:
-        """Return pixel positions with those below 0 or at ``nbin`` and above replaced by -1 (or clipped)."""
+        """Return the bins of pixel positions, of their shape; -1 below 0 and at ``nbin`` or above (or clipped)."""
         pix = np.asarray(pix)
         if clip:
             return np.clip(pix, 0, self.nbin - 1)
@@ -368,7 +379,13 @@ class MapAxis(KnownAttributes, AxisViews):
         return self._new(np.append(edges, self.edges[-1]))
 
     def slice(self, idx: slice | int) -> Self:
-        """Return the part of the axis with the bins ``idx`` (a slice without a step, or a bin number)."""
+        """Return the part of the axis with the bins ``idx`` (a slice without a step, or a bin number).
+
+        Raises
+        ------
+        ValueError
+            If no bin is selected, or bins that are not neighbours in order.
+        """
         selected = np.arange(self.nbin)[idx] if isinstance(idx, slice) else np.atleast_1d(np.arange(self.nbin)[idx])
         if selected.size == 0:
             raise ValueError(f"axis {self._name!r}: {idx} selects none of {self.nbin} bins")
@@ -395,7 +412,13 @@ class MapAxis(KnownAttributes, AxisViews):
         return self.pix_to_coord(np.clip(pix, -0.5, self.nbin - 0.5) if clip else pix)
 
     def concatenate(self, axis: "MapAxis") -> Self:
-        """Return this axis followed by a contiguous one of the same name and node type."""
+        """Return this axis followed by a contiguous one of the same name and node type.
+
+        Raises
+        ------
+        ValueError
+            If name, node type or interpolation differ, or the axes are not contiguous.
+        """
         if axis.node_type != self._node_type or axis.name != self._name or axis.interp != self._interp:
             raise ValueError(f"cannot join {self!r} and {axis!r}: name, node type and interpolation must agree")
         other = u.Quantity(axis._nodes, axis.unit).to_value(self._unit)
@@ -460,7 +483,13 @@ class MapAxis(KnownAttributes, AxisViews):
         return self._interp == other.interp and bool(np.allclose(np.round(pix), pix, rtol=0, atol=atol))
 
     def assert_name(self, required_name: str) -> None:
-        """Raise a ValueError unless the axis has this name."""
+        """Raise a ValueError unless the axis has this name.
+
+        Raises
+        ------
+        ValueError
+            If it has another name.
+        """
         if self._name != required_name:
             raise ValueError(f"an axis named {required_name!r} is needed, got {self._name!r}")
 

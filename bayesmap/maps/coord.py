@@ -33,6 +33,11 @@ class MapCoord:
         Frame of lon and lat.
     match_by_name : bool
         Whether axes are matched by name; otherwise by their order.
+
+    Raises
+    ------
+    ValueError
+        If there is no position.
     """
 
     def __init__(self, data: Mapping[str, object], frame: object = None, match_by_name: bool = True) -> None:
@@ -58,6 +63,11 @@ class MapCoord:
             Frame of the result; bare lon and lat are taken to be in it.
         axis_names : sequence of str, optional
             Names that go with a tuple.
+
+        Raises
+        ------
+        TypeError
+            If ``skycoord`` is no `~astropy.coordinates.SkyCoord`.
         """
         if isinstance(data, cls):
             return data if frame is None or data.frame == frame_name(frame) else data.to_frame(frame)
@@ -102,12 +112,12 @@ class MapCoord:
 
     @property
     def theta(self) -> np.ndarray:
-        """Polar angle in rad."""
+        """Polar angle in rad, of the shape of ``lat``."""
         return np.pi / 2 - self.lat.to_value("rad")
 
     @property
     def phi(self) -> np.ndarray:
-        """Longitude in rad."""
+        """Longitude in rad, of the shape of ``lon``."""
         return self.lon.to_value("rad")
 
     @property
@@ -159,7 +169,7 @@ class MapCoord:
         return copy.deepcopy(self)
 
     def apply_mask(self, mask: np.ndarray) -> Self:
-        """Return the coordinates selected by a boolean array."""
+        """Return the coordinates selected by a boolean array of their shape, one-dimensional."""
         return self._like({name: value[mask] for name, value in self.broadcasted._data.items()})
 
     def to_frame(self, frame: object) -> Self:

@@ -115,7 +115,10 @@ class Geom(KnownAttributes):
         return self.solid_angle() * self.axes.bin_volume()
 
     def pix_to_idx(self, pix: Sequence[object], clip: bool = False) -> tuple[np.ndarray, ...]:
-        """Return the indices of the pixels that hold pixel positions; -1 outside (or clipped to the nearest)."""
+        """Return the indices of the pixels that hold pixel positions; -1 outside (or clipped to the nearest).
+
+        One array per axis, of the common shape of the positions.
+        """
         sizes = (*self.data_shape_image[::-1], *self.axes.shape)
         return tuple(_nearest_index(p, size, clip) for p, size in zip(pix, sizes, strict=True))
 
@@ -124,11 +127,11 @@ class Geom(KnownAttributes):
         return self.pix_to_idx(self.coord_to_pix(coords), clip=clip)
 
     def contains(self, coords: object) -> np.ndarray:
-        """Return whether coordinates lie inside the geometry."""
+        """Return whether coordinates lie inside the geometry, booleans of their common shape."""
         return self.contains_pix(self.coord_to_pix(coords))
 
     def contains_pix(self, pix: Sequence[object]) -> np.ndarray:
-        """Return whether pixel positions lie inside the geometry."""
+        """Return whether pixel positions lie inside the geometry, booleans of their common shape."""
         index = np.broadcast_arrays(*self.pix_to_idx(pix))
         return np.all([i != -1 for i in index], axis=0)
 
@@ -166,7 +169,13 @@ class Geom(KnownAttributes):
         return self._init_copy(axes=self.axes.rename_axes(names, new_names))
 
     def reorder_axes(self, names: Sequence[str]) -> Self:
-        """Return the geometry with its axes in another order."""
+        """Return the geometry with its axes in another order.
+
+        Raises
+        ------
+        ValueError
+            If the names are not those of the axes.
+        """
         if sorted(names) != sorted(self.axes.names):
             raise ValueError(f"reorder_axes needs the names {self.axes.names} in some order, got {list(names)}")
         return self._init_copy(axes=self.axes[list(names)])

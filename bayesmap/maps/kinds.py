@@ -8,7 +8,10 @@ from bayesmap.maps.region_map import RegionNDMap
 from bayesmap.maps.wcs import WcsGeom
 from bayesmap.maps.wcs_map import WcsNDMap
 
-__all__ = ["create_map", "map_class"]
+__all__ = ["MapKind", "create_map", "map_class"]
+
+#: a map on pixels or on regions
+type MapKind = WcsNDMap | RegionNDMap
 
 #: pixel size of maps in deg; that of geometries is 0.5, as in Gammapy
 BINSZ = 0.1

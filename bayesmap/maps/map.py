@@ -213,7 +213,15 @@ class Map(KnownAttributes, Arithmetic):
 
     @property
     def data(self) -> np.ndarray:
-        """Values, shape ``geom.data_shape``, native byte order."""
+        """Values, shape ``geom.data_shape``, native byte order.
+
+        Raises
+        ------
+        TypeError
+            If a quantity is assigned.
+        ValueError
+            If the shape is not that of the geometry.
+        """
         return self._data
 
     @data.setter
@@ -253,7 +261,13 @@ class Map(KnownAttributes, Arithmetic):
         return self.copy(meta=self.meta | {"name": name})
 
     def copy(self, **kwargs: object) -> Self:
-        """Return a deep copy with ``geom``, ``data``, ``unit`` or ``meta`` replaced (the geometry is shared)."""
+        """Return a deep copy with ``geom``, ``data``, ``unit`` or ``meta`` replaced (the geometry is shared).
+
+        Raises
+        ------
+        ValueError
+            If the new geometry has another shape and there are no new data.
+        """
         if "geom" in kwargs and "data" not in kwargs and kwargs["geom"].data_shape != self._geom.data_shape:
             raise ValueError("a map copied to a geometry of another shape needs new data")
         if "data" not in kwargs:
@@ -281,12 +295,24 @@ class Map(KnownAttributes, Arithmetic):
         return self.copy(data=self._data * factor if data is None else data, unit=unit)
 
     def check_geom(self, other: "Map", what: str) -> None:
-        """Raise a GeometryMismatchError unless another map has the same geometry."""
+        """Raise a GeometryMismatchError unless another map has the same geometry.
+
+        Raises
+        ------
+        bayesmap.errors.GeometryMismatchError
+            If the geometries differ.
+        """
         if self._geom is not other.geom and self._geom != other.geom:
             raise GeometryMismatchError(f"{what} needs maps of equal geometry, got {self._geom!r} and {other.geom!r}")
 
     def is_allclose(self, other: "Map", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, **kwargs: float) -> bool:
-        """Whether another map has the same geometry and unit, and close values (``rtol``, ``atol`` as numpy)."""
+        """Whether another map has the same geometry and unit, and close values (``rtol``, ``atol`` as numpy).
+
+        Raises
+        ------
+        TypeError
+            If the other object is no map.
+        """
         if not isinstance(other, Map):
             raise TypeError(f"is_allclose needs a map, got {other!r}")
         if not self._geom.is_allclose(other.geom, rtol_axes=rtol_axes, atol_axes=atol_axes):
@@ -297,7 +323,7 @@ class Map(KnownAttributes, Arithmetic):
     # -- images -------------------------------------------------------------------------------------------------------
     @abstractmethod
     def interp_by_coord(self, coords: object, **kwargs: object) -> np.ndarray:
-        """Return values interpolated at coordinates."""
+        """Return values interpolated at coordinates, of their common shape."""
 
     def iter_by_image(self, keepdims: bool = False) -> Iterator["Map"]:
         """Yield one map per image, with length-one axes if ``keepdims``."""

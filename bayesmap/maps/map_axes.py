@@ -65,7 +65,13 @@ class MapAxes(Sequence):
 
     @property
     def primary_axis(self) -> MapAxis:
-        """The only axis with more than one bin (or the only axis)."""
+        """The only axis with more than one bin (or the only axis).
+
+        Raises
+        ------
+        ValueError
+            If several axes have more than one bin, or there is no axis.
+        """
         longer = [axis for axis in self._axes if axis.nbin > 1]
         candidates = longer or list(self._axes)
         if len(candidates) != 1:
@@ -154,19 +160,19 @@ class MapAxes(Sequence):
         return volume
 
     def coord_to_pix(self, coord: Mapping[str, object]) -> tuple[np.ndarray, ...]:
-        """Return pixel positions of coordinates given by axis name."""
+        """Return pixel positions of coordinates given by axis name, an array of their shape per axis."""
         return tuple(axis.coord_to_pix(coord[axis.name]) for axis in self._axes)
 
     def coord_to_idx(self, coord: Mapping[str, object], clip: bool = False) -> tuple[np.ndarray, ...]:
-        """Return bin numbers of coordinates given by axis name."""
+        """Return bin numbers of coordinates given by axis name, an array of their shape per axis."""
         return tuple(axis.coord_to_idx(coord[axis.name], clip) for axis in self._axes)
 
     def pix_to_coord(self, pix: Sequence[np.ndarray]) -> tuple[u.Quantity, ...]:
-        """Return the coordinates at pixel positions, one array per axis."""
+        """Return the coordinates at pixel positions, one array of their shape per axis."""
         return tuple(axis.pix_to_coord(p) for axis, p in zip(self._axes, pix, strict=True))
 
     def pix_to_idx(self, pix: Sequence[np.ndarray], clip: bool = False) -> tuple[np.ndarray, ...]:
-        """Return `MapAxis.pix_to_idx` of every axis."""
+        """Return `MapAxis.pix_to_idx` of every axis, an array of the shape of the positions each."""
         return tuple(axis.pix_to_idx(p, clip=clip) for axis, p in zip(self._axes, pix, strict=True))
 
     # -- new collections ----------------------------------------------------------------------------------------------
@@ -299,7 +305,13 @@ class MapAxes(Sequence):
 
     # -- checks -------------------------------------------------------------------------------------------------------
     def assert_names(self, required_names: Sequence[str], allow_extra: bool = False) -> None:
-        """Raise a ValueError unless the axes have these names in this order."""
+        """Raise a ValueError unless the axes have these names in this order.
+
+        Raises
+        ------
+        ValueError
+            If they have others.
+        """
         required = list(required_names)
         given = self.names[: len(required)] if allow_extra else self.names
         if given != required:

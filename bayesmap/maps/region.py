@@ -54,6 +54,11 @@ class RegionGeom(Geom):
         Pixel size of the default projection; numbers are deg. It sets how finely means over the region are sampled,
         see `get_wcs_coord_and_weights`. Not used if ``wcs`` is given.
 
+    Raises
+    ------
+    TypeError
+        If the region is no region of the sky.
+
     See Also
     --------
     RegionGeom.create : Also takes DS9 strings, positions and lists of regions.
@@ -200,6 +205,8 @@ class RegionGeom(Geom):
     def contains(self, coords: object) -> np.ndarray:
         """Return whether positions lie in the region, whatever their axis coordinates; always True for points.
 
+        The result has the common shape of the coordinates.
+
         Parameters
         ----------
         coords : MapCoord, Mapping, tuple or `~astropy.coordinates.SkyCoord`
@@ -246,7 +253,13 @@ class RegionGeom(Geom):
         return coords
 
     def pix_to_coord(self, pix: Sequence[object]) -> tuple[u.Quantity, ...]:
-        """Return ``(lon, lat, axis...)`` of pixel positions: the centre of the region; NaN outside of pixel 0."""
+        """Return ``(lon, lat, axis...)`` of pixel positions: the centre of the region; NaN outside of pixel 0.
+
+        Raises
+        ------
+        ValueError
+            If there is not one pixel position per axis.
+        """
         if len(pix) != 2 + len(self.axes):
             raise ValueError(f"{2 + len(self.axes)} pixel coordinates are needed ({self.axes_names}), got {len(pix)}")
         center = self.center_skydir.data
@@ -280,6 +293,11 @@ class RegionGeom(Geom):
         -------
         MapCoord
             Arrays of shape `data_shape` (one longer along edges); the position is the centre of the region.
+
+        Raises
+        ------
+        ValueError
+            If edges are asked for without the name of an axis.
         """
         check_option("mode", mode, ("center", "edges"))
         if mode == "edges" and axis_name is None:
@@ -368,13 +386,25 @@ class RegionGeom(Geom):
         return self
 
     def pad(self, pad_width: int | tuple[int, int], axis_name: str | None = None) -> Self:
-        """Return the geometry with bins added at both ends of an axis; a region cannot be padded."""
+        """Return the geometry with bins added at both ends of an axis; a region cannot be padded.
+
+        Raises
+        ------
+        ValueError
+            If no axis is named.
+        """
         if axis_name is None:
             raise ValueError("a region cannot be padded, only an axis of it: give axis_name")
         return self._init_copy(axes=self.axes.pad(axis_name, pad_width))
 
     def crop(self, crop_width: object) -> Self:
-        """Raise a ValueError: a region cannot be cropped."""
+        """Raise a ValueError: a region cannot be cropped.
+
+        Raises
+        ------
+        ValueError
+            Always; axes are cut by `slice_by_idx`.
+        """
         raise ValueError("a region cannot be cropped, only its axes be cut: use slice_by_idx")
 
     def downsample(self, factor: int, axis_name: str | None = None) -> Self:

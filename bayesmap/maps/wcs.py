@@ -50,6 +50,11 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
     axes : sequence of MapAxis, optional
         Non-spatial axes.
 
+    Raises
+    ------
+    ValueError
+        If the projection has not two dimensions.
+
     See Also
     --------
     WcsGeom.create : The usual way to make one.
@@ -277,7 +282,13 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         return (np.asarray(x), np.asarray(y), *self.axes.coord_to_pix(coords))
 
     def pix_to_coord(self, pix: Sequence[object]) -> tuple[u.Quantity, ...]:
-        """Return ``(lon, lat, axis...)`` of pixel positions; NaN where a pixel is not on the sky."""
+        """Return ``(lon, lat, axis...)`` of pixel positions; NaN where a pixel is not on the sky.
+
+        Raises
+        ------
+        ValueError
+            If there is not one pixel position per axis.
+        """
         if len(pix) != 2 + len(self.axes):
             raise ValueError(f"{2 + len(self.axes)} pixel coordinates are needed ({self.axes_names}), got {len(pix)}")
         x, y = np.broadcast_arrays(np.asarray(pix[0], dtype="float64"), np.asarray(pix[1], dtype="float64"))

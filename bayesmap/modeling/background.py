@@ -86,6 +86,11 @@ class FoVBackgroundModel(Component):
             Reconstructed energies.
         lon, lat : `~astropy.units.Quantity`, optional
             Positions, needed with a spatial model; they broadcast with the energies.
+
+        Raises
+        ------
+        ValueError
+            If the model has a spatial part and there are no positions.
         """
         value = self.spectral_model(energy)
         if self.spatial_model is None:
@@ -243,7 +248,13 @@ class TemplateNPredModel(Component):
             return cls(map, filename=filename, **kwargs)
 
     def write(self, overwrite: bool = False) -> None:
-        """Write the map to ``filename``."""
+        """Write the map to ``filename``.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``filename``.
+        """
         if self.filename is None:
             raise ValueError(f"TemplateNPredModel {self.name!r} has no filename")
         self.map.write(self.filename, overwrite=overwrite)

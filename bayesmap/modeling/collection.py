@@ -13,7 +13,7 @@ from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.priors.collection import PriorsOfModels
 from bayesmap.modeling.sky import Component
 
-__all__ = ["Models", "all_parameter_names", "parameter_names"]
+__all__ = ["Models", "ModelsLike", "all_parameter_names", "parameter_names"]
 
 
 def parameter_names(models: Iterable[Component]) -> dict[Parameter, str]:
@@ -45,6 +45,10 @@ def all_parameter_names(models: Iterable[Component]) -> dict[Parameter, list[str
     return names
 
 
+#: a model or several
+type ModelsLike = Component | Iterable[Component]
+
+
 class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[Component]):
     """An ordered collection of models with unique names.
 
@@ -63,7 +67,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         If a member is not a model.
     """
 
-    def __init__(self, models: "Component | Iterable[Component] | None" = None, covariance_data: Any = None) -> None:
+    def __init__(self, models: "ModelsLike | None" = None, covariance_data: Any = None) -> None:
         self._models: list[Component] = []
         members = [] if models is None else [models] if isinstance(models, Component) else list(models)
         self.extend(members)
@@ -78,7 +82,15 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
             raise ValueError(f"there is already a model called {model.name!r}; names must be unique")
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of a model, given itself or its name."""
+        """Return the position of a model, given itself or its name.
+
+        Raises
+        ------
+        ValueError
+            If the model is not in the collection.
+        KeyError
+            If no model has this name.
+        """
         for idx, model in enumerate(self._models[start:stop], start):
             if model is value or model.name == value:
                 return idx

@@ -197,7 +197,7 @@ class CollectionTools(CovarianceTools):
         """Plot the positions of the sky models; see `bayesmap.plot.plot_positions`."""
         from bayesmap.plot.spatial import plot_positions
 
-        return plot_positions(self, ax, **kwargs)
+        return plot_positions(self, ax, **kwargs)  # type: ignore[arg-type]
 
     # -- templates --------------------------------------------------------------------------------------------------
     def to_template_sky_model(

@@ -204,6 +204,11 @@ class ModelBase(KnownAttributes, CovarianceTools):
         ----------
         **values : str, `~astropy.units.Quantity` or float
             New parameter values.
+
+        Raises
+        ------
+        TypeError
+            If there is no such parameter.
         """
         new = copy.deepcopy(self)
         for name, value in values.items():
@@ -286,6 +291,11 @@ class ModelBase(KnownAttributes, CovarianceTools):
         ----------
         **priors : Prior or None
             One per parameter name.
+
+        Raises
+        ------
+        TypeError
+            If there is no such parameter.
         """
         for name, prior in priors.items():
             if name not in self.parameter_names:

@@ -245,7 +245,15 @@ class Parameter(KnownAttributes, ParameterTools):
 
     @property
     def prior(self) -> Prior | None:
-        """Prior distribution, or None."""
+        """Prior distribution, or None.
+
+        Raises
+        ------
+        TypeError
+            If something else is assigned.
+        ValueError
+            If the prior has no mass between the bounds.
+        """
         return self._prior
 
     @prior.setter
@@ -272,7 +280,13 @@ class Parameter(KnownAttributes, ParameterTools):
 
     @property
     def frozen(self) -> bool:
-        """True if inference keeps the value."""
+        """True if inference keeps the value.
+
+        Raises
+        ------
+        TypeError
+            If something else than True or False is assigned.
+        """
         return self._frozen
 
     @frozen.setter
@@ -356,7 +370,15 @@ class Parameters(ParametersTools):
         return cls(Parameter.from_dict(entry) for entry in data)
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of a parameter, given itself or its name."""
+        """Return the position of a parameter, given itself or its name.
+
+        Raises
+        ------
+        ValueError
+            If the parameter is not in the collection.
+        KeyError
+            If no parameter, or several, have this name.
+        """
         if isinstance(value, str):
             value = self._by_name(value)
         for idx, parameter in enumerate(self._parameters[start:stop], start):

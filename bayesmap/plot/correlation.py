@@ -1,14 +1,19 @@
 """A matrix of correlation coefficients."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap._types import Axes
+
+if TYPE_CHECKING:
+    from bayesmap.modeling import Covariance
+
 __all__ = ["plot_correlation"]
 
 
-def plot_correlation(covariance: Any, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
+def plot_correlation(covariance: "Covariance", figsize: tuple[float, float] | None = None, **kwargs: object) -> Axes:
     """Plot the correlation coefficients of parameters.
 
     Parameters

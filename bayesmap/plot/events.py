@@ -1,14 +1,20 @@
 """Figures of event lists: image, energies, offsets, times."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 
+from bayesmap._types import Axes
 from bayesmap.maps import MapAxis, WcsNDMap
 from bayesmap.plot.maps import plot_map
 from bayesmap.plot.settings import format_axis, patch_settings
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
+    from bayesmap.data.event_list import EventList
 
 __all__ = [
     "event_image",
@@ -25,7 +31,7 @@ OFFSET_BINS = 30
 TIME_BINS = 20
 
 
-def _energy_axis(events: Any) -> MapAxis:
+def _energy_axis(events: "EventList") -> MapAxis:
     """Bins from the lowest to the highest energy."""
     if not len(events):
         raise ValueError("there are no events to plot")
@@ -35,7 +41,7 @@ def _energy_axis(events: Any) -> MapAxis:
     return MapAxis.from_energy_bounds(low, high, nbin=ENERGY_BINS)
 
 
-def plot_event_energies(events: Any, ax: Any = None, **kwargs: Any) -> Any:
+def plot_event_energies(events: "EventList", ax: Axes | None = None, **kwargs: object) -> Axes:
     """Plot a histogram of energies.
 
     Parameters
@@ -61,7 +67,7 @@ def plot_event_energies(events: Any, ax: Any = None, **kwargs: Any) -> Any:
     return ax
 
 
-def plot_event_times(events: Any, ax: Any = None, **kwargs: Any) -> Any:
+def plot_event_times(events: "EventList", ax: Axes | None = None, **kwargs: object) -> Axes:
     """Plot the counts in 20 intervals of time since the first event, with their square roots as errors.
 
     Parameters
@@ -89,8 +95,12 @@ def plot_event_times(events: Any, ax: Any = None, **kwargs: Any) -> Any:
 
 
 def plot_event_offsets(
-    events: Any, ax: Any = None, center: Any = None, max_percentile: float = 98, **kwargs: Any
-) -> Any:
+    events: "EventList",
+    ax: Axes | None = None,
+    center: "SkyCoord | None" = None,
+    max_percentile: float = 98,
+    **kwargs: object,
+) -> Axes:
     """Plot a histogram of the squared angles from a position, which is flat for a flat distribution on the sky.
 
     Parameters
@@ -121,7 +131,9 @@ def plot_event_offsets(
     return ax
 
 
-def plot_event_energy_offset(events: Any, ax: Any = None, center: Any = None, **kwargs: Any) -> Any:
+def plot_event_energy_offset(
+    events: "EventList", ax: Axes | None = None, center: "SkyCoord | None" = None, **kwargs: object
+) -> Axes:
     """Plot counts against energy and the angle from a position.
 
     Parameters
@@ -151,7 +163,7 @@ def plot_event_energy_offset(events: Any, ax: Any = None, center: Any = None, **
     return format_axis(ax, "y", offset_axis)
 
 
-def event_image(events: Any, allsky: bool = False) -> WcsNDMap:
+def event_image(events: "EventList", allsky: bool = False) -> WcsNDMap:
     """Return an image of the counts, smoothed by half a pixel.
 
     Parameters
@@ -175,7 +187,7 @@ def event_image(events: Any, allsky: bool = False) -> WcsNDMap:
     return image.smooth(0.5)
 
 
-def plot_event_image(events: Any, ax: Any = None, allsky: bool = False) -> Any:
+def plot_event_image(events: "EventList", ax: Axes | None = None, allsky: bool = False) -> Axes:
     """Plot an image of the counts; see `event_image`.
 
     Parameters
@@ -195,7 +207,7 @@ def plot_event_image(events: Any, ax: Any = None, allsky: bool = False) -> Any:
     return plot_map(event_image(events, allsky), ax, stretch="sqrt", vmin=0)
 
 
-def peek_events(events: Any, allsky: bool = False) -> np.ndarray:
+def peek_events(events: "EventList", allsky: bool = False) -> np.ndarray:
     """Plot an event list at a glance: image, squared offsets, energy against offset, energies, times.
 
     Parameters

@@ -1,14 +1,20 @@
 """Flux points, alone, with models, and their residuals."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap._types import Axes
 from bayesmap._util import check_option
 from bayesmap.plot.settings import line_settings
 from bayesmap.plot.spectrum import plot_spectrum
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.flux_points import FluxPointsDataset
+    from bayesmap.estimators import FluxPoints
 
 __all__ = [
     "plot_fit_points",
@@ -23,7 +29,7 @@ __all__ = [
 ARROW = 0.5
 
 
-def plot_points(points: Any, ax: Any = None, time_format: str = "iso", **kwargs: Any) -> Any:
+def plot_points(points: "FluxPoints", ax: Axes | None = None, time_format: str = "iso", **kwargs: object) -> Axes:
     """Plot a spectrum or a light curve; see `bayesmap.estimators.FluxPoints.plot`."""
     if "time" in points.geom.axes.names:
         return plot_light_curve(points, ax, time_format=time_format, **kwargs)
@@ -31,13 +37,13 @@ def plot_points(points: Any, ax: Any = None, time_format: str = "iso", **kwargs:
 
 
 def plot_light_curve(
-    points: Any,
-    ax: Any = None,
+    points: "FluxPoints",
+    ax: Axes | None = None,
     sed_type: str | None = None,
     energy_power: float = 0,
     time_format: str = "iso",
-    **kwargs: Any,
-) -> Any:
+    **kwargs: object,
+) -> Axes:
     """Plot a light curve against time, one set of points per energy.
 
     Parameters
@@ -86,7 +92,7 @@ def plot_light_curve(
     return ax
 
 
-def _with_limits(points: Any, sed_type: str) -> tuple[u.Quantity, u.Quantity, u.Quantity, np.ndarray]:
+def _with_limits(points: "FluxPoints", sed_type: str) -> tuple[u.Quantity, u.Quantity, u.Quantity, np.ndarray]:
     """Fluxes, lower and upper errors, and which are limits; there the limit stands for the flux."""
     flux = getattr(points, sed_type).quantity.ravel()
     low, high = _errors(points, sed_type)
@@ -98,8 +104,8 @@ def _with_limits(points: Any, sed_type: str) -> tuple[u.Quantity, u.Quantity, u.
 
 
 def plot_flux_points(
-    points: Any, ax: Any = None, sed_type: str | None = None, energy_power: float = 0, **kwargs: Any
-) -> Any:
+    points: "FluxPoints", ax: Axes | None = None, sed_type: str | None = None, energy_power: float = 0, **kwargs: object
+) -> Axes:
     """Plot flux points; arguments as for `bayesmap.estimators.FluxPoints.plot`."""
     ax = plt.gca() if ax is None else ax
     default = points.sed_type_init
@@ -121,7 +127,7 @@ def plot_flux_points(
     return _label(ax, energy.unit, unit, sed_type, energy_power)
 
 
-def _label(ax: Any, energy_unit: u.UnitBase, unit: u.UnitBase, sed_type: str, energy_power: float) -> Any:
+def _label(ax: Axes, energy_unit: u.UnitBase, unit: u.UnitBase, sed_type: str, energy_power: float) -> Any:
     factor = "" if energy_power == 0 else rf"$E^{{{energy_power:g}}}$ "
     ax.set(xscale="log", xlabel=f"energy [{energy_unit}]")
     ax.set_yscale("log", nonpositive="clip")
@@ -130,7 +136,7 @@ def _label(ax: Any, energy_unit: u.UnitBase, unit: u.UnitBase, sed_type: str, en
     return ax
 
 
-def _errors(points: Any, sed_type: str) -> tuple[u.Quantity, u.Quantity]:
+def _errors(points: "FluxPoints", sed_type: str) -> tuple[u.Quantity, u.Quantity]:
     """Lower and upper errors; zero where there are none."""
     names = points.available_quantities
     if {"norm_errn", "norm_errp"} <= set(names):
@@ -142,7 +148,12 @@ def _errors(points: Any, sed_type: str) -> tuple[u.Quantity, u.Quantity]:
     return pair[0], pair[1]
 
 
-def plot_spectrum_points(dataset: Any, ax: Any = None, kwargs_fp: Any = None, kwargs_model: Any = None) -> Any:
+def plot_spectrum_points(
+    dataset: "FluxPointsDataset",
+    ax: Axes | None = None,
+    kwargs_fp: Mapping[str, object] | None = None,
+    kwargs_model: Mapping[str, object] | None = None,
+) -> Axes:
     """Plot flux points with the models of their dataset; see `FluxPointsDataset.plot_spectrum`."""
     points = dataset.data
     kwargs_fp, kwargs_model = {"sed_type": "e2dnde", **(kwargs_fp or {})}, dict(kwargs_model or {})
@@ -157,7 +168,9 @@ def plot_spectrum_points(dataset: Any, ax: Any = None, kwargs_fp: Any = None, kw
     return ax
 
 
-def plot_residual_points(dataset: Any, ax: Any = None, method: str = "diff", **kwargs: Any) -> Any:
+def plot_residual_points(
+    dataset: "FluxPointsDataset", ax: Axes | None = None, method: str = "diff", **kwargs: object
+) -> Axes:
     """Plot the residuals of flux points; see `FluxPointsDataset.plot_residuals`."""
     check_option("method", method, ("diff", "diff/model"))
     ax = plt.gca() if ax is None else ax
@@ -185,12 +198,12 @@ def plot_residual_points(dataset: Any, ax: Any = None, method: str = "diff", **k
 
 
 def plot_fit_points(
-    dataset: Any,
-    ax_spectrum: Any = None,
-    ax_residuals: Any = None,
-    kwargs_spectrum: Any = None,
-    kwargs_residuals: Any = None,
-) -> Any:
+    dataset: "FluxPointsDataset",
+    ax_spectrum: Axes | None = None,
+    ax_residuals: Axes | None = None,
+    kwargs_spectrum: Mapping[str, object] | None = None,
+    kwargs_residuals: Mapping[str, object] | None = None,
+) -> Axes:
     """Plot flux points, models and residuals in two panels; see `FluxPointsDataset.plot_fit`."""
     if ax_spectrum is None and ax_residuals is None:
         _, (ax_spectrum, ax_residuals) = plt.subplots(
@@ -202,7 +215,14 @@ def plot_fit_points(
     return _two_panels(dataset, ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals, shared=False)
 
 
-def _two_panels(dataset: Any, upper: Any, lower: Any, kwargs_spectrum: Any, kwargs_residuals: Any, shared: bool) -> Any:
+def _two_panels(
+    dataset: "FluxPointsDataset",
+    upper: Any,
+    lower: Any,
+    kwargs_spectrum: Mapping[str, object],
+    kwargs_residuals: Mapping[str, object],
+    shared: bool,
+) -> Any:
     """Draw both panels; only the lower of two that share an axis is labelled."""
     plot_spectrum_points(dataset, upper, **(kwargs_spectrum or {}))
     plot_residual_points(dataset, lower, **{"method": "diff/model", **(kwargs_residuals or {})})

@@ -1,14 +1,20 @@
 """Figures of responses by themselves: point spread functions, kernels, energy dispersion."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap._types import Axes, QuantityLike
 from bayesmap.plot.maps import plot_map
 from bayesmap.plot.residuals import set_energy_axis
 from bayesmap.plot.settings import line_settings
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
+    from bayesmap.irf import EDispKernel, PSFKernel, PSFMap
 
 __all__ = [
     "peek_edisp_kernel",
@@ -26,8 +32,13 @@ PEEK_ENERGY = 1 * u.TeV
 
 
 def plot_psf_containment(
-    psf: Any, ax: Any = None, fraction: tuple[float, ...] = FRACTIONS, *, position: Any = None, **kwargs: Any
-) -> Any:
+    psf: "PSFMap",
+    ax: Axes | None = None,
+    fraction: tuple[float, ...] = FRACTIONS,
+    *,
+    position: "SkyCoord | None" = None,
+    **kwargs: object,
+) -> Axes:
     """Plot the radii that contain fractions of the events of a point source, against energy.
 
     Parameters
@@ -62,7 +73,9 @@ def plot_psf_containment(
     return ax
 
 
-def plot_psf_profiles(psf: Any, ax: Any = None, energy: Any = None, **kwargs: Any) -> Any:
+def plot_psf_profiles(
+    psf: "PSFMap", ax: Axes | None = None, energy: u.Quantity | None = None, **kwargs: object
+) -> Axes:
     """Plot the density of reconstructed directions at the centre against the offset, for some energies.
 
     Parameters
@@ -94,7 +107,7 @@ def plot_psf_profiles(psf: Any, ax: Any = None, energy: Any = None, **kwargs: An
     return ax
 
 
-def peek_psf(psf: Any, figsize: tuple[float, float] = (12, 10)) -> np.ndarray:
+def peek_psf(psf: "PSFMap", figsize: tuple[float, float] = (12, 10)) -> np.ndarray:
     """Plot four panels: containment radii and profiles at the centre, exposure, containment radius at 1 TeV.
 
     Parameters
@@ -133,7 +146,13 @@ def peek_psf(psf: Any, figsize: tuple[float, float] = (12, 10)) -> np.ndarray:
     return axes
 
 
-def plot_psf_kernel(kernel: Any, ax: Any = None, energy: Any = None, add_cbar: bool = False, **kwargs: Any) -> Any:
+def plot_psf_kernel(
+    kernel: "PSFKernel",
+    ax: Axes | None = None,
+    energy: QuantityLike | None = None,
+    add_cbar: bool = False,
+    **kwargs: object,
+) -> Axes:
     """Plot the image of a PSF kernel nearest to an energy.
 
     Parameters
@@ -163,7 +182,7 @@ def plot_psf_kernel(kernel: Any, ax: Any = None, energy: Any = None, add_cbar: b
     return plot_map(images.get_image_by_idx([index]), ax, add_cbar=add_cbar, **kwargs)
 
 
-def peek_psf_kernel(kernel: Any, figsize: tuple[float, float] = (15, 5)) -> np.ndarray:
+def peek_psf_kernel(kernel: "PSFKernel", figsize: tuple[float, float] = (15, 5)) -> np.ndarray:
     """Plot the average image of a PSF kernel, and that nearest to 1 TeV.
 
     Parameters
@@ -176,7 +195,7 @@ def peek_psf_kernel(kernel: Any, figsize: tuple[float, float] = (15, 5)) -> np.n
     Returns
     -------
     numpy.ndarray
-        The two axes.
+        The two axes, shape ``(2,)``.
     """
     settings = {"projection": kernel.psf_kernel_map.geom.wcs}
     fig, axes = plt.subplots(ncols=2, figsize=figsize, subplot_kw=settings, layout="constrained")
@@ -186,7 +205,7 @@ def peek_psf_kernel(kernel: Any, figsize: tuple[float, float] = (15, 5)) -> np.n
     return axes
 
 
-def plot_edisp_bias(kernel: Any, ax: Any = None, **kwargs: Any) -> Any:
+def plot_edisp_bias(kernel: "EDispKernel", ax: Axes | None = None, **kwargs: object) -> Axes:
     """Plot the relative bias of the reconstructed energy against true energy.
 
     Parameters
@@ -211,7 +230,7 @@ def plot_edisp_bias(kernel: Any, ax: Any = None, **kwargs: Any) -> Any:
     return ax
 
 
-def peek_edisp_kernel(kernel: Any, figsize: tuple[float, float] = (15, 5)) -> np.ndarray:
+def peek_edisp_kernel(kernel: "EDispKernel", figsize: tuple[float, float] = (15, 5)) -> np.ndarray:
     """Plot bias and matrix of an energy dispersion side by side.
 
     Parameters
@@ -224,7 +243,7 @@ def peek_edisp_kernel(kernel: Any, figsize: tuple[float, float] = (15, 5)) -> np
     Returns
     -------
     numpy.ndarray
-        The two axes.
+        The two axes, shape ``(2,)``.
     """
     _, axes = plt.subplots(ncols=2, figsize=figsize, layout="constrained")
     plot_edisp_bias(kernel, axes[0])

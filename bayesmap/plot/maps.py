@@ -9,9 +9,12 @@ import numpy as np
 from astropy.visualization import simple_norm
 from matplotlib.colors import Normalize
 
+from bayesmap._types import Axes
 from bayesmap._util import check_option
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from bayesmap.maps import Map
 
 __all__ = ["plot_grid", "plot_map", "plot_mask"]
@@ -29,14 +32,14 @@ FIGURE_WIDTH = 12.0
 
 def plot_map(
     m: "Map",
-    ax: Any = None,
-    fig: Any = None,
+    ax: Axes | None = None,
+    fig: "Figure | None" = None,
     add_cbar: bool = False,
     stretch: str = "linear",
     axes_loc: tuple[float, float, float, float] | None = None,
     kwargs_colorbar: Mapping[str, object] | None = None,
-    **kwargs: Any,
-) -> Any:
+    **kwargs: object,
+) -> Axes:
     """Plot a map with one image on celestial axes.
 
     Parameters
@@ -82,7 +85,7 @@ def plot_map(
     return ax
 
 
-def _celestial_axes(m: "Map", ax: Any, fig: Any, location: object) -> Any:
+def _celestial_axes(m: "Map", ax: Axes, fig: "Figure", location: object) -> Any:
     if ax is None:
         fig = fig if fig is not None else plt.gcf()
         if location is not None:
@@ -93,7 +96,7 @@ def _celestial_axes(m: "Map", ax: Any, fig: Any, location: object) -> Any:
     return ax
 
 
-def _image_settings(m: "Map", data: np.ndarray, ax: Any, stretch: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+def _image_settings(m: "Map", data: np.ndarray, ax: Axes, stretch: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     settings = {"origin": "lower", "interpolation": "nearest", "cmap": "afmhot"} | kwargs
     if ax.wcs is not m.geom.wcs and "transform" not in settings:
         settings["transform"] = ax.get_transform(m.geom.wcs)
@@ -109,14 +112,14 @@ def _norm(data: np.ndarray, stretch: str, vmin: float | None, vmax: float | None
     return simple_norm(finite, stretch, vmin=vmin, vmax=vmax)
 
 
-def _label(ax: Any, frame: str) -> None:
+def _label(ax: Axes, frame: str) -> None:
     for coord, text in zip(ax.coords, LABELS[frame], strict=False):
         if coord.get_axislabel() in AUTOMATIC_LABELS:  # the name that astropy gives by itself
             coord.set_axislabel(text)
         coord.set_ticklabel(exclude_overlapping=True)
 
 
-def add_colorbar(image: Any, ax: Any, unit: u.UnitBase, settings: Mapping[str, object] | None = None) -> Any:
+def add_colorbar(image: Any, ax: Axes, unit: u.UnitBase, settings: Mapping[str, object] | None = None) -> Any:
     """Draw a colour bar beside axes, as high as they are, labelled with a unit.
 
     Parameters
@@ -142,7 +145,7 @@ def add_colorbar(image: Any, ax: Any, unit: u.UnitBase, settings: Mapping[str, o
     return ax.figure.colorbar(image, **settings)
 
 
-def plot_grid(m: "Map", figsize: Any = None, ncols: int = 3, **kwargs: Any) -> np.ndarray:
+def plot_grid(m: "Map", figsize: Any = None, ncols: int = 3, **kwargs: object) -> np.ndarray:
     """Plot every image of a map in a grid of panels, each titled with its bins.
 
     Parameters
@@ -160,6 +163,11 @@ def plot_grid(m: "Map", figsize: Any = None, ncols: int = 3, **kwargs: Any) -> n
     -------
     numpy.ndarray
         The axes, shape ``(rows, columns)``; None where there is no panel.
+
+    Raises
+    ------
+    ValueError
+        If there is no column.
     """
     images = list(m.iter_by_image(keepdims=True))
     if ncols < 1:
@@ -188,7 +196,7 @@ def _title(image: "Map") -> str:
     return "\n".join(f"{axis.name.replace('_', ' ').capitalize()} {axis.as_plot_labels[0]}" for axis in image.geom.axes)
 
 
-def _keep_outer_labels(ax: Any, first_column: bool, last_row: bool) -> None:
+def _keep_outer_labels(ax: Axes, first_column: bool, last_row: bool) -> None:
     lon, lat = ax.coords
     if not first_column:
         lat.set_ticklabel_visible(False)
@@ -198,7 +206,7 @@ def _keep_outer_labels(ax: Any, first_column: bool, last_row: bool) -> None:
         lon.set_axislabel(" ")
 
 
-def plot_mask(m: "Map", ax: Any = None, **kwargs: Any) -> Any:
+def plot_mask(m: "Map", ax: Axes | None = None, **kwargs: object) -> Axes:
     """Draw the edge of the True area of a boolean image and hatch what is outside.
 
     Parameters
@@ -214,6 +222,11 @@ def plot_mask(m: "Map", ax: Any = None, **kwargs: Any) -> Any:
     -------
     `~astropy.visualization.wcsaxes.WCSAxes`
         The axes.
+
+    Raises
+    ------
+    ValueError
+        If the map is not boolean or has several images.
     """
     if not m.is_mask or not m.geom.is_flat:
         raise ValueError(f"plot_mask needs a boolean map with one image, got {m!r}")

@@ -1,24 +1,28 @@
 """Energies inside the masks of a dataset, shaded in figures against energy."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesmap._types import Axes, Region
 from bayesmap.maps import Map, RegionGeom
 from bayesmap.plot.residual_numbers import region_pixels
 from bayesmap.plot.settings import patch_settings
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
 
 __all__ = ["shade_masks"]
 
 
 def shade_masks(
-    dataset: Any,
-    ax: Any,
-    region: Any = None,
-    kwargs_fit: Mapping[str, Any] | None = None,
-    kwargs_safe: Mapping[str, Any] | None = None,
-) -> Any:
+    dataset: "MapDataset",
+    ax: Axes,
+    region: Region | str | None = None,
+    kwargs_fit: Mapping[str, object] | None = None,
+    kwargs_safe: Mapping[str, object] | None = None,
+) -> Axes:
     """Shade the energies at which some pixel of a region is inside the fit mask, and inside the safe mask.
 
     Parameters

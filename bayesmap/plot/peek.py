@@ -1,21 +1,29 @@
 """A dataset at a glance: exposure, responses, counts and prediction."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap._types import Axes
 from bayesmap.plot.irf import FRACTIONS, plot_psf_containment
 from bayesmap.plot.maps import add_colorbar, plot_map
 from bayesmap.plot.residuals import set_energy_axis
 from bayesmap.plot.settings import line_settings
 
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from matplotlib.figure import Figure
+
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.irf import EDispKernel
+
 __all__ = ["peek", "plot_containment_radius", "plot_edisp_kernel", "plot_edisp_matrix", "plot_exposure_profile"]
 
 
-def peek(dataset: Any, figsize: tuple[float, float] = (12, 8)) -> np.ndarray:
+def peek(dataset: "MapDataset", figsize: tuple[float, float] = (12, 8)) -> np.ndarray:
     """Plot six panels: exposure, containment radius and energy dispersion at the centre; exposure, counts, prediction.
 
     Parameters
@@ -52,7 +60,7 @@ def peek(dataset: Any, figsize: tuple[float, float] = (12, 8)) -> np.ndarray:
     return axes
 
 
-def _panel(fig: Any, number: int, title: str, exists: bool, wcs: Any, draw: Callable[[Any], Any]) -> Any:
+def _panel(fig: "Figure", number: int, title: str, exists: bool, wcs: Any, draw: Callable[[Any], Any]) -> Any:
     """One panel, with a note in place of a missing component."""
     ax = fig.add_subplot(2, 3, number + 1, projection=wcs)
     ax.set_title(title)
@@ -64,7 +72,7 @@ def _panel(fig: Any, number: int, title: str, exists: bool, wcs: Any, draw: Call
     return ax
 
 
-def _images(dataset: Any) -> list[tuple[str, Any]]:
+def _images(dataset: "MapDataset") -> list[tuple[str, Any]]:
     """Titles and maps of the lower row; None where there is nothing to show."""
     exposure, title = None, "Exposure map"
     if dataset.exposure is not None:
@@ -82,7 +90,9 @@ def _images(dataset: Any) -> list[tuple[str, Any]]:
     return [(title, exposure), ("Counts map", counts), ("Model npred", npred)]
 
 
-def plot_exposure_profile(dataset: Any, ax: Any = None, *, position: Any = None, **kwargs: Any) -> Any:
+def plot_exposure_profile(
+    dataset: "MapDataset", ax: Axes | None = None, *, position: "SkyCoord | None" = None, **kwargs: object
+) -> Axes:
     """Plot exposure against true energy at a position.
 
     Parameters
@@ -113,8 +123,13 @@ def plot_exposure_profile(dataset: Any, ax: Any = None, *, position: Any = None,
 
 
 def plot_containment_radius(
-    dataset: Any, ax: Any = None, *, position: Any = None, fractions: tuple[float, ...] = FRACTIONS, **kwargs: Any
-) -> Any:
+    dataset: "MapDataset",
+    ax: Axes | None = None,
+    *,
+    position: "SkyCoord | None" = None,
+    fractions: tuple[float, ...] = FRACTIONS,
+    **kwargs: object,
+) -> Axes:
     """Plot the radii that contain fractions of the events of a point source, against energy.
 
     Parameters
@@ -134,7 +149,9 @@ def plot_containment_radius(
     return plot_psf_containment(dataset.psf, ax, fractions, position=position, **kwargs)
 
 
-def plot_edisp_matrix(dataset: Any, ax: Any = None, *, position: Any = None, **kwargs: Any) -> Any:
+def plot_edisp_matrix(
+    dataset: "MapDataset", ax: Axes | None = None, *, position: "SkyCoord | None" = None, **kwargs: object
+) -> Axes:
     """Plot the probabilities of reconstructed energies for each true energy, at a position.
 
     Parameters
@@ -155,13 +172,13 @@ def plot_edisp_matrix(dataset: Any, ax: Any = None, *, position: Any = None, **k
 
 
 def plot_edisp_kernel(
-    kernel: Any,
-    ax: Any = None,
+    kernel: "EDispKernel",
+    ax: Axes | None = None,
     add_cbar: bool = False,
     axes_loc: tuple[float, float, float, float] | None = None,
-    kwargs_colorbar: Mapping[str, Any] | None = None,
-    **kwargs: Any,
-) -> Any:
+    kwargs_colorbar: Mapping[str, object] | None = None,
+    **kwargs: object,
+) -> Axes:
     """Plot the probabilities of reconstructed energies for each true energy.
 
     Parameters

@@ -1,7 +1,7 @@
 """Posteriors of parameters: marginals beside priors and truth, corner plots, traces."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
@@ -10,9 +10,14 @@ from matplotlib.colors import to_rgba
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
 
+from bayesmap._types import Axes, QuantityLike, Tree
 from bayesmap.modeling import Models, parameter_names
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.plot.posterior_numbers import PROBABILITIES
+
+if TYPE_CHECKING:
+    from bayesmap.maps import MapAxis
+    from bayesmap.modeling.parameter import Parameter
 
 __all__ = ["plot_corner", "plot_marginal", "plot_marginals", "plot_trace", "plot_traces"]
 
@@ -36,8 +41,14 @@ class _Scale:
 
 
 def plot_marginal(
-    tree: Any, name: str, ax: Any = None, *, truth: Any = None, parameter: Any = None, **kwargs: Any
-) -> Any:
+    tree: Tree,
+    name: str,
+    ax: Axes | None = None,
+    *,
+    truth: Any = None,
+    parameter: "Parameter | None" = None,
+    **kwargs: object,
+) -> Axes:
     """Plot the posterior of one variable, with its prior and its true value where they are given.
 
     Parameters
@@ -85,11 +96,11 @@ def plot_marginal(
 
 
 def plot_marginals(
-    tree: Any,
+    tree: Tree,
     names: Iterable[str] | None = None,
     *,
-    truth: Mapping[str, Any] | None = None,
-    models: Any = None,
+    truth: Mapping[str, QuantityLike] | None = None,
+    models: Models | None = None,
     ncols: int = 4,
     figsize: tuple[float, float] | None = None,
 ) -> np.ndarray:
@@ -134,10 +145,10 @@ def plot_marginals(
 
 
 def plot_corner(
-    tree: Any,
+    tree: Tree,
     names: Iterable[str] | None = None,
     *,
-    truth: Mapping[str, Any] | None = None,
+    truth: Mapping[str, QuantityLike] | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> np.ndarray:
     """Plot the two-dimensional posteriors of all pairs of variables, and the marginals on the diagonal.
@@ -182,7 +193,7 @@ def plot_corner(
     return axes
 
 
-def _corner_panel(ax: Any, scales: list[_Scale], truth: list[float | None], row: int, column: int) -> None:
+def _corner_panel(ax: Axes, scales: list[_Scale], truth: list[float | None], row: int, column: int) -> None:
     x, y = scales[column].values.ravel(), scales[row].values.ravel()
     if row == column:
         ax.hist(x, bins=40, color=COLOR, alpha=0.5, density=True)
@@ -216,7 +227,7 @@ def _range(values: np.ndarray, truth: float | None) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _density(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
+def _density(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
     """Filled contours that enclose the stated shares of the draws."""
     histogram, x_edges, y_edges = np.histogram2d(x, y, bins=36, range=[_range(x, None), _range(y, None)])
     density = gaussian_filter(histogram, 2.0)
@@ -232,7 +243,7 @@ def _density(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
         ax.plot(x, y, ".", color=COLOR, markersize=2, alpha=0.3)
 
 
-def plot_trace(tree: Any, name: str, ax: Any = None, **kwargs: Any) -> Any:
+def plot_trace(tree: Tree, name: str, ax: Axes | None = None, **kwargs: object) -> Axes:
     """Plot the draws of one variable in the order of sampling, one line per chain.
 
     Parameters
@@ -262,7 +273,7 @@ def plot_trace(tree: Any, name: str, ax: Any = None, **kwargs: Any) -> Any:
 
 
 def plot_traces(
-    tree: Any, names: Iterable[str] | None = None, *, ncols: int = 3, figsize: tuple[float, float] | None = None
+    tree: Tree, names: Iterable[str] | None = None, *, ncols: int = 3, figsize: tuple[float, float] | None = None
 ) -> np.ndarray:
     """Plot the traces of several variables, one panel each; see `plot_trace`.
 
@@ -307,7 +318,7 @@ def _names(posterior: Posterior, names: Iterable[str] | None) -> list[str]:
     return found
 
 
-def _few_ticks(axis: Any) -> None:
+def _few_ticks(axis: "MapAxis") -> None:
     """Few labels, without an offset beside the axis."""
     axis.set_major_locator(MaxNLocator(3, prune="both"))
     axis.get_major_formatter().set_useOffset(False)

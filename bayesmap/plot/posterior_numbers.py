@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import RandomState, Region, Tree
 from bayesmap._util import get_random_state
 from bayesmap.inference import posterior_predictive
 from bayesmap.maps import MapAxis
@@ -14,13 +15,19 @@ from bayesmap.modeling.posterior import Posterior, parameter_draws
 from bayesmap.modeling.spectral.uncertainty import flux_draws, parameter_samples, posterior_samples
 from bayesmap.plot.residual_numbers import masked_counts, region_pixels
 
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.modeling import SkyModel
+
 __all__ = ["PredictiveBand", "parameter_draws", "predictive_band", "predictive_bands", "spectrum_draws"]
 
 #: central probabilities of the bands that figures show
 PROBABILITIES = (0.68, 0.95)
 
 
-def spectrum_draws(tree: Any, model: Any, energy: Any, num_draws: int = 300, random_state: Any = 0) -> u.Quantity:
+def spectrum_draws(
+    tree: Tree, model: "SkyModel", energy: u.Quantity, num_draws: int = 300, random_state: RandomState = 0
+) -> u.Quantity:
     """Differential flux of a model for posterior draws.
 
     Parameters
@@ -98,7 +105,12 @@ class PredictiveBand:
 
 
 def predictive_bands(
-    tree: Any, dataset: Any, regions: Mapping[str, Any], num_draws: int = 200, random_state: Any = 0, **options: Any
+    tree: Tree,
+    dataset: "MapDataset",
+    regions: Mapping[str, Any],
+    num_draws: int = 200,
+    random_state: RandomState = 0,
+    **options: Any,
 ) -> dict[str, PredictiveBand]:
     """Counts and posterior predictive counts per energy in several regions, from the same draws.
 
@@ -147,7 +159,12 @@ def _sums(cube: np.ndarray, pixels: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def predictive_band(
-    tree: Any, dataset: Any, region: Any = None, num_draws: int = 200, random_state: Any = 0, **options: Any
+    tree: Tree,
+    dataset: "MapDataset",
+    region: Region | None = None,
+    num_draws: int = 200,
+    random_state: RandomState = 0,
+    **options: Any,
 ) -> PredictiveBand:
     """Counts and posterior predictive counts per energy in a region; see `predictive_bands`."""
     return predictive_bands(tree, dataset, {"region": region}, num_draws, random_state, **options)["region"]

@@ -1,27 +1,31 @@
 """Counts against what the posterior predicts."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap._types import Axes, RandomState, Region, Tree
 from bayesmap.plot.posterior_numbers import PROBABILITIES, PredictiveBand, predictive_band
 from bayesmap.plot.residuals import energy_errorbar, set_energy_axis
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
 
 __all__ = ["plot_posterior_predictive", "plot_predictive_band"]
 
 
 def plot_posterior_predictive(
-    tree: Any,
-    dataset: Any,
-    region: Any = None,
-    ax: Any = None,
+    tree: Tree,
+    dataset: "MapDataset",
+    region: Region | str | None = None,
+    ax: Axes | None = None,
     *,
     relative: bool = False,
     num_draws: int = 200,
-    random_state: Any = 0,
-    **kwargs: Any,
-) -> Any:
+    random_state: RandomState = 0,
+    **kwargs: object,
+) -> Axes:
     """Plot counts per energy in a region over the 68 % and 95 % bands of the posterior predictive distribution.
 
     Parameters
@@ -52,7 +56,9 @@ def plot_posterior_predictive(
     return plot_predictive_band(band, ax, relative=relative, **kwargs)
 
 
-def plot_predictive_band(band: PredictiveBand, ax: Any = None, *, relative: bool = False, **kwargs: Any) -> Any:
+def plot_predictive_band(
+    band: PredictiveBand, ax: Axes | None = None, *, relative: bool = False, **kwargs: object
+) -> Axes:
     """Plot a `bayesmap.plot.PredictiveBand`.
 
     Parameters
@@ -98,7 +104,7 @@ def plot_predictive_band(band: PredictiveBand, ax: Any = None, *, relative: bool
     return ax
 
 
-def _set_counts_axis(ax: Any, band: PredictiveBand) -> None:
+def _set_counts_axis(ax: Axes, band: PredictiveBand) -> None:
     """Logarithmic counts, linear below one if there are bins without counts."""
     low, high = band.interval(max(PROBABILITIES))
     lowest, highest = min(low.min(), band.counts.min()), max(high.max(), band.counts.max(), 1.0)

@@ -1,32 +1,37 @@
 """What the priors predict: spectra and counts."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
+from bayesmap._types import Axes, QuantityLike, RandomState, Region
 from bayesmap.inference.observations import facts_of
 from bayesmap.inference.prior_draws import sample_prior
 from bayesmap.plot.posterior_numbers import predictive_band
 from bayesmap.plot.predictive import plot_predictive_band
 from bayesmap.plot.spectrum import plot_spectrum_posterior
 
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
+
 __all__ = ["plot_prior_predictive"]
 
 
 def plot_prior_predictive(
-    dataset: Any,
-    region: Any = None,
+    dataset: "MapDataset",
+    region: Region | str | None = None,
     axes: Any = None,
     *,
-    energy_bounds: Any = None,
+    energy_bounds: Sequence[QuantityLike] | u.Quantity | None = None,
     energy_power: float = 2,
     num_draws: int = 200,
-    random_state: Any = 0,
+    random_state: RandomState = 0,
     figsize: tuple[float, float] = (11, 4),
-) -> Any:
+) -> list[Axes]:
     """Plot what the priors of a dataset's models predict before the data are used: spectra, and counts beside the data.
 
     Parameters
@@ -81,7 +86,7 @@ def plot_prior_predictive(
     return listed
 
 
-def _bounds(dataset: Any) -> u.Quantity:
+def _bounds(dataset: "MapDataset") -> u.Quantity:
     """Range of energies of a dataset: true energies of its exposure, else those of its data."""
     exposure = getattr(dataset, "exposure", None)
     if exposure is None:

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.visualization.wcsaxes import WCSAxes
 
+from bayesmap._types import Axes
 from bayesmap.maps.region_tools import is_point, simple_regions
 from bayesmap.plot.settings import line_settings, patch_settings
 
@@ -20,7 +21,7 @@ __all__ = ["plot_energy_mask", "plot_hist", "plot_region", "plot_region_map"]
 POINT_ARGUMENTS = {"edgecolor": "color", "linewidth": "markeredgewidth", "alpha": "alpha", "zorder": "zorder"}
 
 
-def plot_region_map(m: "RegionNDMap", ax: Any = None, axis_name: str | None = None, **kwargs: Any) -> Any:
+def plot_region_map(m: "RegionNDMap", ax: Axes | None = None, axis_name: str | None = None, **kwargs: object) -> Axes:
     """Plot the values of a map on a region against one of its axes.
 
     Parameters
@@ -71,7 +72,7 @@ def plot_region_map(m: "RegionNDMap", ax: Any = None, axis_name: str | None = No
     return ax
 
 
-def plot_hist(m: "RegionNDMap", ax: Any = None, **kwargs: Any) -> Any:
+def plot_hist(m: "RegionNDMap", ax: Axes | None = None, **kwargs: object) -> Axes:
     """Plot a map on a region as a histogram along its only axis of more than one bin.
 
     Parameters
@@ -97,7 +98,7 @@ def plot_hist(m: "RegionNDMap", ax: Any = None, **kwargs: Any) -> Any:
     return ax
 
 
-def plot_energy_mask(m: "RegionNDMap", ax: Any = None, **kwargs: Any) -> Any:
+def plot_energy_mask(m: "RegionNDMap", ax: Axes | None = None, **kwargs: object) -> Axes:
     """Shade the energies where a boolean map on a region is True.
 
     Parameters
@@ -134,8 +135,8 @@ def plot_energy_mask(m: "RegionNDMap", ax: Any = None, **kwargs: Any) -> Any:
 
 
 def plot_region(
-    geom: "RegionGeom", ax: Any = None, kwargs_point: Mapping[str, Any] | None = None, **kwargs: Any
-) -> Any:
+    geom: "RegionGeom", ax: Axes | None = None, kwargs_point: Mapping[str, object] | None = None, **kwargs: object
+) -> Axes:
     """Draw the outline of a region on celestial axes.
 
     Parameters
@@ -199,7 +200,7 @@ def _axis(m: "RegionNDMap", axis_name: str | None) -> "MapAxis":
     return m.geom.axes.primary_axis
 
 
-def _label(ax: Any, m: "RegionNDMap", axis: "MapAxis") -> None:
+def _label(ax: Axes, m: "RegionNDMap", axis: "MapAxis") -> None:
     unit = axis.unit.to_string("latex_inline")
     name = {"energy": "Energy", "energy_true": "True energy"}.get(axis.name, axis.name)
     ax.set_xlabel(f"{name} [{unit}]" if str(axis.unit) else name)

@@ -1,17 +1,22 @@
 """The numbers behind residual pictures: images, spectra in a region, significances."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import QuantityLike, Region
 from bayesmap._util import check_option
 from bayesmap.datasets.predict import compute_residuals, require_counts
 from bayesmap.maps import Map, MapAxis
 from bayesmap.maps.filters import disk_kernel
 from bayesmap.stats import CashCountsStatistic, WStatCountsStatistic
 from bayesmap.stats.significance import sqrt_ts
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.maps import WcsGeom
 
 __all__ = [
     "SpectrumResiduals",
@@ -26,7 +31,7 @@ __all__ = [
 SPECTRAL_METHODS = ("diff", "diff/sqrt(model)")
 
 
-def counts_statistic(dataset: Any) -> CashCountsStatistic | WStatCountsStatistic:
+def counts_statistic(dataset: "MapDataset") -> CashCountsStatistic | WStatCountsStatistic:
     """Statistic of the excess per bin, without masks.
 
     Parameters
@@ -47,7 +52,7 @@ def counts_statistic(dataset: Any) -> CashCountsStatistic | WStatCountsStatistic
     return CashCountsStatistic(n_on, np.zeros_like(n_on) if background is None else background.data)
 
 
-def masked_counts(dataset: Any, npred: Map | None = None) -> tuple[Map, Map]:
+def masked_counts(dataset: "MapDataset", npred: Map | None = None) -> tuple[Map, Map]:
     """Counts and predicted counts, both set to zero outside the mask.
 
     Parameters
@@ -75,7 +80,7 @@ def masked_counts(dataset: Any, npred: Map | None = None) -> tuple[Map, Map]:
     )
 
 
-def _blank_outside(image: Map, dataset: Any) -> Map:
+def _blank_outside(image: Map, dataset: "MapDataset") -> Map:
     """Set the pixels to NaN in which no energy is in the mask."""
     if dataset.mask is not None:
         image.data[..., ~dataset.mask.data.any(axis=0)] = np.nan
@@ -83,10 +88,10 @@ def _blank_outside(image: Map, dataset: Any) -> Map:
 
 
 def residual_image(
-    dataset: Any,
+    dataset: "MapDataset",
     method: str = "diff",
     smooth_kernel: str = "gauss",
-    smooth_radius: Any = "0.1 deg",
+    smooth_radius: QuantityLike = "0.1 deg",
     npred: Map | None = None,
 ) -> Map:
     """Residuals of the images summed over energy inside the mask and then smoothed.
@@ -119,7 +124,7 @@ def residual_image(
     return _blank_outside(compute_residuals(counts, model, method), dataset)
 
 
-def significance_image(dataset: Any, radius: Any = "0.1 deg", npred: Map | None = None) -> Map:
+def significance_image(dataset: "MapDataset", radius: QuantityLike = "0.1 deg", npred: Map | None = None) -> Map:
     """Significance of the deviation from the prediction, of all energies together, in a disk around each pixel.
 
     Counts and prediction inside the mask are summed over energy and over the pixels whose centres lie within
@@ -147,7 +152,7 @@ def significance_image(dataset: Any, radius: Any = "0.1 deg", npred: Map | None 
     return _blank_outside(Map.from_geom(counts.geom, data=sqrt_ts(*sums), unit=""), dataset)
 
 
-def _pixels(geom: Any, width: Any) -> float:
+def _pixels(geom: "WcsGeom", width: QuantityLike) -> float:
     """A width in pixels."""
     width = u.Quantity(width)
     if width.unit.is_equivalent("deg"):
@@ -158,7 +163,7 @@ def _pixels(geom: Any, width: Any) -> float:
     return pixels
 
 
-def region_pixels(geom: Any, region: Any = None) -> np.ndarray:
+def region_pixels(geom: "WcsGeom", region: Region | str | None = None) -> np.ndarray:
     """Pixels whose centres lie in a region.
 
     Parameters
@@ -212,7 +217,7 @@ class SpectrumResiduals:
 
 
 def spectrum_residuals(
-    dataset: Any, method: str = "diff", region: Any = None, npred: Map | None = None
+    dataset: "MapDataset", method: str = "diff", region: Region | str | None = None, npred: Map | None = None
 ) -> SpectrumResiduals:
     """Residuals per energy in a region.
 

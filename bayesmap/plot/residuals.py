@@ -1,16 +1,21 @@
 """Residual figures of a dataset at its current parameter values, or against any other prediction."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap._types import Axes, QuantityLike, Region
 from bayesmap.maps import Map
 from bayesmap.plot.maps import plot_map
 from bayesmap.plot.masks import shade_masks
 from bayesmap.plot.residual_numbers import residual_image, significance_image, spectrum_residuals
 from bayesmap.plot.settings import line_settings, patch_settings
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.maps import MapAxis
 
 __all__ = [
     "plot_residuals",
@@ -28,11 +33,11 @@ METHOD_LABELS = {
 
 
 def plot_residuals(
-    dataset: Any,
-    ax_spatial: Any = None,
-    ax_spectral: Any = None,
-    kwargs_spatial: Mapping[str, Any] | None = None,
-    kwargs_spectral: Mapping[str, Any] | None = None,
+    dataset: "MapDataset",
+    ax_spatial: Axes | None = None,
+    ax_spectral: Axes | None = None,
+    kwargs_spatial: Mapping[str, object] | None = None,
+    kwargs_spectral: Mapping[str, object] | None = None,
     *,
     npred: Map | None = None,
 ) -> tuple[Any, Any]:
@@ -70,22 +75,22 @@ def plot_residuals(
     return ax_spatial, ax_spectral
 
 
-def _outline(ax: Any, region: Any) -> None:
+def _outline(ax: Axes, region: Region) -> None:
     """Draw the edge of a sky region."""
     if hasattr(region, "to_pixel"):
         region.to_pixel(ax.wcs).plot(ax=ax, facecolor="none", edgecolor="black", linewidth=1.2)
 
 
 def plot_residuals_spatial(
-    dataset: Any,
-    ax: Any = None,
+    dataset: "MapDataset",
+    ax: Axes | None = None,
     method: str = "diff",
     smooth_kernel: str = "gauss",
-    smooth_radius: Any = "0.1 deg",
+    smooth_radius: QuantityLike = "0.1 deg",
     *,
     npred: Map | None = None,
-    **kwargs: Any,
-) -> Any:
+    **kwargs: object,
+) -> Axes:
     """Plot the smoothed residuals of the image summed over energy.
 
     Parameters
@@ -120,13 +125,13 @@ def plot_residuals_spatial(
 
 
 def plot_significance(
-    dataset: Any,
-    ax: Any = None,
+    dataset: "MapDataset",
+    ax: Axes | None = None,
     *,
-    radius: Any = "0.1 deg",
+    radius: QuantityLike = "0.1 deg",
     npred: Map | None = None,
-    **kwargs: Any,
-) -> Any:
+    **kwargs: object,
+) -> Axes:
     """Plot the significance of the residuals in a disk around each pixel; see `bayesmap.plot.significance_image`.
 
     Parameters
@@ -154,8 +159,13 @@ def plot_significance(
 
 
 def plot_significance_distribution(
-    dataset: Any, ax: Any = None, *, radius: Any = "0.1 deg", npred: Map | None = None, **kwargs: Any
-) -> Any:
+    dataset: "MapDataset",
+    ax: Axes | None = None,
+    *,
+    radius: QuantityLike = "0.1 deg",
+    npred: Map | None = None,
+    **kwargs: object,
+) -> Axes:
     """Plot the distribution of the pixels of `bayesmap.plot.significance_image` beside a standard normal.
 
     Parameters
@@ -195,16 +205,16 @@ def plot_significance_distribution(
 
 
 def plot_residuals_spectral(
-    dataset: Any,
-    ax: Any = None,
+    dataset: "MapDataset",
+    ax: Axes | None = None,
     method: str = "diff",
-    region: Any = None,
-    kwargs_fit: Mapping[str, Any] | None = None,
-    kwargs_safe: Mapping[str, Any] | None = None,
+    region: Region | str | None = None,
+    kwargs_fit: Mapping[str, object] | None = None,
+    kwargs_safe: Mapping[str, object] | None = None,
     *,
     npred: Map | None = None,
-    **kwargs: Any,
-) -> Any:
+    **kwargs: object,
+) -> Axes:
     """Plot residuals against energy in a region, and shade the energies inside the masks.
 
     Parameters
@@ -242,7 +252,7 @@ def plot_residuals_spectral(
     return shade_masks(dataset, ax, region, kwargs_fit, kwargs_safe)
 
 
-def energy_errorbar(ax: Any, axis: Any, values: np.ndarray, error: Any, **settings: Any) -> Any:
+def energy_errorbar(ax: Axes, axis: "MapAxis", values: np.ndarray, error: Any, **settings: Any) -> Any:
     """Draw points with horizontal bars over their energy bins on a logarithmic axis."""
     center, (low, high) = axis.center.value, axis.as_plot_xerr
     points = ax.errorbar(center, values, xerr=(low.value, high.value), yerr=error, **settings)
@@ -250,7 +260,7 @@ def energy_errorbar(ax: Any, axis: Any, values: np.ndarray, error: Any, **settin
     return points
 
 
-def set_energy_axis(ax: Any, axis: Any) -> None:
+def set_energy_axis(ax: Axes, axis: "MapAxis") -> None:
     """Scale, limits and label of a horizontal energy axis."""
     ax.set_xscale(axis.as_plot_scale)
     ax.set_xlim(axis.edges.value.min(), axis.edges.value.max())

@@ -1,22 +1,27 @@
 """Keyword arguments of matplotlib under their long names, and figure axes as map axes say."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 from matplotlib.cbook import normalize_kwargs
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bayesmap._types import Axes
+
+if TYPE_CHECKING:
+    from bayesmap.maps import MapAxis
+
 __all__ = ["format_axis", "line_settings", "patch_settings"]
 
 
-def line_settings(*settings: Mapping[str, Any] | None) -> dict[str, Any]:
+def line_settings(*settings: Mapping[str, object] | None) -> dict[str, Any]:
     """Merge settings of lines and markers, later ones win; ``c``, ``ls``, ``lw``, ``ms`` and so on are spelled out."""
     return _merged(Line2D, settings)
 
 
-def patch_settings(*settings: Mapping[str, Any] | None) -> dict[str, Any]:
+def patch_settings(*settings: Mapping[str, object] | None) -> dict[str, Any]:
     """Merge settings of filled shapes and histograms, later ones win; short names are spelled out."""
     return _merged(Patch, settings)
 
@@ -28,7 +33,7 @@ def _merged(artist: Any, settings: tuple[Mapping[str, Any] | None, ...]) -> dict
     return merged
 
 
-def format_axis(ax: Any, which: str, axis: Any) -> Any:
+def format_axis(ax: Axes, which: str, axis: "MapAxis") -> Axes:
     """Set scale, label and limits of one direction of a figure to those of a map axis.
 
     Parameters

@@ -1,13 +1,18 @@
 """Figures of spatial models on sky axes: positions and extensions with their errors, outlines of several models."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap._types import Axes
 from bayesmap._util import check_option
 from bayesmap.plot.maps import plot_map
+
+if TYPE_CHECKING:
+    from bayesmap.modeling import Models
+    from bayesmap.modeling.spatial.base import SpatialModel
 
 __all__ = ["plot_position", "plot_positions", "plot_shape_error"]
 
@@ -15,14 +20,14 @@ __all__ = ["plot_position", "plot_positions", "plot_shape_error"]
 SIZES = ("sigma", "r_0", "radius")
 
 
-def _sky_axes(ax: Any) -> Any:
+def _sky_axes(ax: Axes) -> Any:
     ax = plt.gca() if ax is None else ax
     if not hasattr(ax, "wcs"):
         raise TypeError(f"positions need axes made with projection=map.geom.wcs, got {type(ax).__name__}")
     return ax
 
 
-def plot_position(model: Any, ax: Any = None, **kwargs: Any) -> Any:
+def plot_position(model: "SpatialModel", ax: Axes | None = None, **kwargs: object) -> Axes:
     """Plot the position of a spatial model, and the 95 % ellipse of its error if it has one.
 
     Parameters
@@ -50,13 +55,13 @@ def plot_position(model: Any, ax: Any = None, **kwargs: Any) -> Any:
 
 
 def plot_shape_error(
-    model: Any,
-    ax: Any = None,
+    model: "SpatialModel",
+    ax: Axes | None = None,
     which: str = "position",
     size_factor: float = 1.0,
-    kwargs_position: Mapping[str, Any] | None = None,
-    kwargs_extension: Mapping[str, Any] | None = None,
-) -> Any:
+    kwargs_position: Mapping[str, object] | None = None,
+    kwargs_extension: Mapping[str, object] | None = None,
+) -> Axes:
     """Plot the error of the position of a spatial model, and of its extension.
 
     Parameters
@@ -101,7 +106,7 @@ def plot_shape_error(
     return ax
 
 
-def plot_positions(models: Any, ax: Any = None, **kwargs: Any) -> Any:
+def plot_positions(models: "Models", ax: Axes | None = None, **kwargs: object) -> Axes:
     """Plot the positions of sky models.
 
     Parameters

@@ -1,25 +1,31 @@
 """Spectra of models: one curve, or the band of a posterior."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap._types import Axes, QuantityLike, RandomState, Tree
 from bayesmap.plot.posterior_numbers import PROBABILITIES, spectrum_draws
+
+if TYPE_CHECKING:
+    from bayesmap.modeling import SkyModel
+    from bayesmap.modeling.spectral.base import SpectralModel
 
 __all__ = ["plot_spectrum", "plot_spectrum_error", "plot_spectrum_posterior"]
 
 
 def plot_spectrum(
-    model: Any,
-    energy_bounds: Any = ("0.1 TeV", "100 TeV"),
-    ax: Any = None,
+    model: "SpectralModel | SkyModel",
+    energy_bounds: Sequence[QuantityLike] | u.Quantity = ("0.1 TeV", "100 TeV"),
+    ax: Axes | None = None,
     *,
     energy_power: float = 2,
     n_points: int = 100,
-    **kwargs: Any,
-) -> Any:
+    **kwargs: object,
+) -> Axes:
     """Plot the spectrum of a model at its current parameter values.
 
     Parameters
@@ -51,17 +57,17 @@ def plot_spectrum(
 
 
 def plot_spectrum_error(
-    model: Any,
-    energy_bounds: Any = ("0.1 TeV", "100 TeV"),
-    ax: Any = None,
+    model: "SpectralModel | SkyModel",
+    energy_bounds: Sequence[QuantityLike] | u.Quantity = ("0.1 TeV", "100 TeV"),
+    ax: Axes | None = None,
     *,
     energy_power: float = 2,
     n_points: int = 100,
     n_samples: int = 3500,
-    random_state: Any = 42,
-    samples: Any = None,
-    **kwargs: Any,
-) -> Any:
+    random_state: RandomState = 42,
+    samples: Tree | Sequence[u.Quantity] | None = None,
+    **kwargs: object,
+) -> Axes:
     """Plot the central 68 % band of a spectrum, from a posterior or from the covariance of its parameters.
 
     Parameters
@@ -104,17 +110,17 @@ def plot_spectrum_error(
 
 
 def plot_spectrum_posterior(
-    tree: Any,
-    model: Any,
-    energy_bounds: Any = ("0.1 TeV", "100 TeV"),
-    ax: Any = None,
+    tree: Tree,
+    model: "SkyModel",
+    energy_bounds: Sequence[QuantityLike] | u.Quantity = ("0.1 TeV", "100 TeV"),
+    ax: Axes | None = None,
     *,
     energy_power: float = 2,
     n_points: int = 100,
     num_draws: int = 300,
-    random_state: Any = 0,
-    **kwargs: Any,
-) -> Any:
+    random_state: RandomState = 0,
+    **kwargs: object,
+) -> Axes:
     """Plot the posterior of a spectrum: median and 68 % and 95 % bands at each energy.
 
     Parameters
@@ -173,7 +179,7 @@ def _scaled(flux: u.Quantity, energy: u.Quantity, power: float) -> u.Quantity:
     return scaled.to(flux.unit * energy.unit**power)
 
 
-def _label(ax: Any, energy: u.Quantity, unit: u.UnitBase, power: float) -> Any:
+def _label(ax: Axes, energy: u.Quantity, unit: u.UnitBase, power: float) -> Any:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel(f"true energy [{energy.unit}]")

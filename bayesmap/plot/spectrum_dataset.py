@@ -1,16 +1,20 @@
 """Figures of counts in a region against energy: spectrum datasets."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from bayesmap._types import Axes
 from bayesmap.plot.masks import shade_masks
 from bayesmap.plot.peek import plot_edisp_matrix, plot_exposure_profile
 from bayesmap.plot.residual_numbers import counts_statistic
 from bayesmap.plot.residuals import energy_errorbar, plot_residuals_spectral
 from bayesmap.plot.settings import line_settings, patch_settings
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
 
 __all__ = ["peek_spectrum", "plot_counts", "plot_excess", "plot_fit", "plot_masks"]
 
@@ -18,8 +22,12 @@ Settings = Mapping[str, Any] | None
 
 
 def plot_counts(
-    dataset: Any, ax: Any = None, kwargs_counts: Settings = None, kwargs_background: Settings = None, **kwargs: Any
-) -> Any:
+    dataset: "MapDataset",
+    ax: Axes | None = None,
+    kwargs_counts: Settings = None,
+    kwargs_background: Settings = None,
+    **kwargs: object,
+) -> Axes:
     """Plot counts and background per energy bin.
 
     Parameters
@@ -56,8 +64,12 @@ def plot_counts(
 
 
 def plot_excess(
-    dataset: Any, ax: Any = None, kwargs_excess: Settings = None, kwargs_npred_signal: Settings = None, **kwargs: Any
-) -> Any:
+    dataset: "MapDataset",
+    ax: Axes | None = None,
+    kwargs_excess: Settings = None,
+    kwargs_npred_signal: Settings = None,
+    **kwargs: object,
+) -> Axes:
     """Plot the excess counts with errors, and the predicted signal.
 
     Parameters
@@ -100,7 +112,9 @@ def plot_excess(
     return ax
 
 
-def plot_masks(dataset: Any, ax: Any = None, kwargs_fit: Settings = None, kwargs_safe: Settings = None) -> Any:
+def plot_masks(
+    dataset: "MapDataset", ax: Axes | None = None, kwargs_fit: Settings = None, kwargs_safe: Settings = None
+) -> Axes:
     """Shade the energies inside the fit mask and inside the safe mask.
 
     Parameters
@@ -123,9 +137,9 @@ def plot_masks(dataset: Any, ax: Any = None, kwargs_fit: Settings = None, kwargs
 
 
 def plot_fit(
-    dataset: Any,
-    ax_spectrum: Any = None,
-    ax_residuals: Any = None,
+    dataset: "MapDataset",
+    ax_spectrum: Axes | None = None,
+    ax_residuals: Axes | None = None,
     kwargs_spectrum: Settings = None,
     kwargs_residuals: Settings = None,
 ) -> tuple[Any, Any]:
@@ -160,7 +174,7 @@ def plot_fit(
     return ax_spectrum, ax_residuals
 
 
-def peek_spectrum(dataset: Any, figsize: tuple[float, float] = (16, 4)) -> np.ndarray:
+def peek_spectrum(dataset: "MapDataset", figsize: tuple[float, float] = (16, 4)) -> np.ndarray:
     """Plot counts with masks, exposure and energy dispersion of a region.
 
     Parameters
@@ -192,12 +206,12 @@ def peek_spectrum(dataset: Any, figsize: tuple[float, float] = (16, 4)) -> np.nd
     return axes
 
 
-def _counts_and_masks(dataset: Any, ax: Any) -> None:
+def _counts_and_masks(dataset: "MapDataset", ax: Axes) -> None:
     plot_counts(dataset, ax)
     plot_masks(dataset, ax)
 
 
-def _require_region(dataset: Any) -> None:
+def _require_region(dataset: "MapDataset") -> None:
     if not dataset._geom.is_region:
         raise ValueError(
             f"dataset {dataset.name!r} has sky pixels, this figure is for a region; "

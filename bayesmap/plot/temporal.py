@@ -1,17 +1,24 @@
 """Time dependence of models."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.time import Time
 
+from bayesmap._types import Axes
 from bayesmap.plot.settings import line_settings
+
+if TYPE_CHECKING:
+    from bayesmap.modeling import TemplatePhaseCurveTemporalModel
+    from bayesmap.modeling.temporal.base import TemporalModel
 
 __all__ = ["plot_phasogram", "plot_temporal"]
 
 
-def plot_temporal(model: Any, time_range: Any, ax: Any = None, n_points: int = 100, **kwargs: Any) -> Any:
+def plot_temporal(
+    model: "TemporalModel", time_range: Any, ax: Axes | None = None, n_points: int = 100, **kwargs: object
+) -> Axes:
     """Plot a temporal model at its current parameter values.
 
     Parameters
@@ -49,7 +56,9 @@ def plot_temporal(model: Any, time_range: Any, ax: Any = None, n_points: int = 1
     return ax
 
 
-def plot_phasogram(model: Any, ax: Any = None, n_points: int = 100, **kwargs: Any) -> Any:
+def plot_phasogram(
+    model: "TemplatePhaseCurveTemporalModel", ax: Axes | None = None, n_points: int = 100, **kwargs: object
+) -> Axes:
     """Plot a phase curve over one period.
 
     Parameters

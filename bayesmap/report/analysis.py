@@ -4,11 +4,12 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmap._together import together
+from bayesmap._types import FileName, QuantityLike, Tree
 from bayesmap.datasets import Datasets
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference import convergence_report
@@ -20,18 +21,21 @@ from bayesmap.report.figures import analysis_figures
 from bayesmap.report.page import Figure, Section, render_page
 from bayesmap.report.summaries import headings, summary_rows
 
+if TYPE_CHECKING:
+    from bayesmap.modeling import Models
+
 __all__ = ["save_figures", "write_report"]
 
 SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 
 
 def write_report(
-    tree: Any,
-    datasets: Any,
-    folder: Any,
+    tree: Tree,
+    datasets: Datasets,
+    folder: FileName,
     *,
     title: str = "bayesmap analysis",
-    true_models: Any = None,
+    true_models: "Models | None" = None,
 ) -> Path:
     """Write a one-page HTML report and its figures.
 
@@ -67,7 +71,7 @@ def write_report(
     return folder / "report.html"
 
 
-def true_values(models: Any) -> dict[str, Any] | None:
+def true_values(models: "Models | None") -> dict[str, Any] | None:
     """Values of the free parameters, as quantities, by all names of their random variables; None without models."""
     if models is None:
         return None
@@ -75,7 +79,7 @@ def true_values(models: Any) -> dict[str, Any] | None:
     return {name: parameter.quantity for parameter, names in free.items() for name in names}
 
 
-def save_figures(figures: Mapping[str, Figure], folder: Any) -> list[Path]:
+def save_figures(figures: Mapping[str, Figure], folder: FileName) -> list[Path]:
     """Write figures as PNG files.
 
     Parameters
@@ -97,13 +101,13 @@ def save_figures(figures: Mapping[str, Figure], folder: Any) -> list[Path]:
     return paths
 
 
-def _posterior_means(tree: Any, models: Any) -> dict[Any, float]:
+def _posterior_means(tree: Tree, models: "Models") -> dict[Any, float]:
     """Posterior mean of each free parameter, inside its bounds."""
     columns = Posterior(tree).columns(parameter_names(models))
     return {parameter: float(np.clip(draws.mean(), *parameter.bounds)) for parameter, draws in columns.items()}
 
 
-def _subtitle(tree: Any, datasets: Datasets) -> str:
+def _subtitle(tree: Tree, datasets: Datasets) -> str:
     posterior = Posterior(tree)
     parts = [
         f"dataset {', '.join(datasets.names)}",
@@ -114,14 +118,18 @@ def _subtitle(tree: Any, datasets: Datasets) -> str:
     return " · ".join(parts)
 
 
-def _footer(tree: Any) -> str:
+def _footer(tree: Tree) -> str:
     versions = json.loads(tree.attrs.get("versions", "{}"))
     listed = ", ".join(f"{package} {version}" for package, version in versions.items())
     return f"Made by bayesmap. Random state {tree.attrs.get('random_state', 'unknown')}. Versions: {listed}."
 
 
 def _sections(
-    tree: Any, datasets: Datasets, figures: Mapping[str, Figure], truth: Mapping[str, Any] | None, description: str
+    tree: Tree,
+    datasets: Datasets,
+    figures: Mapping[str, Figure],
+    truth: Mapping[str, QuantityLike] | None,
+    description: str,
 ) -> list[Section]:
     rows = summary_rows(tree, truth)
     corners = [figure for name, figure in figures.items() if name.startswith("corner-")]
@@ -150,7 +158,7 @@ def _named(figures: Mapping[str, Figure], kinds: tuple[str, ...]) -> list[Figure
     return [figure for name, figure in figures.items() if name.rpartition("-")[2] in kinds]
 
 
-def _result_text(truth: Mapping[str, Any] | None) -> str:
+def _result_text(truth: Mapping[str, QuantityLike] | None) -> str:
     text = "Posterior means with standard deviations, central 95 % intervals, effective sample sizes and R-hat."
     if truth is not None:
         text += " The data are simulated: the last columns give the true value and the distance of the mean from it in "
@@ -172,7 +180,7 @@ def _typeset(text: str) -> str:
     return text.replace("+-", "±").replace(" .. ", " to ").replace("-", "−")
 
 
-def _prior_section(tree: Any, models: Any) -> Section:
+def _prior_section(tree: Tree, models: "Models") -> Section:
     defaults = set(tree.attrs.get("default_priors", "").split(", "))
     places = prior_places(tree)
     rows = []

@@ -3,12 +3,13 @@
 import functools
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
 from matplotlib.patheffects import withStroke
 
+from bayesmap._types import Axes, QuantityLike, Tree
 from bayesmap.datasets import FluxPointsDataset
 from bayesmap.inference import posterior_npred
 from bayesmap.maps import Map
@@ -29,6 +30,13 @@ from bayesmap.plot import (
 )
 from bayesmap.report.page import Figure
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+    from bayesmap.datasets.base import Datasets
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.modeling import Models
+
 __all__ = ["analysis_figures", "source_regions"]
 
 #: radius of the regions around sources and of the disks of the significance map
@@ -39,12 +47,12 @@ MEAN_DRAWS = 60
 BAND_DRAWS = 200
 
 
-def sources(dataset: Any) -> list[SkyModel]:
+def sources(dataset: "MapDataset") -> list[SkyModel]:
     """Sky models of a dataset that have a position."""
     return [m for m in dataset.models or () if isinstance(m, SkyModel) and m.position is not None]
 
 
-def source_regions(dataset: Any) -> dict[str, Any]:
+def source_regions(dataset: "MapDataset") -> dict[str, Any]:
     """A circle around each source inside the field, at its current position, and None for the whole field.
 
     The radius is 0.2 deg, or twice the extension ``sigma`` where that is larger.
@@ -65,7 +73,10 @@ def source_regions(dataset: Any) -> dict[str, Any]:
 
 
 def analysis_figures(
-    tree: Any, datasets: Any, truth: Mapping[str, Any] | None = None, true_models: Any = None
+    tree: Tree,
+    datasets: "Datasets",
+    truth: Mapping[str, QuantityLike] | None = None,
+    true_models: "Models | None" = None,
 ) -> dict[str, Figure]:
     """Make all figures of a report.
 
@@ -102,7 +113,7 @@ def analysis_figures(
 
 
 @functools.singledispatch
-def _data_figures(dataset: Any, tree: Any) -> dict[str, Figure]:
+def _data_figures(dataset: Any, tree: Tree) -> dict[str, Figure]:
     """Data and prediction of one dataset; of counts, if it is of no other kind."""
     if dataset.counts.geom.is_region:
         axes = dataset.peek()
@@ -118,25 +129,25 @@ def _data_figures(dataset: Any, tree: Any) -> dict[str, Figure]:
 
 
 @_data_figures.register
-def _flux_points_figures(dataset: FluxPointsDataset, tree: Any) -> dict[str, Figure]:
+def _flux_points_figures(dataset: FluxPointsDataset, tree: Tree) -> dict[str, Figure]:
     top, _ = dataset.plot_fit()
     return {"fit": _render(top.figure, "Flux points and the spectrum at the posterior mean, with residuals.")}
 
 
-def _options(tree: Any, dataset: Any) -> dict[str, Any]:
+def _options(tree: Tree, dataset: "MapDataset") -> dict[str, Any]:
     """The PSF routes that were taken in sampling, so that predictions are of the same model."""
     routes = json.loads(tree.attrs.get("psf_routes", "{}")).get(dataset.name, {})
     return {"psf_route": {name: route for name, (route, _) in routes.items()}} if routes else {}
 
 
-def _render(figure: Any, caption: str) -> Figure:
+def _render(figure: "matplotlib.figure.Figure", caption: str) -> Figure:
     """Render and close a figure."""
     rendered = Figure.from_matplotlib(figure, caption)
     plt.close(figure)
     return rendered
 
 
-def _mark_sources(ax: Any, dataset: Any) -> None:
+def _mark_sources(ax: Axes, dataset: "MapDataset") -> None:
     """Draw a cross and the name at each source, black with a white edge."""
     edge = [withStroke(linewidth=2.5, foreground="white")]
     model: Any
@@ -150,7 +161,7 @@ def _mark_sources(ax: Any, dataset: Any) -> None:
         ax.annotate(model.name, (lon, lat), xycoords=where, **text)
 
 
-def _images(dataset: Any, npred: Any) -> tuple[Any, Any]:
+def _images(dataset: "MapDataset", npred: Any) -> tuple[Any, Any]:
     """Counts and prediction inside the mask, summed over energy."""
     keep = 1.0 if dataset.mask is None else dataset.mask.data
     maps: Any = (Map.from_geom(m.geom, data=m.data * keep, unit="") for m in (dataset.counts, npred))
@@ -158,7 +169,7 @@ def _images(dataset: Any, npred: Any) -> tuple[Any, Any]:
     return counts, predicted
 
 
-def _counts(dataset: Any, npred: Map) -> Figure:
+def _counts(dataset: "MapDataset", npred: Map) -> Figure:
     """Smoothed counts beside the mean prediction, on one colour scale."""
     images = [image.smooth("0.05 deg") for image in _images(dataset, npred)]
     fig = plt.figure(figsize=(12, 5), layout="constrained")
@@ -173,7 +184,7 @@ def _counts(dataset: Any, npred: Map) -> Figure:
     return _render(fig, caption)
 
 
-def _significance(dataset: Any, npred: Map) -> Figure:
+def _significance(dataset: "MapDataset", npred: Map) -> Figure:
     fig = plt.figure(figsize=(12, 5), layout="constrained")
     grid = fig.add_gridspec(1, 2, width_ratios=(1.25, 1))
     ax = fig.add_subplot(grid[0], projection=dataset.counts.geom.to_image().wcs)
@@ -187,7 +198,7 @@ def _significance(dataset: Any, npred: Map) -> Figure:
     return _render(fig, caption)
 
 
-def _predictive(tree: Any, dataset: Any) -> Figure:
+def _predictive(tree: Tree, dataset: "MapDataset") -> Figure:
     """Predictive bands in the regions, with relative residuals below each."""
     bands = predictive_bands(tree, dataset, source_regions(dataset), BAND_DRAWS, **_options(tree, dataset))
     ncols = min(2, len(bands))
@@ -208,7 +219,7 @@ def _predictive(tree: Any, dataset: Any) -> Figure:
     return _render(fig, caption)
 
 
-def _spectra(tree: Any, datasets: Any, true_models: Any) -> Figure:
+def _spectra(tree: Tree, datasets: "Datasets", true_models: Any) -> Figure:
     fig, ax = plt.subplots(figsize=(8, 5), layout="constrained")
     limits = [_energy_limits(dataset) for dataset in datasets]
     bounds = (min(low for low, _ in limits), max(high for _, high in limits))
@@ -226,7 +237,7 @@ def _spectra(tree: Any, datasets: Any, true_models: Any) -> Figure:
 
 
 @functools.singledispatch
-def _energy_limits(dataset: Any) -> tuple[Any, Any]:
+def _energy_limits(dataset: Any) -> tuple[u.Quantity, u.Quantity]:
     """Lowest and highest energy that a dataset sees, in TeV."""
     low, high = dataset.energy_range_total
     if dataset.exposure is not None:
@@ -236,25 +247,25 @@ def _energy_limits(dataset: Any) -> tuple[Any, Any]:
 
 
 @_energy_limits.register
-def _flux_points_limits(dataset: FluxPointsDataset) -> tuple[Any, Any]:
+def _flux_points_limits(dataset: FluxPointsDataset) -> tuple[u.Quantity, u.Quantity]:
     return dataset.data.energy_min[0].to("TeV"), dataset.data.energy_max[-1].to("TeV")
 
 
-def _marginals(tree: Any, models: Any, truth: Mapping[str, Any] | None) -> Figure:
+def _marginals(tree: Tree, models: "Models", truth: Mapping[str, QuantityLike] | None) -> Figure:
     axes = plot_marginals(tree, truth=truth, models=models, ncols=5)
     return _render(axes[0].figure, "Posterior of each parameter, with the density of its prior (dashed).")
 
 
-def _corner(tree: Any, model: str, names: list[str], truth: Mapping[str, Any] | None) -> Figure:
+def _corner(tree: Tree, model: str, names: list[str], truth: Mapping[str, QuantityLike] | None) -> Figure:
     axes = plot_corner(tree, names, truth=truth)
     return _render(axes[0, 0].figure, f"Parameters of {model}: contours enclose 68 % and 95 % of the draws.")
 
 
-def _traces(tree: Any) -> Figure:
+def _traces(tree: Tree) -> Figure:
     axes = plot_traces(tree)
     return _render(axes[0].figure, "Draws in the order of sampling, one colour per chain: they should look like noise.")
 
 
-def _peek(dataset: Any) -> Figure:
+def _peek(dataset: "MapDataset") -> Figure:
     axes = peek(dataset)
     return _render(axes[0, 0].figure, "The dataset and its responses.")

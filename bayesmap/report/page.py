@@ -5,9 +5,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jinja2
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 __all__ = ["Figure", "Section", "render_page"]
 
@@ -28,7 +31,7 @@ class Figure:
     caption: str
 
     @classmethod
-    def from_matplotlib(cls, figure: Any, caption: str, dpi: int = 110) -> "Figure":
+    def from_matplotlib(cls, figure: "matplotlib.figure.Figure", caption: str, dpi: int = 110) -> "Figure":
         """Render a `~matplotlib.figure.Figure`."""
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=dpi)

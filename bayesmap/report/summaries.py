@@ -3,11 +3,11 @@
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from astropy.table import QTable
 
+from bayesmap._types import QuantityLike, Tree
 from bayesmap.inference import convergence_report
 from bayesmap.modeling.posterior import Posterior
 
@@ -134,7 +134,7 @@ class Summary:
         return QTable({name: [getattr(row, name) for row in self.rows] for name in columns})
 
 
-def summary(tree: Any, truth: Mapping[str, Any] | None = None) -> Summary:
+def summary(tree: Tree, truth: Mapping[str, QuantityLike] | None = None) -> Summary:
     """Summarise a posterior: mean and standard deviation to the digits that matter, interval, unit, convergence.
 
     Parameters
@@ -152,7 +152,7 @@ def summary(tree: Any, truth: Mapping[str, Any] | None = None) -> Summary:
     return Summary(summary_rows(tree, truth))
 
 
-def summary_rows(tree: Any, truth: Mapping[str, Any] | None = None) -> list[SummaryRow]:
+def summary_rows(tree: Tree, truth: Mapping[str, QuantityLike] | None = None) -> list[SummaryRow]:
     """Summarise each scalar variable of a posterior.
 
     Parameters

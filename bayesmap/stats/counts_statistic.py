@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from bayesmap.stats.fit_statistics import cash, wstat
 
@@ -227,7 +228,7 @@ class CashCountsStatistic(CountsStatistic):
     array([16.5, -3. ])
     """
 
-    def __init__(self, n_on: Any, mu_bkg: Any):
+    def __init__(self, n_on: ArrayLike, mu_bkg: ArrayLike):
         self.n_on, self.mu_bkg = np.broadcast_arrays(np.asanyarray(n_on), np.asanyarray(mu_bkg))
 
     @property
@@ -328,7 +329,7 @@ class WStatCountsStatistic(CountsStatistic):
     keep ``mu_sig``.
     """
 
-    def __init__(self, n_on: Any, n_off: Any, alpha: Any, mu_sig: Any = None):
+    def __init__(self, n_on: ArrayLike, n_off: ArrayLike, alpha: ArrayLike, mu_sig: ArrayLike | None = None):
         given = (n_on, n_off, alpha, 0.0 if mu_sig is None else mu_sig)
         self.n_on, self.n_off, self.alpha, self.mu_sig = np.broadcast_arrays(*(np.asanyarray(x) for x in given))
 

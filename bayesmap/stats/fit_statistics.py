@@ -3,6 +3,9 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from bayesmap._types import Tensor
 
 __all__ = ["TRUNCATION_VALUE", "cash", "cstat", "get_wstat_gof_terms", "get_wstat_mu_bkg", "wstat"]
 
@@ -27,7 +30,7 @@ def _truncated(value: np.ndarray, truncation_value: Any) -> np.ndarray:
     return np.where(value <= limit, limit, value)
 
 
-def cash(n_on: Any, mu_on: Any, truncation_value: Any = None) -> np.ndarray:
+def cash(n_on: ArrayLike, mu_on: ArrayLike, truncation_value: ArrayLike | None = None) -> np.ndarray:
     r"""Cash statistic of Poisson counts with a predicted mean.
 
     .. math:: C = 2 \left(\mu_\mathrm{on} - n_\mathrm{on} \ln \mu_\mathrm{on}\right)
@@ -35,7 +38,7 @@ def cash(n_on: Any, mu_on: Any, truncation_value: Any = None) -> np.ndarray:
     Parameters
     ----------
     n_on : array-like
-        Counts.
+        Counts; all arguments broadcast.
     mu_on : array-like
         Predicted counts.
     truncation_value : array-like, optional
@@ -62,7 +65,7 @@ def cash(n_on: Any, mu_on: Any, truncation_value: Any = None) -> np.ndarray:
     return 2 * (mu_on - n_on * np.log(mu_on))
 
 
-def cstat(n_on: Any, mu_on: Any, truncation_value: Any = None) -> np.ndarray:
+def cstat(n_on: ArrayLike, mu_on: ArrayLike, truncation_value: ArrayLike | None = None) -> np.ndarray:
     r"""Cash statistic relative to a prediction equal to the counts.
 
     .. math::
@@ -72,7 +75,7 @@ def cstat(n_on: Any, mu_on: Any, truncation_value: Any = None) -> np.ndarray:
     Parameters
     ----------
     n_on : array-like
-        Counts.
+        Counts; all arguments broadcast.
     mu_on : array-like
         Predicted counts.
     truncation_value : array-like, optional
@@ -98,7 +101,14 @@ def cstat(n_on: Any, mu_on: Any, truncation_value: Any = None) -> np.ndarray:
     return 2 * (mu_on - n_on + n_on * np.log(n_on / mu_on))
 
 
-def wstat(n_on: Any, n_off: Any, alpha: Any, mu_sig: Any, mu_bkg: Any = None, extra_terms: bool = True) -> np.ndarray:
+def wstat(
+    n_on: ArrayLike,
+    n_off: ArrayLike,
+    alpha: ArrayLike,
+    mu_sig: ArrayLike,
+    mu_bkg: ArrayLike | None = None,
+    extra_terms: bool = True,
+) -> np.ndarray:
     r"""W statistic of Poisson counts with a background that is measured in OFF regions.
 
     .. math::
@@ -109,7 +119,7 @@ def wstat(n_on: Any, n_off: Any, alpha: Any, mu_sig: Any, mu_bkg: Any = None, ex
     Parameters
     ----------
     n_on, n_off : array-like
-        Counts in the ON and in the OFF regions.
+        Counts in the ON and in the OFF regions; all arguments broadcast.
     alpha : array-like
         Acceptance of the ON divided by that of the OFF regions.
     mu_sig : array-like
@@ -144,7 +154,7 @@ def wstat(n_on: Any, n_off: Any, alpha: Any, mu_sig: Any, mu_bkg: Any = None, ex
     return 2 * stat + (get_wstat_gof_terms(n_on, n_off) if extra_terms else 0)
 
 
-def get_wstat_mu_bkg(n_on: Any, n_off: Any, alpha: Any, mu_sig: Any, *, xp: Any = np) -> Any:
+def get_wstat_mu_bkg(n_on: Tensor, n_off: Tensor, alpha: Tensor, mu_sig: Tensor, *, xp: Any = np) -> Tensor:
     r"""Background counts in the OFF regions that fit best for a given signal.
 
     The positive root of the derivative of the W statistic by the background,
@@ -191,7 +201,7 @@ def get_wstat_mu_bkg(n_on: Any, n_off: Any, alpha: Any, mu_sig: Any, *, xp: Any 
     return xp.where(no_on, n_off, numerator / xp.where(no_on, 1.0, denominator))
 
 
-def get_wstat_gof_terms(n_on: Any, n_off: Any) -> np.ndarray:
+def get_wstat_gof_terms(n_on: ArrayLike, n_off: ArrayLike) -> np.ndarray:
     r"""Terms without parameters that turn the W statistic into a goodness of fit.
 
     .. math::
@@ -201,7 +211,7 @@ def get_wstat_gof_terms(n_on: Any, n_off: Any) -> np.ndarray:
     Parameters
     ----------
     n_on, n_off : array-like
-        Counts in the ON and in the OFF regions.
+        Counts in the ON and in the OFF regions; they broadcast.
 
     Returns
     -------

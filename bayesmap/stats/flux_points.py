@@ -5,18 +5,20 @@ from typing import Any
 import numpy as np
 import scipy
 
+from bayesmap._types import Tensor
+
 __all__ = ["chi2", "chi2_asymmetric", "chi2_upper_limit", "interpolate_profile"]
 
 #: interpolation of a profile: a parabola needs squares
 KINDS = {"sqrt": "quadratic", "lin": "linear"}
 
 
-def chi2(flux: Any, model: Any, sigma: Any) -> Any:
+def chi2(flux: Tensor, model: Tensor, sigma: Tensor) -> Tensor:
     """Square of the deviation in standard deviations; arguments broadcast, arrays or tensors."""
     return ((flux - model) / sigma) ** 2
 
 
-def chi2_asymmetric(flux: Any, model: Any, errn: Any, errp: Any, *, xp: Any = np) -> Any:
+def chi2_asymmetric(flux: Tensor, model: Tensor, errn: Tensor, errp: Tensor, *, xp: Any = np) -> Tensor:
     """Chi2 with the upper error where the model lies above the measurement, else with the lower one.
 
     With ``xp=pytensor.tensor`` the model may be symbolic, here and in `chi2_upper_limit`.
@@ -24,7 +26,7 @@ def chi2_asymmetric(flux: Any, model: Any, errn: Any, errp: Any, *, xp: Any = np
     return chi2(flux, model, xp.where(model >= flux, errp, errn))
 
 
-def chi2_upper_limit(model: Any, limit: Any, *, xp: Any = np) -> Any:
+def chi2_upper_limit(model: Tensor, limit: Tensor, *, xp: Any = np) -> Tensor:
     r"""Statistic of an upper limit, zero for no flux and rising with the model.
 
     .. math:: 2 \ln \frac{\mathrm{erfc}((L - m) / L)}{\mathrm{erfc}(1)}

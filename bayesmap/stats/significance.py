@@ -1,20 +1,19 @@
 """Standard deviations and differences of a fit statistic: Wilks' theorem."""
 
-from typing import Any
-
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 __all__ = ["sigma_to_ts", "sqrt_ts", "ts_to_sigma"]
 
 
-def sigma_to_ts(n_sigma: Any, df: int = 1) -> np.ndarray:
+def sigma_to_ts(n_sigma: ArrayLike, df: int = 1) -> np.ndarray:
     r"""Difference of the fit statistic with the two-sided normal probability of ``n_sigma``.
 
     Parameters
     ----------
     n_sigma : array-like
-        Standard deviations, not negative.
+        Standard deviations, not negative, of any shape.
     df : int
         Number of parameters of interest.
 
@@ -30,13 +29,13 @@ def sigma_to_ts(n_sigma: Any, df: int = 1) -> np.ndarray:
     return scipy.stats.chi2.isf(2 * scipy.stats.norm.sf(np.asarray(n_sigma, dtype="float64")), df=df)
 
 
-def ts_to_sigma(ts: Any, df: int = 1) -> np.ndarray:
+def ts_to_sigma(ts: ArrayLike, df: int = 1) -> np.ndarray:
     """Standard deviations of a difference of the fit statistic, the inverse of `sigma_to_ts`.
 
     Parameters
     ----------
     ts : array-like
-        Difference of the fit statistic, not negative.
+        Difference of the fit statistic, not negative, of any shape.
     df : int
         Number of parameters of interest.
 
@@ -48,7 +47,7 @@ def ts_to_sigma(ts: Any, df: int = 1) -> np.ndarray:
     return scipy.stats.norm.isf(0.5 * scipy.stats.chi2.sf(np.asarray(ts, dtype="float64"), df=df))
 
 
-def sqrt_ts(counts: Any, npred: Any) -> np.ndarray:
+def sqrt_ts(counts: ArrayLike, npred: ArrayLike) -> np.ndarray:
     r"""Signed square root of the likelihood ratio of Poisson counts against a prediction without error.
 
     .. math::
@@ -57,7 +56,7 @@ def sqrt_ts(counts: Any, npred: Any) -> np.ndarray:
     Parameters
     ----------
     counts, npred : array-like
-        Observed and predicted counts.
+        Observed and predicted counts; they broadcast.
 
     Returns
     -------

@@ -11,6 +11,7 @@ import astropy.units as u
 import numpy as np
 import scipy
 
+from bayesmap._types import RandomState
 from bayesmap._util import get_random_state
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
 ]
 
 
-def _excess(square: Any, flux_err: Any, mean: Any, n_points: Any, axis: int) -> tuple[Any, Any]:
+def _excess(
+    square: np.ndarray, flux_err: np.ndarray, mean: np.ndarray, n_points: np.ndarray, axis: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Fractional excess of a mean square over that of the errors, and its error."""
     noise = np.nansum(flux_err**2, axis=axis) / n_points
     fraction = np.sqrt(np.abs(square - noise)) / mean
@@ -33,7 +36,7 @@ def _excess(square: Any, flux_err: Any, mean: Any, n_points: Any, axis: int) -> 
     return fraction, np.sqrt(first**2 + second**2) / (2 * fraction)
 
 
-def _bare(flux: Any, flux_err: Any) -> tuple[np.ndarray, np.ndarray]:
+def _bare(flux: np.ndarray | u.Quantity, flux_err: np.ndarray | u.Quantity) -> tuple[np.ndarray, np.ndarray]:
     """Fluxes and errors as numbers in the unit of the fluxes."""
     if not isinstance(flux, u.Quantity):
         return np.asarray(flux, dtype="float64"), np.asarray(flux_err, dtype="float64")
@@ -42,7 +45,9 @@ def _bare(flux: Any, flux_err: Any) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def compute_fvar(flux: Any, flux_err: Any, axis: int = 0) -> tuple[Any, Any]:
+def compute_fvar(
+    flux: np.ndarray | u.Quantity, flux_err: np.ndarray | u.Quantity, axis: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Return the fractional excess variance of a light curve.
 
     .. math::
@@ -51,14 +56,14 @@ def compute_fvar(flux: Any, flux_err: Any, axis: int = 0) -> tuple[Any, Any]:
     Parameters
     ----------
     flux, flux_err : numpy.ndarray or `~astropy.units.Quantity`
-        Fluxes and their errors; NaN for missing points.
+        Fluxes and their errors, of one shape; NaN for missing points.
     axis : int
         Dimension of the time.
 
     Returns
     -------
     fvar, fvar_err : numpy.ndarray
-        Fractional excess variance and its error.
+        Fractional excess variance and its error, of that shape without the dimension of the time.
 
     References
     ----------
@@ -70,13 +75,15 @@ def compute_fvar(flux: Any, flux_err: Any, axis: int = 0) -> tuple[Any, Any]:
     return _excess(square, flux_err, np.squeeze(mean, axis=axis), n_points, axis)
 
 
-def compute_fpp(flux: Any, flux_err: Any, axis: int = 0) -> tuple[Any, Any]:
+def compute_fpp(
+    flux: np.ndarray | u.Quantity, flux_err: np.ndarray | u.Quantity, axis: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Return the fractional variability from point to point of a light curve.
 
     Parameters
     ----------
     flux, flux_err : numpy.ndarray or `~astropy.units.Quantity`
-        Fluxes and their errors; NaN for missing points.
+        Fluxes and their errors, of one shape; NaN for missing points.
     axis : int
         Dimension of the time.
 
@@ -95,20 +102,22 @@ def compute_fpp(flux: Any, flux_err: Any, axis: int = 0) -> tuple[Any, Any]:
     return _excess(square, flux_err, mean, n_points, axis)
 
 
-def compute_chisq(flux: Any) -> tuple[float, float]:
+def compute_chisq(flux: np.ndarray | u.Quantity) -> tuple[float, float]:
     """Return Pearson's chi-square of counts against their mean, and its p-value.
 
     Parameters
     ----------
     flux : array_like
-        Numbers with Poisson errors. The unit of a quantity is left out.
+        Numbers with Poisson errors, of any shape. The unit of a quantity is left out.
     """
     values = np.asarray(getattr(flux, "value", flux), dtype="float64")
     result = scipy.stats.chisquare(values, np.full(values.shape, values.mean()))
     return float(result.statistic), float(result.pvalue)
 
 
-def compute_flux_doubling(flux: Any, flux_err: Any, coords: u.Quantity, axis: int = 0) -> dict[str, Any]:
+def compute_flux_doubling(
+    flux: np.ndarray | u.Quantity, flux_err: np.ndarray | u.Quantity, coords: u.Quantity, axis: int = 0
+) -> dict[str, Any]:
     r"""Return the shortest times in which a light curve doubles and halves, from neighbouring points.
 
     .. math:: T = \frac{\Delta t}{\log_2 (F_2 / F_1)}
@@ -152,7 +161,7 @@ def compute_flux_doubling(flux: Any, flux_err: Any, coords: u.Quantity, axis: in
 
 
 def structure_function(
-    flux: Any, flux_err: Any, time: u.Quantity, tdelta_precision: int = 5
+    flux: np.ndarray | u.Quantity, flux_err: np.ndarray | u.Quantity, time: u.Quantity, tdelta_precision: int = 5
 ) -> tuple[np.ndarray, u.Quantity]:
     """Return the structure function of a light curve: the mean squared difference of fluxes at each distance in time.
 
@@ -193,10 +202,10 @@ def structure_function(
 
 
 def discrete_correlation(
-    flux1: Any,
-    flux_err1: Any,
-    flux2: Any,
-    flux_err2: Any,
+    flux1: np.ndarray | u.Quantity,
+    flux_err1: np.ndarray | u.Quantity,
+    flux2: np.ndarray | u.Quantity,
+    flux_err2: np.ndarray | u.Quantity,
     time1: u.Quantity,
     time2: u.Quantity,
     tau: u.Quantity,
@@ -252,7 +261,7 @@ def discrete_correlation(
     return u.Quantity((bins[1:] + bins[:-1]) / 2, unit), np.array(correlation), np.array(errors)
 
 
-def _normalised(flux: Any, flux_err: Any, axis: int) -> np.ndarray:
+def _normalised(flux: np.ndarray | u.Quantity, flux_err: np.ndarray | u.Quantity, axis: int) -> np.ndarray:
     """Deviations from the mean over the standard deviation that is not noise, time first."""
     values, errors = (np.moveaxis(a, axis, 0) for a in _bare(flux, flux_err))
     spread = np.nanstd(values, axis=0) ** 2 - np.nanmean(errors, axis=0) ** 2
@@ -266,10 +275,10 @@ def TimmerKonig_lightcurve_simulator(
     npoints: int,
     spacing: u.Quantity,
     nchunks: int = 10,
-    random_state: Any = "random-seed",
-    power_spectrum_params: Mapping[str, Any] | None = None,
-    mean: Any = 0.0,
-    std: Any = 1.0,
+    random_state: RandomState = "random-seed",
+    power_spectrum_params: Mapping[str, object] | None = None,
+    mean: u.Quantity | float = 0.0,
+    std: u.Quantity | float = 1.0,
     poisson: bool = False,
 ) -> tuple[Any, u.Quantity]:
     """Return a random light curve with a power spectrum.

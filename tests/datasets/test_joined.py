@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from bayesmap.datasets import Datasets, MapDataset, SpectrumDatasetOnOff
-from bayesmap.irf import EDispKernelMap, EDispMap
-from bayesmap.maps import Map, MapAxis, RegionGeom
+from bayesmap.irf import EDispKernelMap, EDispMap, RecoPSFMap
+from bayesmap.maps import Map, MapAxis, RegionGeom, WcsGeom
 from bayesmap.modeling import PointSpatialModel, PowerLawSpectralModel, SkyModel
 from tests.golden import shared_path
 
@@ -59,6 +59,29 @@ def test_stacked_runs_predict_the_sum_of_their_safe_bins(kernels):
     for runs in ([one, two], [two, one]):
         stacked = Datasets(runs).stack_reduce(name="stacked")
         np.testing.assert_allclose(predicted(stacked), want, rtol=2e-3)
+
+
+@pytest.mark.parametrize("npix", [1, 4])
+def test_masked_energies_do_not_count_in_a_psf_in_reconstructed_energy(npix):
+    """Where one run is masked the stacked PSF is that of the other."""
+    energy = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
+    image = WcsGeom.create(npix=4, binsz=0.5)
+    of_psf = image if npix > 1 else WcsGeom.create(npix=1, binsz=2.0)
+
+    def run(sigma, safe):
+        psf = RecoPSFMap.from_gauss(energy, sigma=sigma * u.deg, geom=of_psf)
+        counts = Map.from_geom(image.to_cube([energy]), data=1.0)
+        mask = Map.from_geom(
+            counts.geom, data=np.array(safe)[:, None, None] & np.ones(counts.data.shape, bool), unit=""
+        )
+        return MapDataset(counts=counts, psf=psf, mask_safe=mask, name=f"sigma {sigma}")
+
+    narrow, wide = run(0.05, [True, False]), run(0.1, [True, True])
+    for runs in ([narrow, wide], [wide, narrow]):
+        stacked = Datasets(runs).stack_reduce(name="stacked").psf.psf_map.data
+        half = 0.5 * (narrow.psf.psf_map.data + wide.psf.psf_map.data)
+        np.testing.assert_allclose(stacked[0], half[0], rtol=1e-6)
+        np.testing.assert_allclose(stacked[1], wide.psf.psf_map.data[1], rtol=1e-6)
 
 
 # --- acceptances

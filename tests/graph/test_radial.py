@@ -173,10 +173,12 @@ def test_total_behind_a_psf_that_ends_in_an_edge(route, lost):
     """
     true = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2, name="energy_true")
     geom = WcsGeom.create(skydir=(LON, LAT), npix=16, binsz=0.625, frame="galactic", axes=[true.copy(name="energy")])
+    with pytest.warns(UserWarning, match="57 % of a Gaussian of 0.625 deg lie beyond the rad axis"):
+        psf = PSFMap.from_gauss(true, sigma=np.full(2, 0.625) * u.deg)
     dataset = MapDataset(
         counts=Map.from_geom(geom, unit=""),
         exposure=Map.from_geom(geom.to_image().to_cube([true]), data=np.full((2, 16, 16), 1e10), unit="m2 s"),
-        psf=PSFMap.from_gauss(true, sigma=np.full(2, 0.625) * u.deg),
+        psf=psf,
         name="wide",
     )
     shape = GaussianSpatialModel(lon_0=f"{LON} deg", lat_0=f"{LAT} deg", sigma="1.5 deg", frame="galactic")

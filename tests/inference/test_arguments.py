@@ -45,7 +45,7 @@ def test_wrong_arguments(monkeypatch, arguments, error, message):
     def never(*args, **kwargs):
         raise AssertionError("compiled before the arguments were checked")
 
-    monkeypatch.setattr(fit, "compile_datasets", never)
+    monkeypatch.setattr(fit, "prepare", never)
     with pytest.raises(error, match=message):
         sample(make_dataset(models=[background()]), **arguments)
 

@@ -105,6 +105,15 @@ def test_kernel_from_gauss_and_files(tmp_path):
     np.testing.assert_array_equal(PSFKernel.read(tmp_path / "kernel.fits").data, kernel.data)
 
 
+def test_offsets_that_cut_a_gaussian_are_said():
+    with pytest.warns(UserWarning, match="8.9 % of a Gaussian of 0.3 deg lie beyond the rad axis, which ends at 0.66"):
+        PSFMap.from_gauss(ENERGY, sigma=[0.1, 0.3, 0.2, 0.1] * u.deg)
+    wide = MapAxis.from_bounds(0, 1.5, nbin=150, name="rad", unit="deg")
+    psf = PSFMap.from_gauss(ENERGY, wide, sigma=[0.1, 0.3, 0.2, 0.1] * u.deg)
+    solid_angle = np.pi * np.diff(wide.edges.to_value("rad") ** 2)
+    np.testing.assert_allclose(psf.psf_map.data[..., 0, 0] @ solid_angle, 1, rtol=1e-3)
+
+
 def test_constant_response_is_valid_everywhere():
     psf = PSFMap.from_gauss(ENERGY, sigma=[0.1, 0.2, 0.1, 0.1] * u.deg)
     assert psf.has_single_spatial_bin

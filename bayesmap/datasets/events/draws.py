@@ -1,7 +1,7 @@
 """Drawing energies, directions and times of single events from spectra and responses."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
@@ -9,6 +9,11 @@ import scipy
 from astropy.coordinates import SkyCoord
 
 from bayesmap.maps import MapAxis
+
+if TYPE_CHECKING:
+    from bayesmap.irf import GTI
+    from bayesmap.maps import Map
+    from bayesmap.modeling.spectral.base import SpectralModel
 
 __all__ = ["draw_energies", "draw_kernel", "draw_migration", "draw_offsets", "draw_times", "inside_bins"]
 
@@ -25,7 +30,9 @@ def inside_bins(index: np.ndarray, axis: MapAxis, rng: np.random.Generator) -> u
     return (low + (high - low) * fraction) * axis.unit
 
 
-def draw_energies(index: np.ndarray, axis: MapAxis, spectrum: Any, factor: int, rng: np.random.Generator) -> u.Quantity:
+def draw_energies(
+    index: np.ndarray, axis: MapAxis, spectrum: "SpectralModel", factor: int, rng: np.random.Generator
+) -> u.Quantity:
     """True energies inside bins, following a spectrum.
 
     Parameters
@@ -50,7 +57,7 @@ def draw_energies(index: np.ndarray, axis: MapAxis, spectrum: Any, factor: int, 
     return inside_bins(np.clip(part, index * factor, (index + 1) * factor - 1), fine, rng)
 
 
-def draw_kernel(kernel_map: Any, position: SkyCoord, energy_true: u.Quantity, rng: np.random.Generator) -> u.Quantity:
+def draw_kernel(kernel_map: "Map", position: SkyCoord, energy_true: u.Quantity, rng: np.random.Generator) -> u.Quantity:
     """Reconstructed energies from matrices, NaN for events outside of the reconstructed energies.
 
     Parameters
@@ -71,7 +78,9 @@ def draw_kernel(kernel_map: Any, position: SkyCoord, energy_true: u.Quantity, rn
     return energy
 
 
-def draw_migration(edisp_map: Any, position: SkyCoord, energy_true: u.Quantity, rng: np.random.Generator) -> u.Quantity:
+def draw_migration(
+    edisp_map: "Map", position: SkyCoord, energy_true: u.Quantity, rng: np.random.Generator
+) -> u.Quantity:
     """Reconstructed energies from densities of E / E_true, NaN where the density is incomplete.
 
     Parameters
@@ -184,7 +193,7 @@ def _containment(profile: np.ndarray, axis: MapAxis, edges: np.ndarray) -> np.nd
     return np.concatenate([[0.0], np.cumsum(density * np.diff(edges**2))])
 
 
-def draw_times(n: int, gti: Any, rng: np.random.Generator) -> u.Quantity:
+def draw_times(n: int, gti: "GTI", rng: np.random.Generator) -> u.Quantity:
     """Times uniform in good time intervals, in s since their reference time; overlaps count once."""
     intervals = gti.union()
     start, length = intervals.met_start.to_value("s"), intervals.time_delta.to_value("s")

@@ -1,6 +1,6 @@
 """Event lists drawn from the prediction of a dataset: `MapDatasetEventSampler`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
@@ -8,6 +8,7 @@ import scipy
 from astropy.coordinates import SkyCoord, SkyOffsetFrame
 from astropy.table import Table, vstack
 
+from bayesmap._types import RandomState
 from bayesmap._util import get_random_state
 from bayesmap.data import EventList
 from bayesmap.data.event_list import time_header
@@ -16,6 +17,10 @@ from bayesmap.datasets.predict import npred_signal, signal_models
 from bayesmap.irf import EDispKernelMap
 from bayesmap.maps import WcsGeom
 from bayesmap.modeling import PointSpatialModel, SkyModel
+
+if TYPE_CHECKING:
+    from bayesmap.datasets.map import MapDataset
+    from bayesmap.irf import GTI
 
 __all__ = ["MapDatasetEventSampler"]
 
@@ -58,7 +63,7 @@ class MapDatasetEventSampler:
     """
 
     def __init__(
-        self, random_state: Any = "random-seed", oversample_energy_factor: int = 10, keep_mc_id: bool = True
+        self, random_state: RandomState = "random-seed", oversample_energy_factor: int = 10, keep_mc_id: bool = True
     ) -> None:
         if oversample_energy_factor < 1:
             raise ValueError(f"oversample_energy_factor must be at least 1, got {oversample_energy_factor}")
@@ -68,13 +73,13 @@ class MapDatasetEventSampler:
 
     def run(
         self,
-        dataset: Any,
+        dataset: "MapDataset",
         observation: Any = None,
         *,
         obs_id: int | None = None,
         pointing: SkyCoord | None = None,
-        gti: Any = None,
-        livetime: Any = None,
+        gti: "GTI | None" = None,
+        livetime: u.Quantity | None = None,
         telescope: str | None = None,
         instrument: str | None = None,
     ) -> EventList:
@@ -112,7 +117,9 @@ class MapDatasetEventSampler:
         """
         given = {"obs_id": obs_id, "pointing": pointing, "gti": gti, "livetime": livetime}
         given |= {"telescope": telescope, "instrument": instrument}
-        info = {key: getattr(observation, key, None) if value is None else value for key, value in given.items()}
+        info: dict[str, Any] = {
+            key: getattr(observation, key, None) if value is None else value for key, value in given.items()
+        }
         info["gti"] = dataset.gti if info["gti"] is None else info["gti"]
         _check(dataset, info["gti"])
         tables = [self._reconstruct(dataset, self.sample_sources(dataset)), self.sample_background(dataset)]
@@ -122,7 +129,7 @@ class MapDatasetEventSampler:
         table.sort("TIME")
         return EventList(self._finish(table, dataset, info), info["gti"])
 
-    def sample_sources(self, dataset: Any) -> Table:
+    def sample_sources(self, dataset: "MapDataset") -> Table:
         """Draw the photons of all models other than the background, before the responses.
 
         Parameters
@@ -144,7 +151,7 @@ class MapDatasetEventSampler:
                 tables.append(self._from_cube(npred_signal(dataset, [model.name]), number, model.name))
         return vstack(tables)
 
-    def _photons(self, dataset: Any, model: Any, number: int) -> Table:
+    def _photons(self, dataset: "MapDataset", model: Any, number: int) -> Table:
         """True energies and directions of one source."""
         if model.spatial_model is None or model.temporal_model is not None:
             raise ValueError(f"events of {model.name!r} need a spatial model, and none that depends on time")
@@ -169,7 +176,7 @@ class MapDatasetEventSampler:
         energy = draws.draw_energies(energy_index, axis, model.spectral_model, factor, self.random_state)
         return _table(energy, direction, number)
 
-    def sample_background(self, dataset: Any) -> Table:
+    def sample_background(self, dataset: "MapDataset") -> Table:
         """Draw background events.
 
         Parameters
@@ -201,7 +208,7 @@ class MapDatasetEventSampler:
             table[column] = table[f"{column}_TRUE"]
         return table
 
-    def _reconstruct(self, dataset: Any, table: Table) -> Table:
+    def _reconstruct(self, dataset: "MapDataset", table: Table) -> Table:
         """Apply the responses to the events of each model, except where they are switched off for it."""
         names = {number: model for number, model in enumerate(signal_models(dataset), start=1)}
         parts = []
@@ -211,7 +218,7 @@ class MapDatasetEventSampler:
             parts.append(self._respond(dataset, model, part) if isinstance(model, SkyModel) else part)
         return vstack(parts) if parts else table
 
-    def _respond(self, dataset: Any, model: Any, table: Table) -> Table:
+    def _respond(self, dataset: "MapDataset", model: Any, table: Table) -> Table:
         edisp = dataset.edisp if model.apply_irf["edisp"] else None
         psf = dataset.psf if model.apply_irf["psf"] else None
         table = self.sample_edisp(edisp, table)
@@ -267,7 +274,7 @@ class MapDatasetEventSampler:
         table["RA"], table["DEC"] = direction.ra.to("deg"), direction.dec.to("deg")
         return table[seen]
 
-    def _finish(self, table: Table, dataset: Any, info: dict[str, Any]) -> Table:
+    def _finish(self, table: Table, dataset: "MapDataset", info: dict[str, Any]) -> Table:
         """Order the columns, and add numbers, coordinates around the pointing and the header."""
         pointing = _pointing(info["pointing"], dataset)
         direction = SkyCoord(table["RA"].quantity, table["DEC"].quantity, frame="icrs")
@@ -282,7 +289,7 @@ class MapDatasetEventSampler:
         return table
 
 
-def _check(dataset: Any, gti: Any) -> None:
+def _check(dataset: "MapDataset", gti: "GTI") -> None:
     if gti is None or not len(gti.table):
         raise ValueError(f"dataset {dataset.name!r} has no good time intervals; give gti=GTI.create(start, stop)")
     if dataset._geom.is_region or getattr(dataset, "counts_off", None) is not None:
@@ -302,7 +309,7 @@ def _exposure_at(exposure: Any, position: SkyCoord) -> u.Quantity:
     return np.array(values) * exposure.unit
 
 
-def _source_geom(dataset: Any, spatial: Any) -> WcsGeom:
+def _source_geom(dataset: "MapDataset", spatial: Any) -> WcsGeom:
     """Grid around a source that resolves it, or the map and what the PSF carries into it for sources as wide."""
     image = dataset.exposure.geom.to_image()
     pixel, radius = image.pixel_scales.min().to("deg"), spatial.evaluation_radius
@@ -347,18 +354,18 @@ def _true_direction(table: Table) -> SkyCoord:
     return SkyCoord(table["RA_TRUE"].quantity, table["DEC_TRUE"].quantity, frame="icrs")
 
 
-def _inside(table: Table, geom: Any) -> np.ndarray:
+def _inside(table: Table, geom: WcsGeom) -> np.ndarray:
     """Events inside the map and its energies."""
     direction = SkyCoord(table["RA"].quantity, table["DEC"].quantity, frame="icrs")
     return np.asarray(geom.contains({"skycoord": direction, "energy": table["ENERGY"].quantity}), dtype=bool)
 
 
-def _pointing(pointing: Any, dataset: Any) -> SkyCoord:
+def _pointing(pointing: Any, dataset: "MapDataset") -> SkyCoord:
     pointing = getattr(pointing, "fixed_icrs", pointing)
     return (dataset._geom.center_skydir if pointing is None else pointing).icrs
 
 
-def _header(dataset: Any, info: dict[str, Any], pointing: SkyCoord) -> dict[str, Any]:
+def _header(dataset: "MapDataset", info: dict[str, Any], pointing: SkyCoord) -> dict[str, Any]:
     """Mandatory keywords of the format, where they are known."""
     times = dict(time_header(info["gti"]))
     livetime = info["livetime"]
@@ -390,7 +397,7 @@ def _header(dataset: Any, info: dict[str, Any], pointing: SkyCoord) -> dict[str,
     }
 
 
-def _model_header(dataset: Any) -> dict[str, Any]:
+def _model_header(dataset: "MapDataset") -> dict[str, Any]:
     """Names of the models by their numbers."""
     names = ["background", *(model.name for model in signal_models(dataset))]
     header: dict[str, Any] = {"NMCIDS": len(names)}

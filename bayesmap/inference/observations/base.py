@@ -152,6 +152,8 @@ class Observation(abc.ABC):
         Free parameters, in the order in which they enter.
     value : TensorSharedVariable or None
         The data as the graph has them; None if the data are not used.
+    revision : int
+        Grows when the data, or arrays that depend on them, are replaced.
     nonnegative : bool
         Whether no prediction can become negative. Where one can, `margin` says how far it is from that.
     quantity : str
@@ -166,6 +168,7 @@ class Observation(abc.ABC):
     models: list[Any]
     parameters: list[Any]
     value: Any = None
+    revision: int = 0
     nonnegative: bool = True
 
     @property
@@ -220,15 +223,15 @@ class Observation(abc.ABC):
         self.check(counts, counts_off)
 
     def margin(self) -> Any:
-        """How far predictions are from becoming negative, symbolic, after `register`; minus infinity where they are."""
+        """How far predictions are from being negative, symbolic, after `arguments`; minus infinity where they are."""
         raise NotImplementedError(f"predictions for {self.name!r} cannot become negative")
 
     def image(self) -> SkyImage | None:
         """Data and prediction as an image, or None where positions cannot be seen in the data."""
         return None
 
-    def register(self, variables: Sequence[Any]) -> Any:
-        """Create the observed variable, and the unknowns of the likelihood, in the model of the context.
+    def arguments(self, variables: Sequence[Any]) -> list[Any]:
+        """Return what `logp` takes, and create the unknowns of the likelihood in the model of the context.
 
         Parameters
         ----------
@@ -237,7 +240,10 @@ class Observation(abc.ABC):
         """
         self.variables = list(variables)
         latents = self.latents()
-        arguments = [*variables, *(latents[key] for key in self.latent_names)]
+        return [*variables, *(latents[key] for key in self.latent_names)]
+
+    def register(self, arguments: Sequence[Any]) -> Any:
+        """Create the observed variable in the model of the context, of what `arguments` gave."""
         signature = [f"({','.join(f'd{i}_{axis}' for axis in range(a.ndim))})" for i, a in enumerate(arguments)]
         axes = ",".join(f"x{axis}" for axis in range(self.value.ndim))
         drawn = DrawnData(self)

@@ -220,6 +220,7 @@ class ObservedCounts(Observation):
             else:
                 self.bins[key] = shared(np.asarray(value))
         self.value.set_value(counts)
+        self.revision += 1
 
     def _chosen(self, counts: np.ndarray) -> np.ndarray:
         """Bins whose prediction is needed one by one, a boolean cube."""

@@ -180,6 +180,11 @@ class Prior(PriorNumbers):
             A value in the old unit times this is the value in the new unit.
         unit : `~astropy.units.Unit` or str
             The old unit, the meaning of bare numbers.
+
+        Raises
+        ------
+        ValueError
+            If an argument has a prior of its own.
         """
         kwargs: dict[str, Any] = {}
         for key, value in self._kwargs.items():

@@ -103,6 +103,13 @@ class HyperParameter(Unknown):
             Unit of the parameter.
         log : callable
             Natural logarithm for the kind of value.
+
+        Raises
+        ------
+        astropy.units.UnitConversionError
+            If the unit does not fit to the argument.
+        ValueError
+            If the argument is positive and the prior of the hyperparameter reaches below zero.
         """
         median = role == LOG and self._unit.physical_type != "dimensionless"
         target = unit if median else argument_unit(role, unit)

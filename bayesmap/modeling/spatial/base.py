@@ -91,7 +91,13 @@ class SpatialModel(SpatialViews, ModelBase):
     # -- position ---------------------------------------------------------------------------------------------------
     @property
     def position(self) -> Any:
-        """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one."""
+        """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one.
+
+        Raises
+        ------
+        AttributeError
+            If it is set and the model has none.
+        """
         if "lon_0" not in self.parameter_names:
             return None
         return coordinates.SkyCoord(self.lon_0.quantity, self.lat_0.quantity, frame=self.frame)
@@ -263,7 +269,7 @@ class SpatialModel(SpatialViews, ModelBase):
         return equal_expressions(major, minor, inputs)
 
     def overshoots(self, lon: np.ndarray, lat: np.ndarray) -> bool:
-        """Whether the model can fall below zero at positions in deg while all its parameters are positive."""
+        """Whether the model can be negative at positions (deg, of one shape) while all its parameters are positive."""
         return False
 
     # -- numbers ----------------------------------------------------------------------------------------------------

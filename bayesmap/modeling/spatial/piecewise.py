@@ -125,12 +125,12 @@ class PiecewiseNormSpatialModel(SpatialModel):
         Parameters
         ----------
         lon, lat : numpy.ndarray
-            Positions in the frame of the model, in deg.
+            Positions in the frame of the model, in deg, of one shape.
 
         Returns
         -------
         numpy.ndarray
-            One more axis than the positions, as long as there are nodes.
+            Shape ``(..., n_node)``, the first axes those of the positions.
         """
         if self._weights is None:
             nodes = self._plane(self._lon, self._lat)
@@ -203,7 +203,13 @@ class PiecewiseNormSpatialModel(SpatialModel):
     def from_file_data(
         cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
     ) -> Self:
-        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`.
+
+        Raises
+        ------
+        ValueError
+            If the nodes have not as many longitudes as latitudes.
+        """
         lon, lat = (_angles(data, key) for key in ("lon", "lat"))
         if len(lon) != len(lat):
             raise ValueError(f"the nodes have {len(lon)} longitudes and {len(lat)} latitudes")

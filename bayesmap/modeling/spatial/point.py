@@ -64,7 +64,13 @@ class PointSpatialModel(SpatialModel):
         return pt.ones(waves.shape)
 
     def evaluate_graph(self, lon: Tensor, lat: Tensor, values: Values) -> Tensor:
-        """Raise a TypeError: a point source has no surface brightness."""
+        """Raise a TypeError: a point source has no surface brightness.
+
+        Raises
+        ------
+        TypeError
+            Always; see `gaussian_graph`.
+        """
         raise TypeError("a point source has no surface brightness; use gaussian_graph, which gives it width zero")
 
     def __call__(self, lon: u.Quantity, lat: u.Quantity, energy: QuantityLike | None = None) -> u.Quantity:

@@ -199,7 +199,7 @@ class TemplateSpatialModel(SpatialModel):
         Parameters
         ----------
         lon, lat : numpy.ndarray
-            Positions in the frame of the model, in deg.
+            Positions in the frame of the model, in deg, of one shape.
         values : Mapping of Parameter to tensor or float
             Not used.
         energy : `~astropy.units.Quantity` or None
@@ -238,7 +238,13 @@ class TemplateSpatialModel(SpatialModel):
     def from_file_data(
         cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
     ) -> Self:
-        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`.
+
+        Raises
+        ------
+        ValueError
+            If the data name no file.
+        """
         if not isinstance(data.get("filename"), str):
             raise ValueError(f"a template needs the name of a file, found filename: {data.get('filename')!r}")
         path = make_path(data["filename"])
@@ -249,13 +255,25 @@ class TemplateSpatialModel(SpatialModel):
         return model
 
     def write(self, overwrite: bool = False) -> None:
-        """Write the map to ``filename``."""
+        """Write the map to ``filename``.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``filename``.
+        """
         if self.filename is None:
             raise ValueError("TemplateSpatialModel has no filename")
         self._map.write(make_path(self.filename), overwrite=overwrite)
 
     def file_data(self) -> dict[str, Any]:
-        """Return what a model file holds besides parameters."""
+        """Return what a model file holds besides parameters.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``filename``.
+        """
         if self.filename is None:
             raise ValueError("TemplateSpatialModel has no filename; set it before writing a model file")
         return super().file_data()

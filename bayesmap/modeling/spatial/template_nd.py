@@ -206,7 +206,13 @@ class TemplateNDSpatialModel(SpatialModel):
             return cls(map, filename=filename, **values)
 
     def write(self, overwrite: bool = False, filename: FileName | None = None) -> None:
-        """Write the map to a FITS file; by default to ``filename`` of the model."""
+        """Write the map to a FITS file; by default to ``filename`` of the model.
+
+        Raises
+        ------
+        ValueError
+            If there is neither a name nor `filename`.
+        """
         if filename is not None:
             self.filename = str(filename)
         if self.filename is None:
@@ -214,7 +220,13 @@ class TemplateNDSpatialModel(SpatialModel):
         self._map.write(make_path(self.filename), overwrite=overwrite)
 
     def file_data(self) -> dict[str, Any]:
-        """Return what a model file holds besides parameters."""
+        """Return what a model file holds besides parameters.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``filename``.
+        """
         if self.filename is None:
             raise ValueError(f"{type(self).__name__} has no filename; set it before writing a model file")
         return super().file_data()

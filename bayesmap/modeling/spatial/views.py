@@ -117,7 +117,7 @@ class SpatialViews:
         """Plot the position, and its error if there is one; see `bayesmap.plot.plot_position`."""
         from bayesmap.plot.spatial import plot_position
 
-        return plot_position(self, ax, **kwargs)
+        return plot_position(self, ax, **kwargs)  # type: ignore[arg-type]
 
     def plot_error(
         self,
@@ -130,4 +130,4 @@ class SpatialViews:
         """Plot position and extension with their errors; see `bayesmap.plot.plot_shape_error`."""
         from bayesmap.plot.spatial import plot_shape_error
 
-        return plot_shape_error(self, ax, which, size_factor, kwargs_position, kwargs_extension)
+        return plot_shape_error(self, ax, which, size_factor, kwargs_position, kwargs_extension)  # type: ignore[arg-type]

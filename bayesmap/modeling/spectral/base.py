@@ -224,6 +224,11 @@ class SpectralModel(ModelBase):
             Energies.
         epsilon : float, optional
             Relative step of a difference quotient, as Gammapy takes it (1e-5); by default the exact derivative.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the shape of the energies.
         """
         if epsilon is not None:
             energy = u.Quantity(energy)

@@ -200,13 +200,25 @@ class CompoundSpectralModel(SpectralModel):
     def from_file_data(
         cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
     ) -> Self:
-        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such operator.
+        """
         if "operator" not in data:
             raise ValueError(f"a compound model needs an operator, one of {list(OPERATORS)}")
         return cls(**data)
 
     def copy(self, **values: Any) -> Self:
-        """Return a deep copy, with other values for some parameters; names as in ``parameter_names``."""
+        """Return a deep copy, with other values for some parameters; names as in ``parameter_names``.
+
+        Raises
+        ------
+        TypeError
+            If there is no such parameter.
+        """
         for name in values.keys() - set(self.parameter_names):
             raise TypeError(f"CompoundSpectralModel has no parameter {name!r}; it has {self.parameter_names}")
         return super().copy(**values)
@@ -257,6 +269,11 @@ class ScaleSpectralModel(SpectralModel):
         The spectrum :math:`\phi_0`. It is not copied; its parameters are not among those of this model.
     norm : `~astropy.units.Quantity`
         :math:`f`, dimensionless. Default 1.
+
+    Raises
+    ------
+    TypeError
+        If the model is no spectrum.
     """
 
     tag = "scale"

@@ -204,6 +204,11 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 
         A file that does not exist is replaced by the table of the same name in Gammapy's data.
+
+        Raises
+        ------
+        ValueError
+            If the name of the file is no text.
         """
         if "filename" not in data:
             energy, param, values = (quantity_from_file(cls.__name__, data, key) for key in cls.file_keys[1:])

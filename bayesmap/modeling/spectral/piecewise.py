@@ -127,7 +127,13 @@ class PiecewiseNormSpectralModel(SpectralModel):
     def from_file_data(
         cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
     ) -> Self:
-        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`.
+
+        Raises
+        ------
+        ValueError
+            If there is not one parameter per energy.
+        """
         energy = quantity_from_file(cls.__name__, data, "energy")
         missing = [p.name for p in cls._declarations(len(energy)) if p.name not in parameters]
         if missing:

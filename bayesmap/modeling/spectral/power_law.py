@@ -6,22 +6,20 @@ from bayesmap._lazy import pt
 from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.spectral.base import SpectralModel
-from bayesmap.modeling.spectral.sinhc import sinhc
+from bayesmap.modeling.spectral.sinhc import exponential_integral
 
 __all__ = ["PowerLaw2SpectralModel", "PowerLawNormSpectralModel", "PowerLawSpectralModel", "moment"]
 
 
 def moment(energy_min: Tensor, energy_max: Tensor, power: Tensor, reference: Tensor) -> Tensor:
-    r"""Integral of (E / E0)^(power - 1) dE / E0, in the form that is smooth at power zero.
+    """Integral of (E / E0)^(power - 1) dE / E0, smooth at power zero and finite at powers of any size."""
+    scale, factor = log_moment(energy_min, energy_max, power, reference)
+    return pt.exp(scale) * factor
 
-    .. math::
-        \int e^{p t} dt = 2 h e^{p m} \frac{\sinh(p h)}{p h}, \quad t = \ln(E / E_0)
 
-    with the middle m and the half-width h of the bin in t.
-    """
-    low, high = pt.log(energy_min / reference), pt.log(energy_max / reference)
-    half = 0.5 * (high - low)
-    return 2 * half * pt.exp(power * 0.5 * (high + low)) * sinhc(power * half)
+def log_moment(energy_min: Tensor, energy_max: Tensor, power: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Logarithm of a scale, and a factor, whose product is `moment`, for ratios of moments."""
+    return exponential_integral(pt.log(energy_min / reference), pt.log(energy_max / reference), power)
 
 
 class PowerLawSpectralModel(SpectralModel):
@@ -103,22 +101,26 @@ class PowerLaw2SpectralModel(SpectralModel):
     @staticmethod
     def evaluate(energy: Tensor, amplitude: Tensor, index: Tensor, emin: Tensor, emax: Tensor) -> Tensor:
         """Return the differential flux."""
-        return amplitude / (emax * moment(emin, emax, 1 - index, emax)) * (energy / emax) ** (-index)
+        scale, factor = log_moment(emin, emax, 1 - index, emax)
+        return amplitude / (emax * factor) * pt.exp(-index * pt.log(energy / emax) - scale)
 
     @staticmethod
     def evaluate_integral(
         energy_min: Tensor, energy_max: Tensor, amplitude: Tensor, index: Tensor, emin: Tensor, emax: Tensor
     ) -> Tensor:
         """Return the integral flux."""
-        return amplitude * moment(energy_min, energy_max, 1 - index, emax) / moment(emin, emax, 1 - index, emax)
+        scale, factor = log_moment(energy_min, energy_max, 1 - index, emax)
+        full_scale, full = log_moment(emin, emax, 1 - index, emax)
+        return amplitude * pt.exp(scale - full_scale) * factor / full
 
     @staticmethod
     def evaluate_energy_flux(
         energy_min: Tensor, energy_max: Tensor, amplitude: Tensor, index: Tensor, emin: Tensor, emax: Tensor
     ) -> Tensor:
         """Return the energy flux."""
-        part = moment(energy_min, energy_max, 2 - index, emax) / moment(emin, emax, 1 - index, emax)
-        return amplitude * emax * part
+        scale, factor = log_moment(energy_min, energy_max, 2 - index, emax)
+        full_scale, full = log_moment(emin, emax, 1 - index, emax)
+        return amplitude * emax * pt.exp(scale - full_scale) * factor / full
 
 
 class PowerLawNormSpectralModel(SpectralModel):

@@ -110,7 +110,13 @@ class TemplateSpectralModel(SpectralModel):
         return tuple(strip(self.energy).tolist())
 
     def file_data(self) -> dict[str, Any]:
-        """Return what a model file holds besides parameters."""
+        """Return what a model file holds besides parameters.
+
+        Raises
+        ------
+        ValueError
+            If the model is not interpolated in logarithms, which files cannot say.
+        """
         if self.values_scale != "log":
             raise ValueError("TemplateSpectralModel: model files hold templates with values_scale 'log' only")
         return {"energy": array_to_file(self.energy), "values": array_to_file(self.flux)}
@@ -125,7 +131,13 @@ class TemplateSpectralModel(SpectralModel):
 
     @classmethod
     def from_region_map(cls, map: Any, **kwargs: Any) -> Self:
-        """Create the model from a region map with an axis ``energy_true``; ``kwargs`` as for the class."""
+        """Create the model from a region map with an axis ``energy_true``; ``kwargs`` as for the class.
+
+        Raises
+        ------
+        ValueError
+            If the map has other axes.
+        """
         if map.geom.axes.names != ["energy_true"] or map.data.shape[1:] != (1, 1):
             raise ValueError(f"{cls.__name__}: needs a region map with the axis 'energy_true' only, got {map.geom}")
         return cls(energy=map.geom.axes["energy_true"].center, values=map.quantity[:, 0, 0], **kwargs)

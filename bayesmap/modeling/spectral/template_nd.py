@@ -193,14 +193,26 @@ class TemplateNDSpectralModel(SpectralModel):
             return cls(map, filename=filename, **values)
 
     def write(self, overwrite: bool = False, filename: FileName | None = None) -> None:
-        """Write the map to ``filename``."""
+        """Write the map to ``filename``.
+
+        Raises
+        ------
+        ValueError
+            If there is neither a name nor `filename`.
+        """
         self.filename = str(filename) if filename is not None else self.filename
         if self.filename is None:
             raise ValueError("TemplateNDSpectralModel has no filename")
         self._map.write(make_path(self.filename), overwrite=overwrite)
 
     def file_data(self) -> dict[str, Any]:
-        """Return what a model file holds besides parameters."""
+        """Return what a model file holds besides parameters.
+
+        Raises
+        ------
+        ValueError
+            If the model has no ``filename``, or is not interpolated in logarithms, which files cannot say.
+        """
         if self.filename is None:
             raise ValueError("TemplateNDSpectralModel has no filename; set it before writing a model file")
         if self.values_scale != "log":

@@ -60,7 +60,13 @@ class TemporalModel(ModelBase):
 
     @property
     def reference_time(self) -> Time:
-        """Reference time."""
+        """Reference time.
+
+        Raises
+        ------
+        TypeError
+            If something else than a `~astropy.time.Time` is assigned.
+        """
         return Time(self.t_ref.quantity.to_value("d"), format="mjd", scale=self.scale)
 
     @reference_time.setter
@@ -84,11 +90,22 @@ class TemporalModel(ModelBase):
         ----------
         time : `~astropy.time.Time`
             Times in any scale.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the shape of the times.
         """
         return strip(self._mjd(time) * u.d)
 
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
-        """Raise a ValueError if the model is not defined between times (as of `strip_time`) at its present values."""
+        """Raise a ValueError if the model is not defined between times (as of `strip_time`) at its present values.
+
+        Parameters
+        ----------
+        start, stop : numpy.ndarray
+            Ends of intervals, shape ``(n,)``.
+        """
 
     def may_be_negative(self, supports: Mapping[str, tuple[float, float]]) -> bool:
         """Return whether the model can be negative for some parameters.

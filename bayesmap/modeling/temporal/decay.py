@@ -5,7 +5,7 @@ import numpy as np
 from bayesmap._lazy import pt
 from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
-from bayesmap.modeling.spectral.sinhc import sinhc
+from bayesmap.modeling.spectral.sinhc import exponential_integral
 from bayesmap.modeling.temporal.base import TemporalModel
 
 __all__ = ["ExpDecayTemporalModel", "PowerLawTemporalModel"]
@@ -85,11 +85,19 @@ class PowerLawTemporalModel(TemporalModel):
         """Return the integral in the internal unit of time; it is smooth through alpha = -1."""
         low = pt.log(_from_start((t_min - t_ref) / t0))
         high = pt.log(_from_start((t_max - t_ref) / t0))
-        power, length = alpha + 1, high - low
-        return t0 * length * pt.exp(power * 0.5 * (low + high)) * sinhc(0.5 * power * length)
+        scale, factor = exponential_integral(low, high, alpha + 1)
+        return t0 * pt.exp(scale) * factor
 
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
-        """Raise a ValueError before the reference time, or where the integral diverges there."""
+        """Raise a ValueError before the reference time, or where the integral diverges there.
+
+        For the arguments see `TemporalModel.check_times`.
+
+        Raises
+        ------
+        ValueError
+            If times lie before the reference time, or the integral diverges there.
+        """
         first = float(np.min(start)) - self.t_ref.internal
         if first < 0 or (first == 0 and self.alpha.value <= -1):
             raise ValueError(

@@ -100,7 +100,13 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         return between(t_min - t_ref, t_max - t_ref, nodes, norms, t_max - t_min)
 
     def check_times(self, start: np.ndarray, stop: np.ndarray) -> None:
-        """Raise a ValueError outside of the table."""
+        """Raise a ValueError outside of the table; see `TemporalModel.check_times`.
+
+        Raises
+        ------
+        ValueError
+            If times lie outside of the table.
+        """
         low, high = self._time[[0, -1]] + self.t_ref.internal
         if np.min(start) < low or np.max(stop) > high:
             mjd = [f"{u.Quantity(t, 's').to_value('d'):.6f}" for t in (low, high, np.min(start), np.max(stop))]
@@ -159,7 +165,13 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         return tables.Table({"TIME": u.Quantity(self._time, "s"), "NORM": self._norm}, meta=meta)
 
     def write(self, filename: FileName | None = None, format: str = "table", overwrite: bool = False) -> None:
-        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
+        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model.
+
+        Raises
+        ------
+        ValueError
+            If there is neither a name nor `filename`.
+        """
         check_option("format of a light curve", format, FORMATS[:1])
         self.format = format
         if filename is not None:
@@ -173,7 +185,13 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
     def from_file_data(
         cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
     ) -> Self:
-        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`.
+
+        Raises
+        ------
+        ValueError
+            If the data name no file.
+        """
         if not isinstance(data.get("filename"), str):
             raise ValueError(f"a light curve needs the name of a file, found filename: {data.get('filename')!r}")
         path: str | os.PathLike[str] = find_file(data["filename"], folder)

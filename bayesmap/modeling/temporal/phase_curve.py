@@ -151,6 +151,11 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
             Divide by the integral over one period.
         **values : Parameter or object
             Parameters, as for the class.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
         """
         full = make_path(path)
         if not full.exists():
@@ -160,7 +165,13 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
             return cls(table, filename=path, normalize=normalize, **values)
 
     def write(self, path: FileName | None = None, overwrite: bool = False) -> None:
-        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model."""
+        """Write the table to a FITS file, completely or not at all; by default to ``filename`` of the model.
+
+        Raises
+        ------
+        ValueError
+            If there is neither a name nor `filename`.
+        """
         if path is not None:
             self.filename = str(path)
         if self.filename is None:
@@ -172,7 +183,13 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
     def from_file_data(
         cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
     ) -> Self:
-        """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        """Create the model as a model file describes it; see `ModelBase.from_file_data`.
+
+        Raises
+        ------
+        ValueError
+            If the data name no file.
+        """
         if not isinstance(data.get("filename"), str):
             raise ValueError(f"a phase curve needs the name of a file, found filename: {data.get('filename')!r}")
         arguments = {**parameters, "scale": data.get("scale", "utc")}
