@@ -43,6 +43,7 @@ class IRFModel(Component):
     tag = ["IRFModel", "irf"]
     part_names = needed_parts = ("response",)
     in_gammapy = False
+    contribution = "response"
     response_model: ResponseModel
 
     def __init__(
@@ -56,6 +57,11 @@ class IRFModel(Component):
         if response_model is None:
             raise TypeError(f"{label} needs a response model")
         self.response_model = check_part(label, "response", response_model, ResponseModel)
+
+    @property
+    def effects(self) -> list[ResponseModel]:
+        """What it does to the response, in this order."""
+        return [self.response_model]
 
     def copy(self, name: str | None = None, **kwargs: Any) -> Self:
         """Return a copy with its own parameters.

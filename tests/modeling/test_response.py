@@ -36,22 +36,35 @@ def number(expression):
 def test_what_each_changes():
     energy, exposure, psf = (model.response_model for model in all_three())
     np.testing.assert_allclose(number(energy.edges_graph(EDGES, energy.values)), EDGES / 1.1, rtol=1e-15)
-    assert energy.exposure_graph(EDGES, energy.values) is None
-    assert energy.psf_scale_graph(energy.values) is None
-    factor = number(exposure.exposure_graph(EDGES, exposure.values))
-    np.testing.assert_allclose(factor, 0.9 * EDGES**0.1, rtol=1e-14)
+    flux, matrix = np.arange(7.0), np.eye(7)
+    assert energy.flux_graph(flux, EDGES, energy.values) is flux
+    assert energy.psf_widths() is None
+    assert energy.dispersion_graph(matrix, EDGES, EDGES, energy.values) is matrix
+    factor = number(exposure.flux_graph(flux, EDGES, exposure.values))
+    np.testing.assert_allclose(factor, flux * 0.9 * EDGES**0.1, rtol=1e-14)
     assert exposure.edges_graph(EDGES, exposure.values) is EDGES
-    assert number(psf.psf_scale_graph(psf.values)) == 1.05
+    assert number(psf.psf_width_graph(psf.values)) == 1.05
+
+
+def test_widths_cover_the_prior():
+    psf = PSFScaleResponseModel()
+    assert psf.psf_widths().tolist() == [1.0, 1.001], "without a prior nothing is known"
+    psf.scale.prior = Prior("LogNormal", mu=0.0, sigma=0.1)
+    widths = psf.psf_widths()
+    np.testing.assert_allclose(np.log(widths[[0, -1]]), [-0.309, 0.309], rtol=1e-3)
+    assert np.diff(np.log(widths)).max() < 0.06
+    psf.scale.prior = Prior("Normal", mu=1.0, sigma=1.0)
+    assert psf.psf_widths()[0] == 0.1
+    psf.scale.frozen = True
+    assert psf.psf_widths()[0] == 1.0
 
 
 @pytest.mark.parametrize("cls", [EnergyScaleResponseModel, ExposureScaleResponseModel, PSFScaleResponseModel])
 def test_defaults_leave_the_response_alone(cls):
     model = cls()
     np.testing.assert_array_equal(number(model.edges_graph(EDGES, model.values)), EDGES)
-    factor = model.exposure_graph(EDGES, model.values)
-    assert factor is None or np.all(number(factor) == 1)
-    scale = model.psf_scale_graph(model.values)
-    assert scale is None or number(scale) == 1
+    assert np.all(number(model.flux_graph(1.0, EDGES, model.values)) == 1)
+    assert model.psf_widths() is None or number(model.psf_width_graph(model.values)) == 1
     assert get_model_class(cls.tag[1], "response") is cls
     assert role_of(model.scale, model) == "calibration"
     assert part_of(IRFModel(model), model.scale) is model

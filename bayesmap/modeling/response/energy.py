@@ -1,8 +1,8 @@
 """Unknown energy scale."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.response.base import ResponseModel
 
@@ -32,6 +32,6 @@ class EnergyScaleResponseModel(ResponseModel):
     tag = "energy-scale"
     scale = Parameter("scale", 1.0, min=0, role="calibration")
 
-    def edges_graph(self, edges: Any, values: Mapping[Parameter, Any]) -> Any:
+    def edges_graph(self, edges: Tensor, values: Mapping[Parameter, Tensor]) -> Tensor:
         """Return the edges divided by the scale; see `ResponseModel.edges_graph`."""
         return edges / values[self.scale]

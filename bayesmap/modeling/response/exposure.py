@@ -1,8 +1,8 @@
 """Unknown exposure."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from bayesmap._types import Tensor
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.response.base import ResponseModel
 
@@ -33,6 +33,6 @@ class ExposureScaleResponseModel(ResponseModel):
     tilt = Parameter("tilt", 0.0, frozen=True, role="index")
     reference = Parameter("reference", "1 TeV", frozen=True)
 
-    def exposure_graph(self, energy: Any, values: Mapping[Parameter, Any]) -> Any:
-        """Return the factor of the exposure; see `ResponseModel.exposure_graph`."""
-        return values[self.scale] * (energy / values[self.reference]) ** values[self.tilt]
+    def flux_graph(self, flux: Tensor, energy_true: Tensor, values: Mapping[Parameter, Tensor]) -> Tensor:
+        """Return the flux times the factor of the exposure; see `ResponseModel.flux_graph`."""
+        return flux * values[self.scale] * (energy_true / values[self.reference]) ** values[self.tilt]
