@@ -10,13 +10,15 @@ from bayesmap._lazy import lazy_names
 if TYPE_CHECKING:
     from bayesmap.graph.arrays import FoldArrays, Selection, fold_arrays, off_arrays
     from bayesmap.graph.fold import Fold, background_counts, signal_counts
-    from bayesmap.graph.terms import Terms, build_terms
+    from bayesmap.graph.routes import build_terms
+    from bayesmap.graph.terms.base import Term, Terms
     from bayesmap.graph.values import model_at
 
 __all__ = [
     "Fold",
     "FoldArrays",
     "Selection",
+    "Term",
     "Terms",
     "background_counts",
     "build_terms",
@@ -32,9 +34,10 @@ __getattr__, __dir__ = lazy_names(
         "Fold": "fold",
         "FoldArrays": "arrays",
         "Selection": "arrays",
-        "Terms": "terms",
+        "Term": "terms.base",
+        "Terms": "terms.base",
         "background_counts": "fold",
-        "build_terms": "terms",
+        "build_terms": "routes",
         "fold_arrays": "arrays",
         "model_at": "values",
         "off_arrays": "arrays",

@@ -27,14 +27,15 @@ class Selection:
         Column (x) of each bin, shape ``(n_bin,)``.
     rows : numpy.ndarray
         For each image row of the cube the first bin in it, shape ``(n_energy * n_lat + 1,)``.
-    energy : numpy.ndarray
-        Energy index of each bin, shape ``(n_bin,)``.
+    energy, pixel : numpy.ndarray
+        Energy index and flat index in the image of each bin, shape ``(n_bin,)``.
     """
 
     index: np.ndarray
     columns: np.ndarray
     rows: np.ndarray
     energy: np.ndarray
+    pixel: np.ndarray
 
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> "Selection":
@@ -43,7 +44,8 @@ class Selection:
         index = np.flatnonzero(mask)
         per_row = np.count_nonzero(mask.reshape(n_energy * n_lat, n_lon), axis=1)
         rows = np.concatenate([[0], np.cumsum(per_row)])
-        return cls(index, index % n_lon, rows, index // (n_lat * n_lon))
+        n_pixel = n_lat * n_lon
+        return cls(index, index % n_lon, rows, index // n_pixel, index % n_pixel)
 
 
 @dataclass(frozen=True, eq=False)

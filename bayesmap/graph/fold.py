@@ -1,7 +1,7 @@
 """From terms to predictions and to the log-likelihood, symbolically and as numbers."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,20 +10,18 @@ import pytensor.tensor as pt
 
 from bayesmap._backend.functions import QUICK
 from bayesmap.graph.arrays import FoldArrays, Selection, Values, fold_arrays
-from bayesmap.graph.ops.banded import banded
-from bayesmap.graph.ops.counted import CountedLogSum
+from bayesmap.graph.data import Bins, Weights
 from bayesmap.graph.ops.merge import merge_bins
-from bayesmap.graph.ops.project import project
-from bayesmap.graph.pixel import bilinear
-from bayesmap.graph.sources import data
-from bayesmap.graph.terms import Terms, build_terms, selection_data
-from bayesmap.modeling import FoVBackgroundModel
+from bayesmap.graph.routes import build_terms
+from bayesmap.graph.terms.base import SparseCounts, Terms
+from bayesmap.graph.terms.cube import CubeTerm
+from bayesmap.likelihoods.counted import Baseline, counted_data
 
-__all__ = ["Fold", "background_counts", "signal_counts"]
+__all__ = ["Fold", "all_bins", "background_counts", "current_values", "evaluate_cube", "signal_counts"]
 
 
 class Fold:
-    """The prediction of one dataset: terms, plus the data of the bins that are looked at.
+    """The prediction of one dataset: a sum of terms in the bins that are looked at, and their weighted sum over all.
 
     Parameters
     ----------
@@ -34,143 +32,77 @@ class Fold:
 
     Notes
     -----
-    Arrays that depend on the selected bins are shared variables: :meth:`select` replaces all of them together.
+    Arrays that depend on the bins or on the weights are shared variables: :meth:`select` and :meth:`set_weights`
+    replace all of them together, and compiled functions follow.
     """
 
     def __init__(self, terms: Terms, weights: np.ndarray | None = None) -> None:
         self.terms = terms
         self.arrays = terms.arrays
-        self.weights = np.asarray(terms.arrays.mask if weights is None else weights, dtype="float64")
-        self.unexposed = None if terms.unexposed is None else Fold(terms.unexposed, self.weights)
-        self.bins: dict[str, Any] = {}
-        self._constants: dict[str, Any] = {}
+        self.bins = Bins()
+        cube = terms.arrays.mask if weights is None else weights
+        self.weights = Weights(terms.arrays, np.asarray(cube, dtype="float64"))
 
     def select(self, selection: Selection) -> None:
-        """Look at these bins from now on; compiled functions follow."""
-        if self.unexposed is not None:
-            self.unexposed.select(selection)
-        for key, value in selection_data(self.terms, selection).items():
-            if key in self.bins:
-                self.bins[key].set_value(value)
-            else:
-                self.bins[key] = data(value)
+        """Look at these bins from now on."""
+        self.bins.set(selection)
 
-    def _constant(self, key: str, build: Any) -> Any:
-        if key not in self._constants:
-            self._constants[key] = build()
-        return self._constants[key]
-
-    def flux(self, model: Any, values: Values) -> Any:
-        """Photon flux per true-energy bin, mean over the good time intervals: ``(n_true,)``, in 1e-12 cm-2 s-1."""
-        edges = np.asarray(self.arrays.energy_edges_true)
-        flux = model.spectral_model.integral_graph(edges[:-1], edges[1:], values)
-        flux = flux * pt.ones(len(self.arrays.energy_true))
-        temporal = getattr(model, "temporal_model", None)
-        if temporal is None or temporal.is_constant:
-            return flux
-        intervals = self._constant(f"intervals {model.name}", lambda: [data(t) for t in self.arrays.intervals(model)])
-        return flux * temporal.mean_graph(*intervals, values)
-
-    def project(self, values: Values, with_total: bool = True) -> tuple[Any, Any, Any] | None:
-        """Moving sources: the selected bins that they reach, their counts there, and their weighted total.
-
-        Without ``with_total`` the last one is of no use: the tables that it needs are not made.
-        """
-        parts, total = [], pt.as_tensor_variable(0.0)
-        if self.terms.groups:
-            touched, counts, total, _ = self._project_groups(values)
-            parts.append((touched, counts))
-        for i, source in enumerate(self.terms.points):
-            flux = self._stamp_flux(source, values)[0]
-            exposure = self._constant("exposure_last", lambda: data(self._kernel_exposure().transpose(1, 2, 0).copy()))
-            parts.append(source.counts(values, flux, exposure, self.bins["columns"], self.bins["rows"]))
-            if with_total:
-                make = partial(source.totals, self.weights, self._kernel_exposure())
-                total = total + pt.dot(self._constant(f"totals{i}", make)(values), flux)
-        return (*merge_bins(parts), total) if parts else None
-
-    def _project_groups(self, values: Values) -> list[Any]:
-        groups = self.terms.groups
-        stamps, windows, halves = zip(*(group.stamps(values) for group in groups), strict=True)
-        flux = [self._stamp_flux(group, values) for group in groups]
-        classes, class_weights = self._constant("classes", lambda: self._classes())
-        exposure = self._constant("exposure", lambda: data(self._kernel_exposure()))
-        projected: list[Any] = project(
-            _join(stamps),
-            _join(windows),
-            _join(halves),
-            _join(flux),
-            _join([group.kernel_edisp(values) for group in groups]),
-            exposure,
-            classes,
-            class_weights,
-            self.bins["columns"],
-            self.bins["rows"],
-        )
-        return projected
-
-    def _classes(self) -> tuple[Any, Any]:
-        classes, class_weights = self.arrays.weight_classes(self.weights)
-        return data(classes), data(class_weights)
-
-    def _kernel_exposure(self) -> np.ndarray:
-        assert self.arrays.exposure is not None
-        return np.ones(self.arrays.mask.shape) if self.arrays.reco_psf else self.arrays.exposure
-
-    def _stamp_flux(self, group: Any, values: Values) -> Any:
-        """Flux per stamp: photons per true energy, or counts per reconstructed energy for PSFs of that kind."""
-        flux = pt.stack([self.flux(model, values) for model in group.models])
-        if not self.arrays.reco_psf:
-            return flux
-        x, y = group.pixels(values)
-        exposed = flux * bilinear(self._constant("true_exposure", lambda: data(self.arrays.exposure)), x, y)
-        return (group.true_edisp * exposed[:, None, :]).sum(axis=-1)
+    def set_weights(self, weights: np.ndarray) -> None:
+        """Sum with these weights from now on: a cube ``(n_reco, n_lat, n_lon)``."""
+        self.weights.set(np.asarray(weights, dtype="float64"))
 
     def at(self, values: Values) -> Any:
         """Predicted counts in the selected bins, shape ``(n_bin,)``."""
-        counts = self._at(values, self.project(values, with_total=False))
-        return counts if self.unexposed is None else counts + self.unexposed.at(values)
-
-    def _at(self, values: Values, projected: Any) -> Any:
-        counts = pt.zeros(self.bins["columns"].shape)
-        for i, background in enumerate(self.terms.backgrounds):
-            part = self.bins[f"background{i}"] * background.factor(values)[self.bins["energy"]]
-            counts = counts + (part if background.separable else part * background.image(values)[self.bins["pixel"]])
-        for i, source in enumerate(self.terms.fixed):
-            flux = self.flux(source.model, values) * source.seen(values)
-            counts = counts + banded(flux, self.bins[f"response{i}"], self.bins[f"first{i}"])
-        if projected is not None:
-            counts = pt.inc_subtensor(counts[projected[0]], projected[1])
-        return counts
+        return self._sum([term.both(values, self.bins)[0] for term in self.terms])
 
     def at_and_total(self, values: Values) -> tuple[Any, Any]:
         """Predicted counts in the selected bins, and the weighted sum over all bins."""
-        projected = self.project(values)  # once: two nodes would have two adjoints
-        total = 0.0 if projected is None else projected[2]
-        counts, total = self._at(values, projected), total + self._static_total(values)
-        if self.unexposed is None:
-            return counts, total
-        more, more_total = self.unexposed.at_and_total(values)
-        return counts + more, total + more_total
+        # both at once: two nodes would have two adjoints
+        parts = [term.both(values, self.bins, self.weights) for term in self.terms]
+        return self._sum([counts for counts, _ in parts]), sum(
+            (total for _, total in parts), pt.as_tensor_variable(0.0)
+        )
 
-    def _static_total(self, values: Values) -> Any:
-        total: Any = 0.0
-        for i, background in enumerate(self.terms.backgrounds):
-            weighted = background.cube * self.weights
-            if background.separable:
-                sums = self._constant(f"sum{i}", lambda w=weighted: per_energy(w.sum(axis=(1, 2))))
-                total = total + (sums * background.factor(values)).sum()
-            else:
-                cube = self._constant(f"sum{i}", lambda w=weighted: data(w.reshape(len(w), -1)))
-                total = total + (background.factor(values) * (cube @ background.image(values))).sum()
-        n_true = len(self.arrays.energy_true)
-        for i, source in enumerate(self.terms.fixed):
-            sums = self._constant(f"fixed{i}", lambda s=source: data(s.total(self.weights, n_true)))
-            total = total + (sums * self.flux(source.model, values) * source.seen(values)).sum()
-        return total
+    def _sum(self, parts: Sequence[Any]) -> Any:
+        counts = pt.zeros(self.bins.columns.shape)
+        for part in parts:
+            if not isinstance(part, SparseCounts):
+                counts = counts + part
+        sparse = [part for part in parts if isinstance(part, SparseCounts)]
+        if not sparse:
+            return counts
+        touched, more = merge_bins(sparse)
+        return pt.inc_subtensor(counts[touched], more)
+
+    @property
+    def baseline(self) -> CubeTerm | None:
+        """The one cube times a factor per energy that is all there is out of the reach of sources, if that is so."""
+        dense = [term for term in self.terms if not term.is_sparse]
+        one = dense[0] if len(dense) == 1 else None
+        return one if isinstance(one, CubeTerm) and one.separable else None
+
+    def layers(self, values: Values) -> tuple[Any, Any]:
+        """The prediction in the selected bins as `baseline` and what is above it, and the weighted sum over all bins.
+
+        Returns
+        -------
+        prediction : Baseline or TensorVariable
+            See `bayesmap.likelihoods.counted`; plain counts if there is no baseline.
+        total : TensorVariable
+            A scalar.
+        """
+        baseline = self.baseline
+        if baseline is None:
+            return self.at_and_total(values)
+        parts = [term.both(values, self.bins, self.weights) for term in self.terms]
+        sparse = [counts for counts, _ in parts if isinstance(counts, SparseCounts)]
+        touched, counts = merge_bins(sparse) if sparse else (pt.zeros(0, dtype="int64"), pt.zeros(0))
+        cube = baseline.counts_of(self.bins), *self.bins.of(baseline.logarithms)
+        prediction = Baseline(touched, counts, baseline.factor(values), self.bins.energy, *cube)
+        return prediction, _total(parts)
 
     def count_sums(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """What `log_sum` needs to know of the counts.
+        """What a likelihood of counts needs to know of the counts of the selected bins over a baseline.
 
         Parameters
         ----------
@@ -180,53 +112,17 @@ class Fold:
         Returns
         -------
         dict of numpy.ndarray
-            If the terms collapse "static", the sum of counts times log(background), and "per_energy", their sum per
-            reconstructed energy; else nothing.
+            See `bayesmap.likelihoods.counted.counted_data`; empty if there is no baseline.
         """
-        if not self.terms.collapse:
+        if self.baseline is None:
             return {}
-        energy, log_background = (self.bins[key].get_value() for key in ("energy", "log_background0"))
-        n_energy = len(self.arrays.energy)
-        return {
-            "static": np.asarray((counts * log_background).sum()),
-            "per_energy": np.bincount(energy, counts, n_energy),
-        }
-
-    def log_sum(self, values: Values, counts: Any, sums: Mapping[str, Any]) -> tuple[Any, Any]:
-        """``sum(counts * log(npred))`` over the selected bins, and the weighted total.
-
-        Parameters
-        ----------
-        values : Mapping
-            Parameter values.
-        counts : TensorVariable
-            Counts of the selected bins, above zero.
-        sums : mapping of TensorVariable
-            What `count_sums` gave.
-
-        Notes
-        -----
-        If the terms collapse, sources are looked at in the bins that they reach; elsewhere the logarithm of the
-        background factor needs one number per energy: the same number at the cost of the windows.
-        """
-        if not self.terms.collapse:
-            npred, total = self.at_and_total(values)
-            return (counts * pt.log(npred)).sum(), total
-        bins, projected = self.bins, self.project(values)
-        touched, source, total = (pt.zeros(0, dtype="int64"), pt.zeros(0), 0.0) if projected is None else projected
-        factor = self.terms.backgrounds[0].factor(values)
-        background = bins["background0"], bins["log_background0"], sums["per_energy"], bins["per_energy"]
-        log_sum = CountedLogSum()(touched, source, factor, counts, bins["energy"], *background)[0]
-        return sums["static"] + log_sum, total + self._static_total(values)
+        assert self.bins.source is not None
+        log_cube, _ = self.baseline.logarithms(self.bins.source)
+        return counted_data(counts, self.bins.source.energy, log_cube, len(self.arrays.energy))
 
 
-def per_energy(array: np.ndarray) -> Any:
-    """Data of known length as a shared variable: where the length is not known, code that checks it is compiled."""
-    return pytensor.shared(array, shape=array.shape)
-
-
-def _join(parts: Sequence[Any]) -> Any:
-    return parts[0] if len(parts) == 1 else pt.concatenate(list(parts), axis=0)
+def _total(parts: Sequence[tuple[Any, Any]]) -> Any:
+    return sum((total for _, total in parts), pt.as_tensor_variable(0.0))
 
 
 def current_values(models: Sequence[Any]) -> dict[Any, float]:
@@ -257,25 +153,25 @@ def signal_counts(
     dataset : Dataset
         See :func:`~bayesmap.graph.arrays.fold_arrays`.
     models : sequence of SkyModel or TemplateNPredModel
-        Sources; background models are ignored.
+        Sources; background models are ignored, and those of the response apply to all sources.
     values : Mapping of Parameter to float, optional
         In internal units; parameters that are missing have their present values.
     **options
-        Passed to :func:`~bayesmap.graph.terms.build_terms`.
+        Passed to :func:`~bayesmap.graph.routes.build_terms`.
 
     Returns
     -------
     dict of numpy.ndarray
         One cube ``(n_reco, n_lat, n_lon)`` per model name; nothing is clipped.
     """
-    arrays = fold_arrays(dataset)
+    arrays = replace(fold_arrays(dataset), background=None)
+    everywhere = [m for m in models if m.contribution == "response"]
     counts = {}
     for model in models:
-        if isinstance(model, FoVBackgroundModel):
-            continue
-        terms = build_terms(arrays, [model], at=values, **options)
-        terms.backgrounds = [b for b in terms.backgrounds if b.model is model]
-        counts[model.name] = evaluate_cube(terms, {**current_values([model]), **(values or {})})
+        if model.contribution in ("flux", "counts"):
+            own = [model, *everywhere]
+            terms = build_terms(arrays, own, at=values, **options)
+            counts[model.name] = evaluate_cube(terms, {**current_values(own), **(values or {})})
     return counts
 
 
@@ -297,6 +193,6 @@ def background_counts(dataset: Any, models: Sequence[Any], values: Values | None
         Cube ``(n_reco, n_lat, n_lon)``; zeros if the dataset has no background.
     """
     arrays = fold_arrays(dataset)
-    scaling = [m for m in models if isinstance(m, FoVBackgroundModel)]
+    scaling = [m for m in models if m.contribution == "background"]
     terms = build_terms(arrays, scaling)
     return evaluate_cube(terms, {**current_values(scaling), **(values or {})})

@@ -55,6 +55,7 @@ class FoVBackgroundModel(Component):
     """
 
     tag = ["FoVBackgroundModel", "fov-bkg"]
+    contribution = "background"
     part_names = ("spectral", "spatial")
 
     def __init__(
@@ -147,6 +148,7 @@ class TemplateNPredModel(Component):
     """
 
     tag = ["TemplateNPredModel", "template-npred"]
+    contribution = "counts"
     part_names = ("spectral",)
 
     def __init__(

@@ -37,9 +37,17 @@ def check_datasets_names(names: str | Iterable[str] | None) -> list[str] | None:
 
 
 class Component(KnownAttributes, CovarianceTools):
-    """What the members of `Models` share: a name, parts with parameters, the datasets that they apply to."""
+    """What the members of `Models` share: a name, parts with parameters, the datasets that they apply to.
+
+    Attributes
+    ----------
+    contribution : {"flux", "background", "counts", "response"}
+        What it is to a dataset: a flux that is folded with the response, a factor to the background of the dataset,
+        counts that are added, or a change of the response.
+    """
 
     tag: ClassVar[list[str]]
+    contribution: ClassVar[str] = "flux"
     part_names: ClassVar[tuple[str, ...]] = ("spectral", "spatial", "temporal")
     needed_parts: ClassVar[tuple[str, ...]] = ()
     in_gammapy: ClassVar[bool] = True

@@ -14,6 +14,7 @@ pixels 1e-2 of the peak of their energy. Where it says that bayesmap differs, th
 """
 
 import functools
+from dataclasses import replace
 
 import astropy.units as u
 import numpy as np
@@ -81,8 +82,8 @@ def test_what_exposure_does_not_apply_to_is_in_counts():
     [counts] = models_of(golden("npred")["cta_apply_irf/no_exposure"])
     [flux] = models_of(golden("npred")["cta_apply_irf/no_psf"])
     flux = flux.copy(name="flux")
-    fold = Fold(build_terms(fold_arrays(dataset("cta")), [counts, flux]), weights=np.ones(dataset("cta").data_shape))
-    fold.terms.backgrounds = []
+    terms = build_terms(replace(fold_arrays(dataset("cta")), background=None), [counts, flux])
+    fold = Fold(terms, weights=np.ones(dataset("cta").data_shape))
     fold.select(all_bins(fold.arrays))
     bins, total = pytensor.function([], fold.at_and_total(current_values([counts, flux])), mode="FAST_COMPILE")()
     cubes = signal_counts(dataset("cta"), [counts, flux])
@@ -98,8 +99,7 @@ def test_what_exposure_does_not_apply_to_is_in_counts():
 def bilinear_average(data, model):
     """Our prediction in the way in which Gammapy spreads a point source; IRFs stay those at the source."""
     spatial, wcs = model.spatial_model, data.counts.geom.wcs
-    terms = build_terms(fold_arrays(data), [model])
-    terms.backgrounds = []
+    terms = build_terms(replace(fold_arrays(data), background=None), [model])
     values = current_values([model])
     x, y = (float(v) for v in spatial.position.transform_to(data.counts.geom.frame).to_pixel(wcs))
     total = 0.0

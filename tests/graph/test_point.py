@@ -13,7 +13,8 @@ from bayesmap.graph.ops.merge import merge_bins
 from bayesmap.graph.ops.point import PointCounts, PointTotal
 from bayesmap.graph.psf.profile import PSFProfile
 from bayesmap.graph.psf.stamp import SplineStamp, fit_stamp, total_table
-from bayesmap.graph.terms import build_terms
+from bayesmap.graph.routes import build_terms
+from bayesmap.likelihoods.counted import counted_logp
 from bayesmap.maps import Map
 from tests.inference.tiny import LAT, LON, make_dataset, point
 
@@ -169,12 +170,14 @@ def test_sources_of_all_kernels_in_the_same_bins(reco):
     selection = Selection.from_mask((arrays.counts > 0) & mask)
     fold.select(selection)
     counts, values = arrays.counts[(arrays.counts > 0) & mask], current_values(models)
-    sums = {key: pt.as_tensor_variable(value) for key, value in fold.count_sums(counts).items()}
-    log_sum, total = fold.log_sum(values, pt.as_tensor_variable(counts), sums)
-    log_sum, total, npred = pytensor.function([], [log_sum, total, fold.at(values)], mode="FAST_COMPILE")()
+    assert fold.baseline is not None
+    read = {"counts": counts, "constant": 0.0, **fold.count_sums(counts)}
+    prediction, total = fold.layers(values)
+    logp = counted_logp(prediction, total, {key: pt.as_tensor_variable(value) for key, value in read.items()})
+    logp, total, npred = pytensor.function([], [logp, total, fold.at(values)], mode="FAST_COMPILE")()
     cubes = [signal_counts(dataset, [m], route=routes[m.name])[m.name] for m in models]
     wanted = sum(cubes) + arrays.background
     seen = wanted[(arrays.counts > 0) & mask]
     np.testing.assert_allclose(npred, seen, rtol=1e-10)
     assert total == pytest.approx(wanted[mask].sum(), rel=1e-4)
-    assert log_sum == pytest.approx((counts * np.log(seen)).sum(), rel=1e-9)
+    assert logp + total == pytest.approx((counts * np.log(seen)).sum(), rel=1e-9)

@@ -10,13 +10,12 @@ from astropy.coordinates import SkyCoord
 from bayesmap.datasets import MapDataset
 from bayesmap.graph import fold_arrays
 from bayesmap.graph.fold import signal_counts
-from bayesmap.graph.irf_nodes import irf_nodes
 from bayesmap.graph.psf.fft import convolve_graph, kernel_basis
 from bayesmap.graph.psf.mixture import fit_mixture, mixture_stamps
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, pixel_integrals
 from bayesmap.graph.psf.stamp import fit_stamp
-from bayesmap.graph.terms import build_terms
-from bayesmap.modeling import GaussianSpatialModel, SkyModel
+from bayesmap.graph.routes import build_terms
+from bayesmap.modeling import GaussianSpatialModel, PointSpatialModel, SkyModel
 from tests.golden import shared_path
 from tests.inference.tiny import make_dataset, power_law
 
@@ -125,8 +124,12 @@ def test_three_routes_agree_on_a_pixel_centre():
 def test_responses_that_follow_a_source_on_the_cta_file(place):
     """Between the pixels of the PSF map the shared widths meet the default tolerance."""
     dataset = MapDataset.read(shared_path("data", "cta-1dc-gc", "cta-1dc-gc.fits.gz"), name="cta")
-    nodes = irf_nodes(fold_arrays(dataset), SkyCoord(*place, unit="deg", frame="galactic"), reach=0.4)
-    assert nodes.error < 1e-3
+    shape = PointSpatialModel.from_position(SkyCoord(*place, unit="deg", frame="galactic"))
+    model = SkyModel(spectral_model=power_law(), spatial_model=shape, name="source")
+    terms = build_terms(fold_arrays(dataset), [model], irf_position="source", reach={"source": 0.4})
+    route, error = terms.routes["source"]
+    assert route == "mixture"
+    assert error < 1e-3
 
 
 @pytest.mark.parametrize(("sigma", "samples"), [("0.2 deg", 1), ("0.11 deg", 1), ("0.09 deg", 2)])
@@ -136,7 +139,8 @@ def test_few_samples_of_a_smooth_shape_are_enough(sigma, samples):
     model = SkyModel(spectral_model=power_law(), spatial_model=shape, name="source")
     dataset = make_dataset(models=[model])
     exact, found = (signal_counts(dataset, [model], route=route)["source"] for route in ("mixture", "fft"))
-    (source,) = build_terms(fold_arrays(dataset), [model], route="fft").groups
+    *_, term = build_terms(fold_arrays(dataset), [model], route="fft")
+    (source,) = term.groups
     assert source.solid_angle.get_value().shape[-1] == samples**2
     # where pixels are divided, the average over a pixel is taken out of the kernel, which is exact to fourth order only
     assert 0.5 * np.abs(found - exact).sum() < (1e-5 if samples == 1 else 3e-4) * exact.sum()

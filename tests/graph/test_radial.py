@@ -14,7 +14,7 @@ from bayesmap.graph.ops.radial import GaussianTotal, RadialCounts
 from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
 from bayesmap.graph.psf.radial import fit_radial
 from bayesmap.graph.psf.stamp import total_table
-from bayesmap.graph.terms import build_terms
+from bayesmap.graph.routes import build_terms
 from bayesmap.irf import PSFMap
 from bayesmap.maps import Map, MapAxis, WcsGeom
 from bayesmap.modeling import GaussianSpatialModel, SkyModel

@@ -15,7 +15,7 @@ from bayesmap.datasets import MapDataset
 from bayesmap.graph import Fold, build_terms, fold_arrays
 from bayesmap.graph.fold import all_bins, current_values
 from bayesmap.graph.psf.profile import psf_profile
-from bayesmap.graph.region import point_containment, region_source
+from bayesmap.graph.terms.region import point_containment
 from bayesmap.irf import PSFMap
 from bayesmap.maps import Map, MapAxis, RegionGeom
 from bayesmap.modeling import (
@@ -84,7 +84,8 @@ def test_a_disk_in_a_circle():
     disk = DiskSpatialModel(lon_0=0 * u.deg, lat_0=0 * u.deg, r_0=0.25 * u.deg, frame="galactic")
     model = SkyModel(PowerLawSpectralModel(), disk, name="disk")
     arrays = fold_arrays(dataset)
-    seen = region_source(arrays, model).seen(current_values([model])).eval()
+    *_, term = build_terms(arrays, [model])
+    seen = term.seen(current_values([model])).eval()
     profile = psf_profile(dataset.psf, disk.position, arrays.energy_true)
     radii = (np.arange(50) + 0.5) / 200
     points = [point_containment(profile, galactic(0, r), dataset.counts.geom) for r in radii]
@@ -167,7 +168,8 @@ def test_containment_with_a_free_position(radius, offset):
     position = galactic(0, offset)
     free = SkyModel(PowerLawSpectralModel(), PointSpatialModel.from_position(position), name="p")
     arrays = fold_arrays(dataset)
-    seen = region_source(arrays, free).seen(current_values([free])).eval(mode="FAST_COMPILE")
+    *_, term = build_terms(arrays, [free])
+    seen = term.seen(current_values([free])).eval(mode="FAST_COMPILE")
     np.testing.assert_allclose(seen, rice.cdf(radius / 0.1, offset / 0.1), rtol=2.5e-3)
     profile = psf_profile(dataset.psf, position, arrays.energy_true)
     np.testing.assert_allclose(seen, point_containment(profile, position, dataset.counts.geom), rtol=1e-3)

@@ -6,6 +6,8 @@ not: its likelihood has kinks at pixel centres). On the coarse pixels of the H.E
 further, by 0.7: there the position is compared with the optimum of our own smeared likelihood, which is Gammapy's.
 """
 
+from dataclasses import replace
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -87,8 +89,7 @@ def test_mode_and_errors_equal_the_maximum_likelihood_fit(build):
 def smeared_statistic(dataset, source, norm):
     """Cash statistic as a function of the position, with the source spread over four pixels as Gammapy does."""
     spatial, wcs = source.spatial_model, dataset.counts.geom.wcs
-    terms = build_terms(fold_arrays(dataset), [source])
-    terms.backgrounds = []
+    terms = build_terms(replace(fold_arrays(dataset), background=None), [source])
     predictor = Predictor(terms, [source], [spatial.lon_0, spatial.lat_0])
     background, mask = norm * dataset.background.data, dataset.mask.data
 

@@ -9,9 +9,9 @@ import pytensor.tensor as pt
 import pytest
 
 from bayesmap.graph import build_terms, fold_arrays, signal_counts
+from bayesmap.graph.signs import prior_support
 from bayesmap.inference import default_priors
 from bayesmap.inference.default_priors import _default
-from bayesmap.inference.signs import negative_terms
 from bayesmap.modeling import (
     FoVBackgroundModel,
     GaussianSpatialModel,
@@ -119,7 +119,7 @@ def test_a_users_spectrum_is_scaled_to_the_data():
     model.spectral_model.k.min = None
     for p in model.parameters:
         p.prior = Prior("Normal", mu=p.value, sigma=abs(p.value))
-    assert [r for r in negative_terms([model], fold_arrays(dataset)) if "source.k" in r]
+    assert [r for r in build_terms(fold_arrays(dataset), [model]).may_be_negative(prior_support) if "source.k" in r]
 
 
 def test_default_priors_of_all_models():

@@ -9,10 +9,10 @@ from astropy.table import Table
 
 from bayesmap.datasets import FluxPointsDataset
 from bayesmap.estimators import FluxPoints
-from bayesmap.graph import fold_arrays, signal_counts
+from bayesmap.graph import build_terms, fold_arrays, signal_counts
+from bayesmap.graph.signs import prior_support
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.default_priors import default_priors
-from bayesmap.inference.signs import negative_terms
 from bayesmap.maps import Map, MapAxis, MapCoord, WcsGeom
 from bayesmap.modeling import (
     ConstantTemporalModel,
@@ -157,10 +157,12 @@ def test_signs_of_time_dependence_and_norms():
         p = next(p for p in [*model.parameters, *dataset.models[1].parameters] if name.endswith(f".{p.name}"))
         p.prior = prior
     arrays = fold_arrays(dataset)
-    assert negative_terms([model], arrays) == []
+    assert build_terms(arrays, [model]).may_be_negative(prior_support) == []
     model.temporal_model.amp.prior = None
     model.temporal_model.amp.frozen, model.temporal_model.amp.value = True, 1.5
-    assert negative_terms([model], arrays) == ["the SineTemporalModel of model 'source' can fall below zero"]
+    assert build_terms(arrays, [model]).may_be_negative(prior_support) == [
+        "the SineTemporalModel of model 'source' can fall below zero"
+    ]
 
 
 def test_free_shape_without_position_needs_a_psf_in_true_energy():

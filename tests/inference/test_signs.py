@@ -6,10 +6,10 @@ import astropy.units as u
 import pytensor.tensor as pt
 import pytest
 
-from bayesmap.graph import fold_arrays
+from bayesmap.graph import build_terms, fold_arrays
+from bayesmap.graph.signs import prior_support
 from bayesmap.inference import assign_default_priors
 from bayesmap.inference.compile import compile_datasets
-from bayesmap.inference.signs import negative_terms
 from bayesmap.modeling import (
     EBLAbsorptionNormSpectralModel,
     GaussianSpectralModel,
@@ -31,7 +31,7 @@ def reasons(change=lambda dataset: None):
     dataset = make_dataset(models=source_and_background())
     assign_default_priors(dataset)
     change(dataset)
-    return negative_terms(list(dataset.models), fold_arrays(dataset))
+    return build_terms(fold_arrays(dataset), dataset.models).may_be_negative(prior_support)
 
 
 def test_default_priors_allow_none():
@@ -142,7 +142,7 @@ def reasons_of(spectrum):
     for parameter in dataset.models.parameters.free_unique:
         if parameter.prior is None:
             parameter.prior = Prior("LogNormal", mu=abs(parameter.quantity) + 1e-30 * parameter.unit, sigma=0.3)
-    return negative_terms(list(dataset.models), fold_arrays(dataset))
+    return build_terms(fold_arrays(dataset), dataset.models).may_be_negative(prior_support)
 
 
 @pytest.mark.parametrize("name", NEVER_NEGATIVE)

@@ -94,6 +94,10 @@ def test_datasets_that_share_a_model_compile_in_threads(monkeypatch):
     assert seen == {value}
 
 
+def groups(terms):
+    return [group for term in terms for group in getattr(term, "groups", ())]
+
+
 def test_terms_are_built_where_the_values_are():
     """The same as with the values on the parameters."""
     models = several()
@@ -106,8 +110,9 @@ def test_terms_are_built_where_the_values_are():
         p.value = value / p.scale_to_internal
     parked = build_terms(arrays, models)
     assert passed.routes == parked.routes
-    for one, two in zip(passed.groups, parked.groups, strict=True):
-        np.testing.assert_array_equal(one.dispersion, two.dispersion)
+    for one, two in zip(groups(passed), groups(parked), strict=True):
+        for here, there in zip(one.places, two.places, strict=True):
+            np.testing.assert_array_equal(here.matrix, there.matrix)
         assert getattr(one, "area", None) == getattr(two, "area", None)
 
 

@@ -1,5 +1,6 @@
 """Counts of several sources in lists of bins become one list."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class MergeBins(Op):
 register_kernel(MergeBins, lambda op: _merge)
 
 
-def merge_bins(parts: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+def merge_bins(parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     """Join lists of bins and of the counts there into one list in which each bin is once."""
     if len(parts) == 1:
         return parts[0]

@@ -20,7 +20,9 @@ from bayesmap.graph.ops.project import energy_bands, row_range
 __all__ = [
     "PointCounts",
     "PointCountsAdjoint",
+    "PointDispersionAdjoint",
     "PointTotal",
+    "counts_pullback",
     "energies_seen",
     "no_counts",
     "reached_bins",
@@ -180,6 +182,36 @@ def _point_counts_adjoint(flux, edisp, seen, places, g_counts):
     return g_place, g_flux
 
 
+@kernel
+def _point_dispersion_adjoint(flux, edisp, seen, places, g_counts):
+    bands = energy_bands(edisp)
+    gradient = np.zeros(edisp.shape)
+    for b in range(len(g_counts)):
+        e = places[1, b]
+        sensitivity, row, value = g_counts[b], gradient[e], seen[0, places[0, b]]
+        for k in range(bands[e, 0], bands[e, 1]):
+            row[k] += sensitivity * value[k] * flux[k]
+    return gradient
+
+
+class PointDispersionAdjoint(Op):
+    """Gradient of :class:`PointCounts` by the energy dispersion, where that is not zero.
+
+    Inputs are those of :class:`PointCountsAdjoint`.
+    """
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Any) -> Apply:
+        return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [pt.matrix(dtype="float64")])
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        outputs[0][0] = _point_dispersion_adjoint(*inputs)
+
+    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+        return [shapes[1]]
+
+
 class PointCountsAdjoint(Op):
     """Gradient of :class:`PointCounts` by place and flux, from flux, dispersion, its ``seen``, places and cotangent."""
 
@@ -205,7 +237,7 @@ class PointCounts(Op):
             Coefficients of the effective PSF from its middle on, with ``over`` nodes per pixel; it is symmetric, and
             ``side - 3`` pixels wide on each side. See `~bayesmap.graph.psf.stamp.SplineStamp`.
         edisp : (n_reco, n_energy) float
-            Energy dispersion.
+            Energy dispersion; it has a gradient where it is not zero.
         exposure : (n_y, n_x, n_energy) float
             Internal unit 1e12 cm2 s.
         columns, rows : (n_bin,) int, (n_reco * n_y + 1,) int
@@ -232,12 +264,22 @@ class PointCounts(Op):
             output[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[False, i < 2, False, False] for i in range(len(node.inputs))]
+        return [[False, i in (0, 1, 3), False, False] for i in range(len(node.inputs))]
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        _, flux, _, edisp, *_ = inputs
-        g_place, g_flux = PointCountsAdjoint()(flux, edisp, *outputs[2:], cotangents[1])
-        return [g_place, g_flux, *(disconnected_type() for _ in inputs[2:])]
+        return counts_pullback(inputs, outputs, cotangents, edisp=3)
+
+
+def counts_pullback(inputs: Any, outputs: Any, cotangents: Any, edisp: int) -> list[Any]:
+    """Gradients of an Op with the outputs of :class:`PointCounts`, whose first inputs are place and flux.
+
+    ``edisp`` is the number of the input that is the energy dispersion.
+    """
+    arguments = inputs[1], inputs[edisp], *outputs[2:], cotangents[1]
+    gradients: list[Any] = [disconnected_type() for _ in inputs]
+    gradients[0], gradients[1] = PointCountsAdjoint()(*arguments)
+    gradients[edisp] = PointDispersionAdjoint()(*arguments)
+    return gradients
 
 
 @kernel
@@ -257,19 +299,20 @@ def _point_total(place, nodes, weights, table, corner):
         inside = table.reshape((n_row, n_column, n_energy))
         _interpolate(inside, rows, columns, wy, wx, 0, n_energy, totals, slopes[0], slopes[1])
         return totals, slopes
-    side, over = nodes.shape[0], nodes.shape[1]
-    quadrant = nodes.reshape((side * over, side * over, n_energy))
+    side, over, n_seen = nodes.shape[0], nodes.shape[1], nodes.shape[4]
+    quadrant = nodes.reshape((side * over, side * over, n_seen))
     y0, x0, row, column, wy, wx = _window(place, nodes)
     size = 2 * (side - 3) + 1
-    seen = np.empty((3, n_energy))
+    seen = np.empty((3, n_seen))
     for y in range(max(y0, 0), min(y0 + size, weights.shape[0])):
         for x in range(max(x0, 0), min(x0 + size, weights.shape[1])):
             at_y, at_x = _mirrored(row + (y - y0) * over), _mirrored(column + (x - x0) * over)
-            _interpolate(quadrant, at_y, at_x, wy, wx, 0, n_energy, seen[0], seen[1], seen[2])
-            for k in range(n_energy):
-                totals[k] += weights[y, x, k] * seen[0, k]
-                slopes[0, k] += weights[y, x, k] * seen[1, k]
-                slopes[1, k] += weights[y, x, k] * seen[2, k]
+            _interpolate(quadrant, at_y, at_x, wy, wx, 0, n_seen, seen[0], seen[1], seen[2])
+            for i in range(n_energy):
+                k = i % n_seen
+                totals[i] += weights[y, x, i] * seen[0, k]
+                slopes[0, i] += weights[y, x, i] * seen[1, k]
+                slopes[1, i] += weights[y, x, i] * seen[2, k]
     return totals, slopes
 
 
@@ -281,18 +324,19 @@ class PointTotal(Op):
             Position y, x in pixels.
         nodes : (side, over, side, over, n_energy) float
             As for :class:`PointCounts`.
-        weights : (n_y, n_x, n_energy) float
-            Weight of the photons in each pixel, exposure included.
-        table : (n_row, m, n_column, m, n_energy) float
+        weights : (n_y, n_x, n_total) float
+            Weight of the photons in each pixel, exposure included. There may be several sets of weights for the
+            energies, one after another: ``n_total`` is a multiple of ``n_energy``.
+        table : (n_row, m, n_column, m, n_total) float
             B-spline coefficients of the sum of weights times PSF where the source is expected, ``m`` nodes per pixel.
             Elsewhere the sum is done here, pixel by pixel.
         corner : (2,) int
             Pixel y, x at which the table begins.
 
     Outputs
-        totals : (n_energy,) float
+        totals : (n_total,) float
             NaN if the position is.
-        slopes : (2, n_energy) float
+        slopes : (2, n_total) float
             Derivatives by y and x, for the gradient.
     """
 
@@ -315,4 +359,5 @@ class PointTotal(Op):
 
 register_kernel(PointCounts, lambda op: _point_counts)
 register_kernel(PointCountsAdjoint, lambda op: _point_counts_adjoint)
+register_kernel(PointDispersionAdjoint, lambda op: _point_dispersion_adjoint)
 register_kernel(PointTotal, lambda op: _point_total)

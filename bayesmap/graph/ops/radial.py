@@ -15,7 +15,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
-from bayesmap.graph.ops.point import PointCountsAdjoint, energies_seen, no_counts, reached_bins, spline_taps
+from bayesmap.graph.ops.point import counts_pullback, energies_seen, no_counts, reached_bins, spline_taps
 from bayesmap.graph.ops.project import energy_bands
 
 __all__ = ["WIDE", "GaussianTotal", "RadialCounts"]
@@ -147,7 +147,7 @@ class RadialCounts(Op):
         grid : (6,) float
             ``core, span``, the two steps and the scale in x and y of that table.
         edisp : (n_reco, n_energy) float
-            Energy dispersion.
+            Energy dispersion; it has a gradient where it is not zero.
         exposure : (n_y, n_x, n_energy) float
             Internal unit 1e12 cm2 s.
         columns, rows : (n_bin,) int, (n_reco * n_y + 1,) int
@@ -174,12 +174,10 @@ class RadialCounts(Op):
             output[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[False, i < 2, False, False] for i in range(len(node.inputs))]
+        return [[False, i in (0, 1, 7), False, False] for i in range(len(node.inputs))]
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        flux, edisp = inputs[1], inputs[7]
-        g_place, g_flux = PointCountsAdjoint()(flux, edisp, *outputs[2:], cotangents[1])
-        return [g_place, g_flux, *(disconnected_type() for _ in inputs[2:])]
+        return counts_pullback(inputs, outputs, cotangents, edisp=7)
 
 
 @inner_kernel

@@ -13,8 +13,9 @@ import pytensor.tensor as pt
 from bayesmap._backend.expressions import is_cast_of
 from bayesmap.datasets import MapDataset, MapDatasetOnOff
 from bayesmap.graph import Fold, FoldArrays, Selection, background_counts, build_terms, fold_arrays, signal_counts
-from bayesmap.graph.fold import data as shared
+from bayesmap.graph.data import data as shared
 from bayesmap.graph.psf.profile import psf_profile
+from bayesmap.graph.signs import prior_support
 from bayesmap.inference.amplitudes import Templates, linear_parameter
 from bayesmap.inference.defined import defined, defined_gradient
 from bayesmap.inference.explained import unexplained
@@ -24,8 +25,8 @@ from bayesmap.inference.observations.calls import BinData
 from bayesmap.inference.observations.checks import check_counts, check_off, check_off_counts, check_responses
 from bayesmap.inference.observations.predictor import Predictor
 from bayesmap.inference.reach import reach_of
-from bayesmap.inference.signs import negative_terms
 from bayesmap.likelihoods import Likelihood
+from bayesmap.likelihoods.counted import counted_logp
 from bayesmap.maps import Map
 from bayesmap.modeling import FoVBackgroundModel
 
@@ -102,15 +103,9 @@ class CountsFacts(Facts):
     def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedCounts":
         """Meet the counts with the models; see `Facts.observe`."""
         centre, likelihood = prior_centre(self.models), self.dataset.likelihood
-        negative = negative_terms(self.models, self.arrays) if data and not likelihood.allows_negative else []
-        if negative:
-            reasons = "; ".join(negative)
-            log.warning(
-                "dataset %r: every bin is predicted at each step, which is slow, because %s", self.name, reasons
-            )
         reach = reach_of(self.models, centre) if data else {}
         options |= {"reach": reach, "at": centre}
-        return ObservedCounts(self.arrays, self.models, parameters, not negative, likelihood, data=data, **options)
+        return ObservedCounts(self.arrays, self.models, parameters, likelihood, data=data, **options)
 
 
 class OnOffFacts(CountsFacts):
@@ -137,15 +132,18 @@ class ObservedCounts(Observation):
         Those that apply to it.
     parameters : list of Parameter
         Free parameters, in the order in which they enter.
-    nonnegative : bool
-        No term can become negative, or it may: the likelihood then needs the prediction only in some bins, and in
-        total. Otherwise all bins are looked at for negative ones.
     likelihood : Likelihood
         The statistics of the counts.
     data : bool
         Whether the counts are used; without them there are predictions and draws only.
     **options
         For :func:`~bayesmap.graph.build_terms`.
+
+    Attributes
+    ----------
+    nonnegative : bool
+        Whether no term can become negative (or it may): the likelihood then needs the prediction only in some bins, and
+        in total. Otherwise all bins are looked at for negative ones.
 
     Raises
     ------
@@ -161,7 +159,6 @@ class ObservedCounts(Observation):
         arrays: FoldArrays,
         models: Sequence[Any],
         parameters: Sequence[Any],
-        nonnegative: bool,
         likelihood: Likelihood,
         *,
         data: bool = True,
@@ -177,7 +174,12 @@ class ObservedCounts(Observation):
         self.weights = np.asarray(likelihood.weights(arrays.mask), dtype="float64")
         self.fold = Fold(build_terms(arrays, models, **options), weights=self.weights)
         self.npred = Predictor(self.fold.terms, models, parameters)
-        self.nonnegative, self.reach = nonnegative, dict(options.get("reach") or {})
+        self.reach = dict(options.get("reach") or {})
+        negative = self.fold.terms.may_be_negative(prior_support) if data and not likelihood.allows_negative else []
+        if negative:
+            why = "; ".join(negative)
+            log.warning("dataset %r: every bin is predicted at each step, which is slow, because %s", self.name, why)
+        self.nonnegative = not negative
         self.bins: dict[str, Any] = {}
         self.off = {key: shared(cube) for key, cube in arrays.off.items()}
         if data:
@@ -265,8 +267,7 @@ class ObservedCounts(Observation):
 
     def _logp(self, fold: Fold, values: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
         if self._is_counted_poisson:
-            log_sum, total = fold.log_sum(values, bins["counts"], bins)
-            return log_sum - total + bins["constant"]
+            return counted_logp(*fold.layers(values), bins)
         if not self.nonnegative:
             return self._dense(fold.at(values), bins, latents)
         npred, total = fold.at_and_total(values) if self.weights.any() else (fold.at(values), pt.constant(0.0))
@@ -289,8 +290,7 @@ class ObservedCounts(Observation):
         if self.likelihood.allows_negative:
             return
         suspicious = self.arrays.mask & (counts > 0)
-        for background in self.fold.terms.backgrounds:
-            suspicious &= background.cube <= 0
+        suspicious &= ~self.fold.terms.can_reach()
         suspicious &= ~np.asarray(self.likelihood.explains(**self._off()))
         if not suspicious.any():
             return

@@ -1,28 +1,27 @@
 """Sources seen through a region of the sky: what of their flux falls into it, after the PSF."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 import pytensor
-import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 from scipy.signal import fftconvolve
 
 from bayesmap import units
 from bayesmap._backend.functions import QUICK
 from bayesmap.graph.arrays import FoldArrays, Values
-from bayesmap.graph.blurred import EllipticalSource, RoundSource, is_blurred, with_tables
-from bayesmap.graph.fixed import FixedSource, band_of
+from bayesmap.graph.data import data
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import sub_pixel_numbers
-from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, psf_profile
-from bayesmap.graph.sources import sub_pixels
-from bayesmap.graph.values import model_at
+from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
+from bayesmap.graph.response import LocalResponse
+from bayesmap.graph.terms.blurred import BlurredSource, is_blurred, with_tables
+from bayesmap.graph.terms.fixed import FixedTerm
+from bayesmap.graph.windows import sub_pixels
 
-__all__ = ["BlurredRegionSource", "RegionSource", "point_containment", "region_source"]
+__all__ = ["BlurredRegionTerm", "RegionTerm", "point_containment", "region_term"]
 
 #: directions in which the edge of a region is looked for around a point source
 N_AZIMUTH = 720
@@ -36,71 +35,88 @@ MAX_PIXELS = 400
 MIN_TOUCHED = 4000
 
 
-@dataclass(frozen=True, eq=False)
-class RegionSource(FixedSource):
+class RegionTerm(FixedTerm):
     """A source of any shape with free parameters in a region dataset.
 
-    Attributes
+    Parameters
     ----------
+    model, place, image
+        See `FixedTerm`.
     acceptance : numpy.ndarray
-        Probability that a photon from a pixel is reconstructed in the region, ``(n_true, n_lat, n_lon)``, on a grid
-        around the region.
+        Probability that a photon from a pixel is reconstructed in the region, ``(n_node * n_true, n_lat, n_lon)``, on a
+        grid around the region.
     coords : tuple of numpy.ndarray
         Longitude, latitude (in deg, in the frame of the model) and solid angle (in sr) of sub-pixels, each of shape
         ``(n_lat, n_lon, n_sub)``.
     """
 
-    acceptance: np.ndarray
-    coords: tuple[np.ndarray, ...]
+    def __init__(
+        self,
+        model: Any,
+        place: LocalResponse,
+        image: np.ndarray,
+        acceptance: np.ndarray,
+        coords: tuple[np.ndarray, ...],
+    ) -> None:
+        super().__init__(model, place, image)
+        lon, lat, solid_angle = coords
+        self.step = float(np.rad2deg(np.sqrt(np.median(solid_angle))))
+        fixed = model.spatial_model.fixed_positions
+        self.lon: Any = lon if fixed else data(lon)
+        self.lat: Any = lat if fixed else data(lat)
+        self.solid_angle = data(solid_angle)
+        flat = place.by_node(acceptance.reshape(len(acceptance), -1))
+        self.acceptance = data(flat[0] if place.nodes is None else flat)
 
     def seen(self, values: Values) -> Any:
         """Share of the flux that is reconstructed in the region, shape ``(n_true,)``."""
-        spatial = self.model.spatial_model
-        lon, lat, solid_angle = self.coords
-        step = float(np.rad2deg(np.sqrt(np.median(solid_angle))))
-        if not spatial.fixed_positions:
-            lon, lat = pt.as_tensor_variable(lon), pt.as_tensor_variable(lat)
-        image = (spatial.resolved_graph(lon, lat, values, step) * solid_angle).sum(axis=-1)
-        return pt.as_tensor_variable(self.acceptance.reshape(len(self.acceptance), -1)) @ image.ravel()
+        brightness = self.models[0].spatial_model.resolved_graph(self.lon, self.lat, values, self.step)
+        image, nodes = (brightness * self.solid_angle).sum(axis=-1), self.place.nodes
+        acceptance = self.acceptance if nodes is None else nodes.mix(self.acceptance, values)
+        return acceptance @ image.ravel()
 
 
-@dataclass(frozen=True, eq=False)
-class BlurredRegionSource(FixedSource):
+class BlurredRegionTerm(FixedTerm):
     """A source whose blurred image is known everywhere, with free position or shape, in a region dataset.
 
-    Attributes
+    Parameters
     ----------
-    source : RoundSource or EllipticalSource
+    model, place, image
+        See `FixedTerm`.
+    source : BlurredSource
         On the pixels of a grid that touch the region.
     weights : numpy.ndarray
         Shares of these pixels that lie in the region.
     """
 
-    source: RoundSource | EllipticalSource
-    weights: np.ndarray
+    def __init__(
+        self, model: Any, place: LocalResponse, image: np.ndarray, source: BlurredSource, weights: np.ndarray
+    ) -> None:
+        super().__init__(model, place, image)
+        self.source, self.weights = source, data(weights)
 
     def seen(self, values: Values) -> Any:
         """Share of the flux that is reconstructed in the region, shape ``(n_true,)``."""
         return self.source.everywhere(values) @ self.weights
 
 
-def region_source(arrays: FoldArrays, model: Any, at: Values | None = None) -> FixedSource:
+def region_term(model: Any, shape: Any, place: LocalResponse) -> FixedTerm:
     """Response of a region dataset to the flux of a source.
 
     Parameters
     ----------
-    arrays : FoldArrays
-        A dataset whose geometry is a region.
     model : SkyModel
         The source. Without a PSF in the dataset, or with ``apply_irf["psf"]`` false, all of its flux falls into the
         region, whatever its spatial model (Gammapy's convention: the exposure is corrected for containment).
-    at : Mapping of Parameter to float, optional
-        Where the source is, and how large, in internal units; parameters that are missing have their present values.
+    shape : SpatialModel or None
+        Its shape, where the source is to be looked for first.
+    place : LocalResponse
+        The response there; the geometry of the dataset is a region.
 
     Returns
     -------
-    FixedSource
-        A `BlurredRegionSource` or a `RegionSource` if spatial parameters are free.
+    FixedTerm
+        A `BlurredRegionTerm` or a `RegionTerm` if spatial parameters are free.
 
     Raises
     ------
@@ -108,46 +124,36 @@ def region_source(arrays: FoldArrays, model: Any, at: Values | None = None) -> F
         If the PSF is to be applied but the region has no area, or a source with free spatial parameters is seen through
         a PSF in reconstructed energy.
     """
+    arrays, spatial = place.arrays, model.spatial_model
     assert arrays.exposure is not None
-    spatial = model.spatial_model
-    use = {"psf": True, "edisp": True, **(getattr(model, "apply_irf", None) or {})}
-    shape: Any = None if spatial is None else model_at(spatial, at or {})
-    position = getattr(shape, "position", None)
-    position = arrays.geom.center_skydir if position is None else position
-    edisp = arrays.dispersion(position, apply=use["edisp"])
-    first, n_band = band_of(edisp)
-    columns = first[:, None] + np.arange(n_band)
-    band = np.take_along_axis(edisp, columns, axis=1) * arrays.exposure[:, 0, 0][columns]
-    if spatial is None or arrays.psf is None or not use["psf"] or spatial.is_per_pixel:
-        return FixedSource(model, first, band[:, :, None, None])
+    exposure = arrays.exposure.reshape(1, 1, -1, 1, 1)
+    if spatial is None or not place.has_psf or spatial.is_per_pixel:
+        return FixedTerm(model, place, exposure)
     _require_area(arrays)
-    profile = psf_profile(arrays.psf, position, arrays.energy if arrays.reco_psf else arrays.energy_true)
     if all(p.frozen for p in spatial.parameters):
-        seen = _frozen_containment(arrays, model, profile, edisp, position)
-        band = band * (seen[:, None] if arrays.reco_psf else seen[columns])
-        return FixedSource(model, first, band[:, :, None, None])
+        seen = place.by_node(_frozen_containment(model, place))
+        seen = seen[:, :, None] if arrays.reco_psf else seen[:, None, :]
+        return FixedTerm(model, place, exposure * seen[..., None, None])
     if arrays.reco_psf:
         raise ValueError(
             f"dataset {arrays.name!r}: model {model.name!r} has free spatial parameters, which a region dataset with a "
             "PSF in reconstructed energy does not support; freeze them or use a map dataset"
         )
-    place = model, first, band[:, :, None, None]
     if is_blurred(spatial):
-        return BlurredRegionSource(*place, *_blurred(arrays, model, shape, profile, edisp))
-    grid, acceptance = _acceptance(arrays, profile)
+        return BlurredRegionTerm(model, place, exposure, *_blurred(model, shape, place))
+    grid, acceptance = _acceptance(place)
     fine = 1
     if shape.evaluation_bin_size_min is not None:
         detail = shape.evaluation_bin_size_min.to_value("deg") / 4
         fine = int(np.clip(np.ceil(np.abs(grid.pixel_scales.to_value("deg")).max() / detail), 1, 8))
     coords = sub_pixels(grid, spatial.frame, (0, 0, *grid.data_shape), fine)
-    return RegionSource(*place, acceptance, coords)
+    return RegionTerm(model, place, exposure, acceptance, coords)
 
 
-def _blurred(
-    arrays: FoldArrays, model: Any, shape: Any, profile: PSFProfile, edisp: np.ndarray
-) -> tuple[RoundSource | EllipticalSource, np.ndarray]:
+def _blurred(model: Any, shape: Any, place: LocalResponse) -> tuple[BlurredSource, np.ndarray]:
     """A source on the pixels of a grid that touch the region, and the shares of these that lie in it."""
-    image = arrays.geom.to_image()
+    image, profile = place.arrays.geom.to_image(), place.profile
+    assert profile is not None
     width = image.width.to_value("deg")
     pixel = max(min(float(image.binsz_wcs.to_value("deg").min()), width.min() / 40), width.max() / MAX_PIXELS)
     for _ in range(8):
@@ -161,10 +167,10 @@ def _blurred(
     fine = sub_pixel_numbers((scale[0], scale[1]), profile)
     coords = tuple(c[touched][None] for c in sub_pixels(grid, shape.frame, (0, 0, *grid.data_shape), *fine))
     sky = SkyToPixel.from_geom(grid, grid.center_skydir.transform_to(shape.frame))
-    source = model, sky, (0, 0, 1, int(touched.sum())), 0, coords, edisp[None], arrays.reco_psf
+    source = model, sky, place, (0, 0, 1, int(touched.sum())), 0, coords
     # from anywhere the region can be reached: the tables need not end
     reach = float(profile.containment_radius(1 - 1e-4).max())
-    return with_tables(source, shape, profile, reach, reach=float(width.max())), weights[touched]
+    return with_tables(source, shape, reach, reach=float(width.max())), weights[touched]
 
 
 def _require_area(arrays: FoldArrays) -> None:
@@ -175,23 +181,25 @@ def _require_area(arrays: FoldArrays) -> None:
         )
 
 
-def _frozen_containment(
-    arrays: FoldArrays, model: Any, profile: PSFProfile, edisp: np.ndarray, position: SkyCoord
-) -> np.ndarray:
-    """Share of the flux that falls into the region, per energy of the profile."""
-    spatial = model.spatial_model
+def _frozen_containment(model: Any, place: LocalResponse) -> np.ndarray:
+    """Share of the flux that falls into the region, per node and energy of the PSF."""
+    arrays, spatial = place.arrays, model.spatial_model
+    place = place.unmixed()
+    assert place.profile is not None
     if spatial.is_point:
-        return point_containment(profile, position, arrays.geom)
+        return point_containment(place.profile, place.position, arrays.geom)
     if is_blurred(spatial):
-        source, weights = _blurred(arrays, model, spatial, profile, edisp)
+        source, weights = _blurred(model, spatial, place)
         values = {p: p.internal for p in spatial.parameters}
         seen: np.ndarray = pytensor.function([], source.everywhere(values) @ weights, mode=QUICK)()
         return seen
-    grid, acceptance = _acceptance(arrays, profile)
+    grid, acceptance = _acceptance(place)
     geom = grid
     if getattr(spatial, "is_energy_dependent", False):
         geom = grid.to_cube([arrays.true_energy_axis])
     image = units.strip(spatial.integrate_geom(geom).quantity).reshape(-1, *grid.data_shape)
+    if len(image) > 1:
+        image = np.tile(image, (len(acceptance) // len(image), 1, 1))
     contained: np.ndarray = (acceptance * image).sum(axis=(1, 2))
     return contained
 
@@ -236,8 +244,13 @@ def point_containment(profile: PSFProfile, position: SkyCoord, geom: Any) -> np.
     return contained
 
 
-def _acceptance(arrays: FoldArrays, profile: PSFProfile) -> tuple[Any, np.ndarray]:
-    """A grid around the region, and the probability that photons from its pixels are reconstructed in the region."""
+def _acceptance(place: LocalResponse) -> tuple[Any, np.ndarray]:
+    """A grid around the region, and the probability that photons from its pixels are reconstructed in the region.
+
+    A row per node and energy of the PSF.
+    """
+    arrays, profile = place.arrays, place.profile
+    assert profile is not None
     key = f"region acceptance {hash(profile)}"
     if key not in arrays.cache:
         image = arrays.geom.to_image()

@@ -1,7 +1,12 @@
-"""Poisson counts over one background cube: a sum over all bins with counts, at the cost of those near sources."""
+"""Poisson counts where only bins with counts are looked at, and most hold one background cube times a factor.
 
+For `~bayesmap.likelihoods.PoissonLikelihood` and all that say that they are Poisson: the sum over all bins with counts,
+at the cost of those near sources.
+"""
+
+from collections.abc import Mapping
 from math import log
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
@@ -11,7 +16,7 @@ from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import kernel, register_kernel
 
-__all__ = ["CountedLogSum"]
+__all__ = ["Baseline", "CountedLogSum", "counted_data", "counted_logp"]
 
 
 @kernel
@@ -105,3 +110,66 @@ class CountedLogSum(Op):
 
 
 register_kernel(CountedLogSum, lambda op: _counted_log_sum)
+
+
+class Baseline(NamedTuple):
+    """A prediction that is one cube times a factor per energy, but for some bins. All are data or expressions.
+
+    Attributes
+    ----------
+    touched, source : TensorVariable
+        Bins that something else reaches, each once, and the counts that it adds there: ``(n,)`` each.
+    factor : TensorVariable
+        Factor of the cube, ``(n_energy,)``.
+    energy, cube, log_cube : TensorVariable
+        Energy index of each bin, the cube there, and its logarithm or zero where there is none: ``(n_bin,)`` each.
+    number : TensorVariable
+        Number of bins per energy, and of those without background: ``(2, n_energy)``.
+    """
+
+    touched: Any
+    source: Any
+    factor: Any
+    energy: Any
+    cube: Any
+    log_cube: Any
+    number: Any
+
+
+def counted_data(counts: np.ndarray, energy: np.ndarray, log_cube: np.ndarray, n_energy: int) -> dict[str, np.ndarray]:
+    """What `counted_logp` reads of the counts, beside what `Likelihood.bin_data` gives.
+
+    Parameters
+    ----------
+    counts, energy, log_cube : numpy.ndarray
+        Counts of the bins, and as of `Baseline`.
+    n_energy : int
+        Number of energies.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        "static", the sum of counts times the logarithm of the cube, and "per_energy", their sum per energy.
+    """
+    return {"static": np.asarray((counts * log_cube).sum()), "per_energy": np.bincount(energy, counts, n_energy)}
+
+
+def counted_logp(prediction: Any, total: Any, bins: Mapping[str, Any]) -> Any:
+    """Log-probability of Poisson counts, natural logarithm, a scalar.
+
+    Parameters
+    ----------
+    prediction : TensorVariable or Baseline
+        Of the bins with counts. Over a baseline, sources are looked at in the bins that they reach; elsewhere the
+        logarithm of the factor needs one number per energy: the same number at the cost of the windows.
+    total : TensorVariable
+        Sum of the predictions of all bins, a scalar.
+    bins : mapping of TensorVariable
+        "counts", above zero, and "constant"; over a baseline also what `counted_data` gave.
+    """
+    if not isinstance(prediction, Baseline):
+        return (bins["counts"] * pt.log(prediction)).sum() - total + bins["constant"]
+    p = prediction
+    background = p.cube, p.log_cube, bins["per_energy"], p.number
+    log_sum = CountedLogSum()(p.touched, p.source, p.factor, bins["counts"], p.energy, *background)[0]
+    return bins["static"] + log_sum - total + bins["constant"]

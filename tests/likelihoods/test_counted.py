@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bayesmap.graph.ops.counted import CountedLogSum
+from bayesmap.likelihoods.counted import CountedLogSum
 
 N_ENERGY = 3
 KEYS = ["touched", "source", "factor", "counts", "energy", "background"]

@@ -1,0 +1,1 @@
+"""What predicts counts in a dataset: one kind of term per file."""
