@@ -21,6 +21,7 @@ __all__ = [
     "QuantityLike",
     "RandomState",
     "Region",
+    "Spectrum",
     "Tensor",
     "TimeLike",
     "Tree",
@@ -44,6 +45,13 @@ type Axes = matplotlib.axes.Axes
 type Tree = xr.DataTree
 #: region of the sky
 type Region = regions.SkyRegion
+
+
+class Spectrum(Protocol):
+    """Something with an integral flux, such as a `bayesmap.modeling.SpectralModel`."""
+
+    def integral(self, energy_min: "u.Quantity", energy_max: "u.Quantity") -> "u.Quantity":
+        """Flux between two energies."""
 
 
 class Intervals(Protocol):

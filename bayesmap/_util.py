@@ -23,6 +23,7 @@ __all__ = [
     "get_random_state",
     "make_name",
     "make_path",
+    "named_file",
     "suggest",
 ]
 
@@ -90,6 +91,20 @@ def find_file(name: str, folder: FileName | None) -> Path:
     return path
 
 
+def named_file(data: Mapping[str, object], folder: FileName | None, what: str) -> tuple[str, Path]:
+    """Return the name and the path of the file that the data of a model name, see `find_file`.
+
+    Raises
+    ------
+    ValueError
+        If they name none.
+    """
+    name = data.get("filename")
+    if not isinstance(name, str):
+        raise ValueError(f"{what} needs the name of a file, found filename: {name!r}")
+    return name, find_file(name, folder)
+
+
 def suggest(name: object, valid: Iterable[str]) -> str:
     """Return a sentence part that lists the valid names and the nearest one."""
     valid = sorted(valid)
@@ -98,7 +113,7 @@ def suggest(name: object, valid: Iterable[str]) -> str:
     return f"{hint}; valid: {valid}"
 
 
-def check_option(what: str, value: object, valid: Iterable[str]) -> None:
+def check_option(what: str, value: object, valid: Iterable[str | None]) -> None:
     """Raise a ValueError that names the option unless ``value`` is one of ``valid``."""
     valid = list(valid)
     if value not in valid:

@@ -32,7 +32,7 @@ def demo(options: Namespace) -> None:
     from bayesmap.datasets.demo import demo_dataset
 
     started = time.perf_counter()
-    dataset = demo_dataset(options.seed)
+    dataset: Any = demo_dataset(options.seed)
     true_models = dataset.models.copy()
     say(f"Simulated {dataset.counts.data.sum():.0f} counts in {' x '.join(map(str, dataset.data_shape))} bins.")
     dataset.models = _guesses(true_models)
@@ -77,7 +77,7 @@ def fit(options: Namespace) -> None:
         datasets.models = models
     left_out = [model for model in models if model.name not in datasets.models.names]
     if left_out:
-        names = sorted({name for model in left_out for name in model.datasets_names})
+        names = sorted({name for model in left_out for name in model.datasets_names or ()})
         raise ValueError(
             f"model(s) {[model.name for model in left_out]} are for dataset(s) {names}, but there is "
             f"{', '.join(map(repr, datasets.names))}; name a dataset with --name, or change the model file"

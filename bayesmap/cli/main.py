@@ -169,7 +169,7 @@ def _one_line(error: BaseException) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def _show_warning(message: Any, category: type[Warning], *_: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """Warnings as one line, without those that only developers need."""
     if not issubclass(category, DeprecationWarning | FutureWarning):
         sys.stderr.write(f"bayesmap: warning: {' '.join(str(message).split())}\n")

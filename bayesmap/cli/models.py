@@ -80,7 +80,7 @@ def _say_priors(models: Any) -> None:
     if not rows:
         return
     say("\nPriors, and their central 95 %:")
-    table = [("name", "unit", "prior", "low", "high")]
+    table: list[tuple[str, ...]] = [("name", "unit", "prior", "low", "high")]
     table += [(name, unit, prior, f"{low:.4g}", f"{high:.4g}") for name, prior, unit, *_, low, high in rows]
     sizes = [max(map(len, column)) for column in zip(*table, strict=True)]
     table.insert(1, tuple("-" * size for size in sizes))

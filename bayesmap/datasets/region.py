@@ -114,7 +114,7 @@ def _check_region(dataset: "MapDataset", region: Region) -> None:
     inside = geom.to_image().pad(1).region_mask(region).data
     if inside.sum() > inside[1:-1, 1:-1].sum():
         raise ValueError(f"dataset {dataset.name!r}: the region {region!r} is not fully contained in {geom!r}")
-    mask = dataset.mask
+    mask: Any = dataset.mask
     if mask is None:
         return
     values = mask.data[:, region_pixels(mask, region)]

@@ -6,6 +6,7 @@ FITS Standard 4.0, section 4.2.1 (character strings); the escapes are those of P
 """
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 from astropy.table import Table
@@ -35,7 +36,7 @@ def table_from_ascii(table: Table) -> Table:
     return _converted(table, from_ascii)
 
 
-def _converted(table: Table, function: object) -> Table:
+def _converted(table: Table, function: Callable[[str], str]) -> Table:
     new = table.copy(copy_data=False)
     for name in table.colnames:
         if getattr(table[name], "dtype", np.dtype(float)).kind == "U" and np.size(table[name]):

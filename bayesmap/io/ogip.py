@@ -122,17 +122,17 @@ def _read_components(path: Path, checksum: bool) -> dict[str, Any]:
     _say(spectrum, path)
     if spectrum.exposure is None or not spectrum.exposure > 0:
         raise FormatError(f"{path}: HDU 'SPECTRUM': EXPOSURE is {spectrum.exposure}; right is a live time in s")
-    kernel = None
-    if files["RESPFILE"] is not None:
-        kernel, ebounds = _read_rmf(files["RESPFILE"], ebounds, path, checksum)
+    rmf, arf, kernel = files["RESPFILE"], files["ANCRFILE"], None
+    if rmf is not None:
+        kernel, ebounds = _read_rmf(rmf, ebounds, path, checksum)
     if ebounds is None:
         raise FormatError(f"{path} has no HDU 'EBOUNDS' and names no RMF (RESPFILE), so its energies are unknown")
     _check_channels(spectrum, ebounds[0], path)
     axis = MapAxis.from_energy_edges(ebounds[1])
     components |= _spectrum_maps(spectrum, region.copy(axes=[axis]), ("counts", "acceptance", "mask_safe"))
-    components["exposure"] = _read_arf(files["ANCRFILE"], spectrum, region, path, checksum)
-    if kernel is not None:
-        components["edisp"] = _edisp_map(kernel, components["exposure"], files["RESPFILE"], files["ANCRFILE"])
+    components["exposure"] = _read_arf(arf, spectrum, region, path, checksum)
+    if kernel is not None and rmf is not None and arf is not None:
+        components["edisp"] = _edisp_map(kernel, components["exposure"], rmf, arf)
     if files["BACKFILE"] is not None:
         components |= _read_bkg(files["BACKFILE"], spectrum, axis, checksum)
     check_values(components, path)
@@ -276,7 +276,8 @@ def _edisp_map(kernel: EDispKernel, exposure: Map, rmf: Path, arf: Path) -> EDis
     own, other = kernel.axes["energy_true"], exposure.geom.axes["energy_true"]
     _check_same(own.edges, other.edges, f"{rmf}: HDU 'MATRIX'", f"SPECRESP of {arf.name}")
     edisp = EDispKernelMap.from_edisp_kernel(kernel, geom=exposure.geom)
-    edisp.exposure_map.quantity = u.Quantity(exposure.quantity[:, np.newaxis], "m2 s")
+    weight: Any = edisp.exposure_map
+    weight.quantity = u.Quantity(exposure.quantity[:, np.newaxis], "m2 s")
     return edisp
 
 
@@ -290,7 +291,8 @@ def _read_bkg(path: Path, source: Spectrum, axis: MapAxis, checksum: bool) -> di
             _check_same(edges, axis.edges, f"{path}: HDU 'EBOUNDS'", "EBOUNDS of the PHA file")
     _say(spectrum, path)
     _check_channels(spectrum, source.channel, path)
-    ratio = 1.0 if spectrum.exposure is None else spectrum.exposure / source.exposure
+    own, on = spectrum.exposure, source.exposure
+    ratio = 1.0 if own is None or on is None else own / on
     backscal = spectrum.backscal * spectrum.areascal / source.areascal * ratio
     scaled = Spectrum(**{**vars(spectrum), "backscal": backscal})
     return _spectrum_maps(scaled, region.copy(axes=[axis]), ("counts_off", "acceptance_off"))

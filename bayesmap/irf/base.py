@@ -2,8 +2,8 @@
 
 import copy
 import os
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -11,14 +11,14 @@ from astropy.io import fits
 
 from bayesmap._util import KnownAttributes, check_option
 from bayesmap.errors import GeometryMismatchError
-from bayesmap.maps import Geom, Map, WcsGeom
+from bayesmap.maps import Geom, Map, MapAxis, WcsGeom, WcsNDMap
 from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.reduce import stack_slices
 
 __all__ = ["IRFMap", "all_sky_geom", "with_axes_of"]
 
 
-def all_sky_geom(axes: object) -> WcsGeom:
+def all_sky_geom(axes: Sequence[MapAxis]) -> WcsGeom:
     """Return a geometry of one pixel, the whole sky, for a response that is the same everywhere."""
     return WcsGeom.create(npix=1, binsz=(360, 180), axes=axes)
 
@@ -181,7 +181,7 @@ class IRFMap(KnownAttributes):
         position = self._irf_map.geom.center_skydir if position is None else position
         if self.has_single_spatial_bin:
             return position
-        mask = self.mask_safe_image
+        mask = cast(WcsNDMap, self.mask_safe_image)
         inside = np.nan_to_num(np.squeeze(mask.get_by_coord(position)))
         return position if inside or not mask.data.any() else mask.mask_nearest_position(position)
 
@@ -207,8 +207,10 @@ class IRFMap(KnownAttributes):
 
     def zeros_like(self) -> Self:
         """Return a response and exposure of the same geometry, units and types that are zero everywhere."""
-        maps = (self._irf_map, self.exposure_map)
-        return self._new(*(None if m is None else m.copy(data=np.zeros_like(m.data)) for m in maps))
+        exposure = self.exposure_map
+        if exposure is not None:
+            exposure = exposure.copy(data=np.zeros_like(exposure.data))
+        return self._new(self._irf_map.copy(data=np.zeros_like(self._irf_map.data)), exposure)
 
     def cutout(self, position: SkyCoord, width: object, mode: str = "trim", min_npix: int = 3) -> Self:
         """Return the part around a position.
@@ -283,11 +285,11 @@ class IRFMap(KnownAttributes):
             Weights before the sum; axes of one bin are repeated.
         """
         weights = with_axes_of(self._irf_map.geom, weights)
-        kwargs = {"axis_name": axis_name, "preserve_counts": axis_name is not None}
-        irf_map = self._irf_map.downsample(factor, weights=weights, **kwargs)
+        summed = axis_name is not None
+        irf_map = self._irf_map.downsample(factor, summed, axis_name, weights)
         if self.exposure_map is None or axis_name not in (None, "energy_true"):
             return self._new(irf_map, self._exposure_copy())
-        return self._new(irf_map, self.exposure_map.downsample(factor, **kwargs))
+        return self._new(irf_map, self.exposure_map.downsample(factor, summed, axis_name))
 
     def _exposure_copy(self) -> Map | None:
         return None if self.exposure_map is None else self.exposure_map.copy()
@@ -322,10 +324,11 @@ class IRFMap(KnownAttributes):
         after the other.
         """
         parent, cut = self.check_stackable(other)
-        own, exposure = (m.data[(..., *parent)] for m in (self._irf_map, self.exposure_map))
-        theirs, their_exposure = (m.data[(..., *cut)] for m in (other._irf_map, other.exposure_map))
+        own_weight, other_weight = cast(Map, self.exposure_map), cast(Map, other.exposure_map)
+        own, exposure = (m.data[(..., *parent)] for m in (self._irf_map, own_weight))
+        theirs, their_exposure = (m.data[(..., *cut)] for m in (other._irf_map, other_weight))
         weight = np.broadcast_to(1 if weights is None else weights.data[(..., *cut)], theirs.shape)
-        factors = (other._irf_map.unit.to(self._irf_map.unit), other.exposure_map.unit.to(self.exposure_map.unit))
+        factors = (other._irf_map.unit.to(self._irf_map.unit), other_weight.unit.to(own_weight.unit))
         for arrays in zip(own, exposure, theirs, their_exposure, weight, strict=True):
             _stack_energy(*arrays, factors, nan_to_num)
 
@@ -346,14 +349,16 @@ class IRFMap(KnownAttributes):
         stack_slices(self.exposure_map.geom, other.exposure_map.geom)
         return stack_slices(self._irf_map.geom, other._irf_map.geom)
 
-    def is_allclose(self, other: "IRFMap", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, **kwargs: float) -> bool:
+    def is_allclose(
+        self, other: "IRFMap", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, rtol: float = 1e-5, atol: float = 1e-8
+    ) -> bool:
         """Whether another response has the same axes and close values (``rtol``, ``atol`` as numpy)."""
         if type(self) is not type(other) or (self.exposure_map is None) != (other.exposure_map is None):
             return False
         pairs = [(self._irf_map, other._irf_map)]
-        if self.exposure_map is not None:
+        if self.exposure_map is not None and other.exposure_map is not None:
             pairs.append((self.exposure_map, other.exposure_map))
-        return all(one.is_allclose(two, rtol_axes, atol_axes, **kwargs) for one, two in pairs)
+        return all(one.is_allclose(two, rtol_axes, atol_axes, rtol, atol) for one, two in pairs)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on {self._irf_map.geom!r}>"

@@ -1,17 +1,19 @@
 """Energy dispersion at one position: a matrix."""
 
 import os
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 from astropy.io import fits
 from astropy.table import Table
 
 from bayesmap._util import Absent
 from bayesmap.irf.kernels import bias_energy, gaussian_dispersion, overlap_fraction
 from bayesmap.maps import MapAxes, MapAxis
+from bayesmap.maps.wcs_tools import int_pair
 
 __all__ = ["EDispKernel"]
 
@@ -44,7 +46,14 @@ class EDispKernel:
     tag = "edisp_kernel"
     required_axes = ("energy_true", "energy")
 
-    def __init__(self, axes: object, data: object = 0, unit: object = "", *, meta: object = None) -> None:
+    def __init__(
+        self,
+        axes: Sequence[MapAxis],
+        data: npt.ArrayLike = 0,
+        unit: object = "",
+        *,
+        meta: Mapping[str, object] | None = None,
+    ) -> None:
         if u.Unit(unit) != u.dimensionless_unscaled:
             raise ValueError(f"an EDispKernel holds probabilities, without unit, got {str(unit)!r}")
         self.meta = dict(meta or {})
@@ -200,20 +209,25 @@ class EDispKernel:
         index = tuple(slices.get(name, slice(None)) for name in self.required_axes)
         return EDispKernel(self.axes.slice_by_idx(slices), self.data[index])
 
-    def pad(self, pad_width: int | tuple[int, int], axis_name: str, **kwargs: object) -> "EDispKernel":
+    def pad(self, pad_width: int | tuple[int, int], axis_name: str, **kwargs: Any) -> "EDispKernel":
         """Return the kernel with bins added at both ends of an axis; ``**kwargs`` as for `numpy.pad` (zeros)."""
         widths = [(0, 0), (0, 0)]
-        widths[self.axes.index(axis_name)] = (pad_width, pad_width) if np.ndim(pad_width) == 0 else tuple(pad_width)
+        widths[self.axes.index(axis_name)] = int_pair("pad_width", pad_width)
         return EDispKernel(self.axes.pad(axis_name, pad_width), np.pad(self.data, widths, **kwargs))
 
     def is_allclose(
-        self, other: "EDispKernel", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, **kwargs: float
+        self,
+        other: "EDispKernel",
+        rtol_axes: float = 1e-3,
+        atol_axes: float = 1e-6,
+        rtol: float = 1e-5,
+        atol: float = 1e-8,
     ) -> bool:
         """Whether another kernel has the same axes and close values (``rtol``, ``atol`` as numpy)."""
         if not isinstance(other, EDispKernel) or self.data.shape != other.data.shape:
             return False
         same_axes = self.axes.is_allclose(other.axes, rtol=rtol_axes, atol=atol_axes)
-        return same_axes and bool(np.allclose(self.data, other.data, **kwargs))
+        return same_axes and bool(np.allclose(self.data, other.data, rtol=rtol, atol=atol))
 
     # -- files --------------------------------------------------------------------------------------------------------
     @classmethod

@@ -8,6 +8,7 @@ import numpy as np
 from astropy.coordinates import Angle, SkyCoord
 from astropy.io import fits
 
+from bayesmap._types import Spectrum
 from bayesmap._util import Absent
 from bayesmap.irf.base import IRFMap, all_sky_geom
 from bayesmap.irf.fermi import psf_from_gtpsf, psf_to_gtpsf
@@ -49,7 +50,7 @@ class PSFMap(IRFMap):
     tag = "psf"
     required_axes: ClassVar[tuple[str, ...]] = ("rad", "energy_true")
     default_unit = "sr-1"
-    formats = ("gadf", "gtpsf")
+    formats: ClassVar[tuple[str, ...]] = ("gadf", "gtpsf")
 
     def __init__(self, psf_map: Map, exposure_map: Map | None = None) -> None:
         super().__init__(psf_map, exposure_map)
@@ -120,12 +121,12 @@ class PSFMap(IRFMap):
         return u.Quantity(containment_map(self._irf_map).interp_by_coord(coords), "")
 
     def _containment_radius(self, fraction: float, energy: object, position: SkyCoord | None) -> u.Quantity:
-        energy = u.Quantity(energy)
+        energies = u.Quantity(energy)
         rad: MapAxis = self._irf_map.geom.axes["rad"]
         axis = rad.upsample(RAD_STEPS)
         if position is not None and not position.isscalar:
             position = position[..., np.newaxis]
-        inside = self._containment(axis.center, energy[..., np.newaxis], position)
+        inside = self._containment(axis.center, energies[..., np.newaxis], position)
         return axis.center[np.argmin(np.abs(inside - fraction), axis=-1)]
 
     def containment(self, rad: object, energy_true: object, position: SkyCoord | None = None) -> u.Quantity:
@@ -318,7 +319,7 @@ class PSFMap(IRFMap):
             Map.from_geom(exposure, unit="cm2 s", data=np.ones(exposure.data_shape)),
         )
 
-    def to_image(self, spectral_model: object = None, keepdims: bool = True) -> Self:
+    def to_image(self, spectral_model: Spectrum | None = None, keepdims: bool = True) -> Self:
         """Return the PSF averaged over energy, weighted by exposure and a spectrum.
 
         Parameters
@@ -390,7 +391,7 @@ class RecoPSFMap(PSFMap):
     """
 
     required_axes: ClassVar[tuple[str, ...]] = ("rad", "energy")
-    formats = ("gadf",)
+    formats: ClassVar[tuple[str, ...]] = ("gadf",)
 
     @classmethod
     def from_gauss(
@@ -403,7 +404,9 @@ class RecoPSFMap(PSFMap):
         """Return Gaussian point spread functions in reconstructed energy; see `PSFMap.from_gauss`."""
         return super().from_gauss(energy_axis, rad_axis, sigma, geom)
 
-    def plot_psf_vs_rad(self, ax: object = None, energy: object = _ENERGIES, **kwargs: object) -> object:
+    def plot_psf_vs_rad(  # type: ignore[override]  # as in Gammapy
+        self, ax: object = None, energy: object = _ENERGIES, **kwargs: object
+    ) -> object:
         """Plot profiles at the centre for some energies; see `PSFMap.plot_psf_vs_rad`."""
         return super().plot_psf_vs_rad(ax, energy, **kwargs)
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Spectrum
 from bayesmap.irf.kernels import gaussian_profile
 from bayesmap.maps import Map, WcsGeom
 
@@ -60,20 +61,20 @@ class PSFKernel:
         factor : int
             Samples per pixel and direction.
         """
-        sigma = u.Quantity(sigma).to("deg")
-        geom = geom.to_odd_npix(max_radius=5 * sigma if max_radius is None else max_radius)
+        width = u.Quantity(sigma).to("deg")
+        geom = geom.to_odd_npix(max_radius=5 * width if max_radius is None else max_radius)
         fine = geom.to_image().upsample(factor)
         rad = geom.center_skydir.separation(fine.get_coord().skycoord).deg
         n = geom.npix[0]
-        image = gaussian_profile(rad, sigma.value).reshape(n, factor, n, factor).sum(axis=(1, 3))
+        image = gaussian_profile(rad, width.value).reshape(n, factor, n, factor).sum(axis=(1, 3))
         return cls(Map.from_geom(geom, data=np.broadcast_to(image, geom.data_shape).copy(), unit=""))
 
     @classmethod
-    def read(cls, *args: object, **kwargs: object) -> Self:
+    def read(cls, *args: Any, **kwargs: Any) -> Self:
         """Read from a FITS file; arguments as for `Map.read`."""
         return cls(Map.read(*args, **kwargs), normalize=False)
 
-    def write(self, filename: str | os.PathLike, overwrite: bool = False, **kwargs: object) -> None:
+    def write(self, filename: str | os.PathLike, overwrite: bool = False, **kwargs: Any) -> None:
         """Write to a FITS file; arguments as for `Map.write`."""
         self._psf_kernel_map.write(filename, overwrite=overwrite, **kwargs)
 
@@ -98,7 +99,9 @@ class PSFKernel:
         image = shape.integrate_geom(geom.to_image().upsample(factor), oversampling_factor=1).downsample(factor)
         return cls(Map.from_geom(geom, data=np.broadcast_to(image.quantity.value, geom.data_shape).copy(), unit=""))
 
-    def to_image(self, spectral_model: object = None, exposure: object = None, keepdims: bool = True) -> "PSFKernel":
+    def to_image(
+        self, spectral_model: Spectrum | None = None, exposure: object = None, keepdims: bool = True
+    ) -> "PSFKernel":
         """Return one image, the average over energy weighted by exposure and a spectrum.
 
         Parameters

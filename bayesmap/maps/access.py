@@ -5,8 +5,10 @@ Functions on a data array in numpy order ``(axis..., lat, lon)``; positions and 
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
 from bayesmap._util import check_option
 from bayesmap.maps.scales import check_scale, from_scale, to_scale
@@ -14,7 +16,15 @@ from bayesmap.maps.scales import check_scale, from_scale, to_scale
 __all__ = ["fill_at", "interpolate", "set_at", "values_at"]
 
 
-def _broadcast(indices: Sequence[object]) -> list[np.ndarray]:
+class Interpolation(TypedDict, total=False):
+    """Arguments of `interpolate` besides data and positions."""
+
+    method: str
+    fill_value: float | None
+    values_scale: str
+
+
+def _broadcast(indices: Sequence[object]) -> tuple[np.ndarray, ...]:
     return np.broadcast_arrays(*(np.asarray(i) for i in indices))
 
 
@@ -28,14 +38,14 @@ def values_at(data: np.ndarray, idx: Sequence[object]) -> np.ndarray:
     return np.where(outside, np.nan, values.astype(np.promote_types(values.dtype, np.float32)))
 
 
-def set_at(data: np.ndarray, idx: Sequence[object], values: object) -> None:
+def set_at(data: np.ndarray, idx: Sequence[object], values: npt.ArrayLike) -> None:
     """Set data in place at integer indices; indices of -1 are left out."""
     idx = _broadcast(idx)
     inside = np.all([i >= 0 for i in idx], axis=0)
     data[tuple(i[inside] for i in idx[::-1])] = np.broadcast_to(values, inside.shape)[inside]
 
 
-def fill_at(data: np.ndarray, idx: Sequence[object], weights: object = None) -> None:
+def fill_at(data: np.ndarray, idx: Sequence[object], weights: npt.ArrayLike | None = None) -> None:
     """Add one (or a weight) to data in place for every index; indices of -1 are left out."""
     idx = _broadcast(idx)
     inside = np.all([i >= 0 for i in idx], axis=0)
@@ -83,10 +93,11 @@ def interpolate(
     points = np.stack([pix[i].ravel() for i in active], axis=-1)
 
     def prepare(values: np.ndarray) -> np.ndarray:
-        return to_scale(values_scale, _finite(values))
+        return values if prepared else to_scale(values_scale, _finite(values))
 
+    prepared = False
     if points.shape[0] * 2**data.ndim > data.size:  # cheaper once for all values than for each one used
-        data, prepare = prepare(data), np.asarray
+        data, prepared = prepare(data), True
     evaluate = _linear if method == "linear" else _nearest
     values = from_scale(values_scale, evaluate(data, points, prepare))
     if fill_value is not None:

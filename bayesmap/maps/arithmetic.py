@@ -1,12 +1,14 @@
 """Arithmetic and NumPy functions of maps: values are combined pixel by pixel, units follow."""
 
 import operator
+from abc import abstractmethod
 from collections.abc import Callable
 from numbers import Number
 from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from bayesmap.maps.geom import Geom
@@ -20,16 +22,20 @@ class Arithmetic:
     _geom: "Geom"
     _data: np.ndarray
     _unit: u.UnitBase
-    is_mask: bool
     quantity: u.Quantity
     copy: Callable[..., Any]
     check_geom: Callable[..., None]
+
+    @property
+    @abstractmethod
+    def is_mask(self) -> bool:
+        """Whether the values are boolean."""
 
     def _operand(self, other: object, what: str) -> object:
         """What the data array is combined with: a quantity, or a bare number (which keeps the data type)."""
         if isinstance(other, Arithmetic):
             self.check_geom(other, what)
-            return other.quantity if other.unit != u.dimensionless_unscaled else other.data
+            return other.quantity if other._unit != u.dimensionless_unscaled else other._data
         if isinstance(other, str | u.Quantity | u.UnitBase):
             return u.Quantity(other) if not isinstance(other, u.UnitBase) else 1 * other
         return other
@@ -45,8 +51,8 @@ class Arithmetic:
 
     def _in_place(self, function: Callable, other: object) -> Self:
         result = self._arithmetic(function, other)
-        self._data = result.data.astype(np.result_type(self._data.dtype, result.data.dtype), copy=False)
-        self._unit = result.unit
+        self._data = result._data.astype(np.result_type(self._data.dtype, result._data.dtype), copy=False)
+        self._unit = result._unit
         return self
 
     def _compare(self, function: Callable, other: object) -> Self:
@@ -57,7 +63,7 @@ class Arithmetic:
     def _logical(self, function: Callable, other: object) -> Self:
         if isinstance(other, Arithmetic):
             self.check_geom(other, function.__name__)
-            other = other.data
+            other = other._data
         if not self.is_mask or np.asarray(other).dtype != bool:
             raise TypeError(
                 f"{function.__name__} needs boolean maps, got {self._data.dtype} and {np.asarray(other).dtype}"
@@ -143,7 +149,7 @@ class Arithmetic:
     __hash__ = object.__hash__
 
     # -- NumPy --------------------------------------------------------------------------------------------------------
-    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: Any) -> Any:

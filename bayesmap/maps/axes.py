@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self, TypedDict, Unpack
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 from astropy.table import QTable
 
 from bayesmap._util import KnownAttributes, check_option
@@ -17,6 +18,20 @@ from bayesmap.maps.scales import check_scale, from_scale, linear, to_scale
 __all__ = ["MapAxis"]
 
 NODE_TYPES = ("edges", "center")
+
+
+class AxisOptions(TypedDict, total=False):
+    """Arguments of `MapAxis` besides the nodes."""
+
+    interp: str
+    name: str
+    unit: object
+
+
+class BoundsOptions(AxisOptions, total=False):
+    """Arguments of `MapAxis.from_bounds` besides bounds and number of bins."""
+
+    node_type: str
 
 
 class MapAxis(KnownAttributes, AxisViews):
@@ -45,7 +60,7 @@ class MapAxis(KnownAttributes, AxisViews):
     """
 
     def __init__(
-        self, nodes: object, interp: str = "lin", name: str = "", node_type: str = "edges", unit: object = ""
+        self, nodes: npt.ArrayLike, interp: str = "lin", name: str = "", node_type: str = "edges", unit: object = ""
     ) -> None:
         check_scale("interp", interp)
         check_option("node_type", node_type, NODE_TYPES)
@@ -146,7 +161,7 @@ class MapAxis(KnownAttributes, AxisViews):
 
     # -- construction -------------------------------------------------------------------------------------------------
     @classmethod
-    def from_edges(cls, edges: object, **kwargs: object) -> Self:
+    def from_edges(cls, edges: npt.ArrayLike, **kwargs: Unpack[AxisOptions]) -> Self:
         """Return an axis from ``nbin + 1`` edges; other arguments as for the class.
 
         Raises
@@ -155,16 +170,16 @@ class MapAxis(KnownAttributes, AxisViews):
             If there are less than two edges.
         """
         if np.size(edges) < 2:
-            raise ValueError(f"an axis needs at least two edges, got {edges}")
+            raise ValueError(f"an axis needs at least two edges, got {edges!r}")
         return cls(edges, node_type="edges", **kwargs)
 
     @classmethod
-    def from_nodes(cls, nodes: object, **kwargs: object) -> Self:
+    def from_nodes(cls, nodes: npt.ArrayLike, **kwargs: Unpack[AxisOptions]) -> Self:
         """Return an axis from ``nbin`` centres; other arguments as for the class."""
         return cls(nodes, node_type="center", **kwargs)
 
     @classmethod
-    def from_bounds(cls, lo_bnd: float, hi_bnd: float, nbin: int, **kwargs: object) -> Self:
+    def from_bounds(cls, lo_bnd: float, hi_bnd: float, nbin: int, **kwargs: Unpack[BoundsOptions]) -> Self:
         """Return an axis of bins of equal width in the interpolation scale.
 
         Parameters
@@ -190,7 +205,7 @@ class MapAxis(KnownAttributes, AxisViews):
         if interp == "log" and min(lo_bnd, hi_bnd) <= 0:
             raise ValueError(f"bounds of a logarithmic axis must be positive, got {lo_bnd} and {hi_bnd}")
         scaled = to_scale(interp, np.array([lo_bnd, hi_bnd], dtype="float64"))
-        nodes = from_scale(interp, np.linspace(*scaled, nbin + (node_type == "edges")))
+        nodes = from_scale(interp, np.linspace(scaled[0], scaled[1], nbin + (node_type == "edges")))
         return cls(nodes, **kwargs)
 
     @classmethod
@@ -262,7 +277,7 @@ class MapAxis(KnownAttributes, AxisViews):
         stacked = axes[0]
         for other in axes[1:]:
             stacked = stacked.concatenate(other)
-        return stacked
+        return stacked  # type: ignore[return-value]  # of the class of the first
 
     # -- coordinates --------------------------------------------------------------------------------------------------
     def _values(self, coord: object) -> np.ndarray:
@@ -322,8 +337,8 @@ class MapAxis(KnownAttributes, AxisViews):
         return u.Quantity(self._values(coord), self._unit)
 
     # -- new axes -----------------------------------------------------------------------------------------------------
-    def _new(self, nodes: object, **kwargs: object) -> Self:
-        settings = {"interp": self._interp, "name": self._name, "node_type": self._node_type} | kwargs
+    def _new(self, nodes: npt.ArrayLike, **kwargs: Any) -> Self:
+        settings: dict[str, Any] = {"interp": self._interp, "name": self._name, "node_type": self._node_type} | kwargs
         return type(self)(u.Quantity(nodes, self._unit), **settings)
 
     def _from_edge_pix(self, pix: np.ndarray) -> Self:
@@ -457,7 +472,7 @@ class MapAxis(KnownAttributes, AxisViews):
         return group_table(self, edges)
 
     # -- comparison and text ------------------------------------------------------------------------------------------
-    def is_allclose(self, other: object, **kwargs: float) -> bool:
+    def is_allclose(self, other: object, rtol: float = 1e-6, atol: float = 1e-6) -> bool:
         """Whether another axis has the same name, type, interpolation, and nodes up to ``rtol`` and ``atol``."""
         if not isinstance(other, MapAxis):
             return False
@@ -466,7 +481,7 @@ class MapAxis(KnownAttributes, AxisViews):
         if self._name.upper() != other.name.upper() or not self._unit.is_equivalent(other.unit):
             return False
         nodes = u.Quantity(other._nodes, other.unit).to_value(self._unit)
-        return bool(np.allclose(nodes, self._nodes, **({"rtol": 1e-6, "atol": 1e-6} | kwargs)))
+        return bool(np.allclose(nodes, self._nodes, rtol=rtol, atol=atol))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MapAxis):

@@ -2,11 +2,12 @@
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 
 __all__ = ["check_energy", "check_factor", "nodes_quantity"]
 
 
-def nodes_quantity(nodes: object, unit: object) -> u.Quantity:
+def nodes_quantity(nodes: npt.ArrayLike, unit: object) -> u.Quantity:
     """Return nodes given as numbers (in ``unit``) or as a list of quantities."""
     items = list(np.atleast_1d(nodes)) if not isinstance(nodes, list | tuple) else nodes
     if any(isinstance(item, u.Quantity | str) for item in items):
@@ -20,7 +21,7 @@ def check_energy(value: u.Quantity) -> None:
         raise u.UnitConversionError(f"an energy axis needs a unit of energy, got {value}")
 
 
-def check_factor(factor: object) -> int:
+def check_factor(factor: float) -> int:
     """Return a positive integer, or raise a ValueError."""
     if int(factor) != factor or factor < 1:
         raise ValueError(f"factor must be a positive integer, got {factor!r}")

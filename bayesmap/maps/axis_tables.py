@@ -161,7 +161,7 @@ def _axis_from_table(table: Table, format: str, idx: int, prefix: str) -> MapAxi
     if format == "gadf-sed-norm":
         return MapAxis.from_nodes(_first_row(np.asarray(table["norm_scan"])[0]), name="norm")
     if "datasets" in table.colnames:
-        return LabelMapAxis(np.unique(table["datasets"]), name="dataset")
+        return LabelMapAxis(np.unique(table["datasets"]).tolist(), name="dataset")
     if format == "gadf-sed-counts":
         return MapAxis.from_edges(np.arange(table["counts"].shape[-1] + 1) - 0.5, name="dataset")
     return MapAxis.from_nodes(table["x_ref"].quantity, name="projected-distance")

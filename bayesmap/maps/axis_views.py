@@ -1,7 +1,7 @@
 """How an axis is shown and written: labels, plots, tables."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, cast
 
 import astropy.units as u
 from astropy.io import fits
@@ -73,13 +73,13 @@ class AxisViews:
         """Set scale, label and limits of the x axis of `~matplotlib.axes.Axes` to those of this axis; return them."""
         from bayesmap.plot.settings import format_axis
 
-        return format_axis(ax, "x", self)
+        return format_axis(ax, "x", cast("MapAxis", self))
 
     def format_plot_yaxis(self, ax: Any) -> Any:
         """Set scale, label and limits of the y axis of `~matplotlib.axes.Axes` to those of this axis; return them."""
         from bayesmap.plot.settings import format_axis
 
-        return format_axis(ax, "y", self)
+        return format_axis(ax, "y", cast("MapAxis", self))
 
     # -- tables -------------------------------------------------------------------------------------------------------
     def to_table(self, format: str = "ogip") -> Table:
@@ -97,7 +97,7 @@ class AxisViews:
         """
         from bayesmap.maps.axis_tables import axis_to_table
 
-        return axis_to_table(self, format)
+        return axis_to_table(cast("MapAxis", self), format)
 
     def to_header(self, format: str = "ogip", idx: int = 0) -> fits.Header:
         """Return the FITS keywords of the axis.
@@ -111,13 +111,13 @@ class AxisViews:
         """
         from bayesmap.maps.axis_tables import axis_to_header
 
-        return axis_to_header(self, format, idx)
+        return axis_to_header(cast("MapAxis", self), format, idx)
 
     def to_table_hdu(self, format: str = "ogip") -> fits.BinTableHDU:
         """Return the table of `to_table` as a FITS HDU."""
         from bayesmap.maps.axis_tables import axis_to_table_hdu
 
-        return axis_to_table_hdu(self, format)
+        return axis_to_table_hdu(cast("MapAxis", self), format)
 
     @classmethod
     def from_table(cls, table: Table, format: str = "ogip", idx: int = 0, column_prefix: str = "") -> "MapAxis":
@@ -145,6 +145,6 @@ class AxisViews:
         return axis_from_table(table, format, idx, column_prefix)
 
     @classmethod
-    def from_table_hdu(cls, hdu: fits.BinTableHDU, format: str = "ogip", idx: int = 0) -> Self:
+    def from_table_hdu(cls, hdu: fits.BinTableHDU, format: str = "ogip", idx: int = 0) -> "MapAxis":
         """Return the axis in a FITS table; see `from_table`."""
         return cls.from_table(Table.read(hdu), format=format, idx=idx)

@@ -89,7 +89,7 @@ def _axis(hdu: fits.BinTableHDU, number: int) -> MapAxis:
     if missing or len(columns) not in (1, 2):
         raise FormatError(f"table {hdu.name!r}: AXCOLS{number} names {columns}, its columns are {hdu.columns.names}")
     if hdu.data[columns[0]].dtype.kind in "US":
-        return LabelMapAxis(dict.fromkeys(str(label) for label in hdu.data[columns[0]]), name=columns[0].lower())
+        return LabelMapAxis(list(dict.fromkeys(str(label) for label in hdu.data[columns[0]])), name=columns[0].lower())
     unit = _unit(hdu, columns[0])
     values = [_unique(hdu.data[name]) for name in columns]
     try:

@@ -89,7 +89,8 @@ def containment_region(map_: WcsNDMap, fraction: float = 0.393, apply_union: boo
     image = map_.geom.to_image()
     polygons = []
     for line in contour_generator(z=data).lines(level):
-        lon, lat = image.pix_to_coord((line[:, 0], line[:, 1]))
+        x, y = np.asarray(line).T
+        lon, lat = image.pix_to_coord((x, y))
         polygons.append(PolygonSkyRegion(SkyCoord(lon, lat, frame=map_.geom.frame)))
     if not apply_union:
         return polygons

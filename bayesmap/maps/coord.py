@@ -1,8 +1,8 @@
 """Coordinates in a map: sky position and axis values by name."""
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -10,12 +10,15 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap._util import suggest
 
+if TYPE_CHECKING:
+    from bayesmap.maps.axes import MapAxis
+
 __all__ = ["MapCoord", "frame_name"]
 
 FRAMES = ("icrs", "galactic")
 
 
-def frame_name(frame: object) -> str | None:
+def frame_name(frame: Any) -> str | None:
     """Return the name of a frame given as a name, frame object or None."""
     if frame is None or isinstance(frame, str):
         return frame
@@ -44,14 +47,14 @@ class MapCoord:
         missing = {"lon", "lat"} - data.keys()
         if missing:
             raise ValueError(f"map coordinates need 'skycoord' or 'lon' and 'lat', got {list(data)}")
-        self._data = {name: _array(value) for name, value in data.items()}
+        self._data: dict[str, Any] = {name: _array(value) for name, value in data.items()}
         for name in ("lon", "lat"):
             self._data[name] = u.Quantity(self._data[name], None if _has_unit(self._data[name]) else "deg")
         self._frame = frame_name(frame)
         self.match_by_name = match_by_name
 
     @classmethod
-    def create(cls, data: object, frame: object = None, axis_names: Sequence[str] | None = None) -> Self:
+    def create(cls, data: Any, frame: object = None, axis_names: Sequence[str] | None = None) -> Self:
         """Return coordinates from what users pass.
 
         Parameters
@@ -135,7 +138,7 @@ class MapCoord:
         """Number of points."""
         return int(np.prod(self.shape))
 
-    def __getitem__(self, key: str | int) -> object:
+    def __getitem__(self, key: str | int) -> u.Quantity:
         if isinstance(key, int | np.integer):
             return list(self._data.values())[key]
         if key == "skycoord":
@@ -147,7 +150,7 @@ class MapCoord:
     def __contains__(self, key: object) -> bool:
         return key == "skycoord" or key in self._data
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[u.Quantity]:
         return iter(self._data.values())
 
     @property
@@ -180,7 +183,7 @@ class MapCoord:
         sky = self.skycoord.transform_to(name)
         return self._like(self._data | {"lon": sky.data.lon, "lat": sky.data.lat}, frame=name)
 
-    def match_axes(self, axes: Sequence[object]) -> Self:
+    def match_axes(self, axes: Iterable["MapAxis"]) -> Self:
         """Return coordinates with values named and ordered like ``axes``.
 
         Raises
@@ -216,7 +219,7 @@ def _array(value: object) -> object:
     return np.asarray(value)
 
 
-def _from_tuple(coords: object, axis_names: Sequence[str] | None) -> dict[str, object]:
+def _from_tuple(coords: Iterable[object], axis_names: Sequence[str] | None) -> dict[str, object]:
     values = list(coords)
     if values and isinstance(values[0], SkyCoord):
         head, values = {"skycoord": values[0]}, values[1:]

@@ -1,28 +1,25 @@
 """Which pixels a part of an image takes, and which pixels two images on one grid share."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 
 from bayesmap._util import check_option
 from bayesmap.errors import GeometryMismatchError
+from bayesmap.maps.geom import Geom
 from bayesmap.maps.wcs_tools import degrees_pair, first_pixel, round_up_to_odd, same_projection
-
-if TYPE_CHECKING:
-    from bayesmap.maps.wcs import WcsGeom
 
 __all__ = ["common_slices", "cutout_bounds", "cutout_npix", "on_same_grid"]
 
 
-def cutout_npix(geom: "WcsGeom", width: object, odd_npix: bool = False, min_npix: int = 1) -> list[int]:
+def cutout_npix(geom: Geom, width: object, odd_npix: bool = False, min_npix: int = 1) -> list[int]:
     """Return the number of pixels in longitude and latitude that are nearest to a width."""
     pixels = np.clip(np.array(degrees_pair("width", width)) / geom.pixel_scales.deg, 1, None)
     return [max(min_npix, round_up_to_odd(p) if odd_npix else int(np.round(p))) for p in pixels]
 
 
-def cutout_bounds(geom: "WcsGeom", position: SkyCoord, npix: Sequence[int], mode: str) -> tuple[list[int], list[int]]:
+def cutout_bounds(geom: Geom, position: SkyCoord, npix: Sequence[int], mode: str) -> tuple[list[int], list[int]]:
     """Return the first pixel and the number of pixels of a part of an image, in longitude and latitude.
 
     Parameters
@@ -55,14 +52,14 @@ def _text(position: SkyCoord) -> str:
     return f"{position.to_string('decimal')} deg ({position.frame.name})"
 
 
-def on_same_grid(first: "WcsGeom", second: "WcsGeom", tolerance: float) -> bool:
+def on_same_grid(first: Geom, second: Geom, tolerance: float) -> bool:
     """Whether the pixel centres of two images coincide up to ``tolerance`` pixels, extended beyond their edges."""
     offset = first.wcs.wcs.crpix - second.wcs.wcs.crpix
     aligned = np.all(np.abs(offset - np.round(offset)) < tolerance)
     return bool(aligned) and same_projection(first.wcs, second.wcs)
 
 
-def common_slices(cutout: "WcsGeom", parent: "WcsGeom", mode: str) -> dict[str, tuple[slice, slice]]:
+def common_slices(cutout: Geom, parent: Geom, mode: str) -> dict[str, tuple[slice, slice]]:
     """Return the slices of `WcsGeom.cutout_slices`."""
     check_option("mode", mode, ("trim", "partial", "strict"))
     if not on_same_grid(cutout, parent, 1e-3):
@@ -75,4 +72,4 @@ def common_slices(cutout: "WcsGeom", parent: "WcsGeom", mode: str) -> dict[str, 
             raise GeometryMismatchError(f"{cutout!r} does not lie inside {parent!r}")
         outer.append(slice(low, high))
         inner.append(slice(low - start, high - start))
-    return {"parent-slices": tuple(outer[::-1]), "cutout-slices": tuple(inner[::-1])}
+    return {"parent-slices": (outer[1], outer[0]), "cutout-slices": (inner[1], inner[0])}

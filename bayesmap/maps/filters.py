@@ -13,7 +13,7 @@ from bayesmap.maps.map import Map
 __all__ = ["convolve", "smooth"]
 
 
-def smooth(m: Map, width: object, kernel: str = "gauss", **kwargs: object) -> Map:
+def smooth[M: Map](m: M, width: object, kernel: str = "gauss", **kwargs: object) -> M:
     """Return the map of `WcsNDMap.smooth`."""
     check_option("kernel", kernel, ("gauss", "disk", "box"))
     pixels = _width_in_pixels(m, width)
@@ -25,10 +25,10 @@ def smooth(m: Map, width: object, kernel: str = "gauss", **kwargs: object) -> Ma
 
 
 def _width_in_pixels(m: Map, width: object) -> float:
-    width = u.Quantity(width)
-    if width.unit.is_equivalent("deg"):
-        width = width / m.geom.pixel_scales.mean()
-    pixels = float(width.to_value(""))
+    size = u.Quantity(width)
+    if size.unit.is_equivalent("deg"):
+        size = size / m.geom.pixel_scales.mean()
+    pixels = float(size.to_value(""))
     if not pixels >= 0:
         raise ValueError(f"smooth: width must not be negative, got {width}")
     return pixels
@@ -51,7 +51,7 @@ def disk_kernel(radius: float) -> np.ndarray:
     return disk / disk.sum()
 
 
-def convolve(m: Map, kernel: object, method: str = "fft", mode: str = "same") -> Map:
+def convolve[M: Map](m: M, kernel: object, method: str = "fft", mode: str = "same") -> M:
     """Return the map of `WcsNDMap.convolve`."""
     check_option("method", method, ("fft", "direct"))
     check_option("mode", mode, ("same", "full"))

@@ -71,7 +71,7 @@ def _check_options(format: str | None, map_type: str) -> None:
     check_option("map_type", map_type, ("auto", "wcs", "region"))
 
 
-def _image_map(hdulist: fits.HDUList, image: object, hdu_bands: str | None, format: str | None) -> Map:
+def _image_map(hdulist: fits.HDUList, image: fits.ImageHDU, hdu_bands: str | None, format: str | None) -> Map:
     """The map in an image."""
     data = _read_data(image)
     axes = _read_axes(hdulist, image, hdu_bands, format)
@@ -93,7 +93,7 @@ def wcs_geom_from_hdulist(
     return WcsGeom.from_header(image.header, axes=_read_axes(hdulist, image, hdu_bands, format))
 
 
-def _region_map(hdulist: fits.HDUList, table: object, hdu_bands: str | None) -> Map:
+def _region_map(hdulist: fits.HDUList, table: fits.BinTableHDU, hdu_bands: str | None) -> Map:
     """The map on a region in a table; the region is None if there is no table of it."""
     name = f"HDU {table.name!r}"
     if not isinstance(table, fits.BinTableHDU) or "DATA" not in table.columns.names:
@@ -108,7 +108,7 @@ def _region_map(hdulist: fits.HDUList, table: object, hdu_bands: str | None) -> 
     return Map.from_geom(geom, data=data, unit=unit, meta=_read_meta(table))
 
 
-def _find_hdu(hdulist: fits.HDUList, key: str | int) -> object:
+def _find_hdu(hdulist: fits.HDUList, key: str | int) -> fits.ImageHDU:
     try:
         return hdulist[key]
     except (KeyError, IndexError):
@@ -116,7 +116,7 @@ def _find_hdu(hdulist: fits.HDUList, key: str | int) -> object:
         raise FormatError(f"there is no HDU {key!r} in the file{suggest(key, names)}") from None
 
 
-def _first_map(hdulist: fits.HDUList, map_type: str) -> object:
+def _first_map(hdulist: fits.HDUList, map_type: str) -> fits.ImageHDU:
     """The first image with data, or else the first table of values on a region."""
     for hdu in hdulist:
         if map_type != "region" and hdu.is_image and hdu.header.get("NAXIS", 0) > 0:
@@ -127,7 +127,7 @@ def _first_map(hdulist: fits.HDUList, map_type: str) -> object:
     raise FormatError(f"there is no map in the file, its HDUs are {[hdu.name for hdu in hdulist]}")
 
 
-def _read_data(image: object) -> np.ndarray:
+def _read_data(image: fits.ImageHDU) -> np.ndarray:
     with damage_is_an_error():
         data = getattr(image, "data", None)  # an HDU of an unknown kind has none
     if data is None:
@@ -135,7 +135,7 @@ def _read_data(image: object) -> np.ndarray:
     return data if data.dtype.isnative or not image.is_image else data.astype(data.dtype.newbyteorder("="))
 
 
-def _table_of_energies(hdulist: fits.HDUList, image: object, format: str | None) -> str | None:
+def _table_of_energies(hdulist: fits.HDUList, image: fits.ImageHDU, format: str | None) -> str | None:
     """Name of the table of energies in a file of the Fermi tools; None in other files."""
     if not image.is_image or "BANDSHDU" in image.header or format == "gadf":
         return None
@@ -143,7 +143,9 @@ def _table_of_energies(hdulist: fits.HDUList, image: object, format: str | None)
     return next((name for name in tables if name in hdulist), None)
 
 
-def _read_axes(hdulist: fits.HDUList, image: object, hdu_bands: str | None, format: str | None = None) -> list[MapAxis]:
+def _read_axes(
+    hdulist: fits.HDUList, image: fits.ImageHDU, hdu_bands: str | None, format: str | None = None
+) -> list[MapAxis]:
     is_flat = not image.is_image or image.header["NAXIS"] <= 2
     if is_flat and hdu_bands is None and "AXCOLS1" not in image.header and "BANDSHDU" not in image.header:
         return []
@@ -157,7 +159,7 @@ def _read_axes(hdulist: fits.HDUList, image: object, hdu_bands: str | None, form
     return axes_from_bands(hdulist[key])
 
 
-def _fermi_unit(hdulist: fits.HDUList, image: object) -> u.UnitBase:
+def _fermi_unit(hdulist: fits.HDUList, image: fits.ImageHDU) -> u.UnitBase:
     """Unit of a Fermi cube at energies: as it says, or that of an exposure (with a table GTI) or a diffuse model."""
     unit = _read_unit(image)
     if unit != u.dimensionless_unscaled:
@@ -165,18 +167,18 @@ def _fermi_unit(hdulist: fits.HDUList, image: object) -> u.UnitBase:
     return u.Unit("cm2 s") if "GTI" in hdulist else u.Unit("cm-2 s-1 MeV-1 sr-1")
 
 
-def _read_unit(image: object) -> u.UnitBase:
+def _read_unit(image: fits.ImageHDU) -> u.UnitBase:
     return _parse_unit(image, image.header.get("BUNIT", image.header.get("UNIT", "")))
 
 
-def _parse_unit(hdu: object, text: str) -> u.UnitBase:
+def _parse_unit(hdu: fits.ImageHDU, text: str) -> u.UnitBase:
     try:
         return parse_unit(text)
     except ValueError as error:
         raise FormatError(f"HDU {hdu.name!r} has the unknown unit {text!r}: {error}") from error
 
 
-def _read_meta(image: object) -> dict[str, object]:
+def _read_meta(image: fits.ImageHDU) -> dict[str, object]:
     text = image.header.get("META", "{}")
     try:
         meta = json.loads(text)

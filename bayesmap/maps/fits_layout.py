@@ -8,7 +8,7 @@ FITS Standard 4.0, sections 4.4 (keywords of sizes), 7.3 (binary tables), 10.1 (
 import math
 import os
 import re
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -29,6 +29,10 @@ _SIZES = re.compile(
 _FORMAT = re.compile(r"\s*(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
 #: bytes of one element of a column
 WIDTHS = {"L": 1, "X": 1, "B": 1, "A": 1, "I": 2, "J": 4, "E": 4, "K": 8, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
+
+
+#: what a header says about sizes: numbers, texts of formats, truth values
+type Keywords = dict[str, Any]
 
 
 def check_layout(content: BinaryIO) -> None:
@@ -64,9 +68,9 @@ def check_layout(content: BinaryIO) -> None:
     content.seek(0)
 
 
-def _header(content: BinaryIO, number: int) -> dict[str, object] | None:
+def _header(content: BinaryIO, number: int) -> Keywords | None:
     """Keywords of a header that tell sizes; None if there is no header."""
-    values: dict[str, object] = {}
+    values: Keywords = {}
     first = True
     while True:
         block = content.read(BLOCK)
@@ -96,7 +100,7 @@ def _value(card: bytes, keyword: str, number: int) -> object:
     return value
 
 
-def _pixels(values: dict[str, object], number: int, prefix: str = "") -> int:
+def _pixels(values: Keywords, number: int, prefix: str = "") -> int:
     """Bytes of an image: the product of its axes times the size of a pixel; 0 without axes."""
     axes = [f"{prefix}NAXIS{axis + 1}" for axis in range(values.get(f"{prefix}NAXIS", 0))]
     if values.get("GROUPS") is True and not prefix:
@@ -107,7 +111,7 @@ def _pixels(values: dict[str, object], number: int, prefix: str = "") -> int:
     return math.prod(values[axis] for axis in axes) if axes else 0
 
 
-def _data_size(values: dict[str, object], number: int) -> int:
+def _data_size(values: Keywords, number: int) -> int:
     """Bytes of data behind a header; also what they unpack to is checked."""
     if values.get("ZIMAGE") is True:
         unpacked = _pixels(values, number, "Z") * abs(values.get("ZBITPIX", 8)) // 8
@@ -117,7 +121,7 @@ def _data_size(values: dict[str, object], number: int) -> int:
     return abs(values.get("BITPIX", 8)) * elements // 8
 
 
-def _check_columns(content: BinaryIO, values: dict[str, object], start: int, number: int) -> None:
+def _check_columns(content: BinaryIO, values: Keywords, start: int, number: int) -> None:
     """Raise unless the columns of a table fit in its rows, and what they point to lies behind it."""
     width, position, pointers = values.get("NAXIS1", 0), 0, []
     for field in range(1, values.get("TFIELDS", 0) + 1):
@@ -135,7 +139,7 @@ def _check_columns(content: BinaryIO, values: dict[str, object], start: int, num
 
 
 def _check_pointers(
-    content: BinaryIO, values: dict[str, object], start: int, number: int, pointers: list[tuple[int, int, str, int]]
+    content: BinaryIO, values: Keywords, start: int, number: int, pointers: list[tuple[int, int, str, int]]
 ) -> None:
     """Raise unless the arrays of variable length lie inside the HDU and are not too large together."""
     width, rows = values.get("NAXIS1", 0), values.get("NAXIS2", 0)

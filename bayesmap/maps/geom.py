@@ -6,8 +6,10 @@ from typing import Self
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import SkyCoord
+import numpy.typing as npt
+from astropy.coordinates import Angle, SkyCoord
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from bayesmap._util import KnownAttributes
 from bayesmap.maps.axes import MapAxis
@@ -49,7 +51,7 @@ class Geom(KnownAttributes):
         """Return the solid angle of every pixel in sr, broadcastable against the data."""
 
     @abstractmethod
-    def get_coord(self, **kwargs: object) -> MapCoord:
+    def get_coord(self, *, frame: str | None = None, sparse: bool = False) -> MapCoord:
         """Return the coordinates of every pixel."""
 
     @abstractmethod
@@ -59,6 +61,60 @@ class Geom(KnownAttributes):
     @abstractmethod
     def pix_to_coord(self, pix: Sequence[object]) -> tuple[object, ...]:
         """Return coordinates ``(lon, lat, axis...)`` of pixel positions."""
+
+    @property
+    @abstractmethod
+    def wcs(self) -> WCS:
+        """Projection of the image."""
+
+    @property
+    @abstractmethod
+    def npix(self) -> tuple[int, int]:
+        """Number of pixels in longitude and latitude."""
+
+    @property
+    @abstractmethod
+    def pixel_scales(self) -> Angle:
+        """Pixel sizes in longitude and latitude at the centre."""
+
+    @property
+    @abstractmethod
+    def center_pix(self) -> tuple[float, ...]:
+        """Pixel position of the centre."""
+
+    @abstractmethod
+    def cutout(
+        self, position: SkyCoord, width: object, mode: str = "trim", odd_npix: bool = False, min_npix: int = 1
+    ) -> Self:
+        """Return the part of the geometry around a position."""
+
+    @abstractmethod
+    def cutout_slices(self, geom: "Geom", mode: str = "partial") -> dict[str, tuple[slice, slice]]:
+        """Return which pixels this geometry and its aligned parent have in common."""
+
+    @abstractmethod
+    def pad(self, pad_width: int | tuple[int, int], axis_name: str | None = None) -> Self:
+        """Return the geometry with pixels, or bins of an axis, added on both sides."""
+
+    @abstractmethod
+    def crop(self, crop_width: int | tuple[int, int]) -> Self:
+        """Return the geometry with pixels removed on every side."""
+
+    @abstractmethod
+    def downsample(self, factor: int, axis_name: str | None = None) -> Self:
+        """Return the geometry with pixels, or bins of an axis, joined."""
+
+    @abstractmethod
+    def upsample(self, factor: int, axis_name: str | None = None) -> Self:
+        """Return the geometry with every pixel, or bin of an axis, split."""
+
+    @abstractmethod
+    def is_aligned(self, other: "Geom", tolerance: float = 1e-6) -> bool:
+        """Whether another geometry has the same axes and its pixels lie on the same grid."""
+
+    @abstractmethod
+    def is_allclose(self, other: object, rtol_axes: float = 1e-3, atol_axes: float = 1e-6) -> bool:
+        """Whether another geometry has the same image and close axes."""
 
     @abstractmethod
     def _init_copy(self, **kwargs: object) -> Self:
@@ -105,7 +161,7 @@ class Geom(KnownAttributes):
         """Whether exactly one of "energy" and "energy_true" is an axis."""
         return ("energy" in self.axes.names) ^ ("energy_true" in self.axes.names)
 
-    def data_nbytes(self, dtype: object = "float32") -> u.Quantity:
+    def data_nbytes(self, dtype: npt.DTypeLike = "float32") -> u.Quantity:
         """Return the memory that data of this geometry take, in MB."""
         return (np.prod(self.data_shape) * np.dtype(dtype).itemsize * u.byte).to("MB")
 
@@ -135,7 +191,7 @@ class Geom(KnownAttributes):
         index = np.broadcast_arrays(*self.pix_to_idx(pix))
         return np.all([i != -1 for i in index], axis=0)
 
-    def separation(self, center: SkyCoord) -> object:
+    def separation(self, center: SkyCoord) -> Angle:
         """Return the angular distance of every pixel centre from a position, shape ``(lat, lon)``."""
         return center.separation(self.to_image().get_coord().skycoord)
 

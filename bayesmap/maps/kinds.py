@@ -1,5 +1,7 @@
 """Which map class belongs to which geometry."""
 
+from typing import Any
+
 from bayesmap._util import check_option
 from bayesmap.maps.geom import Geom
 from bayesmap.maps.map import Map
@@ -27,11 +29,11 @@ def map_class(geom: Geom) -> type[Map]:
     raise TypeError(f"there is no map on {geom!r}")
 
 
-def create_map(map_type: str = "wcs", **kwargs: object) -> Map:
+def create_map(map_type: str = "wcs", **kwargs: Any) -> Map:
     """Return the map of `Map.create`."""
     check_option("map_type", map_type, ("wcs", "region"))
     settings = {key: kwargs.pop(key) for key in MAP_ARGUMENTS if key in kwargs}
     if map_type == "wcs":
         kwargs.setdefault("binsz", BINSZ)
-    geom = RegionGeom.create(**kwargs) if map_type == "region" else WcsGeom.create(**kwargs)
+    geom: Geom = RegionGeom.create(**kwargs) if map_type == "region" else WcsGeom.create(**kwargs)
     return map_class(geom)(geom, **settings)

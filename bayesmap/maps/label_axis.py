@@ -51,7 +51,7 @@ class LabelMapAxis(MapAxis):
         known = {label: float(i) for i, label in enumerate(self._labels)}
         return np.array([known.get(str(label), np.nan) for label in array.ravel()]).reshape(array.shape)
 
-    def is_allclose(self, other: object, **kwargs: float) -> bool:
+    def is_allclose(self, other: object, rtol: float = 1e-6, atol: float = 1e-6) -> bool:
         """Whether another axis has the same name and labels."""
         return isinstance(other, LabelMapAxis) and (self.name, self._labels) == (other.name, other.labels)
 

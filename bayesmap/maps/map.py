@@ -4,15 +4,18 @@ import copy as copy_module
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from bayesmap._util import KnownAttributes
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps.arithmetic import Arithmetic
+from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.files import write_hdulist
 from bayesmap.maps.geom import Geom
 
@@ -46,18 +49,23 @@ class Map(KnownAttributes, Arithmetic):
     tag = "map"
 
     def __init__(
-        self, geom: Geom, data: object = None, dtype: object = "float32", meta: object = None, unit: object = ""
+        self,
+        geom: Geom,
+        data: object = None,
+        dtype: npt.DTypeLike = "float32",
+        meta: Mapping[str, object] | None = None,
+        unit: object = "",
     ) -> None:
         if not isinstance(geom, Geom):
             raise TypeError(f"a map needs a geometry, got {geom!r}")
         self._geom = geom
         self._unit = u.Unit(unit)
-        self.meta = dict(meta) if meta is not None else {}
+        self.meta: dict[str, Any] = dict(meta) if meta is not None else {}
         self.data = np.zeros(geom.data_shape, dtype=dtype) if data is None else data
 
     # -- construction -------------------------------------------------------------------------------------------------
     @staticmethod
-    def create(map_type: str = "wcs", **kwargs: object) -> "Map":
+    def create(map_type: str = "wcs", **kwargs: Any) -> "Map":
         """Return an empty map.
 
         Parameters
@@ -74,7 +82,11 @@ class Map(KnownAttributes, Arithmetic):
 
     @staticmethod
     def from_geom(
-        geom: Geom, meta: object = None, data: object = None, unit: object = "", dtype: object = "float32"
+        geom: Geom,
+        meta: Mapping[str, object] | None = None,
+        data: object = None,
+        unit: object = "",
+        dtype: npt.DTypeLike = "float32",
     ) -> "Map":
         """Return a map on a geometry, of the class that belongs to it."""
         from bayesmap.maps.kinds import map_class
@@ -82,7 +94,7 @@ class Map(KnownAttributes, Arithmetic):
         return map_class(geom)(geom, data=data, meta=meta, unit=unit, dtype=dtype)
 
     @staticmethod
-    def from_stack(maps: Sequence["Map"], axis: object = None, axis_name: str | None = None) -> "Map":
+    def from_stack(maps: Sequence["Map"], axis: MapAxis | None = None, axis_name: str | None = None) -> "Map":
         """Return maps joined along a new or an existing axis.
 
         Parameters
@@ -247,9 +259,9 @@ class Map(KnownAttributes, Arithmetic):
 
     @quantity.setter
     def quantity(self, value: object) -> None:
-        value = u.Quantity(value)
-        self.data = value.value
-        self._unit = value.unit
+        quantity = u.Quantity(value)
+        self.data = quantity.value
+        self._unit = quantity.unit
 
     @property
     def is_mask(self) -> bool:
@@ -260,7 +272,7 @@ class Map(KnownAttributes, Arithmetic):
         """Return a copy with ``meta["name"]`` set."""
         return self.copy(meta=self.meta | {"name": name})
 
-    def copy(self, **kwargs: object) -> Self:
+    def copy(self, **kwargs: Any) -> Self:
         """Return a deep copy with ``geom``, ``data``, ``unit`` or ``meta`` replaced (the geometry is shared).
 
         Raises
@@ -274,12 +286,17 @@ class Map(KnownAttributes, Arithmetic):
             kwargs["data"] = self._data.copy()
         return self._init_copy(**kwargs)
 
-    def _init_copy(self, **kwargs: object) -> Self:
-        settings = {"geom": self._geom, "data": self._data, "unit": self._unit, "meta": self.meta} | kwargs
+    def _init_copy(self, **kwargs: Any) -> Self:
+        settings: dict[str, Any] = {
+            "geom": self._geom,
+            "data": self._data,
+            "unit": self._unit,
+            "meta": self.meta,
+        } | kwargs
         settings["meta"] = copy_module.deepcopy(settings["meta"])
         if type(settings["geom"]) is type(self._geom):
             return type(self)(**settings)
-        return Map.from_geom(**settings)
+        return Map.from_geom(**settings)  # type: ignore[return-value]  # a map of another kind
 
     def to_unit(self, unit: object) -> Self:
         """Return the map in another unit.
@@ -305,7 +322,9 @@ class Map(KnownAttributes, Arithmetic):
         if self._geom is not other.geom and self._geom != other.geom:
             raise GeometryMismatchError(f"{what} needs maps of equal geometry, got {self._geom!r} and {other.geom!r}")
 
-    def is_allclose(self, other: "Map", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, **kwargs: float) -> bool:
+    def is_allclose(
+        self, other: "Map", rtol_axes: float = 1e-3, atol_axes: float = 1e-6, rtol: float = 1e-5, atol: float = 1e-8
+    ) -> bool:
         """Whether another map has the same geometry and unit, and close values (``rtol``, ``atol`` as numpy).
 
         Raises
@@ -318,14 +337,80 @@ class Map(KnownAttributes, Arithmetic):
         if not self._geom.is_allclose(other.geom, rtol_axes=rtol_axes, atol_axes=atol_axes):
             return False
         same_unit = self._unit.is_equivalent(other.unit)
-        return same_unit and bool(np.allclose(self.quantity.value, other.quantity.to_value(self._unit), **kwargs))
+        return same_unit and bool(
+            np.allclose(self.quantity.value, other.quantity.to_value(self._unit), rtol=rtol, atol=atol)
+        )
 
     # -- images -------------------------------------------------------------------------------------------------------
     @abstractmethod
-    def interp_by_coord(self, coords: object, **kwargs: object) -> np.ndarray:
+    def interp_by_coord(
+        self, coords: object, method: str = "linear", fill_value: float | None = None, values_scale: str = "lin"
+    ) -> np.ndarray:
         """Return values interpolated at coordinates, of their common shape."""
 
-    def iter_by_image(self, keepdims: bool = False) -> Iterator["Map"]:
+    @abstractmethod
+    def get_by_coord(self, coords: object, fill_value: float = np.nan) -> np.ndarray:
+        """Return the values of the pixels that hold coordinates, of their common shape."""
+
+    @abstractmethod
+    def fill_by_coord(self, coords: object, weights: npt.ArrayLike | None = None) -> None:
+        """Add one (or a weight, of the shape of the coordinates) per point to the pixels that hold the points."""
+
+    @abstractmethod
+    def get_image_by_idx(self, idx: npt.ArrayLike) -> Self:
+        """Return the image with the axis indices ``idx``, first axis first."""
+
+    @abstractmethod
+    def cutout(
+        self, position: SkyCoord, width: object, mode: str = "trim", odd_npix: bool = False, min_npix: int = 1
+    ) -> Self:
+        """Return the part of the map around a position."""
+
+    @abstractmethod
+    def pad(
+        self, pad_width: int | tuple[int, int], axis_name: str | None = None, mode: str = "constant", cval: float = 0
+    ) -> Self:
+        """Return the map with pixels, or bins of an axis, added on both sides."""
+
+    @abstractmethod
+    def downsample(
+        self, factor: int, preserve_counts: bool = True, axis_name: str | None = None, weights: "Map | None" = None
+    ) -> Self:
+        """Return the map with pixels, or bins of an axis, joined."""
+
+    @abstractmethod
+    def upsample(self, factor: int, order: int = 0, preserve_counts: bool = True, axis_name: str | None = None) -> Self:
+        """Return the map with every pixel, or bin of an axis, split."""
+
+    @abstractmethod
+    def sum_over_axes(
+        self, axes_names: Sequence[str] | None = None, keepdims: bool = True, weights: "Map | None" = None
+    ) -> Self:
+        """Return the sum over axes."""
+
+    @abstractmethod
+    def reduce_over_axes(
+        self,
+        func: np.ufunc = np.add,
+        keepdims: bool = False,
+        axes_names: Sequence[str] | None = None,
+        weights: "Map | None" = None,
+    ) -> Self:
+        """Return a reduction over axes with a ufunc."""
+
+    @abstractmethod
+    def resample_axis(self, axis: MapAxis, weights: "Map | None" = None, ufunc: np.ufunc = np.add) -> Self:
+        """Return the map with the bins of an axis grouped."""
+
+    @abstractmethod
+    def stack(self, other: "Map", weights: "Map | None" = None, nan_to_num: bool = True) -> None:
+        """Add another map of the same pixel grid in place."""
+
+    @abstractmethod
+    def plot_mask(self, ax: object = None, **kwargs: object) -> object:
+        """Shade the pixels that a boolean map leaves out."""
+
+    def iter_by_image(self, keepdims: bool = False) -> Iterator[Self]:
         """Yield one map per image, with length-one axes if ``keepdims``."""
         for idx in np.ndindex(self._geom.axes.shape[::-1]):
             index = dict(zip(self._geom.axes.names[::-1], idx, strict=True))
@@ -337,12 +422,12 @@ class Map(KnownAttributes, Arithmetic):
         for idx in np.ndindex(self._geom.axes.shape[::-1]):
             yield self._data[idx], idx
 
-    def iter_by_axis(self, axis_name: str, keepdims: bool = False) -> Iterator["Map"]:
+    def iter_by_axis(self, axis_name: str, keepdims: bool = False) -> Iterator[Self]:
         """Yield one map per bin of an axis."""
         for i in range(self._geom.axes[axis_name].nbin):
             yield self.slice_by_idx({axis_name: slice(i, i + 1) if keepdims else i})
 
-    def slice_by_idx(self, slices: Mapping[str, slice | int]) -> "Map":
+    def slice_by_idx(self, slices: Mapping[str, slice | int]) -> Self:
         """Return the part of the map selected by slices per axis; an axis given an integer is dropped."""
         geom = self._geom.slice_by_idx(slices)
         index = tuple(slices.get(name, slice(None)) for name in self._geom.axes.names[::-1])

@@ -1,6 +1,6 @@
 """An ordered collection of named axes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self, overload
 
 import astropy.units as u
@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from bayesmap._util import suggest
 from bayesmap.maps.axes import MapAxis
+from bayesmap.maps.coord import MapCoord
 
 __all__ = ["MapAxes"]
 
@@ -116,7 +117,7 @@ class MapAxes(Sequence):
                 return index
         raise KeyError(f"there is no axis {name!r}{suggest(name, self.names)}")
 
-    def index(self, axis_name: str) -> int:
+    def index(self, axis_name: str) -> int:  # type: ignore[override]  # of a name, as in Gammapy
         """Return the number of an axis given its name."""
         return self._index(axis_name)
 
@@ -159,15 +160,15 @@ class MapAxes(Sequence):
             volume = volume * self._column(axis.bin_width, position)
         return volume
 
-    def coord_to_pix(self, coord: Mapping[str, object]) -> tuple[np.ndarray, ...]:
+    def coord_to_pix(self, coord: Mapping[str, object] | MapCoord) -> tuple[np.ndarray, ...]:
         """Return pixel positions of coordinates given by axis name, an array of their shape per axis."""
         return tuple(axis.coord_to_pix(coord[axis.name]) for axis in self._axes)
 
-    def coord_to_idx(self, coord: Mapping[str, object], clip: bool = False) -> tuple[np.ndarray, ...]:
+    def coord_to_idx(self, coord: Mapping[str, object] | MapCoord, clip: bool = False) -> tuple[np.ndarray, ...]:
         """Return bin numbers of coordinates given by axis name, an array of their shape per axis."""
         return tuple(axis.coord_to_idx(coord[axis.name], clip) for axis in self._axes)
 
-    def pix_to_coord(self, pix: Sequence[np.ndarray]) -> tuple[u.Quantity, ...]:
+    def pix_to_coord(self, pix: Sequence[object]) -> tuple[u.Quantity, ...]:
         """Return the coordinates at pixel positions, one array of their shape per axis."""
         return tuple(axis.pix_to_coord(p) for axis, p in zip(self._axes, pix, strict=True))
 
@@ -176,7 +177,7 @@ class MapAxes(Sequence):
         return tuple(axis.pix_to_idx(p, clip=clip) for axis, p in zip(self._axes, pix, strict=True))
 
     # -- new collections ----------------------------------------------------------------------------------------------
-    def _map(self, axis_name: str, function: object) -> Self:
+    def _map(self, axis_name: str, function: Callable[[MapAxis], MapAxis]) -> Self:
         position = self._index(axis_name)
         axes = [function(axis) if i == position else axis for i, axis in enumerate(self._axes)]
         return type(self)(axes, self._n_spatial_axes)
@@ -296,7 +297,7 @@ class MapAxes(Sequence):
         """
         from bayesmap.maps.axis_tables import axes_from_table
 
-        return axes_from_table(table, format)
+        return cls(axes_from_table(table, format))
 
     @classmethod
     def from_table_hdu(cls, hdu: fits.BinTableHDU | None, format: str = "gadf") -> Self:
@@ -317,11 +318,11 @@ class MapAxes(Sequence):
         if given != required:
             raise ValueError(f"axes {required} are needed, got {self.names}")
 
-    def is_allclose(self, other: object, **kwargs: float) -> bool:
+    def is_allclose(self, other: object, rtol: float = 1e-6, atol: float = 1e-6) -> bool:
         """Whether another collection has the same axes within tolerances."""
         if not isinstance(other, MapAxes) or len(self) != len(other):
             return False
-        return all(a.is_allclose(b, **kwargs) for a, b in zip(self, other, strict=True))
+        return all(a.is_allclose(b, rtol, atol) for a, b in zip(self, other, strict=True))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MapAxes):

@@ -1,14 +1,21 @@
 """Boolean maps from regions, energies and distances, and their erosion and dilation."""
 
+from typing import TYPE_CHECKING
+
 import astropy.units as u
 import numpy as np
 import scipy
 from astropy.coordinates import SkyCoord
 
+from bayesmap._types import Region
 from bayesmap._util import check_option
 from bayesmap.maps.axes import MapAxis
+from bayesmap.maps.geom import Geom
 from bayesmap.maps.map import Map
 from bayesmap.maps.region_tools import as_regions, contains_pixels, is_point, is_sky_region, simple_regions
+
+if TYPE_CHECKING:
+    from bayesmap.maps.wcs import WcsGeom
 
 __all__ = [
     "axis_mask",
@@ -26,7 +33,7 @@ __all__ = [
 SAME_EDGE = 1e-6
 
 
-def region_mask(geom: object, regions: object, inside: bool = True) -> Map:
+def region_mask(geom: "WcsGeom", regions: object, inside: bool = True) -> Map:
     """Return the map of `WcsGeom.region_mask`."""
     image = np.zeros(geom.data_shape_image, dtype=bool)
     for region in as_regions(regions):
@@ -36,7 +43,7 @@ def region_mask(geom: object, regions: object, inside: bool = True) -> Map:
     return Map.from_geom(geom, data=np.broadcast_to(image, geom.data_shape).copy())
 
 
-def _image_mask(image: object, region: object) -> np.ndarray:
+def _image_mask(image: "WcsGeom", region: Region) -> np.ndarray:
     if not is_point(region):
         return contains_pixels(region, image.wcs, *np.broadcast_arrays(*image.get_pix()))
     mask = np.zeros(image.data_shape, dtype=bool)
@@ -47,14 +54,14 @@ def _image_mask(image: object, region: object) -> np.ndarray:
     return mask
 
 
-def region_weights(geom: object, regions: object, oversampling_factor: int = 10) -> Map:
+def region_weights(geom: "WcsGeom", regions: object, oversampling_factor: int = 10) -> Map:
     """Return the map of `WcsGeom.region_weights`."""
     fine = region_mask(geom.upsample(oversampling_factor), regions)
     weights = Map.from_geom(fine.geom, data=fine.data.astype("float64"))
     return weights.downsample(oversampling_factor, preserve_counts=False)
 
 
-def energy_mask(geom: object, energy_min: object = None, energy_max: object = None, round_to_edge: bool = False) -> Map:
+def energy_mask(geom: Geom, energy_min: object = None, energy_max: object = None, round_to_edge: bool = False) -> Map:
     """Return the map of `Geom.energy_mask`."""
     names = [axis.name for axis in geom.axes if axis.is_energy_axis]
     if not names:
@@ -63,7 +70,7 @@ def energy_mask(geom: object, energy_min: object = None, energy_max: object = No
     return axis_mask(geom, geom.axes[names[0]], low, high, round_to_edge)
 
 
-def axis_mask(geom: object, axis: MapAxis, edge_min: object, edge_max: object, round_to_edge: bool) -> Map:
+def axis_mask(geom: Geom, axis: MapAxis, edge_min: object, edge_max: object, round_to_edge: bool) -> Map:
     """Return the map of `Geom.create_mask`."""
     low = axis.edges[0] if edge_min is None else axis.wrap_coord(edge_min)
     high = axis.edges[-1] if edge_max is None else axis.wrap_coord(edge_max)
@@ -74,13 +81,13 @@ def axis_mask(geom: object, axis: MapAxis, edge_min: object, edge_max: object, r
     return Map.from_geom(geom, data=np.broadcast_to(inside.reshape(shape), geom.data_shape).copy())
 
 
-def _at_edge(axis: object, energy: u.Quantity) -> u.Quantity:
+def _at_edge(axis: MapAxis, energy: u.Quantity) -> u.Quantity:
     """The edge of the axis that an energy is up to rounding, else the energy itself."""
     same = np.isclose(axis.edges.value, energy.to_value(axis.unit), rtol=SAME_EDGE, atol=0)
     return axis.edges[np.argmax(same)] if same.any() else energy
 
 
-def boundary_mask(geom: object, width: object) -> Map:
+def boundary_mask(geom: "WcsGeom", width: object) -> Map:
     """Return the map of `WcsGeom.boundary_mask`."""
     x, y = (int(np.ceil(np.round(w, 9))) for w in _pixels(geom, width))
     image = np.zeros(geom.data_shape_image, dtype=bool)
@@ -89,18 +96,18 @@ def boundary_mask(geom: object, width: object) -> Map:
     return Map.from_geom(geom, data=np.broadcast_to(image, geom.data_shape).copy())
 
 
-def _pixels(geom: object, width: object) -> np.ndarray:
+def _pixels(geom: Geom, width: object) -> np.ndarray:
     """Width in longitude and latitude as numbers of pixels; bare numbers are pixels."""
-    width = u.Quantity(width)
-    if width.unit.is_equivalent("deg"):
-        width = width / geom.pixel_scales
-    values = np.broadcast_to(width.to_value(""), (2,))
+    size = u.Quantity(width)
+    if size.unit.is_equivalent("deg"):
+        size = size / geom.pixel_scales
+    values = np.broadcast_to(size.to_value(""), (2,))
     if np.any(values < 0):
         raise ValueError(f"width must not be negative, got {width}")
     return values
 
 
-def binary_structure(geom: object, width: object, kernel: str = "disk") -> np.ndarray:
+def binary_structure(geom: Geom, width: object, kernel: str = "disk") -> np.ndarray:
     """Return the array of `WcsGeom.binary_structure`.
 
     The width counts in pixels, rounded up to an odd number: radius of the disk, or size of the box.
@@ -115,17 +122,17 @@ def binary_structure(geom: object, width: object, kernel: str = "disk") -> np.nd
     return structure.reshape((1,) * len(geom.axes) + structure.shape)
 
 
-def binary_erode(mask: Map, width: object, kernel: str = "disk") -> Map:
+def binary_erode[M: Map](mask: M, width: object, kernel: str = "disk") -> M:
     """Return a mask whose True areas shrink; what is outside the image counts as False."""
     _check_mask(mask, "binary_erode")
-    structure = mask.geom.binary_structure(width, kernel)
+    structure = binary_structure(mask.geom, width, kernel)
     return mask.copy(data=scipy.ndimage.binary_erosion(mask.data, structure=structure))
 
 
-def binary_dilate(mask: Map, width: object, kernel: str = "disk") -> Map:
+def binary_dilate[M: Map](mask: M, width: object, kernel: str = "disk") -> M:
     """Return a mask whose True areas grow."""
     _check_mask(mask, "binary_dilate")
-    structure = mask.geom.binary_structure(width, kernel)
+    structure = binary_structure(mask.geom, width, kernel)
     return mask.copy(data=scipy.ndimage.binary_dilation(mask.data, structure=structure))
 
 

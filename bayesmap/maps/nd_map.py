@@ -1,10 +1,11 @@
 """What maps with a data array have in common: values at coordinates, images, sums over axes."""
 
-from collections.abc import Iterator, Sequence
-from typing import Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, Self, Unpack
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 
 from bayesmap.maps import access, reduce, reproject
 from bayesmap.maps.axes import MapAxis
@@ -13,6 +14,13 @@ from bayesmap.maps.geom import Geom
 from bayesmap.maps.map import Map
 
 __all__ = ["NDMap"]
+
+
+class HasCoordinates(Protocol):
+    """A list of events."""
+
+    def map_coord(self, geom: Geom) -> MapCoord:
+        """Return the coordinates of the events in a geometry."""
 
 
 class NDMap(Map):
@@ -65,31 +73,31 @@ class NDMap(Map):
         """Return values interpolated at pixel positions ``(x, y, axis...)``; see `interp_by_coord`."""
         return access.interpolate(self.data, pix, method, fill_value, values_scale)
 
-    def fill_by_coord(self, coords: object, weights: object = None) -> None:
+    def fill_by_coord(self, coords: object, weights: npt.ArrayLike | None = None) -> None:
         """Add one (or a weight) per point to the pixels that hold the points; points outside are left out."""
         self.fill_by_idx(self.geom.coord_to_idx(coords), weights)
 
-    def fill_by_pix(self, pix: Sequence[object], weights: object = None) -> None:
+    def fill_by_pix(self, pix: Sequence[object], weights: npt.ArrayLike | None = None) -> None:
         """Add one (or a weight) per pixel position; positions outside are left out."""
         self.fill_by_idx(self.geom.pix_to_idx(pix), weights)
 
-    def fill_by_idx(self, idx: Sequence[object], weights: object = None) -> None:
+    def fill_by_idx(self, idx: Sequence[object], weights: npt.ArrayLike | None = None) -> None:
         """Add one (or a weight) per index ``(x, y, axis...)``; indices of -1 are left out."""
         access.fill_at(self.data, idx, weights)
 
-    def fill_events(self, events: object, weights: object = None) -> None:
+    def fill_events(self, events: "HasCoordinates", weights: npt.ArrayLike | None = None) -> None:
         """Add one per event of an event list with ``map_coord(geom)``."""
         self.fill_by_coord(events.map_coord(self.geom), weights)
 
-    def set_by_coord(self, coords: object, vals: object) -> None:
+    def set_by_coord(self, coords: object, vals: npt.ArrayLike) -> None:
         """Set the pixels that hold coordinates; points outside are left out."""
         self.set_by_idx(self.geom.coord_to_idx(coords), vals)
 
-    def set_by_pix(self, pix: Sequence[object], vals: object) -> None:
+    def set_by_pix(self, pix: Sequence[object], vals: npt.ArrayLike) -> None:
         """Set the pixels that hold pixel positions; positions outside are left out."""
         self.set_by_idx(self.geom.pix_to_idx(pix), vals)
 
-    def set_by_idx(self, idx: Sequence[object], vals: object) -> None:
+    def set_by_idx(self, idx: Sequence[object], vals: npt.ArrayLike) -> None:
         """Set the pixels with indices ``(x, y, axis...)``; indices of -1 are left out."""
         access.set_at(self.data, idx, vals)
 
@@ -166,10 +174,10 @@ class NDMap(Map):
         return reproject.reproject_by_image(self, geom, preserve_counts, precision_factor)
 
     # -- images -------------------------------------------------------------------------------------------------------
-    def get_image_by_coord(self, coords: object) -> Self:
+    def get_image_by_coord(self, coords: Mapping[str, object] | Iterable[object]) -> Self:
         """Return the image of the bins that hold axis coordinates, given by name or in order."""
         axes = self.geom.axes
-        values = [coords[name] for name in axes.names] if isinstance(coords, dict) else list(coords)
+        values = [coords[name] for name in axes.names] if isinstance(coords, Mapping) else list(coords)
         center = self.geom.center_skydir
         point = MapCoord.create((center, *values), frame=self.geom.frame, axis_names=axes.names)
         return self.get_image_by_pix(self.geom.coord_to_pix(point)[2:])
@@ -182,7 +190,7 @@ class NDMap(Map):
             raise ValueError(f"axis positions {list(pix)} are outside of the axes {self.geom.axes!r}")
         return self.get_image_by_idx(idx)
 
-    def get_image_by_idx(self, idx: Sequence[int]) -> Self:
+    def get_image_by_idx(self, idx: npt.ArrayLike) -> Self:
         """Return the image with the axis indices ``idx``, first axis first."""
         index = [int(np.squeeze(i)) for i in np.atleast_1d(idx)]
         return self.slice_by_idx(dict(zip(self.geom.axes.names, index, strict=True)))
@@ -235,7 +243,7 @@ class NDMap(Map):
         """Return a reduction over one axis with a ufunc; see `reduce_over_axes`."""
         return reduce.reduce_over_axes(self, func, keepdims, [axis_name], weights)
 
-    def dot(self, other: Map) -> Self:
+    def dot(self, other: Map) -> Map:
         """Return the sum over the axis that this map and a map on a region have in common; also ``m @ other``.
 
         Parameters
@@ -252,7 +260,7 @@ class NDMap(Map):
         """
         return reproject.dot(self, other)
 
-    def __matmul__(self, other: Map) -> Self:
+    def __matmul__(self, other: Map) -> Map:
         return self.dot(other)
 
     def resample_axis(self, axis: MapAxis, weights: Map | None = None, ufunc: np.ufunc = np.add) -> Self:
@@ -266,7 +274,7 @@ class NDMap(Map):
         """Return the cumulative integral along an axis, at its edges (an axis of nodes), starting from zero."""
         return reduce.cumsum(self, axis_name)
 
-    def integral(self, axis_name: str, coords: object, **kwargs: object) -> u.Quantity:
+    def integral(self, axis_name: str, coords: object, **kwargs: Unpack[access.Interpolation]) -> u.Quantity:
         """Return the integral along an axis up to coordinates, linear between bin edges in the axis' scale."""
         return reduce.integral(self, axis_name, coords, **kwargs)
 

@@ -1,12 +1,15 @@
 """Reduce maps over axes, group their bins, integrate, stack."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap.errors import GeometryMismatchError
+from bayesmap.maps.access import Interpolation
 from bayesmap.maps.axes import MapAxis
+from bayesmap.maps.geom import Geom
 from bayesmap.maps.map import Map
 
 __all__ = [
@@ -22,13 +25,13 @@ __all__ = [
 ]
 
 
-def reduce_over_axes(
-    m: Map,
+def reduce_over_axes[M: Map](
+    m: M,
     func: np.ufunc = np.add,
     keepdims: bool = False,
     axes_names: Sequence[str] | None = None,
     weights: Map | None = None,
-) -> Map:
+) -> M:
     """Return the map of `WcsNDMap.reduce_over_axes`."""
     names = list(m.geom.axes.names) if axes_names is None else list(axes_names)
     geom, data = m.geom, m.data
@@ -51,14 +54,14 @@ def _reduce(func: np.ufunc, data: np.ndarray, dimensions: tuple[int, ...], keepd
     return data
 
 
-def sum_over_axes(
-    m: Map, axes_names: Sequence[str] | None = None, keepdims: bool = True, weights: Map | None = None
-) -> Map:
+def sum_over_axes[M: Map](
+    m: M, axes_names: Sequence[str] | None = None, keepdims: bool = True, weights: Map | None = None
+) -> M:
     """Return the map of `WcsNDMap.sum_over_axes`."""
     return reduce_over_axes(m, np.add, keepdims=keepdims, axes_names=axes_names, weights=weights)
 
 
-def resample_axis(m: Map, axis: MapAxis, weights: Map | None = None, ufunc: np.ufunc = np.add) -> Map:
+def resample_axis[M: Map](m: M, axis: MapAxis, weights: Map | None = None, ufunc: np.ufunc = np.add) -> M:
     """Return the map of `WcsNDMap.resample_axis`."""
     own = m.geom.axes[axis.name]
     groups = own.group_table(axis.edges)
@@ -74,7 +77,7 @@ def resample_axis(m: Map, axis: MapAxis, weights: Map | None = None, ufunc: np.u
     return m.copy(geom=m.geom.resample_axis(axis), data=np.stack(parts, axis=dimension))
 
 
-def cumsum(m: Map, axis_name: str) -> Map:
+def cumsum[M: Map](m: M, axis_name: str) -> M:
     """Return the map of `WcsNDMap.cumsum`."""
     axis = m.geom.axes[axis_name]
     dimension = m.geom.axes.index_data(axis_name)
@@ -87,13 +90,13 @@ def cumsum(m: Map, axis_name: str) -> Map:
     return m.copy(geom=m.geom.replace_axis(nodes), data=data, unit=m.unit * axis.unit)
 
 
-def integral(m: Map, axis_name: str, coords: object, **kwargs: object) -> u.Quantity:
+def integral(m: Map, axis_name: str, coords: object, **kwargs: Unpack[Interpolation]) -> u.Quantity:
     """Return the values of `WcsNDMap.integral`."""
     total = cumsum(m, axis_name).pad(1, axis_name=axis_name, mode="edge")
     return u.Quantity(total.interp_by_coord(coords, **kwargs), total.unit)
 
 
-def normalized(m: Map, axis_name: str | None = None) -> Map:
+def normalized[M: Map](m: M, axis_name: str | None = None) -> M:
     """Return a map divided by its integral over an axis, or by its sum; where that is zero, values stay zero."""
     if axis_name is None:
         return m.copy(data=m.data / np.nansum(m.data))
@@ -115,7 +118,7 @@ def stack_into(m: Map, other: Map, weights: Map | None = None, nan_to_num: bool 
         _add(own, part if factor is None or factor == 1 else part * factor, part_weight, nan_to_num)
 
 
-def stack_slices(geom: object, other: object) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def stack_slices(geom: Geom, other: Geom) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Return the pixels of a geometry that another one covers, and those of the other that lie inside.
 
     Raises

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import astropy.units as u
 import numpy as np
@@ -84,7 +84,7 @@ class RegionGeom(Geom):
             raise TypeError(f"a RegionGeom needs a sky region, got {region!r}; RegionGeom.create takes more")
         self._region = region
         self.axes = MapAxes(axes if axes is not None else [], n_spatial_axes=2)
-        self._wcs = wcs
+        self._wcs: WCS = wcs
         self._samples: dict[int, tuple[MapCoord, np.ndarray]] = {}
         if wcs is None and region is not None:
             self._wcs = _projection(region, degrees_pair("binsz_wcs", binsz_wcs))
@@ -111,9 +111,15 @@ class RegionGeom(Geom):
         return cls(union_of(as_regions(region)), axes=axes, wcs=wcs, binsz_wcs=binsz_wcs)
 
     @classmethod
-    def from_regions(cls, regions: object, **kwargs: object) -> Self:
+    def from_regions(
+        cls,
+        regions: object,
+        axes: Sequence[MapAxis] | None = None,
+        wcs: WCS | None = None,
+        binsz_wcs: object = "0.1 deg",
+    ) -> Self:
         """Return a geometry of the union of regions; the same as `create`."""
-        return cls.create(regions, **kwargs)
+        return cls.create(regions, axes, wcs, binsz_wcs)
 
     def _init_copy(self, **kwargs: object) -> Self:
         return type(self)(**({"region": self._region, "wcs": self._wcs, "axes": self.axes} | kwargs))
@@ -129,7 +135,7 @@ class RegionGeom(Geom):
         return self._region
 
     @property
-    def wcs(self) -> WCS | None:
+    def wcs(self) -> WCS:
         """Projection in which the region is drawn; None without a region."""
         return self._wcs
 
@@ -320,7 +326,8 @@ class RegionGeom(Geom):
         self._check_region("solid_angle()")
         if is_compound(self._region):
             return self.get_wcs_coord_and_weights()[1].sum() * pixel_area_of(self._wcs)
-        return self._region.to_pixel(self._wcs).area * pixel_area_of(self._wcs)
+        region: Any = self._region
+        return region.to_pixel(self._wcs).area * pixel_area_of(self._wcs)
 
     def bin_volume(self) -> u.Quantity:
         """Return solid angle times bin widths of every bin, shape `data_shape`."""
@@ -384,6 +391,11 @@ class RegionGeom(Geom):
     def cutout(self, *args: object, **kwargs: object) -> Self:
         """Return the geometry itself: a region is not cut."""
         return self
+
+    def cutout_slices(self, geom: Geom, mode: str = "partial") -> dict[str, tuple[slice, slice]]:
+        """Return the whole of both: a region is not cut."""
+        whole = (slice(None), slice(None))
+        return {"parent-slices": whole, "cutout-slices": whole}
 
     def pad(self, pad_width: int | tuple[int, int], axis_name: str | None = None) -> Self:
         """Return the geometry with bins added at both ends of an axis; a region cannot be padded.
@@ -467,7 +479,7 @@ class RegionGeom(Geom):
         """
         from bayesmap.maps.region_fits import region_geom_from_hdulist
 
-        return region_geom_from_hdulist(hdulist, format=format, hdu=hdu)
+        return cast(Self, region_geom_from_hdulist(hdulist, format=format, hdu=hdu))
 
     def plot_region(self, ax: object = None, kwargs_point: Mapping | None = None, **kwargs: object) -> object:
         """Draw the region; see `bayesmap.plot.regions.plot_region`."""

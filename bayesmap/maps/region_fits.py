@@ -10,6 +10,7 @@ https://fits.gsfc.nasa.gov/registry/region.html
 
 import json
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.io import fits
@@ -17,12 +18,15 @@ from astropy.table import QTable, Table
 
 from bayesmap._util import check_option
 from bayesmap.errors import FormatError
+from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.bands import axes_from_bands, bands_hdu, bands_keywords
 from bayesmap.maps.files import named_errors
-from bayesmap.maps.map import Map
 from bayesmap.maps.region import RegionGeom
 from bayesmap.maps.region_tools import simple_regions, union_of
 from bayesmap.maps.wcs_tools import read_wcs
+
+if TYPE_CHECKING:
+    from bayesmap.maps.region_map import RegionNDMap
 
 __all__ = [
     "read_region_geom",
@@ -37,7 +41,7 @@ MOST_REGIONS = 300
 
 
 def region_map_to_hdulist(
-    m: Map,
+    m: "RegionNDMap",
     hdu: str | None = None,
     hdu_bands: str | None = None,
     format: str = "gadf",
@@ -100,7 +104,7 @@ def region_geom_from_hdulist(hdulist: fits.HDUList, format: str = "gadf", hdu: s
     return read_region_geom(hdulist, f"{name}_REGION", axes_from_bands(hdulist[bands]))
 
 
-def read_region_geom(hdulist: fits.HDUList, hdu_region: str, axes: list[object]) -> RegionGeom:
+def read_region_geom(hdulist: fits.HDUList, hdu_region: str, axes: list[MapAxis]) -> RegionGeom:
     """Return the geometry with the region in a table, or with no region if there is no such table.
 
     Raises

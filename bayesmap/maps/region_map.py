@@ -1,17 +1,19 @@
 """Maps on a region of the sky: spectra and the like."""
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self, Unpack, cast
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
 from bayesmap._util import Absent
 from bayesmap.maps import resize
+from bayesmap.maps.access import Interpolation
 from bayesmap.maps.axes import MapAxis
 from bayesmap.maps.files import open_fits, write_hdulist
 from bayesmap.maps.fits import map_from_hdulist
@@ -38,12 +40,12 @@ class RegionNDMap(NDMap):
     geom: RegionGeom
 
     @classmethod
-    def create(
+    def create(  # type: ignore[override]  # on a region
         cls,
         region: object,
         axes: Sequence[MapAxis] | None = None,
-        dtype: object = "float32",
-        meta: object = None,
+        dtype: npt.DTypeLike = "float32",
+        meta: Mapping[str, object] | None = None,
         unit: object = "",
         wcs: WCS | None = None,
         binsz_wcs: object = "0.1 deg",
@@ -63,7 +65,7 @@ class RegionNDMap(NDMap):
 
     # -- files --------------------------------------------------------------------------------------------------------
     @classmethod
-    def read(
+    def read(  # type: ignore[override]  # as in Gammapy
         cls,
         filename: str | os.PathLike,
         format: str = "gadf",
@@ -86,7 +88,7 @@ class RegionNDMap(NDMap):
             return cls.from_hdulist(hdulist, format=format, ogip_column=ogip_column, hdu=hdu)
 
     @classmethod
-    def from_hdulist(
+    def from_hdulist(  # type: ignore[override]
         cls, hdulist: fits.HDUList, format: str = "gadf", ogip_column: str | None = None, hdu: str | None = None
     ) -> Self:
         """Return the map on a region in an open FITS file.
@@ -111,9 +113,9 @@ class RegionNDMap(NDMap):
         if format != "gadf":
             geom, values, meta = region_map_from_ogip(hdulist, format, ogip_column, hdu)
             return cls(geom, data=np.asarray(values), unit=getattr(values, "unit", ""), meta=meta)
-        return map_from_hdulist(hdulist, hdu=hdu, map_type="region", format=format)
+        return cast(Self, map_from_hdulist(hdulist, hdu=hdu, map_type="region", format=format))
 
-    def to_hdulist(
+    def to_hdulist(  # type: ignore[override]
         self,
         format: str = "gadf",
         hdu: str = "SKYMAP",
@@ -135,7 +137,7 @@ class RegionNDMap(NDMap):
             return ogip_to_hdulist(self, format)
         return region_map_to_hdulist(self, hdu=hdu, hdu_bands=hdu_bands, format=format, hdu_region=hdu_region)
 
-    def write(
+    def write(  # type: ignore[override]
         self,
         filename: str | os.PathLike,
         overwrite: bool = False,
@@ -261,7 +263,7 @@ class RegionNDMap(NDMap):
             raise ValueError(f"{self!r} has no axis to be rebinned")
         return self.geom.axes[0].name if axis_name is None else axis_name
 
-    def interp_to_geom(self, geom: RegionGeom, **kwargs: object) -> Self:
+    def interp_to_geom(self, geom: RegionGeom, **kwargs: Unpack[Interpolation]) -> Self:
         """Return the map interpolated at the bin centres of another region geometry with the same axes by name."""
         data = self.interp_by_coord(geom.get_coord(), **kwargs)
         return self.copy(geom=geom, data=np.reshape(data, geom.data_shape))
@@ -284,9 +286,9 @@ class RegionNDMap(NDMap):
 
         return plot_hist(self, ax=ax, **kwargs)
 
-    def plot_region(self, ax: object = None, **kwargs: object) -> object:
+    def plot_region(self, ax: object = None, kwargs_point: Mapping | None = None, **kwargs: object) -> object:
         """Draw the region; see `bayesmap.plot.regions.plot_region`."""
-        return self.geom.plot_region(ax, **kwargs)
+        return self.geom.plot_region(ax, kwargs_point, **kwargs)
 
     def plot_mask(self, ax: object = None, **kwargs: object) -> object:
         """Shade the energies where a boolean map is True; see `bayesmap.plot.regions.plot_energy_mask`."""

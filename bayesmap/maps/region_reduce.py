@@ -1,6 +1,7 @@
 """Values of an image in a region, as a map on that region."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -10,11 +11,18 @@ from bayesmap.maps.map import Map
 from bayesmap.maps.region import RegionGeom
 from bayesmap.maps.region_tools import as_regions, simple_regions
 
+if TYPE_CHECKING:
+    from bayesmap.maps.wcs_map import WcsNDMap
+
 __all__ = ["cutout_and_mask_region", "histogram_in_region", "mask_contains_region", "region_pixels", "to_region_nd_map"]
 
 
 def to_region_nd_map(
-    m: Map, region: object = None, func: Callable = np.nansum, weights: Map | None = None, method: str = "nearest"
+    m: "WcsNDMap",
+    region: object = None,
+    func: Callable = np.nansum,
+    weights: Map | None = None,
+    method: str = "nearest",
 ) -> Map:
     """Return the map of `WcsNDMap.to_region_nd_map`."""
     check_option("method", method, ("nearest", "linear"))
@@ -27,7 +35,7 @@ def to_region_nd_map(
     return Map.from_geom(geom, data=data.reshape(geom.data_shape), unit=m.unit, meta=dict(m.meta))
 
 
-def _at_points(m: Map, geom: RegionGeom, weights: Map | None, method: str) -> np.ndarray:
+def _at_points(m: "WcsNDMap", geom: RegionGeom, weights: Map | None, method: str) -> np.ndarray:
     """Values at the centre of points."""
     center = geom.center_skydir
     if not np.all(m.geom.to_image().contains(center)):
@@ -39,7 +47,7 @@ def _at_points(m: Map, geom: RegionGeom, weights: Map | None, method: str) -> np
     return data.astype(m.data.dtype)
 
 
-def _in_region(m: Map, geom: RegionGeom, func: Callable, weights: Map | None) -> np.ndarray:
+def _in_region(m: "WcsNDMap", geom: RegionGeom, func: Callable, weights: Map | None) -> np.ndarray:
     """A function of the values in all pixels with centres in the region; pixels where a mask is False are left out."""
     inside = region_pixels(m, geom.region)
     values = m.data[..., inside]
@@ -55,7 +63,7 @@ def _in_region(m: Map, geom: RegionGeom, func: Callable, weights: Map | None) ->
     return data
 
 
-def region_pixels(m: Map, region: object) -> np.ndarray:
+def region_pixels(m: "WcsNDMap", region: object) -> np.ndarray:
     """Return which pixels of an image have their centre in a region, shape ``(lat, lon)``.
 
     Raises
@@ -69,7 +77,7 @@ def region_pixels(m: Map, region: object) -> np.ndarray:
     return inside
 
 
-def cutout_and_mask_region(m: Map, region: object = None) -> tuple[Map, Map]:
+def cutout_and_mask_region[M: WcsNDMap](m: M, region: object = None) -> tuple[M, Map]:
     """Return the maps of `WcsNDMap.cutout_and_mask_region`."""
     region = m.geom.footprint_rectangle_sky_region if region is None else region
     geom = RegionGeom.create(region, wcs=m.geom.wcs)
@@ -78,7 +86,7 @@ def cutout_and_mask_region(m: Map, region: object = None) -> tuple[Map, Map]:
 
 
 def histogram_in_region(
-    m: Map, region: object = None, bins_axis: MapAxis | None = None, nbin: int = 100, density: bool = False
+    m: "WcsNDMap", region: object = None, bins_axis: MapAxis | None = None, nbin: int = 100, density: bool = False
 ) -> Map:
     """Return the map of `WcsNDMap.to_region_nd_map_histogram`."""
     region = m.geom.footprint_rectangle_sky_region if region is None else region
@@ -90,12 +98,16 @@ def histogram_in_region(
         bound = np.abs(values).max()
         bins_axis = MapAxis.from_bounds(-bound, bound, nbin=nbin, interp="lin", unit=m.unit, name="bins")
     edges = bins_axis.edges.to_value(m.unit)
-    data = np.apply_along_axis(lambda v: np.histogram(v, bins=edges, density=density)[0], -1, values)
+    data = np.apply_along_axis(_histogram, -1, values, edges, True if density else None)
     geom = RegionGeom(geom.region, axes=[bins_axis, *m.geom.axes], wcs=m.geom.wcs)
     return Map.from_geom(geom, data=data.reshape(geom.data_shape), unit=1 / m.unit if density else "")
 
 
-def mask_contains_region(m: Map, region: object) -> bool:
+def _histogram(values: np.ndarray, edges: np.ndarray, density: Literal[True] | None) -> np.ndarray:
+    return np.histogram(values, bins=edges, density=density)[0]
+
+
+def mask_contains_region(m: "WcsNDMap", region: object) -> bool:
     """Return the answer of `WcsNDMap.mask_contains_region`."""
     if not m.is_mask or not m.geom.is_image:
         raise ValueError(f"mask_contains_region needs a boolean image, got {m!r}")

@@ -1,6 +1,6 @@
 """Maps on a region as tables: GADF, OGIP spectra and effective areas, flux points."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.io import fits
@@ -12,6 +12,9 @@ from bayesmap.maps.map import Map
 from bayesmap.maps.map_axes import MapAxes
 from bayesmap.maps.region import RegionGeom
 from bayesmap.maps.region_fits import read_region_geom, region_hdu
+
+if TYPE_CHECKING:
+    from bayesmap.maps.region_map import RegionNDMap
 
 __all__ = ["ogip_to_hdulist", "region_map_from_ogip", "region_map_from_table", "region_map_to_table"]
 
@@ -80,7 +83,7 @@ def _with_keywords(table: Table, keywords: dict[str, Any], m: Map) -> Table:
     return table
 
 
-def ogip_to_hdulist(m: Map, format: str) -> fits.HDUList:
+def ogip_to_hdulist(m: "RegionNDMap", format: str) -> fits.HDUList:
     """Return the HDUs of `RegionNDMap.to_hdulist` in the formats of OGIP."""
     values = fits.BinTableHDU(region_map_to_table(m, "ogip" if format in OGIP else format))
     if format in OGIP_ARF:

@@ -4,8 +4,8 @@ That package is imported where it is used: maps without a region do not wait for
 """
 
 import operator
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import astropy.units as u
 import numpy as np
@@ -51,7 +51,7 @@ def as_regions(regions: object) -> "list[SkyRegion | PixelRegion]":
     if isinstance(regions, SkyRegion | PixelRegion | SkyCoord):
         regions = [regions]
     result = []
-    for region in regions:
+    for region in cast(Iterable[Any], regions):
         region = PointSkyRegion(region) if isinstance(region, SkyCoord) and region.isscalar else region
         if not isinstance(region, SkyRegion | PixelRegion):
             raise TypeError(f"a region of the package 'regions' is needed, got {region!r}")

@@ -1,52 +1,59 @@
 """Cut, pad, rebin and resample the pixels of a map."""
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import numpy as np
 import scipy
 from astropy.coordinates import SkyCoord
 
 from bayesmap._util import check_option
 from bayesmap.maps.access import interpolate
+from bayesmap.maps.geom import Geom
 from bayesmap.maps.map import Map
+from bayesmap.maps.wcs_tools import int_pair
 
 __all__ = ["crop", "cutout", "downsample", "interp_to_geom", "pad", "upsample"]
 
 
-def cutout(m: Map, position: SkyCoord, width: object, mode: str = "trim", **kwargs: object) -> Map:
+def cutout[M: Map](
+    m: M, position: SkyCoord, width: object, mode: str = "trim", odd_npix: bool = False, min_npix: int = 1
+) -> M:
     """Return the map of `WcsNDMap.cutout`."""
-    geom = m.geom.cutout(position, width, mode=mode, **kwargs)
+    geom = m.geom.cutout(position, width, mode, odd_npix, min_npix)
     slices = geom.cutout_slices(m.geom)
     data = np.zeros(geom.data_shape, dtype=m.data.dtype)
     data[(..., *slices["cutout-slices"])] = m.data[(..., *slices["parent-slices"])]
     return m.copy(geom=geom, data=data)
 
 
-def pad(
-    m: Map, pad_width: int | tuple[int, int], axis_name: str | None = None, mode: str = "constant", cval: float = 0
-) -> Map:
+def pad[M: Map](
+    m: M, pad_width: int | tuple[int, int], axis_name: str | None = None, mode: str = "constant", cval: float = 0
+) -> M:
     """Return the map of `WcsNDMap.pad`."""
     check_option("mode", mode, ("constant", "edge", "reflect", "wrap", "symmetric"))
     geom = m.geom.pad(pad_width, axis_name)
     widths = [(0, 0)] * m.data.ndim
-    pair = (pad_width, pad_width) if np.ndim(pad_width) == 0 else tuple(pad_width)
+    pair = int_pair("pad_width", pad_width)
     if axis_name is None:
         widths[-1], widths[-2] = (pair[0], pair[0]), (pair[1], pair[1])
     else:
         widths[m.geom.axes.index_data(axis_name)] = pair
-    kwargs = {"constant_values": cval} if mode == "constant" else {}
-    return m.copy(geom=geom, data=np.pad(m.data, widths, mode=mode, **kwargs))
+    kwargs: dict[str, Any] = {"constant_values": cval} if mode == "constant" else {}
+    return m.copy(geom=geom, data=np.pad(m.data, widths, mode=cast(Any, mode), **kwargs))
 
 
-def crop(m: Map, crop_width: int | tuple[int, int]) -> Map:
+def crop[M: Map](m: M, crop_width: int | tuple[int, int]) -> M:
     """Return the map of `WcsNDMap.crop`."""
     geom = m.geom.crop(crop_width)
-    x, y = (crop_width, crop_width) if np.ndim(crop_width) == 0 else crop_width
+    x, y = int_pair("crop_width", crop_width)
     n_lat, n_lon = m.geom.data_shape_image
     return m.copy(geom=geom, data=m.data[..., y : n_lat - y, x : n_lon - x].copy())
 
 
-def downsample(
-    m: Map, factor: int, preserve_counts: bool = True, axis_name: str | None = None, weights: Map | None = None
-) -> Map:
+def downsample[M: Map](
+    m: M, factor: int, preserve_counts: bool = True, axis_name: str | None = None, weights: Map | None = None
+) -> M:
     """Return the map of `WcsNDMap.downsample`."""
     geom = m.geom.downsample(factor, axis_name)
     dimensions = (-1, -2) if axis_name is None else (m.geom.axes.index_data(axis_name),)
@@ -75,12 +82,15 @@ def _aligned_weights(m: Map, weights: Map) -> np.ndarray:
     return weights.data
 
 
-def _blocks(data: np.ndarray, factor: int, dimensions: tuple[int, ...], function: object) -> np.ndarray:
+def _blocks(
+    data: np.ndarray, factor: int, dimensions: tuple[int, ...], function: Callable[..., np.ndarray]
+) -> np.ndarray:
     """Reduce blocks of ``factor`` elements along each of the dimensions."""
-    dimensions = sorted(d % data.ndim for d in dimensions)
-    shape, axes = [], []
+    joined = {d % data.ndim for d in dimensions}
+    shape: list[int] = []
+    axes: list[int] = []
     for dimension, size in enumerate(data.shape):
-        if dimension in dimensions:
+        if dimension in joined:
             shape += [size // factor, factor]
             axes.append(len(shape) - 1)
         else:
@@ -88,7 +98,9 @@ def _blocks(data: np.ndarray, factor: int, dimensions: tuple[int, ...], function
     return function(data.reshape(shape), axis=tuple(axes))
 
 
-def upsample(m: Map, factor: int, order: int = 0, preserve_counts: bool = True, axis_name: str | None = None) -> Map:
+def upsample[M: Map](
+    m: M, factor: int, order: int = 0, preserve_counts: bool = True, axis_name: str | None = None
+) -> M:
     """Return the map of `WcsNDMap.upsample`."""
     geom = m.geom.upsample(factor, axis_name)
     if axis_name is not None:
@@ -125,14 +137,25 @@ def _spline(
     return scipy.ndimage.map_coordinates(data.astype("float64"), coordinates, order=order, mode="nearest")
 
 
-def interp_to_geom(m: Map, geom: object, preserve_counts: bool = False, fill_value: float = 0, **kwargs: object) -> Map:
+def interp_to_geom[M: Map](
+    m: M,
+    geom: Geom,
+    preserve_counts: bool = False,
+    fill_value: float = 0,
+    method: str = "linear",
+    values_scale: str = "lin",
+) -> M:
     """Return the map of `WcsNDMap.interp_to_geom`."""
     coords = geom.get_coord()
     if m.is_mask:
         values = np.nan_to_num(m.get_by_coord(coords).astype("float64"), nan=fill_value).astype(bool)
         return m.copy(geom=geom, data=values.reshape(geom.data_shape))
     if not preserve_counts:
-        return m.copy(geom=geom, data=m.interp_by_coord(coords, **kwargs).reshape(geom.data_shape))
+        return m.copy(
+            geom=geom, data=m.interp_by_coord(coords, method, values_scale=values_scale).reshape(geom.data_shape)
+        )
     density = m.data / m.geom.solid_angle().value
-    values = interpolate(density, m.geom.coord_to_pix(coords), **kwargs).reshape(geom.data_shape)
+    values = interpolate(density, m.geom.coord_to_pix(coords), method, values_scale=values_scale).reshape(
+        geom.data_shape
+    )
     return m.copy(geom=geom, data=values * geom.solid_angle().value)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, cast
 
 import astropy.units as u
 import numpy as np
@@ -103,15 +103,15 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         """
         crval = reference_position(skydir, frame)
         if npix is not None and width is not None:
-            npix = npix_pair(npix)
-            binsz = tuple(w / n for w, n in zip(degrees_pair("width", width), npix, strict=True))
-        binsz = degrees_pair("binsz", binsz)
+            binsz = tuple(w / n for w, n in zip(degrees_pair("width", width), npix_pair(npix), strict=True))
+        cdelt = degrees_pair("binsz", binsz)
         if npix is None:
-            width = (360.0, 180.0) if width is None else degrees_pair("width", width)
-            npix = tuple(int(np.round(w / b)) for w, b in zip(width, binsz, strict=True))
-        npix = npix_pair(npix)
-        crpix = tuple((n + 1) / 2 for n in npix) if refpix is None else refpix
-        return cls(make_wcs(proj, frame, crval, crpix, binsz), npix, axes=axes)
+            sides = (360.0, 180.0) if width is None else degrees_pair("width", width)
+            x, y = npix_pair([int(np.round(side / size)) for side, size in zip(sides, cdelt, strict=True)])
+        else:
+            x, y = npix_pair(npix)
+        crpix = ((x + 1) / 2, (y + 1) / 2) if refpix is None else refpix
+        return cls(make_wcs(proj, frame, crval, crpix, cdelt), (x, y), axes=axes)
 
     @classmethod
     def from_header(
@@ -157,7 +157,7 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         """Return the geometry of an image in an open FITS file; arguments as for `Map.from_hdulist`."""
         from bayesmap.maps.fits import wcs_geom_from_hdulist
 
-        return wcs_geom_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format)
+        return cast(Self, wcs_geom_from_hdulist(hdulist, hdu=hdu, hdu_bands=hdu_bands, format=format))
 
     def to_header(self) -> fits.Header:
         """Return the FITS keywords of the projection, the shape (WCSSHAPE) and the axes."""
@@ -310,7 +310,7 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         flat : bool
             Whether the arrays are flattened.
         """
-        index = np.indices(self.data_shape)[::-1]
+        index = list(np.indices(self.data_shape)[::-1])
         if idx is not None:
             part = tuple(slice(i, i + 1) for i in idx[::-1])
             index = [i[part] for i in index]

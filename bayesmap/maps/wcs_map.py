@@ -1,9 +1,10 @@
 """Maps on a WCS geometry."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
+import numpy.typing as npt
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
@@ -24,7 +25,7 @@ class WcsNDMap(NDMap):
 
     # -- construction, files ------------------------------------------------------------------------------------------
     @classmethod
-    def create(
+    def create(  # type: ignore[override]  # on a WCS
         cls,
         map_type: str = "wcs",
         npix: int | tuple[int, int] | None = None,
@@ -35,8 +36,8 @@ class WcsNDMap(NDMap):
         refpix: tuple[float, float] | None = None,
         axes: Sequence[MapAxis] | None = None,
         skydir: SkyCoord | tuple[float, float] | None = None,
-        dtype: object = "float32",
-        meta: object = None,
+        dtype: npt.DTypeLike = "float32",
+        meta: Mapping[str, object] | None = None,
         unit: object = "",
     ) -> Self:
         """Return an empty map.
@@ -69,7 +70,7 @@ class WcsNDMap(NDMap):
         """
         hdus = fits.HDUList([hdu] if hdu_bands is None else [hdu, hdu_bands])
         name = None if hdu_bands is None or hdu_bands.name in ("EBOUNDS", "ENERGIES") else hdu_bands.name
-        return cls.from_hdulist(hdus, hdu=0, hdu_bands=name, format=format)
+        return cast(Self, cls.from_hdulist(hdus, hdu=0, hdu_bands=name, format=format))
 
     def to_hdu(self, hdu: str = "SKYMAP", hdu_bands: str | None = None) -> object:
         """Return the image HDU alone, whose header names the table of the axes."""
@@ -145,7 +146,12 @@ class WcsNDMap(NDMap):
         return resize.upsample(self, factor, order, preserve_counts, axis_name)
 
     def interp_to_geom(
-        self, geom: WcsGeom, preserve_counts: bool = False, fill_value: float = 0, **kwargs: object
+        self,
+        geom: WcsGeom,
+        preserve_counts: bool = False,
+        fill_value: float = 0,
+        method: str = "linear",
+        values_scale: str = "lin",
     ) -> Self:
         """Return the map interpolated at the pixel centres of another geometry.
 
@@ -157,10 +163,10 @@ class WcsNDMap(NDMap):
             Whether values per solid angle are interpolated, so that counts are about kept.
         fill_value : float
             For boolean maps (which take the value of the nearest pixel): value outside.
-        **kwargs : dict
-            For `interp_by_coord`.
+        method, values_scale : str
+            As for `interp_by_coord`.
         """
-        return resize.interp_to_geom(self, geom, preserve_counts, fill_value, **kwargs)
+        return resize.interp_to_geom(self, geom, preserve_counts, fill_value, method, values_scale)
 
     # -- regions ------------------------------------------------------------------------------------------------------
     def to_region_nd_map(

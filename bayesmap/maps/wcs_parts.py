@@ -1,7 +1,8 @@
 """Parts of an image geometry, and the same image with other pixels."""
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
@@ -9,26 +10,29 @@ from astropy.coordinates import Angle, SkyCoord
 from astropy.wcs import WCS
 
 from bayesmap.maps.cutouts import common_slices, cutout_bounds, cutout_npix, on_same_grid
-from bayesmap.maps.map_axes import MapAxes
+from bayesmap.maps.geom import Geom
 from bayesmap.maps.wcs_tools import int_pair, rescaled, round_up_to_odd, shifted
 
 __all__ = ["WcsParts"]
 
 
-class WcsParts:
+class WcsParts(Geom):
     """Methods of `WcsGeom` that return geometries of other size."""
 
     _wcs: WCS
     _npix: tuple[int, int]
     _frame: str
-    axes: MapAxes
-    projection: str
-    width: u.Quantity
-    center_skydir: SkyCoord
-    pixel_scales: Angle
-    create: Callable[..., Any]
-    _init_copy: Callable[..., Any]
-    slice_by_idx: Callable[..., Any]
+    create: ClassVar[Callable[..., Any]]
+
+    @property
+    @abstractmethod
+    def projection(self) -> str:
+        """Short name of the projection."""
+
+    @property
+    @abstractmethod
+    def width(self) -> u.Quantity:
+        """Width in longitude and latitude."""
 
     def cutout(
         self, position: SkyCoord, width: object, mode: str = "trim", odd_npix: bool = False, min_npix: int = 1
@@ -57,7 +61,7 @@ class WcsParts:
         start, npix = cutout_bounds(self, position, npix, mode)
         return self._init_copy(wcs=shifted(self._wcs, *start), npix=npix)
 
-    def cutout_slices(self, geom: "WcsParts", mode: str = "partial") -> dict[str, tuple[slice, slice]]:
+    def cutout_slices(self, geom: Geom, mode: str = "partial") -> dict[str, tuple[slice, slice]]:
         """Return which pixels this geometry and its aligned parent have in common.
 
         Parameters
@@ -79,7 +83,7 @@ class WcsParts:
         """
         return common_slices(self, geom, mode)
 
-    def is_aligned(self, other: "WcsParts", tolerance: float = 1e-6) -> bool:
+    def is_aligned(self, other: Geom, tolerance: float = 1e-6) -> bool:
         """Whether another geometry has the same axes and its pixels lie on the same grid."""
         return self.axes == other.axes and on_same_grid(self, other, tolerance)
 

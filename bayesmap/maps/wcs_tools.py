@@ -1,6 +1,8 @@
 """Functions on astropy WCS objects: build, shift, rescale, compare, pixel areas."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any, cast
 
 import astropy.units as u
 import numpy as np
@@ -34,19 +36,19 @@ SAME_EQUINOX = 1e-3
 COORDINATE_TYPES = {"icrs": ("RA---", "DEC--"), "galactic": ("GLON-", "GLAT-")}
 
 
-def degrees_pair(what: str, value: object) -> tuple[float, float]:
+def degrees_pair(what: str, value: Any) -> tuple[float, float]:
     """Return (x, y) in deg from one or two numbers (deg), strings or quantities."""
     single = isinstance(value, str) or (not isinstance(value, tuple | list) and np.ndim(value) == 0)
     items = [value, value] if single else list(value)
     if len(items) != 2:
         raise ValueError(f"{what} must be one value or a pair (lon, lat), got {value!r}")
-    pair = tuple(_degrees(item) for item in items)
+    pair = (_degrees(items[0]), _degrees(items[1]))
     if not np.all(np.isfinite(pair)) or min(pair) <= 0:
         raise ValueError(f"{what} must be positive, got {value!r}")
     return pair
 
 
-def _degrees(item: object) -> float:
+def _degrees(item: u.Quantity | str | float) -> float:
     if isinstance(item, str):
         return float(Angle(item, unit="deg").deg)
     if isinstance(item, u.Quantity):
@@ -198,7 +200,7 @@ def pixel_areas(corners: SkyCoord) -> u.Quantity:
     return u.Quantity(np.abs(area.value), "sr")
 
 
-def npix_pair(npix: object) -> tuple[int, int]:
+def npix_pair(npix: Any) -> tuple[int, int]:
     """Return (n_lon, n_lat) from one or two numbers of pixels."""
     values = [int(np.squeeze(n)) for n in (npix if np.ndim(npix) else (npix, npix))]
     if len(values) != 2 or min(values) < 1:
@@ -206,9 +208,9 @@ def npix_pair(npix: object) -> tuple[int, int]:
     return values[0], values[1]
 
 
-def int_pair(what: str, value: object, lowest: int = 0) -> tuple[int, int]:
+def int_pair(what: str, value: int | Sequence[int], lowest: int = 0) -> tuple[int, int]:
     """Return a pair of integers not below ``lowest`` from one or two."""
-    values = [value, value] if np.ndim(value) == 0 else list(value)
+    values: list[Any] = [value, value] if np.ndim(value) == 0 else list(cast(Sequence[int], value))
     if len(values) != 2 or any(int(v) != v or v < lowest for v in values):
         raise ValueError(f"{what} must be an integer not below {lowest}, or a pair of them, got {value!r}")
     return int(values[0]), int(values[1])

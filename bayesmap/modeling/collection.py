@@ -3,7 +3,7 @@
 import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from bayesmap.modeling.collection_tools import CollectionTools
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.priors.collection import PriorsOfModels
 from bayesmap.modeling.sky import Component
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["Models", "ModelsLike", "all_parameter_names", "parameter_names"]
 
@@ -57,7 +60,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
     models : model, iterable of models or None
         `SkyModel`, `FoVBackgroundModel`, `TemplateNPredModel`, `IRFModel`.
     covariance_data : array_like, optional
-        Covariance of the parameters; see `covariance`.
+        Covariance of the parameters, shape ``(n_parameter, n_parameter)``; see `covariance`.
 
     Raises
     ------
@@ -67,7 +70,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         If a member is not a model.
     """
 
-    def __init__(self, models: "ModelsLike | None" = None, covariance_data: Any = None) -> None:
+    def __init__(self, models: "ModelsLike | None" = None, covariance_data: np.ndarray | None = None) -> None:
         self._models: list[Component] = []
         members = [] if models is None else [models] if isinstance(models, Component) else list(models)
         self.extend(members)
@@ -75,7 +78,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
             self.covariance = covariance_data
 
     # -- sequence ---------------------------------------------------------------------------------------------------
-    def _check(self, model: Any, replaced: Component | None = None) -> None:
+    def _check(self, model: object, replaced: Component | None = None) -> None:
         if not isinstance(model, Component):
             raise TypeError(f"Models takes SkyModel, background and IRF models, got {model!r}")
         if any(m.name == model.name for m in self._models if m is not replaced):
@@ -244,14 +247,16 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         """Return a deep copy with the same names; links inside the collection stay links."""
         return copy.deepcopy(self)
 
-    def to_parameters_table(self) -> Any:
+    def to_parameters_table(self) -> "Table":
         """Return an `~astropy.table.Table` with one row per parameter and model."""
         table = self.parameters.to_table()
-        table.add_column([model.name for model in self._models for _ in model.parameters], name="model", index=0)
+        table.add_column(
+            [model.name for model in self._models for _ in model.parameters.elements], name="model", index=0
+        )
         return table
 
     # -- files ------------------------------------------------------------------------------------------------------
-    def to_dict(self, full_output: bool = False, gammapy: str = "2.1") -> dict[str, Any]:
+    def to_dict(self, full_output: bool = False, gammapy: str = "2.1") -> dict[str, object]:
         """Return plain data in Gammapy's layout.
 
         Parameters
@@ -267,7 +272,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         return models_to_dict(self, full_output=full_output, gammapy=gammapy)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
         """Create the models from the data of `to_dict`.
 
         Raises

@@ -1,6 +1,6 @@
 """Members of `Models` that select, show and join models."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,8 +15,10 @@ from bayesmap.modeling.sky import Component
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.table import Table
+    from astropy.wcs import WCS
 
     from bayesmap.maps import Map, WcsGeom
+    from bayesmap.modeling.background import FoVBackgroundModel
     from bayesmap.modeling.sky import SkyModel
     from bayesmap.modeling.spectral import SpectralModel, TemplateSpectralModel
 
@@ -50,7 +52,7 @@ class CollectionTools(CovarianceTools):
         return list(self.parameter_names.values())
 
     @property
-    def background_models(self) -> dict[str, Any]:
+    def background_models(self) -> "dict[str, FoVBackgroundModel]":
         """The background models, by the name of their dataset."""
         found = [model for model in self if "fov-bkg" in model.tag]
         return {model.datasets_names[0]: model for model in found}
@@ -89,7 +91,7 @@ class CollectionTools(CovarianceTools):
         mask = Map.from_geom(geom.to_image(), data=np.ones(geom.data_shape_image, dtype=bool))
         return self.select_mask(mask, **kwargs)
 
-    def select_region(self, regions: Sequence[Region], wcs: Any = None) -> Self:
+    def select_region(self, regions: Sequence[Region], wcs: "WCS | None" = None) -> Self:
         """Return the sky models whose position lies in a region (`~regions.SkyRegion`, DS9 string or a list)."""
         return type(self)(selection.in_region(self, regions, wcs))
 
@@ -185,7 +187,11 @@ class CollectionTools(CovarianceTools):
         return RegionGeom.from_regions(regions).to_wcs_geom()
 
     def plot_regions(
-        self, ax: Axes | None = None, kwargs_point: Any = None, size_factor: float | None = None, **kwargs: object
+        self,
+        ax: Axes | None = None,
+        kwargs_point: Mapping[str, object] | None = None,
+        size_factor: float | None = None,
+        **kwargs: object,
     ) -> Axes:
         """Draw the outlines of the sky models; see `bayesmap.plot.plot_region`."""
         from bayesmap.maps import RegionGeom

@@ -1,8 +1,9 @@
 """Covariance of the parameters of models."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +11,11 @@ from bayesmap._types import Axes, Tree
 from bayesmap._util import Absent, suggest
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.posterior import Posterior
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from bayesmap.modeling.model_tools import CovarianceTools
 
 __all__ = ["Covariance", "covariance_from", "covariance_of_errors", "set_covariance"]
 
@@ -47,9 +53,9 @@ class Covariance:
     def __getitem__(self, key: Any) -> Any:
         return self.data[key]
 
-    def get_subcovariance(self, parameters: Iterable[Any]) -> "Covariance":
+    def get_subcovariance(self, parameters: Iterable[Parameter | str]) -> "Covariance":
         """Return the covariance of some parameters, given by name or as parameters."""
-        return self.subset([getattr(parameter, "name", parameter) for parameter in parameters])
+        return self.subset([p if isinstance(p, str) else p.name for p in parameters])
 
     @property
     def scipy_mvn(self) -> Any:
@@ -91,7 +97,7 @@ class Covariance:
         index = [self.names.index(name) for name in names]
         return Covariance(list(names), [self.units[i] for i in index], self.data[np.ix_(index, index)])
 
-    def to_table(self) -> Any:
+    def to_table(self) -> "Table":
         """Return an `~astropy.table.Table` with one row and one column per parameter."""
         from astropy.table import Table
 
@@ -106,18 +112,36 @@ def covariance_from(names: Mapping[Parameter, str], tree: Tree) -> Covariance:
     columns = Posterior(tree).columns(names)
     if not columns:
         raise ValueError("there are no free parameters")
-    data = np.atleast_2d(np.cov(np.stack(list(columns.values()))))
-    return Covariance([names[p] for p in columns], [p.unit.to_string() for p in columns], data)
+    rows = np.concatenate([draws.reshape(len(draws), -1).T for draws in columns.values()])
+    labels = [(label, p.unit.to_string()) for p in columns for label in _labels(names[p], p)]
+    return Covariance([n for n, _ in labels], [unit for _, unit in labels], np.atleast_2d(np.cov(rows)))
 
 
-def _parts(owner: Any) -> list[Any]:
+def _labels(name: str, parameter: Parameter) -> list[str]:
+    """The name of a parameter, or those of its elements."""
+    if not parameter.shape:
+        return [name]
+    return [f"{name}[{i}]" for i in range(math.prod(parameter.shape))]
+
+
+def _rows(owner: Any, part: Any) -> list[int]:
+    """Rows of the parameters of a part in the covariance of its owner; one with a shape has several."""
+    rows: dict[int, list[int]] = {}
+    number = 0
+    for p in owner.parameters.unique_parameters:
+        rows[id(p)] = list(range(number, number + math.prod(p.shape)))
+        number += math.prod(p.shape)
+    return [row for p in part.parameters.unique_parameters for row in rows[id(p)]]
+
+
+def _parts(owner: "CovarianceTools") -> list[Any]:
     """Models that an owner of parameters consists of: the models of a collection, the parts of a sky model."""
     if isinstance(owner, Iterable):
         return list(owner)
     return list(getattr(owner, "parts", {}).values())
 
 
-def covariance_of_errors(owner: Any) -> Covariance:
+def covariance_of_errors(owner: "CovarianceTools") -> Covariance:
     """Return the covariance of the parameters of a model or of models; see `ModelBase.covariance`.
 
     Parameters
@@ -132,20 +156,20 @@ def covariance_of_errors(owner: Any) -> Covariance:
     """
     unique = list(owner.parameters.unique_parameters)
     names = getattr(owner, "parameters_unique_names", None) or [p.name for p in unique]
-    errors = np.array([p.error for p in unique], dtype="float64")
+    errors = np.array([e.error for p in unique for e in p.elements()], dtype="float64")
     correlation = owner.__dict__.get("_correlation")
-    if correlation is None or len(correlation) != len(unique):
-        correlation = np.eye(len(unique))
-        place = {id(p): k for k, p in enumerate(unique)}
+    if correlation is None or len(correlation) != len(errors):
+        correlation = np.eye(len(errors))
         for part in _parts(owner):
             inner = covariance_of_errors(part).correlation
-            index = [place[id(p)] for p in part.parameters.unique_parameters]
+            index = _rows(owner, part)
             correlation[np.ix_(index, index)] = np.where(np.isfinite(inner), inner, np.eye(len(index)))
     data = correlation * np.outer(errors, errors)
-    return Covariance(list(names), [p.unit.to_string() for p in unique], data)
+    labels = [(label, p.unit.to_string()) for name, p in zip(names, unique, strict=True) for label in _labels(name, p)]
+    return Covariance([n for n, _ in labels], [unit for _, unit in labels], data)
 
 
-def set_covariance(owner: Any, matrix: Any) -> None:
+def set_covariance(owner: "CovarianceTools", matrix: Any) -> None:
     """Store a covariance: its diagonal as the errors of the parameters, the correlations on the owner.
 
     Parameters
@@ -162,7 +186,7 @@ def set_covariance(owner: Any, matrix: Any) -> None:
     """
     data = np.asarray(getattr(matrix, "data", matrix), dtype="float64")
     unique = list(owner.parameters.unique_parameters)
-    n, label = len(unique), type(owner).__name__
+    n, label = sum(math.prod(p.shape) for p in unique), type(owner).__name__
     if data.shape != (n, n):
         raise ValueError(f"{label}: the covariance of {n} parameters has shape ({n}, {n}), got {data.shape}")
     errors = np.sqrt(np.diag(data)) if np.all(np.diag(data) >= 0) else np.full(n, np.nan)
@@ -171,10 +195,10 @@ def set_covariance(owner: Any, matrix: Any) -> None:
     valid = np.all(np.isfinite(data)) and np.all(np.isfinite(errors)) and np.allclose(correlation, correlation.T)
     if not valid or (n and np.linalg.eigvalsh(correlation).min() < -1e-6):
         raise ValueError(f"{label}: a covariance must be finite, symmetric and without negative eigenvalues")
-    place = {id(p): k for k, p in enumerate(unique)}
     for part in _parts(owner):
-        index = [place[id(p)] for p in part.parameters.unique_parameters]
+        index = _rows(owner, part)
         set_covariance(part, data[np.ix_(index, index)])
-    for parameter, error in zip(unique, errors, strict=True):
-        parameter.error = float(error)
+    for parameter in unique:
+        own, errors = np.split(errors, [math.prod(parameter.shape)])
+        parameter.error = own.reshape(parameter.shape)[()]  # type: ignore[assignment]
     owner.__dict__["_correlation"] = np.where(np.eye(n, dtype=bool), 1.0, correlation)

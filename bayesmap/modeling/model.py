@@ -226,7 +226,7 @@ class ModelBase(KnownAttributes, CovarianceTools):
         return cls(**{p.name: p for p in parameters}, **kwargs)
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, object], folder: FileName | None = None) -> Parameters:
         """Return the declarations of the parameters that a model has by its entry in a file.
 
         Parameters
@@ -238,13 +238,13 @@ class ModelBase(KnownAttributes, CovarianceTools):
         """
         return cls.default_parameters
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters, one entry per name in ``file_keys``."""
         return {key: getattr(self, key) for key in self.file_keys}
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model from parameters and the data of `file_data`.
 
@@ -259,7 +259,7 @@ class ModelBase(KnownAttributes, CovarianceTools):
         """
         return cls(**parameters, **data)
 
-    def to_dict(self, full_output: bool = False) -> dict[str, Any]:
+    def to_dict(self, full_output: bool = False) -> dict[str, object]:
         """Return the model as plain data in Gammapy's layout.
 
         Parameters
@@ -272,7 +272,7 @@ class ModelBase(KnownAttributes, CovarianceTools):
         return model_to_dict(self, full_output=full_output)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
         """Create the model from the data of `to_dict`.
 
         Raises

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import astropy.units as u
 import numpy as np
@@ -13,6 +13,9 @@ from bayesmap.modeling.parameter_tools import ParameterTools
 from bayesmap.modeling.parameters_tools import ParametersTools
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.units import as_quantity, internal_unit, parse_unit, scale_to_internal
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["ROLES", "Parameter", "ParameterLike", "Parameters", "Values"]
 
@@ -123,6 +126,11 @@ class Parameter(KnownAttributes, ParameterTools):
             raise u.UnitConversionError(
                 f"parameter {value.name!r} in '{value.unit}' cannot be linked to {self._name!r} in '{self._unit}'"
             )
+        if value.shape != self.shape:
+            raise ValueError(
+                f"parameter {value.name!r} of shape {value.shape} cannot be linked to {self._name!r} of shape "
+                f"{self.shape}"
+            )
         model.__dict__[self._name] = value
 
     # -- value and unit ---------------------------------------------------------------------------------------------
@@ -140,6 +148,11 @@ class Parameter(KnownAttributes, ParameterTools):
     def name(self) -> str:
         """Name of the parameter."""
         return self._name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the value: ``()``, a single number; see `ArrayParameter`."""
+        return ()
 
     @property
     def role(self) -> str | None:
@@ -174,7 +187,7 @@ class Parameter(KnownAttributes, ParameterTools):
         return self._value * self._unit
 
     @quantity.setter
-    def quantity(self, quantity: Any) -> None:
+    def quantity(self, quantity: QuantityLike) -> None:
         quantity = as_quantity(quantity)
         self._check_unit(quantity.unit)
         factor = float(self._unit.to(quantity.unit))
@@ -184,7 +197,7 @@ class Parameter(KnownAttributes, ParameterTools):
         if self._prior is not None and quantity.unit != self._unit:
             self._prior = self._prior.rescaled(factor, self._unit)
         self._value, self._unit, self._min, self._max = number, quantity.unit, minimum, maximum
-        self.error *= factor
+        self.error = self.error * factor
 
     @property
     def scale_to_internal(self) -> float:
@@ -303,6 +316,10 @@ class Parameter(KnownAttributes, ParameterTools):
     @error.setter
     def error(self, error: float) -> None:
         self._error = self._number(error, "error")
+
+    def elements(self) -> "list[Parameter]":
+        """Return the single numbers that this is: itself."""
+        return [self]
 
     def copy(self) -> Self:
         """Return a parameter of its own with the same data."""
@@ -435,8 +452,13 @@ class Parameters(ParametersTools):
         for parameter in self._parameters:
             parameter.frozen = False
 
-    def to_table(self) -> Any:
-        """Return an `~astropy.table.Table` with one row per parameter."""
+    @property
+    def elements(self) -> list[Parameter]:
+        """All single numbers: parameters, and for one with a shape copies of its elements, called ``"<name>[<i>]"``."""
+        return [element for p in self._parameters for element in p.elements()]
+
+    def to_table(self) -> "Table":
+        """Return an `~astropy.table.Table` with one row per parameter, and per element of one with a shape."""
         from astropy.table import Table
 
         rows = [
@@ -450,7 +472,7 @@ class Parameters(ParametersTools):
                 p.frozen,
                 "" if p.prior is None else str(p.prior),
             )
-            for p in self._parameters
+            for p in self.elements
         ]
         names = ("name", "value", "unit", "error", "min", "max", "frozen", "prior")
         return Table(rows=rows or None, names=names, dtype=("U", "f8", "U", "f8", "f8", "f8", "?", "U"))

@@ -241,7 +241,7 @@ class ParameterTools:
         return max(self.value + self._step * self._scan_n_sigma, far)
 
     # -- plain data -------------------------------------------------------------------------------------------------
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return name, value, unit, error, bounds, frozen status, settings of scans and prior as plain data."""
         data = {
             "name": self.name,

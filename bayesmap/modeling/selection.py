@@ -7,12 +7,14 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._lazy import coordinates
-from bayesmap._types import Region
+from bayesmap._types import QuantityLike, Region
 from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import TemplateSpatialModel
 from bayesmap.modeling.spectral import PowerLawNormSpectralModel, SpectralModel, TemplateSpectralModel
 
 if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
     from bayesmap.maps import WcsGeom
 
 __all__ = [
@@ -29,7 +31,7 @@ __all__ = [
 CUTOUT_MARGIN = 0.1 * u.deg
 
 
-def contributes(model: Any, mask: Any, margin: Any = "0 deg") -> bool:
+def contributes(model: "SkyModel", mask: Any, margin: QuantityLike = "0 deg") -> bool:
     """Return the answer of `SkyModel.contributes`."""
     if model.spatial_model is None or model.position is None:
         return True
@@ -50,11 +52,11 @@ def contributes(model: Any, mask: Any, margin: Any = "0 deg") -> bool:
     return bool(part.data.any())
 
 
-def _sky_models(models: Iterable[Any]) -> list[Any]:
+def _sky_models(models: Iterable[Any]) -> list[SkyModel]:
     return [model for model in models if "sky-model" in model.tag]
 
 
-def in_mask(models: Iterable[Any], mask: Any, margin: Any, use_evaluation_region: bool) -> list[Any]:
+def in_mask(models: Iterable[Any], mask: Any, margin: QuantityLike, use_evaluation_region: bool) -> list[SkyModel]:
     """Return the models of `Models.select_mask`."""
     if not mask.geom.is_image:
         mask = mask.reduce_over_axes(func=np.logical_or)
@@ -63,7 +65,7 @@ def in_mask(models: Iterable[Any], mask: Any, margin: Any, use_evaluation_region
     return [m for m in _sky_models(models) if m.position is not None and np.any(mask.get_by_coord(m.position, 0) == 1)]
 
 
-def in_region(models: Iterable[Any], regions: Sequence[Region], wcs: Any = None) -> list[Any]:
+def in_region(models: Iterable[Any], regions: Sequence[Region], wcs: "WCS | None" = None) -> list[SkyModel]:
     """Return the models of `Models.select_region`."""
     from bayesmap.maps import RegionGeom
 
@@ -77,7 +79,7 @@ def positions(models: Iterable[Any]) -> "coordinates.SkyCoord":
     return coordinates.SkyCoord(found) if found else coordinates.SkyCoord([], [], unit="deg", frame="icrs")
 
 
-def regions_of(models: Iterable[Any], size_factor: float | None = None, **kwargs: Any) -> list[Any]:
+def regions_of(models: Iterable[Any], size_factor: float | None = None, **kwargs: Any) -> list[SkyModel]:
     """Return the regions of `Models.to_regions`."""
     settings = kwargs if size_factor is None else kwargs | {"size_factor": size_factor}
     return [m.spatial_model.to_region(**settings) for m in _sky_models(models) if m.spatial_model is not None]
@@ -85,7 +87,7 @@ def regions_of(models: Iterable[Any], size_factor: float | None = None, **kwargs
 
 def template_sky_model(
     models: Iterable[Any], geom: "WcsGeom", spectral_model: SpectralModel | None = None, name: str | None = None
-) -> Any:
+) -> SkyModel:
     """Return the model of `Models.to_template_sky_model`."""
     from bayesmap.maps import Map
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
+import numpy as np
 
 from bayesmap._lazy import coordinates
 from bayesmap._types import Intervals, QuantityLike, Region
@@ -114,7 +115,7 @@ class Component(KnownAttributes, CovarianceTools):
 
     from_parameters = Absent("makes a model of parameters alone: a sky model is made of a spectrum and a shape")
 
-    def contributes(self, mask: "Map", margin: Any = "0 deg") -> bool:
+    def contributes(self, mask: "Map", margin: QuantityLike = "0 deg") -> bool:
         """Return True: a background contributes everywhere."""
         return True
 
@@ -150,14 +151,14 @@ class Component(KnownAttributes, CovarianceTools):
         for model in self._select_parts(model_type):
             model.unfreeze()
 
-    def to_dict(self, full_output: bool = False) -> dict[str, Any]:
+    def to_dict(self, full_output: bool = False) -> dict[str, object]:
         """Return the model as plain data in Gammapy's layout."""
         from bayesmap.modeling.files.yaml import component_to_dict
 
         return component_to_dict(self, full_output=full_output)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
         """Create the model from the data of `to_dict`.
 
         Raises
@@ -224,7 +225,7 @@ class SkyModel(Component):
     datasets_names : str, list of str or None
         Datasets that the model applies to; None for all.
     covariance_data : array_like, optional
-        Covariance of the parameters; see `covariance`.
+        Covariance of the parameters, shape ``(n_parameter, n_parameter)``; see `covariance`.
 
     Raises
     ------
@@ -243,7 +244,7 @@ class SkyModel(Component):
         name: str | None = None,
         apply_irf: Mapping[str, bool] | None = None,
         datasets_names: str | Iterable[str] | None = None,
-        covariance_data: Any = None,
+        covariance_data: np.ndarray | None = None,
     ) -> None:
         super().__init__(name, datasets_names)
         label = f"SkyModel {self.name!r}"

@@ -123,7 +123,7 @@ def GeneralizedGaussianPrior(mu: Any = 0, sigma: Any = 1, eta: float = 0.5, weig
     return weighted_prior("GeneralizedGaussian", {"mu": mu, "sigma": sigma, "eta": eta}, weight)
 
 
-def gammapy_prior(prior: Prior, unit: u.UnitBase, development: bool = False) -> dict[str, Any] | None:
+def gammapy_prior(prior: Prior, unit: u.UnitBase, development: bool = False) -> dict[str, object] | None:
     """Return Gammapy's form of a prior, or None if it has none.
 
     Parameters

@@ -24,7 +24,7 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _object(properties: dict[str, Any], required: list[str], **more: Any) -> dict[str, Any]:
+def _object(properties: dict[str, Any], required: list[str], **more: Any) -> dict[str, object]:
     return {
         "type": "object",
         "properties": properties,
@@ -34,11 +34,11 @@ def _object(properties: dict[str, Any], required: list[str], **more: Any) -> dic
     }
 
 
-def _list(items: dict[str, Any], **more: Any) -> dict[str, Any]:
+def _list(items: dict[str, Any], **more: Any) -> dict[str, object]:
     return {"type": "array", "items": items, **more}
 
 
-def model_file_schema(all_models: bool = False) -> dict[str, Any]:
+def model_file_schema(all_models: bool = False) -> dict[str, object]:
     """Return the JSON schema (draft 2020-12) of the model files that this version reads.
 
     Parameters
@@ -97,7 +97,7 @@ def schema_text() -> str:
     return json.dumps(model_file_schema(), indent=1, sort_keys=False) + "\n"
 
 
-def _distribution(name: str) -> dict[str, Any]:
+def _distribution(name: str) -> dict[str, object]:
     """One distribution, with one of its sets of arguments."""
     row = DISTRIBUTIONS[name]
     kinds: dict[str, Any] = {BOUND: {"anyOf": [_NUMBER, _TEXT]}, **{role: _ref("samples") for role in ARRAYS}}
@@ -110,7 +110,7 @@ def _distribution(name: str) -> dict[str, Any]:
     )
 
 
-def _gammapy_priors() -> list[dict[str, Any]]:
+def _gammapy_priors() -> list[dict[str, object]]:
     known = {**GAMMAPY_PRIORS, **DEVELOPMENT_PRIORS}
     numbers = _list(_ref("number"))
     samples = {
@@ -132,7 +132,7 @@ def _gammapy_priors() -> list[dict[str, Any]]:
     return schemas
 
 
-def _parameter() -> dict[str, Any]:
+def _parameter() -> dict[str, object]:
     number = {"anyOf": [_ref("number"), {"type": "null"}]}
     properties = {
         "name": _TEXT,
@@ -148,7 +148,7 @@ def _parameter() -> dict[str, Any]:
     return _object(properties | dict.fromkeys(IGNORED_KEYS, _ANY), ["name"])
 
 
-def _model(cls: type[ModelBase]) -> dict[str, Any]:
+def _model(cls: type[ModelBase]) -> dict[str, object]:
     """One spectral, spatial or temporal model: its tags, the names of its parameters, its further keys."""
     # Where the data of an instance decide its parameters, any name is valid here.
     declared: Any = cls.declared_in_file
@@ -165,7 +165,7 @@ def _model(cls: type[ModelBase]) -> dict[str, Any]:
     return _object(properties, ["type", *cls.file_parts])
 
 
-def _component(tag: str) -> dict[str, Any]:
+def _component(tag: str) -> dict[str, object]:
     cls = COMPONENTS[tag]
     names = {"type": ["string", "null"]}
     properties: dict[str, Any] = {
@@ -188,7 +188,7 @@ def _component(tag: str) -> dict[str, Any]:
     return _object(properties, required)
 
 
-def _section() -> dict[str, Any]:
+def _section() -> dict[str, object]:
     numbers = _list(_ref("number"))
     joint = {
         "parameters": _list(_TEXT, minItems=2, uniqueItems=True),

@@ -39,8 +39,8 @@ _KEYS = ("version", "hyperparameters", "priors", "joint_priors", "instrument")
 
 # -- writing --------------------------------------------------------------------------------------------------------
 def section_to_dict(
-    priors: CollectedPriors, names: Mapping[Parameter, str], instrument: Sequence[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
+    priors: CollectedPriors, names: Mapping[Parameter, str], instrument: Sequence[Mapping[str, object]] = ()
+) -> dict[str, object]:
     """Return the section as plain data.
 
     Parameters
@@ -68,7 +68,7 @@ def section_to_dict(
     return section
 
 
-def _hyper_to_dict(hyper: HyperParameter) -> dict[str, Any]:
+def _hyper_to_dict(hyper: HyperParameter) -> dict[str, object]:
     unit = unit_text(hyper.unit)
     return {"prior": _by_name(hyper.prior.to_dict()), **({"unit": unit} if unit else {})}
 
@@ -121,7 +121,7 @@ def _resolve(name: str, entries: Node, found: dict[str, HyperParameter], path: t
     found[name] = entry.call(HyperParameter, name, prior, entry.key("unit", default="").unit())
 
 
-def _named(data: Mapping[str, Any], depth: int = 0) -> list[str]:
+def _named(data: Mapping[str, object], depth: int = 0) -> list[str]:
     """Names of the hyperparameters in the data of a prior; what is nested without end is refused elsewhere."""
     names = []
     for value in data.values():

@@ -24,7 +24,7 @@ def models_to_gammapy(models: Models, tree: Tree | None = None) -> Any:
         models = models.copy()
         models.set_values(tree)
         covariance = models.covariance_from(tree)
-    data = models_to_dict(models, full_output=True)
+    data: dict[str, Any] = models_to_dict(models, full_output=True)
     try:
         made = GammapyModels.from_dict({"components": data["components"]})
     except (KeyError, ValueError, TypeError) as error:

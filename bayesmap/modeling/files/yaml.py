@@ -22,7 +22,7 @@ from bayesmap.errors import ModelFileError
 from bayesmap.maps.files import named_errors, read_text
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import parameter_names
-from bayesmap.modeling.files.parameter import CollectedPriors, Links, parameter_from_node, parameter_to_dict
+from bayesmap.modeling.files.parameter import CollectedPriors, Links, in_file, parameter_from_node, parameter_to_dicts
 from bayesmap.modeling.files.section import apply_section, hyperparameters_from_node, instrument_nodes, section_to_dict
 from bayesmap.modeling.instrument import IRFModel
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
@@ -44,7 +44,7 @@ _COMPONENT_KEYS = ("name", "type", "datasets_names", "apply_irf", "covariance", 
 # -- writing --------------------------------------------------------------------------------------------------------
 def _part_to_dict(
     model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: CollectedPriors | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     if model.file_parts:
         parts = {key: _part_to_dict(getattr(model, key), full_output, links, priors) for key in model.file_parts}
         own = _parameters_to_dict(model, full_output, links, priors)
@@ -55,14 +55,15 @@ def _part_to_dict(
 
 def _parameters_to_dict(
     model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: CollectedPriors | None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     return [
-        parameter_to_dict(getattr(model, default.name), default, full_output, links, priors)
+        entry
         for default in model.default_parameters
+        for entry in parameter_to_dicts(getattr(model, default.name), default, full_output, links, priors)
     ]
 
 
-def model_to_dict(model: ModelBase, full_output: bool = False) -> dict[str, Any]:
+def model_to_dict(model: ModelBase, full_output: bool = False) -> dict[str, object]:
     """Return one spectral, spatial or temporal model as plain data."""
     return {model.kind: _part_to_dict(model, full_output, {}, None)}
 
@@ -72,7 +73,7 @@ def component_to_dict(
     full_output: bool = False,
     links: Mapping[Parameter, str] | None = None,
     priors: CollectedPriors | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return one component as plain data; ``links`` are labels, ``priors`` collects those that Gammapy lacks."""
     data: dict[str, Any] = {"name": model.name, "type": model.tag[0]}
     if model.datasets_names is not None:
@@ -88,7 +89,7 @@ def component_to_dict(
     return data
 
 
-def models_to_dict(models: "Models", full_output: bool = False, gammapy: str = "2.1") -> dict[str, Any]:
+def models_to_dict(models: "Models", full_output: bool = False, gammapy: str = "2.1") -> dict[str, object]:
     """Return all components as plain data; see the module docstring for the layout."""
     names = parameter_names(models)
     members = list(models.parameters)
@@ -103,7 +104,7 @@ def models_to_dict(models: "Models", full_output: bool = False, gammapy: str = "
     return {**data, "bayesmap": section_to_dict(priors, names, instrument)}
 
 
-def dump(data: Mapping[str, Any]) -> str:
+def dump(data: Mapping[str, object]) -> str:
     """Return plain data as YAML text."""
     return yaml.safe_dump(data, sort_keys=False, indent=4, default_flow_style=False, allow_unicode=True, width=120)
 
@@ -156,13 +157,15 @@ def _part_from_node(
         raise node.error("circular: an alias makes this model a part of itself")
     cls = node.call(get_model_class, node.key("type").text(), kind, at="type")
     node.check_keys(("type", "parameters", "frame", *cls.file_parts, *cls.file_keys))
-    defaults = {p.name: p for p in node.call(cls.declared_in_file, node.data, folder)}
+    declared = node.call(cls.declared_in_file, node.data, folder)
+    defaults = {p.name: p for p in in_file(declared)}
     parameters: dict[str, Parameter] = {}
     for entry in node.key("parameters", default=[]).items():
         name = entry.mapping().key("name").choice(defaults)
         if name in parameters:
             raise entry.error(f"parameter {name!r} is given twice")
         parameters[name] = parameter_from_node(entry, defaults[name], links)
+    parameters = node.key("parameters", default=[]).call(links.joined, declared, parameters)
     data = {key: node.data[key] for key in cls.file_keys if key in node.data}
     data |= {key: _part_from_node(node.key(key), kind, links, folder, outer) for key in cls.file_parts}
     return node.call(cls.from_file_data, parameters, data, folder)
@@ -198,7 +201,7 @@ def _component_from_node(node: Node, links: Links, folder: FileName | None) -> C
     return node.call(cls, **arguments)
 
 
-def model_from_dict(data: Mapping[str, Any], cls: type[ModelBase]) -> Any:
+def model_from_dict(data: Mapping[str, object], cls: type[ModelBase]) -> Any:
     """Create one spectral, spatial or temporal model from the data of `model_to_dict`."""
     model = _part_from_node(Node(data).mapping().key(cls.kind), cls.kind, Links(), None)
     if not isinstance(model, cls):
@@ -206,7 +209,7 @@ def model_from_dict(data: Mapping[str, Any], cls: type[ModelBase]) -> Any:
     return model
 
 
-def component_from_dict(data: Mapping[str, Any], cls: type[Component]) -> Any:
+def component_from_dict(data: Mapping[str, object], cls: type[Component]) -> Any:
     """Create one component from the data of `component_to_dict`."""
     model = _component_from_node(Node(data), Links(), None)
     if not isinstance(model, cls):

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from bayesmap._lazy import pt, pytensor
+from bayesmap._types import Tensor
 
 __all__ = ["evaluate"]
 
 
 @functools.cache
-def _compiled(formula: Callable[..., Any], shapes: tuple[tuple[int | None, ...], ...]) -> Callable[..., np.ndarray]:
+def _compiled(formula: Callable[..., Tensor], shapes: tuple[tuple[int | None, ...], ...]) -> Callable[..., np.ndarray]:
     from bayesmap._backend.program import compile_numbers
 
     # Notes of where each node was made would take half of the time.
@@ -21,7 +22,7 @@ def _compiled(formula: Callable[..., Any], shapes: tuple[tuple[int | None, ...],
         return compile_numbers(inputs, pt.as_tensor_variable(formula(*inputs)))
 
 
-def evaluate(formula: Callable[..., Any], *args: Any) -> np.ndarray:
+def evaluate(formula: Callable[..., Tensor], *args: Any) -> np.ndarray:
     """Return the numbers that a symbolic formula has for numerical arguments.
 
     Parameters

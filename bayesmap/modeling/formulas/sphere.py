@@ -9,8 +9,6 @@ written with
 which is smooth there and keeps its relative accuracy for small separations s.
 """
 
-from typing import Any
-
 import numpy as np
 
 from bayesmap._backend.notes import note, noted
@@ -43,7 +41,7 @@ def on_grid(lon: Tensor, lat: Tensor, vectors: tuple[Tensor, Tensor, Tensor]) ->
     return lon, lat
 
 
-def _from_center(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor) -> list[Any] | None:
+def _from_center(lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor) -> list[Tensor] | None:
     """Differences of the unit vectors of a grid from that of a position; None where they are not known."""
     known = noted(lon, "unit_vectors")
     if known is None or known[0] is not lat:

@@ -2,13 +2,19 @@
 
 import abc
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap.modeling.priors.distributions import ARRAYS, LOG, POSITIVE, RATE, SAMPLES, SHAPE, WEIGHTS
 from bayesmap.units import as_quantity, parse_unit
+
+if TYPE_CHECKING:
+    from bayesmap.modeling.priors.numbers import PriorNumbers
+
+    pass
 
 __all__ = [
     "Unknown",
@@ -33,11 +39,13 @@ class Unknown(abc.ABC):
         """Number of levels of hyperpriors below it."""
 
     @abc.abstractmethod
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain data."""
 
     @abc.abstractmethod
-    def argument(self, number: Callable[[Any, u.UnitBase], Any], role: str, unit: u.UnitBase, where: str) -> Any:
+    def argument(
+        self, number: Callable[["PriorNumbers", u.UnitBase], Tensor], role: str, unit: u.UnitBase, where: str
+    ) -> Tensor:
         """Return a number for it, as an argument of the prior of a parameter.
 
         Parameters

@@ -226,7 +226,7 @@ class Prior(PriorNumbers):
 
         return random_variable(self, name, parameter)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the prior as plain data: ``{"dist": "Normal", "mu": 2.3, "sigma": 0.2}``."""
         data: dict[str, Any] = {"dist": self._dist}
         for key, value in self._kwargs.items():

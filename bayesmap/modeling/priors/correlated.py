@@ -6,7 +6,7 @@ from typing import Any, Self
 import astropy.units as u
 import numpy as np
 
-from bayesmap._types import Tree
+from bayesmap._types import QuantityLike, Tree
 from bayesmap._util import suggest
 from bayesmap.modeling.priors.arguments import unit_text
 from bayesmap.modeling.priors.base import Prior
@@ -51,11 +51,11 @@ class MultivariateNormalPrior:
     def __init__(
         self,
         parameters: Sequence[str],
-        mean: Any,
+        mean: Sequence[QuantityLike] | np.ndarray | Mapping[str, QuantityLike],
         covariance: Any,
         *,
         log: Iterable[str] = (),
-        units: Sequence[Any] | None = None,
+        units: Sequence[u.UnitBase | str] | None = None,
     ) -> None:
         self.names = tuple(parameters)
         if isinstance(parameters, str) or len(set(self.names)) != len(self.names) or len(self.names) < 2:
@@ -149,7 +149,7 @@ class MultivariateNormalPrior:
         covariance = self.covariance[np.ix_(index, index)]
         return type(self)([names[i] for i in index], self.mean[index], covariance, log=log, units=units)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain data: names, mean, covariance, and where they are given log and units."""
         data: dict[str, Any] = {"parameters": list(self.names)}
         if self.log:

@@ -5,7 +5,6 @@ declared unit of the parameter or as quantities, and returns a `Prior`.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -31,13 +30,15 @@ __all__ = [
 _SMALLEST, _LARGEST = 0.02, 1e8  # shapes between which a solution is looked for
 
 
-def _check_mass(mass: Any) -> float:
+def _check_mass(mass: float) -> float:
     if isinstance(mass, bool) or not isinstance(mass, int | float | np.number) or not 0 < mass < 1:
         raise ValueError(f"mass must be a probability between 0 and 1, got {mass!r}")
     return float(mass)
 
 
-def _interval(low: Any, high: Any, mass: Any, positive: bool = False) -> tuple[float, float, u.UnitBase, float]:
+def _interval(
+    low: QuantityLike, high: QuantityLike, mass: float, positive: bool = False
+) -> tuple[float, float, u.UnitBase, float]:
     """Ends of an interval in one unit, that unit, and the probability in each tail."""
     mass = _check_mass(mass)
     ends = []
@@ -60,7 +61,7 @@ def _interval(low: Any, high: Any, mass: Any, positive: bool = False) -> tuple[f
     return first, last, unit, 0.5 * (1 - mass)
 
 
-def _end(high: Any, mass: Any) -> tuple[float, u.UnitBase, float]:
+def _end(high: QuantityLike, mass: float) -> tuple[float, u.UnitBase, float]:
     """The upper end of an interval that begins at zero, its unit, and the probability below."""
     mass = _check_mass(mass)
     try:
@@ -98,7 +99,7 @@ def normal(low: QuantityLike, high: QuantityLike, mass: float = 0.95) -> Prior:
     return Prior("Normal", mu=0.5 * (first + last) * unit, sigma=sigma * unit)
 
 
-def student_t(low: Any, high: Any, mass: float = 0.95, nu: float = 4.0) -> Prior:
+def student_t(low: QuantityLike, high: QuantityLike, mass: float = 0.95, nu: float = 4.0) -> Prior:
     """Return the Student prior with a given central interval; ``nu`` are its degrees of freedom. See `normal`."""
     first, last, unit, tail = _interval(low, high, mass)
     if not nu > 0:
@@ -107,7 +108,7 @@ def student_t(low: Any, high: Any, mass: float = 0.95, nu: float = 4.0) -> Prior
     return Prior("StudentT", nu=nu, mu=0.5 * (first + last) * unit, sigma=sigma * unit)
 
 
-def lognormal(low: Any, high: Any, mass: float = 0.95) -> Prior:
+def lognormal(low: QuantityLike, high: QuantityLike, mass: float = 0.95) -> Prior:
     """Return the log-normal prior with a given central interval, ``low`` positive; see `normal`."""
     first, last, unit, tail = _interval(low, high, mass, positive=True)
     sigma = 0.5 * np.log(last / first) / scipy.stats.norm.isf(tail)
@@ -117,21 +118,21 @@ def lognormal(low: Any, high: Any, mass: float = 0.95) -> Prior:
     return Prior("LogNormal", mu=median * unit, sigma=sigma)
 
 
-def uniform(low: Any, high: Any, mass: float = 0.95) -> Prior:
+def uniform(low: QuantityLike, high: QuantityLike, mass: float = 0.95) -> Prior:
     """Return the uniform prior with a given central interval: it is wider by the mass outside. See `normal`."""
     first, last, unit, tail = _interval(low, high, mass)
     margin = tail * (last - first) / (1 - 2 * tail)
     return Prior("Uniform", lower=(first - margin) * unit, upper=(last + margin) * unit)
 
 
-def loguniform(low: Any, high: Any, mass: float = 0.95) -> Prior:
+def loguniform(low: QuantityLike, high: QuantityLike, mass: float = 0.95) -> Prior:
     """Return the log-uniform prior with a given central interval, ``low`` positive; see `uniform`."""
     first, last, unit, tail = _interval(low, high, mass, positive=True)
     margin = (last / first) ** (tail / (1 - 2 * tail))
     return Prior("LogUniform", lower=first / margin * unit, upper=last * margin * unit)
 
 
-def gamma(low: Any, high: Any, mass: float = 0.95) -> Prior:
+def gamma(low: QuantityLike, high: QuantityLike, mass: float = 0.95) -> Prior:
     """Return the gamma prior with a given central interval, ``low`` positive; see `normal`."""
     first, last, unit, tail = _interval(low, high, mass, positive=True)
 
@@ -204,13 +205,13 @@ def half_normal(high: QuantityLike, mass: float = 0.95) -> Prior:
     return Prior("HalfNormal", sigma=last / scipy.stats.halfnorm.ppf(mass) * unit)
 
 
-def half_cauchy(high: Any, mass: float = 0.95) -> Prior:
+def half_cauchy(high: QuantityLike, mass: float = 0.95) -> Prior:
     """Return the half-Cauchy prior with a given probability below one value; see `half_normal`."""
     last, unit, mass = _end(high, mass)
     return Prior("HalfCauchy", beta=last / scipy.stats.halfcauchy.ppf(mass) * unit)
 
 
-def exponential(high: Any, mass: float = 0.95) -> Prior:
+def exponential(high: QuantityLike, mass: float = 0.95) -> Prior:
     """Return the exponential prior with a given probability below one value; see `half_normal`."""
     last, unit, mass = _end(high, mass)
     return Prior("Exponential", scale=last / scipy.stats.expon.ppf(mass) * unit)

@@ -1,7 +1,7 @@
 """Hyperparameters: named unknowns that are arguments of several priors."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import astropy.units as u
 import numpy as np
@@ -86,11 +86,13 @@ class HyperParameter(Unknown):
         """Levels of hyperpriors below it."""
         return self._prior.depth
 
-    def argument(self, number: Callable[[Any, u.UnitBase], Any], role: str, unit: u.UnitBase, where: str) -> Any:
+    def argument(
+        self, number: Callable[[PriorNumbers, u.UnitBase], Tensor], role: str, unit: u.UnitBase, where: str
+    ) -> Tensor:
         """Return the argument of a prior, see `Unknown.argument`."""
         return self.as_argument(number(self._prior, self._unit), role, unit, np.log)
 
-    def as_argument(self, value: Tensor, role: str, unit: u.UnitBase, log: Any) -> Any:
+    def as_argument(self, value: Tensor, role: str, unit: u.UnitBase, log: Callable[[Tensor], Tensor]) -> Tensor:
         """Return a value of this hyperparameter as an argument of the prior of a parameter in ``unit``.
 
         Parameters
@@ -129,13 +131,13 @@ class HyperParameter(Unknown):
         scaled = value if factor == 1 else value * factor
         return log(scaled) if median else scaled
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain data: ``{"hyper": name, "unit": ..., "prior": ...}``."""
         return {"hyper": self._name, "unit": unit_text(self._unit), "prior": self._prior.to_dict()}
 
     @classmethod
     def from_dict(
-        cls, data: Mapping[str, Any], hyperparameters: Mapping[str, Self] | None = None, *, _depth: int = 0
+        cls, data: Mapping[str, object], hyperparameters: Mapping[str, Self] | None = None, *, _depth: int = 0
     ) -> Self:
         """Create a hyperparameter from the data of `to_dict`, or find it by its name.
 

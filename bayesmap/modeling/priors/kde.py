@@ -1,10 +1,11 @@
 """Gaussian kernel density of samples, with the methods of a frozen SciPy distribution."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import scipy
+
+from bayesmap._types import Numbers
 
 __all__ = ["KernelDensity"]
 
@@ -55,24 +56,24 @@ class KernelDensity:
         z: np.ndarray = (np.asarray(x, dtype="float64")[..., None] - self.samples) / self.bandwidth
         return z
 
-    def logpdf(self, x: np.ndarray | float) -> Any:
+    def logpdf(self, x: np.ndarray | float) -> Numbers:
         """Natural logarithm of the density."""
         norm = np.log(self.bandwidth * np.sqrt(2 * np.pi))
         return scipy.special.logsumexp(-0.5 * self._z(x) ** 2, axis=-1, b=self.weights) - norm
 
-    def pdf(self, x: np.ndarray | float) -> Any:
+    def pdf(self, x: np.ndarray | float) -> Numbers:
         """Density."""
         return np.exp(self.logpdf(x))
 
-    def cdf(self, x: np.ndarray | float) -> Any:
+    def cdf(self, x: np.ndarray | float) -> Numbers:
         """Probability of values below x."""
         return (scipy.special.ndtr(self._z(x)) @ self.weights)[()]
 
-    def sf(self, x: np.ndarray | float) -> Any:
+    def sf(self, x: np.ndarray | float) -> Numbers:
         """Probability of values above x."""
         return (scipy.special.ndtr(-self._z(x)) @ self.weights)[()]
 
-    def ppf(self, q: np.ndarray | float) -> Any:
+    def ppf(self, q: np.ndarray | float) -> Numbers:
         """Quantiles, by bisection."""
         q = np.asarray(q, dtype="float64")
         low = np.full(q.shape, self.samples.min() - _REACH * self.bandwidth)
@@ -89,7 +90,7 @@ class KernelDensity:
 
     def rvs(
         self, size: int | tuple[int, ...] | None = None, random_state: np.random.Generator | int | None = None
-    ) -> Any:
+    ) -> Numbers:
         """Random values."""
         rng = np.random.default_rng(random_state)
         return rng.choice(self.samples, size, p=self.weights) + self.bandwidth * rng.normal(size=size)

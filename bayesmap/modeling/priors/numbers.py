@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 import astropy.units as u
 import numpy as np
 
-from bayesmap._types import RandomState
+from bayesmap._types import RandomState, Tensor
 from bayesmap._util import get_random_state
 from bayesmap.modeling.priors.arguments import Unknown, argument_unit, convert
 from bayesmap.modeling.priors.distributions import LOG, POSITIVE, Distribution
 from bayesmap.units import parse_unit
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["PriorNumbers"]
 
@@ -43,14 +46,16 @@ class PriorNumbers(Unknown):
         """
         return self._arguments(parse_unit(unit), lambda prior, unit: prior.median(unit))
 
-    def argument(self, number: Callable[[Any, u.UnitBase], Any], role: str, unit: u.UnitBase, where: str) -> Any:
+    def argument(
+        self, number: Callable[["PriorNumbers", u.UnitBase], Tensor], role: str, unit: u.UnitBase, where: str
+    ) -> Tensor:
         """Return the argument of another prior, see `Unknown.argument`."""
         own = argument_unit(role, unit)
         if role in POSITIVE and self.support(own)[0] < 0:
             raise ValueError(f"{where} is positive, its prior {self!r} reaches below zero")
         return number(self, own)
 
-    def _arguments(self, unit: u.UnitBase, hyper: Any) -> dict[str, Any]:
+    def _arguments(self, unit: u.UnitBase, hyper: Callable[["PriorNumbers", u.UnitBase], Tensor]) -> dict[str, Any]:
         """The arguments for a parameter in ``unit``, with ``hyper(prior, unit)`` in place of hyperpriors."""
         if self.distribution.unitless and unit != u.dimensionless_unscaled:
             raise u.UnitConversionError(f"prior {self.dist} is for dimensionless parameters, not for unit {unit}")

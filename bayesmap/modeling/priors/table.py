@@ -1,8 +1,9 @@
 """The priors of models as a table, and giving them to parameters."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy.units as u
 import numpy as np
 
 from bayesmap.modeling.parameter import Parameter
@@ -10,12 +11,15 @@ from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.priors.correlated import JointMember, MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import hyperparameters_of
 
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 __all__ = ["joint_priors", "prior_rows", "prior_table"]
 
 _MASS = 0.95
 
 
-def prior_table(names: Mapping[Parameter, str]) -> Any:
+def prior_table(names: Mapping[Parameter, str]) -> "Table":
     """Return the priors of the free parameters and their hyperparameters; see `Models.prior_table`."""
     from astropy.table import Table
 
@@ -33,7 +37,7 @@ def prior_rows(names: Mapping[Parameter, str]) -> list[tuple[Any, ...]]:
     return rows + [_row(n, h.prior, h.unit, np.nan, np.nan) for n, h in hyperparameters_of(names).items()]
 
 
-def _row(name: str, prior: Prior | None, unit: Any, minimum: float, maximum: float) -> tuple[Any, ...]:
+def _row(name: str, prior: Prior | None, unit: u.UnitBase, minimum: float, maximum: float) -> tuple[Any, ...]:
     low, high = np.nan, np.nan
     if prior is not None and prior.distribution.scipy is not None:
         bounds = {"lower": -np.inf if np.isnan(minimum) else minimum, "upper": np.inf if np.isnan(maximum) else maximum}

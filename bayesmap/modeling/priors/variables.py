@@ -8,7 +8,8 @@ import pymc as pm
 import scipy
 
 from bayesmap._lazy import pt
-from bayesmap.modeling.priors.correlated import JointMember
+from bayesmap._types import Tensor
+from bayesmap.modeling.priors.correlated import JointMember, MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import hyperparameters_of
 from bayesmap.modeling.priors.pymc_variables import OFFSET, hyper_variable
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["prior_variables"]
 
 
-def prior_variables(parameters: Mapping["Parameter", str]) -> dict["Parameter", Any]:
+def prior_variables(parameters: Mapping["Parameter", str]) -> "dict[Parameter, Tensor]":
     """Create the random variables of parameters in the `pymc.Model` of the context.
 
     Parameters
@@ -41,7 +42,7 @@ def prior_variables(parameters: Mapping["Parameter", str]) -> dict["Parameter", 
     """
     for hyper in hyperparameters_of(parameters).values():
         hyper_variable(hyper)
-    variables: dict[Parameter, Any] = {}
+    variables: dict[Parameter, Tensor] = {}
     for parameter, name in parameters.items():
         if parameter.frozen or parameter.prior is None or parameter in variables:
             continue
@@ -52,7 +53,9 @@ def prior_variables(parameters: Mapping["Parameter", str]) -> dict["Parameter", 
     return variables
 
 
-def _joint_variables(joint: Any, parameters: Mapping["Parameter", str]) -> dict["Parameter", Any]:
+def _joint_variables(
+    joint: MultivariateNormalPrior, parameters: Mapping["Parameter", str]
+) -> "dict[Parameter, Tensor]":
     """The variables of a multivariate normal, conditional on the members that are frozen."""
     members = [p for p in parameters if isinstance(p.prior, JointMember) and p.prior.joint is joint]
     _check_members(members, parameters)
@@ -84,7 +87,9 @@ def _check_members(members: Sequence["Parameter"], names: Mapping["Parameter", s
             )
 
 
-def _conditional(joint: Any, free: Sequence["Parameter"], frozen: Sequence["Parameter"]) -> tuple[Any, Any]:
+def _conditional(
+    joint: MultivariateNormalPrior, free: Sequence["Parameter"], frozen: Sequence["Parameter"]
+) -> tuple[Tensor, Tensor]:
     """Mean and covariance of the free members, given the values of the frozen ones."""
     a, b = ([p.prior.index for p in group] for group in (free, frozen))  # type: ignore[union-attr]
     mean, covariance = joint.mean[a], joint.covariance[np.ix_(a, a)]

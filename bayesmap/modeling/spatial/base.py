@@ -16,6 +16,8 @@ from bayesmap.modeling.spatial.views import SpatialViews
 from bayesmap.units import attach
 
 if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
     from bayesmap.maps import Map, WcsGeom
 
 __all__ = ["FRAMES", "SpatialModel"]
@@ -90,7 +92,7 @@ class SpatialModel(SpatialViews, ModelBase):
 
     # -- position ---------------------------------------------------------------------------------------------------
     @property
-    def position(self) -> Any:
+    def position(self) -> "SkyCoord | None":
         """Position in the frame of the model, a `~astropy.coordinates.SkyCoord`; None for models without one.
 
         Raises

@@ -1,6 +1,7 @@
 """The Fourier transform of a disk, 2 J1(x) / x, as one operation."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
+from bayesmap._types import Tensor
 
 __all__ = ["jinc"]
 
@@ -89,18 +91,18 @@ class Jinc(Op):
     def __init__(self, slope: bool = False) -> None:
         self.slope = slope
 
-    def make_node(self, x: Any) -> Apply:
+    def make_node(self, x: Tensor) -> Apply:
         x = pt.as_tensor_variable(x)
         return Apply(self, [x], [pt.tensor(dtype="float64", shape=x.type.shape)])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[Tensor], outputs: Any) -> None:
         x = np.ascontiguousarray(inputs[0], dtype="float64")
         outputs[0][0] = (_slopes if self.slope else _values)(x)
 
     def infer_shape(self, node: Apply, shapes: Any) -> Any:
         return shapes
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(self, inputs: Sequence[Tensor], outputs: Any, cotangents: Sequence[Tensor]) -> list[Tensor]:
         return [cotangents[0] * Jinc(slope=True)(inputs[0])]
 
 

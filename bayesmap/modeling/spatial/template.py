@@ -3,7 +3,6 @@
 import copy
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import astropy.units as u
@@ -12,7 +11,7 @@ import scipy
 
 from bayesmap._lazy import coordinates, pt
 from bayesmap._types import Axes, FileName, QuantityLike, Region, Tensor
-from bayesmap._util import make_path
+from bayesmap._util import make_path, named_file
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter, ParameterLike, Values
 from bayesmap.modeling.spatial.base import SpatialModel
@@ -149,7 +148,8 @@ class TemplateSpatialModel(SpatialModel):
             center.lat.deg,
         ):
             return {"lon": lon, "lat": lat}
-        coords, position = coordinates.SkyCoord(lon, lat, unit="deg", frame=self.frame), self.position
+        coords = coordinates.SkyCoord(lon, lat, unit="deg", frame=self.frame)
+        position: Any = self.position
         if position.separation(self.map_center).deg >= 1e-9:
             apart, angle = position.separation(coords), position.position_angle(coords)
             coords = self.map_center.directional_offset_by(angle, apart)
@@ -236,7 +236,7 @@ class TemplateSpatialModel(SpatialModel):
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 
@@ -245,13 +245,10 @@ class TemplateSpatialModel(SpatialModel):
         ValueError
             If the data name no file.
         """
-        if not isinstance(data.get("filename"), str):
-            raise ValueError(f"a template needs the name of a file, found filename: {data.get('filename')!r}")
-        path = make_path(data["filename"])
-        if folder is not None and not path.is_absolute() and not path.exists():
-            path = Path(folder) / path
-        model = cls.read(path, normalize=data.get("normalize", True), **parameters)
-        model.filename = data["filename"]
+        name, path = named_file(data, folder, "a template")
+        arguments: dict[str, Any] = {**parameters, "normalize": data.get("normalize", True)}
+        model = cls.read(path, **arguments)
+        model.filename = name
         return model
 
     def write(self, overwrite: bool = False) -> None:
@@ -266,7 +263,7 @@ class TemplateSpatialModel(SpatialModel):
             raise ValueError("TemplateSpatialModel has no filename")
         self._map.write(make_path(self.filename), overwrite=overwrite)
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters.
 
         Raises

@@ -11,7 +11,7 @@ import numpy as np
 from bayesmap import maps
 from bayesmap._lazy import pt, pytensor
 from bayesmap._types import FileName, QuantityLike, Tensor
-from bayesmap._util import find_file, make_path
+from bayesmap._util import make_path, named_file
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spatial.base import SpatialModel
@@ -219,7 +219,7 @@ class TemplateNDSpatialModel(SpatialModel):
             raise ValueError(f"{type(self).__name__} has no filename")
         self._map.write(make_path(self.filename), overwrite=overwrite)
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters.
 
         Raises
@@ -232,16 +232,18 @@ class TemplateNDSpatialModel(SpatialModel):
         return super().file_data()
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, object], folder: FileName | None = None) -> Parameters:
         """Return the parameters that the axes of the map are; see `ModelBase.declared_in_file`."""
-        return Parameters(_declarations(_read(_file(data, folder))))
+        return Parameters(_declarations(_read(named_file(data, folder, "a template")[1])))
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
-        return cls(_read(_file(data, folder)), filename=data["filename"], frame=data.get("frame"), **parameters)
+        name, path = named_file(data, folder, "a template")
+        arguments: dict[str, Any] = {**parameters, "frame": data.get("frame")}
+        return cls(_read(path), filename=name, **arguments)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Copy the parameters; the map, which nobody changes, is shared."""
@@ -308,9 +310,3 @@ def _read(path: FileName) -> "Map":
     from bayesmap.maps import Map
 
     return Map.read(path)
-
-
-def _file(data: Mapping[str, Any], folder: FileName | None) -> Any:
-    if not isinstance(data.get("filename"), str):
-        raise ValueError(f"a template needs the name of a file, found filename: {data.get('filename')!r}")
-    return find_file(data["filename"], folder)

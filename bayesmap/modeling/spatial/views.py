@@ -1,5 +1,6 @@
 """How spatial models are shown: images, positions with errors, regions."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -19,7 +20,7 @@ SCALE_95 = float(np.sqrt(-2 * np.log(0.05)))
 IMAGE_PIXELS = 200
 
 
-def ellipse(model: Any, semi_axis: u.Quantity, **kwargs: Any) -> Any:
+def ellipse(model: Any, semi_axis: u.Quantity, **kwargs: object) -> Region:
     """Return the `~regions.EllipseSkyRegion` of a model with ``e`` and ``phi``, given its semi-major axis."""
     from regions import EllipseSkyRegion
 
@@ -28,7 +29,7 @@ def ellipse(model: Any, semi_axis: u.Quantity, **kwargs: Any) -> Any:
     return EllipseSkyRegion(center=model.position, height=height, width=width, angle=model.phi.quantity, **kwargs)
 
 
-def position_ellipse(model: Any) -> Any:
+def position_ellipse(model: Any) -> Region:
     """Return the region of `SpatialModel.position_error`."""
     from regions import EllipseSkyRegion
 
@@ -60,7 +61,7 @@ class SpatialViews:
     plot_interactive = Absent("needs widgets of a notebook: use plot_grid, or plot of one image")
 
     @property
-    def position_error(self) -> Any:
+    def position_error(self) -> Region:
         """Ellipse that holds the position with a probability of 95 %, from `covariance`; `~regions.EllipseSkyRegion`.
 
         Its angle is that of the major axis from North to East in the frame of the model. (Gammapy mirrors it.)
@@ -124,8 +125,8 @@ class SpatialViews:
         ax: Axes | None = None,
         which: str = "position",
         size_factor: float = 1.0,
-        kwargs_position: Any = None,
-        kwargs_extension: Any = None,
+        kwargs_position: Mapping[str, object] | None = None,
+        kwargs_extension: Mapping[str, object] | None = None,
     ) -> Axes:
         """Plot position and extension with their errors; see `bayesmap.plot.plot_shape_error`."""
         from bayesmap.plot.spatial import plot_shape_error

@@ -342,33 +342,33 @@ class SpectralModel(ModelBase):
         return uncertainty.pivot_energy(self)
 
     # -- operators --------------------------------------------------------------------------------------------------
-    def _combine(self, other: Any, operator: str, swap: bool = False) -> "CompoundSpectralModel":
+    def _combine(self, other: object, operator: str, swap: bool = False) -> "CompoundSpectralModel":
         from bayesmap.modeling.spectral.compound import combine
 
         return combine(self, other, operator, swap)
 
-    def __add__(self, other: Any) -> "CompoundSpectralModel":
+    def __add__(self, other: object) -> "CompoundSpectralModel":
         return self._combine(other, "add")
 
-    def __radd__(self, other: Any) -> "CompoundSpectralModel":
+    def __radd__(self, other: object) -> "CompoundSpectralModel":
         return self._combine(other, "add", swap=True)
 
-    def __sub__(self, other: Any) -> "CompoundSpectralModel":
+    def __sub__(self, other: object) -> "CompoundSpectralModel":
         return self._combine(other, "sub")
 
-    def __rsub__(self, other: Any) -> "CompoundSpectralModel":
+    def __rsub__(self, other: object) -> "CompoundSpectralModel":
         return self._combine(other, "sub", swap=True)
 
-    def __mul__(self, other: Any) -> "CompoundSpectralModel":
+    def __mul__(self, other: object) -> "CompoundSpectralModel":
         return self._combine(other, "mul")
 
-    def __rmul__(self, other: Any) -> "CompoundSpectralModel":
+    def __rmul__(self, other: object) -> "CompoundSpectralModel":
         return self._combine(other, "mul", swap=True)
 
-    def __truediv__(self, other: Any) -> "CompoundSpectralModel":
+    def __truediv__(self, other: object) -> "CompoundSpectralModel":
         return self._combine(other, "truediv")
 
-    def __rtruediv__(self, other: Any) -> "CompoundSpectralModel":
+    def __rtruediv__(self, other: object) -> "CompoundSpectralModel":
         return self._combine(other, "truediv", swap=True)
 
     # -- figures ----------------------------------------------------------------------------------------------------
@@ -411,7 +411,9 @@ def _energy_base(unit: u.UnitBase) -> u.UnitBase:
 
 
 @functools.cache
-def _conversion(internal: tuple[Any, Any], output: tuple[Any, Any], power: int) -> tuple[float, u.UnitBase]:
+def _conversion(
+    internal: tuple[u.UnitBase, u.UnitBase], output: tuple[u.UnitBase, u.UnitBase], power: int
+) -> tuple[float, u.UnitBase]:
     """Factor and unit that take internal units of flux and energy to others, for flux times energy to a power."""
     unit = output[0] * output[1] ** power
     return float((internal[0] * internal[1] ** power).to(unit)), unit

@@ -21,7 +21,7 @@ from bayesmap.units import internal_unit
 __all__ = ["CompoundSpectralModel", "ScaleSpectralModel", "as_spectrum"]
 
 
-def as_spectrum(other: Any) -> SpectralModel | None:
+def as_spectrum(other: object) -> SpectralModel | None:
     """Return an operand as a spectrum, or None if it cannot be one.
 
     A number is a frozen factor (`PowerLawNormSpectralModel` without tilt), a quantity a frozen constant flux.
@@ -42,7 +42,7 @@ def as_spectrum(other: Any) -> SpectralModel | None:
     return None
 
 
-def combine(model: SpectralModel, other: Any, operator: str, swap: bool) -> "CompoundSpectralModel":
+def combine(model: SpectralModel, other: object, operator: str, swap: bool) -> "CompoundSpectralModel":
     """Return the sum, difference, ... of a spectrum and an operand (the first one if ``swap``)."""
     other = as_spectrum(other)
     if other is None:
@@ -84,7 +84,7 @@ class CompoundSpectralModel(SpectralModel):
     file_parts = ("model1", "model2")
     file_keys = ("operator",)
 
-    def __init__(self, model1: SpectralModel, model2: SpectralModel, operator: Any) -> None:
+    def __init__(self, model1: SpectralModel, model2: SpectralModel, operator: str | Callable[..., object]) -> None:
         name = operator if isinstance(operator, str) else getattr(operator, "__name__", repr(operator))
         check_option("operator", name, OPERATORS)
         for key, model in (("model1", model1), ("model2", model2)):
@@ -135,7 +135,7 @@ class CompoundSpectralModel(SpectralModel):
                 return getattr(model, local)
         raise AttributeError(f"CompoundSpectralModel has no attribute or parameter {name!r}: {self.parameter_names}")
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         owners = [(model, local) for known, model, local in self._named() if known == name] if self._complete else []
         for model, local in owners:
             setattr(model, local, value)
@@ -198,7 +198,7 @@ class CompoundSpectralModel(SpectralModel):
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 
@@ -209,9 +209,10 @@ class CompoundSpectralModel(SpectralModel):
         """
         if "operator" not in data:
             raise ValueError(f"a compound model needs an operator, one of {list(OPERATORS)}")
-        return cls(**data)
+        arguments: dict[str, Any] = {**data}
+        return cls(**arguments)
 
-    def copy(self, **values: Any) -> Self:
+    def copy(self, **values: ParameterLike) -> Self:
         """Return a deep copy, with other values for some parameters; names as in ``parameter_names``.
 
         Raises

@@ -190,7 +190,7 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
                 f"{cls.__name__}.read reads a table from any file"
             ) from None
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters."""
         if self.filename is not None:
             return {"filename": self.filename}
@@ -199,7 +199,7 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 

@@ -11,7 +11,7 @@ from bayesmap._types import Tensor
 __all__ = ["OPERATORS", "Combined", "Scaled", "Slope"]
 
 Formula = Callable[..., Any]
-OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+OPERATORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,

@@ -1,7 +1,6 @@
 """Symbolic interpolation in tables, linear in scaled coordinates."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -77,7 +76,7 @@ def interpolate(nodes: Tensor, values: Tensor, x: Tensor, extrapolate: bool = Tr
     return low + share.reshape(x.shape, ndim=x.ndim) * (high - low)
 
 
-def on_scale(along: Callable[[Any, bool], Any], values: Tensor, scale: str, extrapolate: bool = True) -> Tensor:
+def on_scale(along: Callable[[Tensor, bool], Tensor], values: Tensor, scale: str, extrapolate: bool = True) -> Tensor:
     """Return values interpolated on a scale, with pieces on the scale "log" that may begin or end at zero.
 
     Where a node of a piece is not positive, the values themselves are interpolated, which end at zero, and the piece is

@@ -1,6 +1,6 @@
 """Energies at which a spectrum has a value."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -72,7 +72,9 @@ def inverse_all(
     return [np.exp(_roots(model, grid, flux - number, number, low.unit)) * low.unit for number in wanted]
 
 
-def _roots(model: Any, grid: np.ndarray, difference: np.ndarray, number: float, unit: u.UnitBase) -> np.ndarray:
+def _roots(
+    model: "SpectralModel", grid: np.ndarray, difference: np.ndarray, number: float, unit: u.UnitBase
+) -> np.ndarray:
     """Logarithms of the energies at which the flux is a number."""
 
     def function(log_energy: float) -> float:

@@ -1,7 +1,6 @@
 """Integrals of spectra over energy: Gauss-Legendre nodes in ln(energy), in panels that end where a spectrum breaks."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -144,7 +143,7 @@ def _membership(owner: np.ndarray, n: int) -> np.ndarray:
 
 
 def integrate_graph(
-    function: Callable[[Any], Any], energy_min: Tensor, energy_max: Tensor, breaks: Sequence[Tensor] = ()
+    function: Callable[[Tensor], Tensor], energy_min: Tensor, energy_max: Tensor, breaks: Sequence[Tensor] = ()
 ) -> Tensor:
     """Return the symbolic integral of a function over bins.
 
@@ -174,7 +173,7 @@ def integrate_graph(
     return pt.dot(_membership(owner, len(energy_min)), total)
 
 
-def _sum_panels(function: Callable[[Any], Any], low: Tensor, high: Tensor, breaks: Sequence[Tensor]) -> Tensor:
+def _sum_panels(function: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, breaks: Sequence[Tensor]) -> Tensor:
     """Integral over each panel, divided at the breaks inside of it; the parts beyond its edges have no width."""
     if breaks:
         inner = pt.stack([pt.as_tensor_variable(b) for b in breaks])

@@ -12,7 +12,7 @@ SMALL = 0.1
 
 
 @inner_kernel
-def _sinhce(x: Any) -> Any:
+def _sinhce(x: Any) -> float:
     size = abs(x)
     if size > SMALL:
         return -0.5 * math.expm1(-2 * size) / size
@@ -22,7 +22,7 @@ def _sinhce(x: Any) -> Any:
 
 
 @inner_kernel
-def _sinhce_slope(x: Any) -> Any:
+def _sinhce_slope(x: Any) -> float:
     size = abs(x)
     if size == 0:
         return 0.0  # that of sinh(x) / x, as the slope of abs(x) is zero there too

@@ -1,7 +1,6 @@
 """Arrays of models: what is given is checked, once, with the name of the model in the message."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -11,7 +10,7 @@ from bayesmap.units import as_quantity, parse_unit
 __all__ = ["array_to_file", "check_energies", "check_finite", "quantity_from_file"]
 
 
-def check_finite(label: str, what: str, values: Any, positive: bool = False) -> np.ndarray:
+def check_finite(label: str, what: str, values: np.ndarray, positive: bool = False) -> np.ndarray:
     """Return numbers as float64; complain if one is not finite, or (on demand) not positive.
 
     Raises
@@ -57,13 +56,13 @@ def check_energies(label: str, energy: u.Quantity, minimum: int = 2) -> u.Quanti
     return data * energy.unit
 
 
-def array_to_file(quantity: u.Quantity) -> dict[str, Any]:
+def array_to_file(quantity: u.Quantity) -> dict[str, object]:
     """Return a quantity as the plain data of a model file."""
     unit = quantity.unit
     return {"data": quantity.value.tolist(), "unit": "" if unit == u.dimensionless_unscaled else unit.to_string()}
 
 
-def quantity_from_file(label: str, data: Mapping[str, Any], key: str) -> u.Quantity:
+def quantity_from_file(label: str, data: Mapping[str, object], key: str) -> u.Quantity:
     """Return the quantity of a model file, or complain about what is missing.
 
     Raises

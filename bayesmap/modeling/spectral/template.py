@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -17,6 +17,9 @@ from bayesmap.modeling.spectral.interpolate import SCALES, at_least, interpolate
 from bayesmap.modeling.spectral.tables import array_to_file, check_energies, check_finite, quantity_from_file
 from bayesmap.modeling.spectral.xspec import read_table_model
 from bayesmap.units import as_quantity, internal_unit, strip
+
+if TYPE_CHECKING:
+    from bayesmap.maps import Map
 
 __all__ = ["TemplateSpectralModel"]
 
@@ -109,7 +112,7 @@ class TemplateSpectralModel(SpectralModel):
         """Return the energies of the table; see `SpectralModel.breaks`."""
         return tuple(strip(self.energy).tolist())
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters.
 
         Raises
@@ -123,14 +126,14 @@ class TemplateSpectralModel(SpectralModel):
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
         energy, values = (quantity_from_file(cls.__name__, data, key) for key in cls.file_keys)
         return cls(energy=energy, values=values)
 
     @classmethod
-    def from_region_map(cls, map: Any, **kwargs: Any) -> Self:
+    def from_region_map(cls, map: "Map", **kwargs: Any) -> Self:
         """Create the model from a region map with an axis ``energy_true``; ``kwargs`` as for the class.
 
         Raises
@@ -170,7 +173,7 @@ class TemplateSpectralModel(SpectralModel):
             return cls(energy=energy, values=table[np.abs(values - param).argmin()].astype("float64"), **kwargs)
 
 
-def _values_scale(label: str, interp_kwargs: Any) -> str:
+def _values_scale(label: str, interp_kwargs: Mapping[str, object] | None) -> str:
     options = dict(interp_kwargs or {})
     scale = options.pop("values_scale", "log")
     check_option("values_scale", scale, SCALES)

@@ -12,7 +12,7 @@ import numpy as np
 
 from bayesmap._lazy import pt
 from bayesmap._types import FileName, Tensor
-from bayesmap._util import make_path
+from bayesmap._util import make_path, named_file
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling.parameter import ROLES, Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spectral.base import SpectralModel
@@ -47,7 +47,7 @@ class _TemplateND:
         points = [scaled(pt.as_tensor_variable(x), s) for x, s in zip(nodes, self.scales, strict=True)]
         xs = [scaled(pt.as_tensor_variable(v), s) for v, s in zip((energy, *parameters), self.scales, strict=True)]
 
-        def along(numbers: Any, extrapolate: bool) -> Any:
+        def along(numbers: Tensor, extrapolate: bool) -> Any:
             for k in range(1, n):
                 # the axis in question is the first; the others wait behind it
                 rows = numbers.T.reshape((-1, points[k].shape[0]))
@@ -105,7 +105,7 @@ class TemplateNDSpectralModel(SpectralModel):
         **values: ParameterLike,
     ) -> None:
         label = type(self).__name__
-        self._map: Any = map if plain_unit(map.unit) is map.unit else map.copy(unit=plain_unit(map.unit))
+        self._map: Map = map if plain_unit(map.unit) is map.unit else map.copy(unit=plain_unit(map.unit))
         self.meta = {} if meta is None else dict(meta)
         self.filename = None if filename is None else str(filename)
         self.values_scale = _values_scale(label, interp_kwargs)
@@ -205,7 +205,7 @@ class TemplateNDSpectralModel(SpectralModel):
             raise ValueError("TemplateNDSpectralModel has no filename")
         self._map.write(make_path(self.filename), overwrite=overwrite)
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters.
 
         Raises
@@ -220,17 +220,18 @@ class TemplateNDSpectralModel(SpectralModel):
         return {"filename": self.filename, "unit": self._map.unit.to_string()}
 
     @classmethod
-    def declared_in_file(cls, data: Mapping[str, Any], folder: FileName | None = None) -> Parameters:
+    def declared_in_file(cls, data: Mapping[str, object], folder: FileName | None = None) -> Parameters:
         """Return one declaration per axis of the map; see `ModelBase.declared_in_file`."""
-        return _axis_parameters(_read(_path(data, folder)))
+        return _axis_parameters(_read(named_file(data, folder, "a template")[1]))
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`."""
+        name, path = named_file(data, folder, "a template")
         arguments: dict[str, Any] = {**parameters}
-        return cls(_read(_path(data, folder)), filename=data["filename"], **arguments)
+        return cls(_read(path), filename=name, **arguments)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Copy the parameters; the map, which nobody changes, is shared."""
@@ -242,7 +243,7 @@ class TemplateNDSpectralModel(SpectralModel):
         return new
 
 
-def _axis_parameters(map: Any) -> Parameters:
+def _axis_parameters(map: "Map") -> Parameters:
     """One parameter per axis that is no energy: the middle of the axis, between its ends."""
     declared = []
     for axis in map.geom.axes:
@@ -252,14 +253,6 @@ def _axis_parameters(map: Any) -> Parameters:
             role = axis.name if axis.name in ROLES else None
             declared.append(Parameter(axis.name, middle, unit=axis.unit, min=float(low), max=float(high), role=role))
     return Parameters(declared)
-
-
-def _path(data: Mapping[str, Any], folder: FileName | None) -> Path:
-    name = data.get("filename")
-    if not isinstance(name, str):
-        raise ValueError(f"a template needs the name of a file, found filename: {name!r}")
-    path = make_path(name)
-    return Path(folder) / path if folder is not None and not path.is_absolute() and not path.exists() else path
 
 
 def _read(path: Path) -> "Map":

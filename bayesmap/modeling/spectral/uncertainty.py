@@ -1,7 +1,8 @@
 """Errors of what a spectrum predicts: from draws of a posterior, or of a normal distribution with a covariance."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -9,7 +10,7 @@ import scipy
 
 from bayesmap._types import RandomState, Tree
 from bayesmap._util import get_random_state
-from bayesmap.modeling.parameter import Parameter
+from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.modeling.spectral.energies import bands, strip_energy
 from bayesmap.modeling.spectral.formulas import Slope
@@ -46,8 +47,8 @@ def posterior_samples(model: "SpectralModel", tree: Tree, name: str | None = Non
     Returns
     -------
     list of `~astropy.units.Quantity`
-        One array of shape ``(chains * draws,)`` per parameter, in the order of ``model.parameters``; frozen
-        parameters are constant.
+        One array of shape ``(chains * draws,)`` per parameter (and more axes for one with a shape), in the order of
+        ``model.parameters``; frozen parameters are constant.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def posterior_samples(model: "SpectralModel", tree: Tree, name: str | None = Non
     samples = []
     for local, parameter in zip(model.parameter_names, model.parameters, strict=True):
         if parameter.frozen:
-            samples.append(np.full(len(posterior), parameter.value) * parameter.unit)
+            samples.append(np.broadcast_to(parameter.value, (len(posterior), *parameter.shape)) * parameter.unit)
         else:
             both = f"{prefix}.spectral.{local}"
             variable = both if both in posterior else f"{prefix}.{local}"
@@ -69,7 +70,7 @@ def posterior_samples(model: "SpectralModel", tree: Tree, name: str | None = Non
     return samples
 
 
-def _only_owner(model: Any, posterior: Posterior) -> str:
+def _only_owner(model: "SpectralModel", posterior: Posterior) -> str:
     """Name of the model that has all free parameters of a spectrum."""
     free = [n for n, p in zip(model.parameter_names, model.parameters, strict=True) if not p.frozen]
     names = [name for variable in posterior.names for name in (variable, *posterior.aliases(variable))]
@@ -92,8 +93,8 @@ def parameter_samples(
     n_samples: int,
     random_state: RandomState,
     samples: Tree | Sequence[u.Quantity] | None = None,
-) -> dict[Parameter, Any]:
-    """Return draws of the parameters as columns of shape ``(n, 1)`` in internal units.
+) -> dict[Parameter, np.ndarray]:
+    """Return draws of the parameters as columns of shape ``(n, 1, ...)`` in internal units.
 
     Parameters
     ----------
@@ -111,8 +112,11 @@ def parameter_samples(
     if not parameters:
         return {}
     if samples is None:
-        numbers = rng.multivariate_normal([p.value for p in parameters], model.covariance.data, n_samples, method="svd")
-        columns = [numbers[:, k] * p.unit for k, p in enumerate(parameters)]
+        mean = model.parameters.value
+        numbers = rng.multivariate_normal(mean, model.covariance.data, n_samples, method="svd")
+        ends = np.cumsum([math.prod(p.shape) for p in parameters])[:-1]
+        blocks = zip(parameters, np.split(numbers, ends, axis=1), strict=True)
+        columns = [block.reshape(n_samples, *p.shape) * p.unit for p, block in blocks]
     elif isinstance(samples, list | tuple):
         columns = [u.Quantity(column) for column in samples]
     else:
@@ -128,12 +132,12 @@ def parameter_samples(
 
 
 def _over_draws(
-    model: Any, function: Callable[[Mapping[Parameter, Any]], np.ndarray], draws: dict[Parameter, np.ndarray], n: int
+    model: "SpectralModel", function: Callable[[Values], np.ndarray], draws: dict[Parameter, np.ndarray], n: int
 ) -> np.ndarray:
     """Numbers of a function of parameter values for all draws, shape ``(n_draws, n)``."""
     count = len(next(iter(draws.values()))) if draws else 1
     if any(array.ndim for array in model._arrays):  # tables: draw by draw, not to repeat them in memory
-        rows = [function({p: float(column[i, 0]) for p, column in draws.items()}) for i in range(count)]
+        rows = [function({p: column[i, 0] for p, column in draws.items()}) for i in range(count)]
         return np.stack([np.broadcast_to(row, (n,)) for row in rows])
     return np.broadcast_to(function(draws), (count, n))
 
@@ -146,7 +150,7 @@ def _summary(values: u.Quantity, shape: tuple[int, ...]) -> u.Quantity:
 
 # -- errors ---------------------------------------------------------------------------------------------------------
 def flux_errors(
-    model: Any,
+    model: "SpectralModel",
     energy: u.Quantity,
     n_samples: int,
     random_state: RandomState,
@@ -158,7 +162,7 @@ def flux_errors(
 
 
 def flux_draws(
-    model: Any, energy: u.Quantity, draws: dict[Parameter, np.ndarray]
+    model: "SpectralModel", energy: u.Quantity, draws: dict[Parameter, np.ndarray]
 ) -> tuple[u.Quantity, tuple[int, ...]]:
     """Return the differential flux for draws, shape ``(n_draws, n_energy)``, and the shape of the energies."""
     energies = strip_energy(energy)
@@ -168,7 +172,7 @@ def flux_draws(
 
 
 def band_errors(
-    model: Any,
+    model: "SpectralModel",
     energy_min: u.Quantity,
     energy_max: u.Quantity,
     power: int,
@@ -184,7 +188,7 @@ def band_errors(
 
 
 def index_errors(
-    model: Any,
+    model: "SpectralModel",
     energy: u.Quantity,
     n_samples: int,
     random_state: RandomState,
@@ -201,7 +205,7 @@ def index_errors(
     return _summary(u.Quantity(np.stack(rows)), energies.shape)
 
 
-def pivot_energy(model: Any) -> u.Quantity:
+def pivot_energy(model: "SpectralModel") -> u.Quantity:
     """Return the energy with the smallest relative error of the flux; see `SpectralModel.pivot_energy`.
 
     Notes
@@ -216,7 +220,7 @@ def pivot_energy(model: Any) -> u.Quantity:
     if not free:
         return np.nan * unit
 
-    def variance(log_energy: Any) -> np.ndarray:
+    def variance(log_energy: np.ndarray | float) -> np.ndarray:
         energy = np.exp(np.atleast_1d(log_energy)) * unit
         slopes = np.stack([_log_slope(model, k, energy) for k in free])
         return np.einsum("ie,ij,je->e", slopes, matrix[np.ix_(free, free)], slopes)
@@ -235,7 +239,7 @@ def pivot_energy(model: Any) -> u.Quantity:
     return float(np.exp(found.x)) * unit
 
 
-def _log_slope(model: Any, index: int, energy: u.Quantity) -> np.ndarray:
+def _log_slope(model: "SpectralModel", index: int, energy: u.Quantity) -> np.ndarray:
     """Derivative of the logarithm of the flux in a parameter, in its declared unit."""
     parameter = list(model.parameters)[index]
     step = 1e-4 * parameter.error

@@ -1,6 +1,5 @@
 """Light curves from tables."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +11,7 @@ from astropy.time import Time
 
 from bayesmap._lazy import tables
 from bayesmap._types import FileName, QuantityLike, Tensor, TimeLike
-from bayesmap._util import check_option, find_file, make_path
+from bayesmap._util import check_option, make_path, named_file
 from bayesmap.errors import FormatError
 from bayesmap.maps.files import named_errors, open_fits, write_hdulist
 from bayesmap.maps.fits_time import reference_time
@@ -183,7 +182,7 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 
@@ -192,12 +191,11 @@ class LightCurveTemplateTemporalModel(TableTemporalModel):
         ValueError
             If the data name no file.
         """
-        if not isinstance(data.get("filename"), str):
-            raise ValueError(f"a light curve needs the name of a file, found filename: {data.get('filename')!r}")
-        path: str | os.PathLike[str] = find_file(data["filename"], folder)
-        arguments = {**parameters, "scale": data.get("scale", "utc")}
-        model = cls.read(path, data.get("format", "table"), **arguments)
-        model.filename = data["filename"]
+        name, path = named_file(data, folder, "a light curve")
+        settings = {"scale": data.get("scale", "utc"), "format": data.get("format", "table")}
+        arguments: dict[str, Any] = {**parameters, **settings}
+        model = cls.read(path, **arguments)
+        model.filename = name
         return model
 
 
@@ -239,7 +237,7 @@ def _alternate(values: np.ndarray, between: np.ndarray) -> np.ndarray:
     return np.insert(values, np.arange(1, len(values)), between)
 
 
-def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, Any]) -> u.Quantity:
+def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, object]) -> u.Quantity:
     """Times with the unit of the column, or of the header."""
     if time.unit == u.dimensionless_unscaled:
         if "TIMEUNIT" not in meta:
@@ -250,7 +248,7 @@ def _with_unit(label: str, time: u.Quantity, meta: Mapping[str, Any]) -> u.Quant
     return time
 
 
-def _reference(label: str, meta: Mapping[str, Any]) -> Time:
+def _reference(label: str, meta: Mapping[str, object]) -> Time:
     if "MJDREFI" not in meta:
         raise ValueError(f"{label}: the table has no keyword MJDREFI; give the reference time as t_ref")
     with named_errors(label):

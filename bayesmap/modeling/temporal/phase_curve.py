@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from bayesmap._lazy import pt, tables
 from bayesmap._types import Axes, FileName, Tensor
-from bayesmap._util import find_file, make_path
+from bayesmap._util import make_path, named_file
 from bayesmap.maps.files import named_errors, write_hdulist
 from bayesmap.maps.tables import read_table
 from bayesmap.modeling.parameter import Parameter
@@ -181,7 +181,7 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
 
     @classmethod
     def from_file_data(
-        cls, parameters: Mapping[str, Parameter], data: Mapping[str, Any], folder: FileName | None = None
+        cls, parameters: Mapping[str, Parameter], data: Mapping[str, object], folder: FileName | None = None
     ) -> Self:
         """Create the model as a model file describes it; see `ModelBase.from_file_data`.
 
@@ -190,11 +190,11 @@ class TemplatePhaseCurveTemporalModel(TableTemporalModel):
         ValueError
             If the data name no file.
         """
-        if not isinstance(data.get("filename"), str):
-            raise ValueError(f"a phase curve needs the name of a file, found filename: {data.get('filename')!r}")
-        arguments = {**parameters, "scale": data.get("scale", "utc")}
-        model = cls.read(find_file(data["filename"], folder), data.get("normalize", True), **arguments)
-        model.filename = data["filename"]
+        name, path = named_file(data, folder, "a phase curve")
+        settings = {"scale": data.get("scale", "utc"), "normalize": data.get("normalize", True)}
+        arguments: dict[str, Any] = {**parameters, **settings}
+        model = cls.read(path, **arguments)
+        model.filename = name
         return model
 
 

@@ -1,7 +1,7 @@
 """Temporal models that are tables in files of their own."""
 
 import copy
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import astropy.units as u
 import numpy as np
@@ -26,7 +26,7 @@ class TableTemporalModel(TemporalModel):
 
     filename: str | None
 
-    def file_data(self) -> dict[str, Any]:
+    def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters.
 
         Raises
