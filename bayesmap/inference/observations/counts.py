@@ -147,6 +147,8 @@ class ObservedCounts(Observation):
         The statistics of the counts.
     data : bool
         Whether the counts are used; without them there are predictions and draws only.
+    every_bin : bool
+        Look at all bins even if no term can become negative.
     unmeasured : numpy.ndarray, optional
         Bins that no mask may leave, as nothing is known of their background; a boolean cube.
     **options
@@ -175,6 +177,7 @@ class ObservedCounts(Observation):
         likelihood: Likelihood,
         *,
         data: bool = True,
+        every_bin: bool = False,
         unmeasured: np.ndarray | None = None,
         **options: Any,
     ) -> None:
@@ -194,7 +197,7 @@ class ObservedCounts(Observation):
         if negative:
             why = "; ".join(negative)
             log.warning("dataset %r: every bin is predicted at each step, which is slow, because %s", self.name, why)
-        self.nonnegative = not negative
+        self.nonnegative = not (negative or every_bin)
         self.unmeasured = unmeasured
         self.bins: dict[str, Any] = {}
         self.off = {key: shared(cube) for key, cube in arrays.off.items()}
