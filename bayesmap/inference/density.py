@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
 from bayesmap._backend.expressions import reached
-from bayesmap._backend.functions import QUICK, Mode, compile_for_threads
+from bayesmap._backend.functions import QUICK, Mode, compile_for_threads, making_graphs
 from bayesmap._backend.program import compile_numbers
 from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
@@ -59,6 +59,7 @@ class LogDensity:
         Terms that are alike, if there are any.
     """
 
+    @making_graphs()
     def __init__(self, model: pm.Model | Terms, mode: str | Mode = "NUMBA") -> None:
         terms = model if isinstance(model, Terms) else Terms(model)
         self.model = model = terms.model
