@@ -117,19 +117,46 @@ class CompiledFit:
         ValueError
             If a shape is wrong or counts are not whole, non-negative numbers.
         """
-        if not isinstance(counts, dict):
-            if len(self._observed) != 1:
-                raise ValueError(f"give counts by dataset name, one of {sorted(self._observed)}")
-            counts = {next(iter(self._observed)): counts}
-        for name in counts:
-            if name not in self._observed:
-                raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")
         # All are checked before the first is replaced.
-        cubes = {name: _as_cubes(given) for name, given in counts.items()}
+        cubes = {name: _as_cubes(given) for name, given in self._by_name(counts, "counts").items()}
         for name, cube in cubes.items():
             self._observed[name].check(**cube)
         for name, cube in cubes.items():
             self._observed[name].set_counts(**cube)
+
+    def set_mask(self, mask: Any) -> None:
+        """Look at other bins without compiling again; the datasets themselves are not changed.
+
+        Parameters
+        ----------
+        mask : Map, numpy.ndarray or mapping of dataset name to one of them
+            Boolean cubes of the shape of the dataset, shape ``(n_energy, n_lat, n_lon)``: true where bins are looked
+            at. A single cube is for a single dataset.
+
+        Raises
+        ------
+        KeyError
+            If a name is unknown.
+        ValueError
+            If a cube has a wrong shape or leaves no bin, if data inside it cannot be fitted, or if the dataset holds no
+            counts or its likelihood has unknowns of its own, so that it has to be compiled anew.
+        """
+        cubes = {name: np.asarray(getattr(m, "data", m)) for name, m in self._by_name(mask, "masks").items()}
+        for name, cube in cubes.items():
+            self._observed[name].check_mask(cube)
+        for name, cube in cubes.items():
+            self._observed[name].set_mask(cube)
+
+    def _by_name(self, given: Any, what: str) -> dict[str, Any]:
+        """Something for each of some datasets, from that or from the one thing for a single dataset."""
+        if not isinstance(given, dict):
+            if len(self._observed) != 1:
+                raise ValueError(f"give {what} by dataset name, one of {sorted(self._observed)}")
+            given = {next(iter(self._observed)): given}
+        for name in given:
+            if name not in self._observed:
+                raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")
+        return given
 
     def find_mode(self, random_state: Any = 0, *, searches: int = 4, jacobian: bool = False) -> ModeResult:
         """Find the posterior mode and the Gaussian errors around it.

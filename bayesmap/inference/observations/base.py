@@ -222,6 +222,14 @@ class Observation(abc.ABC):
         """Replace the data; what is wrong with them is said before anything is changed, see `check`."""
         self.check(counts, counts_off)
 
+    def check_mask(self, mask: np.ndarray) -> None:
+        """Raise a ValueError if this cannot replace the mask; by default nothing can."""
+        raise ValueError(f"dataset {self.name!r} holds {self.content}, not counts; compile it again with another mask")
+
+    def set_mask(self, mask: np.ndarray) -> None:
+        """Replace the mask; what is wrong with it is said before anything is changed, see `check_mask`."""
+        self.check_mask(mask)
+
     def margin(self) -> Any:
         """How far predictions are from being negative, symbolic, after `arguments`; minus infinity where they are."""
         raise NotImplementedError(f"predictions for {self.name!r} cannot become negative")

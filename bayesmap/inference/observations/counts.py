@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -181,6 +182,7 @@ class ObservedCounts(Observation):
             log.warning("dataset %r: every bin is predicted at each step, which is slow, because %s", self.name, why)
         self.nonnegative = not negative
         self.bins: dict[str, Any] = {}
+        self._whole: Fold | None = None
         self.off = {key: shared(cube) for key, cube in arrays.off.items()}
         if data:
             assert arrays.counts is not None
@@ -224,6 +226,49 @@ class ObservedCounts(Observation):
         self.value.set_value(counts)
         self.revision += 1
 
+    def check_mask(self, mask: np.ndarray) -> None:
+        """Raise a ValueError if this mask cannot replace the one at hand.
+
+        Parameters
+        ----------
+        mask : numpy.ndarray
+            Bins that are looked at, boolean, shape ``(n_energy, n_lat, n_lon)``.
+        """
+        arrays, name = self.arrays, self.name
+        if mask.shape != arrays.mask.shape or mask.dtype != bool:
+            raise ValueError(
+                f"dataset {name!r}: mask is an array of {mask.dtype} of shape {mask.shape}, it must be one of bool of "
+                f"shape {arrays.mask.shape}"
+            )
+        if self.latent_names:
+            raise ValueError(
+                f"dataset {name!r}: its likelihood {self.likelihood!r} has unknowns of its own, which are made for a "
+                "mask; set the mask of the dataset and compile anew"
+            )
+        inside = replace(arrays, mask=mask, counts=self.counts)
+        check_counts(inside, self.likelihood)
+        for key, cube in self._off().items():
+            if not np.isfinite(cube[mask]).all():
+                raise ValueError(f"dataset {name!r}: {key} has NaN or infinite values inside the mask")
+        negative = arrays.background is not None and arrays.background[mask].min() < 0
+        if negative and self.nonnegative and not self.likelihood.allows_negative:
+            raise ValueError(
+                f"dataset {name!r}: the background has negative bins inside the mask; set the mask of the dataset and "
+                "compile anew"
+            )
+
+    def set_mask(self, mask: np.ndarray) -> None:
+        """Look at other bins from now on, without compiling; see `check_mask`."""
+        self.check_mask(mask)
+        self.arrays = replace(self.arrays, mask=mask)
+        self.weights = np.asarray(self.likelihood.weights(mask), dtype="float64")
+        self.fold.set_weights(self.weights)
+        if self._whole is not None:
+            self._whole.select(Selection.from_mask(mask))
+            self._whole.set_weights(self.weights)
+        assert self.counts is not None
+        self.set_counts(self.counts)
+
     def _chosen(self, counts: np.ndarray) -> np.ndarray:
         """Bins whose prediction is needed one by one, a boolean cube."""
         return (
@@ -259,27 +304,34 @@ class ObservedCounts(Observation):
         values = self.npred.values(parameters)
         if is_cast_of(value, self.value):
             return defined(self._logp(self.fold, values, self.bins, latents))
-        fold = Fold(self.fold.terms, self.weights)  # data that this object does not hold (a model changed by hand)
-        fold.select(Selection.from_mask(self.arrays.mask))
+        if self._whole is None:  # data that this object does not hold (a model changed by hand)
+            self._whole = Fold(self.fold.terms, self.weights)
+            self._whole.select(Selection.from_mask(self.arrays.mask))
+        fold = self._whole
         read = BinData(self)
         bins = dict(zip(read.keys, read(value, return_list=True), strict=True))
-        return defined(self._dense(fold.at(values), bins, latents))
+        return defined(self._dense(fold, values, bins, latents))
 
     def _logp(self, fold: Fold, values: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
         if self._is_counted_poisson:
             return counted_logp(*fold.layers(values), bins)
         if not self.nonnegative:
-            return self._dense(fold.at(values), bins, latents)
+            return self._dense(fold, values, bins, latents)
         npred, total = fold.at_and_total(values) if self.weights.any() else (fold.at(values), pt.constant(0.0))
         return self.likelihood.logp(npred, total, bins, latents)
 
-    def _dense(self, npred: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
+    def _dense(self, fold: Fold, values: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
         """Log-likelihood from the prediction in all bins of the mask; negative ones beyond rounding are impossible."""
-        total = (npred * shared(self.weights[self.arrays.mask])).sum()
+        npred = fold.at(values)
+        total = (npred * fold.weights.of(self._inside)).sum()
         if self.likelihood.allows_negative:
             return self.likelihood.logp(npred, total, bins, latents)
         logp = self.likelihood.logp(pt.maximum(npred, 0), total, bins, latents)
         return pt.switch(npred.min() < -ROUNDING * npred.max(), -np.inf, logp)
+
+    def _inside(self, weights: np.ndarray) -> np.ndarray:
+        inside: np.ndarray = weights[self.arrays.mask]
+        return inside
 
     def margin(self) -> Any:
         """Sum of the logarithms of the predicted counts, symbolic: minus infinity where one is zero, NaN below."""
