@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bayesmap.inference import CompiledFit
+from bayesmap.inference import CompiledFit, assign_default_priors
 from bayesmap.inference.density import LogDensity
 from bayesmap.likelihoods import GaussianLikelihood, NegativeBinomialLikelihood
 from bayesmap.maps import Map
@@ -14,10 +14,7 @@ from tests.inference.tiny import background, make_dataset, point
 def prepared(negative=False, likelihood=None):
     """A dataset with its priors, so that they do not depend on the mask."""
     dataset = make_dataset(models=[point(), background()])
-    for parameter, prior in zip(
-        dataset.models.parameters.free_parameters, default_priors(dataset).values(), strict=True
-    ):
-        parameter.prior = prior
+    assign_default_priors(dataset)
     if negative:
         dataset.models["source"].spectral_model.amplitude.prior = Prior("Normal", mu=1e-12, sigma=3e-13)
     if likelihood is not None:
