@@ -3,6 +3,7 @@
 import logging
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -118,41 +119,42 @@ class CompiledFit:
             If a shape is wrong or counts are not whole, non-negative numbers.
         """
         # All are checked before the first is replaced.
-        cubes = {name: _as_cubes(given) for name, given in self._by_name(counts, "counts").items()}
+        cubes = {name: _as_cubes(given) for name, given in self._by_dataset(counts, "counts").items()}
         for name, cube in cubes.items():
             self._observed[name].check(**cube)
         for name, cube in cubes.items():
             self._observed[name].set_counts(**cube)
 
     def set_mask(self, mask: Any) -> None:
-        """Look at other bins without compiling again; the datasets themselves are not changed.
+        """Look at other bins without compiling again; the masks of the datasets themselves are not changed.
 
         Parameters
         ----------
         mask : Map, numpy.ndarray or mapping of dataset name to one of them
-            Boolean cubes of the shape of the dataset, shape ``(n_energy, n_lat, n_lon)``: true where bins are looked
-            at. A single cube is for a single dataset.
+            Booleans in the shape of the dataset, in place of its ``mask``, the product of ``mask_safe`` and
+            ``mask_fit``. A single one is for a single dataset.
 
         Raises
         ------
         KeyError
             If a name is unknown.
         ValueError
-            If a cube has a wrong shape or leaves no bin, if data inside it cannot be fitted, or if the dataset holds no
-            counts or its likelihood has unknowns of its own, so that it has to be compiled anew.
+            If there are no booleans in this shape, no bin is left, or the data of the bins cannot be fitted, as in
+            ``to_pymc``; if the bins hold a negative background where there was none, or the likelihood has an unknown
+            per bin. Nothing is changed then, of any dataset.
         """
-        cubes = {name: np.asarray(getattr(m, "data", m)) for name, m in self._by_name(mask, "masks").items()}
-        for name, cube in cubes.items():
-            self._observed[name].check_mask(cube)
-        for name, cube in cubes.items():
-            self._observed[name].set_mask(cube)
+        masks = {name: np.asarray(getattr(m, "data", m)) for name, m in self._by_dataset(mask, "masks").items()}
+        for name, one in masks.items():
+            self._observed[name].check_mask(one)
+        for name, one in masks.items():
+            self._observed[name].set_mask(one)
 
-    def _by_name(self, given: Any, what: str) -> dict[str, Any]:
-        """Something for each of some datasets, from that or from the one thing for a single dataset."""
-        if not isinstance(given, dict):
+    def _by_dataset(self, given: Any, what: str) -> Mapping[str, Any]:
+        """What was given for each dataset, by name."""
+        if not isinstance(given, Mapping):
             if len(self._observed) != 1:
                 raise ValueError(f"give {what} by dataset name, one of {sorted(self._observed)}")
-            given = {next(iter(self._observed)): given}
+            return {next(iter(self._observed)): given}
         for name in given:
             if name not in self._observed:
                 raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")

@@ -223,11 +223,11 @@ class Observation(abc.ABC):
         self.check(counts, counts_off)
 
     def check_mask(self, mask: np.ndarray) -> None:
-        """Raise a ValueError if this cannot replace the mask; by default nothing can."""
-        raise ValueError(f"dataset {self.name!r} holds {self.content}, not counts; compile it again with another mask")
+        """Raise a ValueError if a mask cannot replace that at hand; by default none can."""
+        raise ValueError(f"dataset {self.name!r} holds {self.content}; compile it again with another mask")
 
     def set_mask(self, mask: np.ndarray) -> None:
-        """Replace the mask; what is wrong with it is said before anything is changed, see `check_mask`."""
+        """Look at other data from now on; what is wrong is said before anything is changed, see `check_mask`."""
         self.check_mask(mask)
 
     def margin(self) -> Any:
