@@ -35,7 +35,6 @@ from bayesmap.inference.reach import reach_of
 from bayesmap.likelihoods import Likelihood
 from bayesmap.likelihoods.counted import counted_logp
 from bayesmap.maps import Map
-from bayesmap.modeling import FoVBackgroundModel
 
 __all__ = ["CountsFacts", "ObservedCounts", "OnOffFacts"]
 
@@ -88,7 +87,7 @@ class CountsFacts(Facts):
 
         counts = inside(dataset.counts.data)
         found = Templates(counts, np.zeros_like(counts))
-        for model in self.models:
+        for model in (m for m in self.models if m.contribution != "response"):
             parameter = linear_parameter(model)
             cube = self._cube(model, {} if parameter is None else {parameter: 1.0})
             if cube is None:
@@ -97,14 +96,15 @@ class CountsFacts(Facts):
                 found.known += inside(cube)
             else:
                 found.units[parameter] = found.units.get(parameter, 0) + np.maximum(inside(cube), 0)
-        if dataset.background is not None and not any(isinstance(m, FoVBackgroundModel) for m in self.models):
+        if dataset.background is not None and not any(m.contribution == "background" for m in self.models):
             found.known += inside(dataset.background.data)
         return found
 
     def _cube(self, model: Any, values: Mapping[Any, float]) -> np.ndarray | None:
         """Predicted counts of a model in all bins; None for one that scales a background which is not there."""
-        if not isinstance(model, FoVBackgroundModel):
-            return signal_counts(self.dataset, [model], values)[model.name]
+        if model.contribution != "background":
+            responses = [m for m in self.models if m.contribution == "response"]
+            return signal_counts(self.dataset, [model, *responses], values)[model.name]
         return None if self.arrays.background is None else background_counts(self.dataset, [model], values)
 
     def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedCounts":
