@@ -120,11 +120,22 @@ class ArrayParameter(Parameter):
         for number in (np.min(value), np.max(value)):
             super()._check_bounds(float(number), minimum, maximum)
 
+    @property
+    def text(self) -> str:
+        """How many values there are, the lowest and the highest."""
+        return f"{self.value.size} values from {self.value.min():.4g} to {self.value.max():.4g}"
+
     def check_limits(self) -> None:
         """Do nothing: values outside the bounds are refused."""
 
     def transform(self, value: float, update_scale: bool = False) -> float:
-        """Raise a TypeError: scales and scans are those of single numbers."""
+        """Do nothing but complain: scales and scans are those of single numbers.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
         raise TypeError(f"parameter {self._name!r} has shape {self._shape}; scales and scans are for single numbers")
 
     @property
