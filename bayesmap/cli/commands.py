@@ -5,13 +5,16 @@ import time
 import warnings
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bayesmap._files import link
 from bayesmap._together import finish, together
 from bayesmap._util import make_path, suggest
 from bayesmap._zoo_entries import zoo_names
 from bayesmap.errors import FormatError, ModelFileError
+
+if TYPE_CHECKING:
+    from bayesmap.modeling import Models
 
 __all__ = ["demo", "fit", "info"]
 
@@ -41,7 +44,7 @@ def demo(options: Namespace) -> None:
     say(f"\nDone in {time.perf_counter() - started:.0f} s.")
 
 
-def _guesses(true_models: Any) -> Any:
+def _guesses(true_models: "Models") -> "Models":
     """Copy of the true models as somebody would start who has only seen the map."""
     models = true_models.copy()
     for model in models:
@@ -136,7 +139,7 @@ def _new_folder(options: Namespace, default: str) -> Path:
 
 
 def _sample_and_report(
-    options: Namespace, dataset: Any, folder: Path, title: str, true_models: Any = None, **sample_options: Any
+    options: Namespace, dataset: Any, folder: Path, title: str, true_models: "Models | None" = None
 ) -> None:
     """Sample, print the summary, write posterior, figures and report."""
     from bayesmap.inference import convergence_report, sample
@@ -151,7 +154,6 @@ def _sample_and_report(
         random_state=options.seed,
         sampler=options.sampler,
         progress_bar=not options.quiet,
-        **sample_options,
     )
     # The draws are safe before anything else is done; old results go when posterior and report are there.
     first = folder / (WAITING if (folder / POSTERIOR).exists() else POSTERIOR)

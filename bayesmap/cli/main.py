@@ -5,7 +5,6 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 from bayesmap import __version__
 
@@ -14,6 +13,10 @@ __all__ = ["main"]
 #: what users cause; anything else is a bug and shows its traceback
 USER_ERRORS = (OSError, ValueError, KeyError, RuntimeError)
 SAMPLERS = ("whitened", "nutpie", "pymc", "numpyro")
+
+
+#: where commands are added
+type Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_demo(commands: Any) -> None:
+def _add_demo(commands: Commands) -> None:
     demo = commands.add_parser(
         "demo",
         help="simulate a field of a Cherenkov telescope, sample it, write a report",
@@ -45,7 +48,7 @@ def _add_demo(commands: Any) -> None:
     demo.set_defaults(run="demo")
 
 
-def _add_info(commands: Any) -> None:
+def _add_info(commands: Commands) -> None:
     info = commands.add_parser(
         "info",
         help="describe a dataset, a list of datasets or models (.yaml), or a posterior (.nc)",
@@ -55,7 +58,7 @@ def _add_info(commands: Any) -> None:
     info.set_defaults(run="info")
 
 
-def _add_fit(commands: Any) -> None:
+def _add_fit(commands: Commands) -> None:
     fit = commands.add_parser(
         "fit",
         help="sample the posterior of models for a dataset",
@@ -75,7 +78,7 @@ def _add_fit(commands: Any) -> None:
     fit.set_defaults(run="fit")
 
 
-def _add_models(commands: Any) -> None:
+def _add_models(commands: Commands) -> None:
     models = commands.add_parser(
         "models",
         help="the model files that come with the package; check a file of your own",

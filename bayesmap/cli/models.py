@@ -3,13 +3,16 @@
 import textwrap
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayesmap._zoo_entries import zoo_entry, zoo_names
 from bayesmap.cli.commands import model_source, say
 from bayesmap.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from bayesmap.modeling import Models
 
 __all__ = ["check_models", "list_models", "show_model"]
 
@@ -63,13 +66,13 @@ def check_models(options: Namespace) -> None:
     say(f"{path}: {len(models)} model(s) read, {DRAWS} draws from the priors are finite")
 
 
-def _read(path: Any) -> Any:
+def _read(path: Path) -> "Models":
     from bayesmap.modeling import Models
 
     return Models.read(path)
 
 
-def _say_priors(models: Any) -> None:
+def _say_priors(models: "Models") -> None:
     """Print the components and their priors."""
     from bayesmap.modeling.priors.table import prior_rows
 
@@ -88,14 +91,17 @@ def _say_priors(models: Any) -> None:
         say(" ".join(f"{cell:{side}{size}}" for cell, side, size in zip(row, "<<<>>", sizes, strict=True)).rstrip())
 
 
-def _check_draws(models: Any, path: Any) -> None:
+def _check_draws(models: "Models", path: Path) -> None:
     """Raise unless draws from the priors are finite, and so is their density."""
     import pymc as pm
 
     from bayesmap.modeling.priors.variables import prior_variables
 
-    names = {p: n for p, n in models.parameter_names.items() if p.prior is not None and not p.frozen}
-    proper = {p: n for p, n in names.items() if p.prior.distribution.scipy is not None}
+    proper = {
+        p: name
+        for p, name in models.parameter_names.items()
+        if p.prior is not None and not p.frozen and p.prior.distribution.scipy is not None
+    }
     if not proper:
         return
     try:
@@ -111,7 +117,7 @@ def _check_draws(models: Any, path: Any) -> None:
         raise ModelFileError(f"{path}: priors without a finite density or with draws that are not finite: {bad}")
 
 
-def _notes(models: Any) -> list[str]:
+def _notes(models: "Models") -> list[str]:
     """What is allowed but worth a look."""
     notes = []
     for parameter, name in models.parameter_names.items():

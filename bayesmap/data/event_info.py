@@ -7,6 +7,9 @@ import numpy as np
 from astropy.coordinates import AltAz, Angle, EarthLocation, SkyCoord
 from astropy.time import Time
 
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 __all__ = ["EventInfo"]
 
 
@@ -14,7 +17,7 @@ class EventInfo:
     """Members of `EventList` that read keywords of its table."""
 
     if TYPE_CHECKING:
-        table: Any
+        table: Table
         time: Time
         time_ref: Time
         radec: SkyCoord

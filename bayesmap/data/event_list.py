@@ -110,7 +110,9 @@ class EventList(EventInfo, EventSelection):
     @property
     def time_ref(self) -> Time:
         """Reference time of the column TIME: as the keywords of the table say, or that of the intervals."""
-        return reference_time(self.table.meta, "tt") if "MJDREFI" in self.table.meta else self.gti.time_ref
+        if "MJDREFI" in self.table.meta or self.gti is None:
+            return reference_time(self.table.meta, "tt")  # says which keyword is missing
+        return self.gti.time_ref
 
     @property
     def time(self) -> Time:
@@ -137,7 +139,7 @@ class EventList(EventInfo, EventSelection):
             coords[axis.name] = self.table[axis.name.upper()].quantity
         return MapCoord.create(coords, frame=geom.frame)
 
-    def select_row_subset(self, row_specifier: Any) -> Self:
+    def select_row_subset(self, row_specifier: object) -> Self:
         """Return the events of some rows: a slice, an index array or a boolean array."""
         return type(self)(self.table[row_specifier], self.gti)
 
@@ -203,7 +205,7 @@ class EventList(EventInfo, EventSelection):
 
         return plot_event_image(self, ax, allsky)
 
-    def peek(self, allsky: bool = False) -> Any:
+    def peek(self, allsky: bool = False) -> object:
         """Plot image, offsets, energies and times; see `bayesmap.plot.events.peek_events`."""
         from bayesmap.plot.events import peek_events
 
@@ -283,7 +285,7 @@ def _with_units(table: Table) -> Table:
     return table
 
 
-def _is_equivalent(given: Any, unit: str) -> bool:
+def _is_equivalent(given: object, unit: str) -> bool:
     """Whether a unit, perhaps an unknown one, is of a kind."""
     try:
         return bool(parse_unit(given).is_equivalent(unit))

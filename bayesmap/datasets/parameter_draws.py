@@ -51,7 +51,7 @@ def draw_from_posterior(dataset: "Dataset", tree: Tree, rng: np.random.Generator
     Returns
     -------
     dict
-        Value per parameter, in the declared unit.
+        Value per parameter, in the declared unit; arrays of parameters with a shape.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def draw_from_posterior(dataset: "Dataset", tree: Tree, rng: np.random.Generator
     columns = posterior.columns(free_parameters(dataset), f"dataset {dataset.name!r}")
     posterior.warn_of_left_out(parameter_names(dataset.models or ()), dataset.name, stacklevel=6)
     index = rng.integers(posterior.n_chain) * posterior.n_draw + rng.integers(posterior.n_draw)
-    return {parameter: float(draws[index]) for parameter, draws in columns.items()}
+    return {parameter: draws[index] for parameter, draws in columns.items()}
 
 
 def give_default_priors(dataset: "Dataset") -> dict[str, Any]:
@@ -85,7 +85,7 @@ def draw_from_prior(dataset: "Dataset", rng: np.random.Generator) -> dict[Any, f
     Returns
     -------
     dict
-        Value per parameter, in the declared unit.
+        Value per parameter, in the declared unit; arrays of parameters with a shape.
 
     Raises
     ------
@@ -107,4 +107,4 @@ def draw_from_prior(dataset: "Dataset", rng: np.random.Generator) -> dict[Any, f
     with pm.Model():
         variables = prior_variables(parameter_names(dataset.models or ()))
         draws = pm.draw(list(variables.values()), random_seed=rng, mode="FAST_COMPILE")
-    return {parameter: float(value) for parameter, value in zip(variables, draws, strict=True)}
+    return dict(zip(variables, draws, strict=True))

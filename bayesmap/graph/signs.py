@@ -22,7 +22,7 @@ Support = Callable[[Parameter], tuple[float, float]]
 def prior_support(parameter: Parameter) -> tuple[float, float]:
     """Return where the prior of a parameter (or its value, if it is frozen) lies within its bounds: a `Support`."""
     if parameter.frozen:
-        return parameter.value, parameter.value
+        return ends(parameter)
     assert parameter.prior is not None
     low, high = parameter.prior.support(parameter.unit)
     return max(low, parameter.bounds[0]), min(high, parameter.bounds[1])
@@ -57,7 +57,7 @@ def negative_parts(model: "SkyModel", arrays: FoldArrays, support: Support) -> l
     for p in model.parameters:
         if p not in fluxes:
             continue
-        if p.frozen and p.value < 0:
+        if p.frozen and np.any(p.value < 0):
             reasons.append(f"{model.name}.{p.name} is frozen at a negative value")
         elif not p.frozen and support(p)[0] < 0:
             reasons.append(f"the prior of {model.name}.{p.name} reaches below zero (set its min = 0)")
@@ -87,11 +87,16 @@ def _spectrum(model: "SkyModel", support: Support) -> list[str]:
     """Differences can be negative whatever they are made of, and so can formulas that say so."""
     reasons = []
     for part, fixed in _parts(getattr(model, "spectral_model", None)):
-        supports = {p.name: (p.value, p.value) if fixed else support(p) for p in part.parameters}
-        if part.may_be_negative(supports) or (fixed and any(p.value < 0 for p in _flux_parameters(part))):
+        supports = {p.name: ends(p) if fixed else support(p) for p in part.parameters}
+        if part.may_be_negative(supports) or (fixed and any(np.any(p.value < 0) for p in _flux_parameters(part))):
             what = "difference of spectra" if isinstance(part, CompoundSpectralModel) else type(part).__name__
             reasons.append(f"the {what} in model {model.name!r} can fall below zero")
     return reasons
+
+
+def ends(parameter: Any) -> tuple[float, float]:
+    """The present value twice; of a parameter with a shape the lowest and the highest."""
+    return float(np.min(parameter.value)), float(np.max(parameter.value))
 
 
 def _time_dependence(model: "SkyModel", support: Support) -> list[str]:

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from bayesmap.images.geom import XY, YX, Box
     from bayesmap.images.image import Image
     from bayesmap.images.interval import Interval
+    from bayesmap.images.io.compression import (
+        FitsCompressionAlgorithm,
+        FitsCompressionOptions,
+        FitsDitherAlgorithm,
+        FitsQuantizationOptions,
+    )
     from bayesmap.images.mask import Mask
     from bayesmap.images.mask_schema import MaskPlane, MaskSchema
     from bayesmap.images.masked_image import MaskedImage
@@ -27,6 +33,10 @@ __all__ = [
     "CellIJ",
     "CellPointSpreadFunction",
     "CoaddProvenance",
+    "FitsCompressionAlgorithm",
+    "FitsCompressionOptions",
+    "FitsDitherAlgorithm",
+    "FitsQuantizationOptions",
     "GeneralFrame",
     "Image",
     "Interval",
@@ -52,6 +62,10 @@ __getattr__, __dir__ = lazy_names(
         "CellIJ": "cells",
         "CellPointSpreadFunction": "psf",
         "CoaddProvenance": "provenance",
+        "FitsCompressionAlgorithm": "io.compression",
+        "FitsCompressionOptions": "io.compression",
+        "FitsDitherAlgorithm": "io.compression",
+        "FitsQuantizationOptions": "io.compression",
         "GeneralFrame": "projection",
         "Image": "image",
         "Interval": "interval",

@@ -3,17 +3,16 @@
 from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import Any, Self, cast
-from urllib.parse import ParseResult
 
 import astropy.units as u
 
-from bayesmap._types import FileName
 from bayesmap.errors import NoOverlapError
 from bayesmap.images.cells import CellGrid, CellGridBounds, PatchDefinition
 from bayesmap.images.generalized import Metadata, checked_box
 from bayesmap.images.geom import Box
 from bayesmap.images.image import Image
-from bayesmap.images.io.read import read_image
+from bayesmap.images.io.tree import JSON
+from bayesmap.images.io.tree_write import Archive, Dialect, coadd_to_tree
 from bayesmap.images.mask import Mask
 from bayesmap.images.mask_schema import MaskSchema
 from bayesmap.images.masked_image import MaskedImage
@@ -64,7 +63,11 @@ class CellCoadd(MaskedImage):
     -----
     In a missing cell the image is 0, the variance infinite, the mask NO_DATA. Planes share their pixels with the images
     that they were made from.
+
+    `read_fits` reads files of the package ``lsst-images`` in both of its dialects, and `write_fits` writes them.
     """
+
+    _is_coadd = True
 
     def __init__(
         self,
@@ -114,8 +117,14 @@ class CellCoadd(MaskedImage):
     def __getitem__(self, bbox: Box | EllipsisType) -> Self:
         """Sub-image that shares its pixels and metadata with this one.
 
-        The PSF is a copy of that of the cells that the box touches; the grid stays that of the full patch. Raises a
-        TypeError unless ``bbox`` is a box or ``...``, and an IndexError unless it lies inside.
+        The PSF is a copy of that of the cells that the box touches; the grid stays that of the full patch.
+
+        Raises
+        ------
+        TypeError
+            Unless it is a box or ``...``.
+        IndexError
+            If it reaches beyond the image.
         """
         bbox = checked_box(bbox, self.bbox)
         psf = _psf_within(self.psf, bbox)
@@ -207,39 +216,18 @@ class CellCoadd(MaskedImage):
             raise AttributeError("Coadd has no provenance information.")
         return self._provenance
 
-    @classmethod
-    def read_fits(cls, url: FileName | ParseResult, *, bbox: Box | None = None) -> Self:
-        """Read a coadd from a FITS file of the package ``lsst-images``.
-
-        Parameters
-        ----------
-        url : path or ``file:`` address
-            A local file; both dialects of the layout are read.
-        bbox : Box, optional
-            Part to read instead of everything; only the tiles of pixels that it touches are read.
-
-        Returns
-        -------
-        CellCoadd
-            With arrays in the byte order of the machine that can be changed; the same as ``read_fits(url)[bbox]``.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        FormatError
-            If the file is damaged or holds no coadd.
-        IndexError
-            If the box reaches beyond the image.
-        """
-        return read_image(cls, url, bbox, is_coadd=True)
-
     def copy(self) -> Self:
         """An independent copy of pixels and metadata; PSF, projection, patch and provenance are shared."""
         copied = super().copy()
         copied._mask_fractions = {name: plane.copy() for name, plane in self.mask_fractions.items()}
         copied._noise_realizations = [plane.copy() for plane in self.noise_realizations]
         return copied
+
+    def _tree(self, archive: Archive, dialect: Dialect) -> dict[str, JSON]:
+        return coadd_to_tree(self, archive, dialect)
+
+    def _cell_shape(self) -> tuple[int, ...]:
+        return tuple(self.grid.cell_shape)
 
     def _further_planes(self) -> list[tuple[str, Image]]:
         fractions = [(f"mask_fractions[{name!r}]", plane) for name, plane in self._mask_fractions.items()]

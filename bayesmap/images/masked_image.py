@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from types import EllipsisType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import ParseResult
 
 import astropy.units as u
@@ -13,7 +13,11 @@ from bayesmap._types import FileName
 from bayesmap.images.generalized import GeneralizedImage, Metadata, checked_box
 from bayesmap.images.geom import Box
 from bayesmap.images.image import Image
+from bayesmap.images.io.compression import FitsCompressionOptions
 from bayesmap.images.io.read import read_image
+from bayesmap.images.io.tree import JSON
+from bayesmap.images.io.tree_write import SEED, Archive, Dialect, image_to_tree
+from bayesmap.images.io.write import write_image
 from bayesmap.images.mask import Mask
 from bayesmap.images.mask_schema import MaskSchema
 from bayesmap.images.projection import PixelFrame, Projection
@@ -50,6 +54,9 @@ class MaskedImage(GeneralizedImage):
     -----
     Planes share their pixels with the images that they were made from.
     """
+
+    #: whether files hold what only coadds have
+    _is_coadd: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -118,30 +125,104 @@ class MaskedImage(GeneralizedImage):
 
     @classmethod
     def read_fits(cls, url: FileName | ParseResult, *, bbox: Box | None = None) -> Self:
-        """Read a masked image from a FITS file of the package ``lsst-images``; of a coadd its three main planes.
+        """Read the image from a FITS file of the package ``lsst-images``.
 
         Parameters
         ----------
         url : path or ``file:`` address
-            A local file; both dialects of the layout are read.
+            A local file, in either dialect of the layout; of a coadd `MaskedImage` takes the three main planes.
         bbox : Box, optional
             Part to read instead of everything; only the tiles of pixels that it touches are read.
+
+        Returns
+        -------
+        MaskedImage or CellCoadd
+            Its arrays can be changed; the same as ``read_fits(url)[bbox]``.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         FormatError
-            If the file is damaged or holds no masked image.
+            If the file is damaged, or lacks a part.
         IndexError
             If the box reaches beyond the image.
         """
-        return read_image(cls, url, bbox, is_coadd=False)
+        return read_image(cls, url, bbox, cls._is_coadd)
+
+    def write_fits(
+        self,
+        filename: FileName,
+        *,
+        image_compression: FitsCompressionOptions | None = FitsCompressionOptions.DEFAULT,
+        mask_compression: FitsCompressionOptions | None = FitsCompressionOptions.DEFAULT,
+        variance_compression: FitsCompressionOptions | None = FitsCompressionOptions.DEFAULT,
+        compression_seed: int | None = None,
+        schema: str | None = None,
+    ) -> None:
+        """Write the image to a FITS file that ``lsst-images`` reads.
+
+        Parameters
+        ----------
+        filename : path
+            A new local file.
+        image_compression, mask_compression, variance_compression : FitsCompressionOptions, optional
+            How the main planes are compressed; by default every digit is kept, and None leaves a plane uncompressed.
+            What else a coadd has is always written with every digit.
+        compression_seed : int, optional
+            Seed, from 1 to 10000, of the first plane that is rounded without an own seed; each further one takes the
+            next.
+        schema : str, optional
+            "1.0.0" writes what lsst-images 30.2026.4300 reads; by default what 30.2026.2000 reads.
+
+        Raises
+        ------
+        FileExistsError
+            If there is such a file.
+        OSError
+            If it cannot be written.
+        RuntimeError
+            If a plane is rounded and there is no seed.
+        TypeError
+            If metadata are of a type that cannot be written.
+        ValueError
+            If values that are rounded are infinite, or a unit, a name or the projection cannot be written.
+
+        Notes
+        -----
+        Everything is checked before; the file gets its name when it is complete: nothing is left of one that failed.
+        """
+        compression = {"IMAGE": image_compression, "MASK": mask_compression, "VARIANCE": variance_compression}
+        write_image(self, filename, compression, compression_seed, schema)
+
+    def serialize(self, archive: Archive) -> dict[str, JSON]:
+        """Describe the image as a tree that can be written as JSON.
+
+        Parameters
+        ----------
+        archive : object
+            Takes arrays and tables: ``add_array(name, array, header)`` returns a reference to put in the tree, and
+            ``add_table(name, table)`` one for each column.
+
+        Returns
+        -------
+        dict
+            The tree in the layout of lsst-images 30.2026.2000.
+        """
+        return self._tree(archive, SEED)
 
     def copy(self) -> Self:
         """An independent copy of pixels and metadata."""
         planes = {"image": self.image.copy(), "mask": self.mask.copy(), "variance": self.variance.copy()}
         return self._with(**planes, metadata=deepcopy(self.metadata))
+
+    def _tree(self, archive: Archive, dialect: Dialect) -> dict[str, JSON]:
+        """Tree in a dialect; its arrays and tables go to the archive."""
+        return image_to_tree(self, archive, dialect)
+
+    def _cell_shape(self) -> tuple[int, ...]:
+        """Rows and columns of a cell; empty if there are no cells."""
+        return ()
 
     def _with(self, **changes: Any) -> Self:
         """One like this with other parts."""

@@ -8,6 +8,7 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
 from astropy.wcs.wcsapi import BaseLowLevelWCS, HighLevelWCSMixin
 
 from bayesmap.images.geom import XY, Box
@@ -64,7 +65,7 @@ class Projection[F: PixelFrame]:
     Raises
     ------
     ValueError
-        If the WCS is not celestial with two axes, or its pixels have no size.
+        If the WCS is not celestial with two axes in a known frame, or has no inverse.
 
     Notes
     -----
@@ -256,7 +257,10 @@ def _checked(wcs: WCS) -> WCS:
         raise ValueError(f"a projection needs a WCS with two celestial axes, got {list(wcs.wcs.ctype)}")
     wcs = wcs.deepcopy()
     wcs.pixel_shape = None
+    wcs_to_celestial_frame(wcs)  # raises for frames that are none
     scale = wcs.pixel_scale_matrix
-    if not np.all(np.isfinite(scale)) or np.linalg.det(scale) == 0 or not np.all(np.isfinite(wcs.wcs.crpix)):
-        raise ValueError(f"the WCS has no inverse: pixel scale {scale.tolist()} in deg, CRPIX {wcs.wcs.crpix}")
+    if not np.all(np.isfinite([*scale, wcs.wcs.crpix, wcs.wcs.crval])) or np.linalg.det(scale) == 0:
+        raise ValueError(
+            f"the WCS has no inverse: pixel scale {scale.tolist()} in deg, CRPIX {wcs.wcs.crpix}, CRVAL {wcs.wcs.crval}"
+        )
     return wcs

@@ -95,7 +95,11 @@ def linear_parameter(model: Any) -> Parameter | None:
 def _plays(parameter: Parameter, role: str, model: Any) -> bool:
     """Whether a parameter alone has a role in its part of a spectrum: one of several norms is one of several nodes."""
     part = part_of(model, parameter)
-    return role_of(parameter, part) == role and sum(role_of(p, part) == role for p in part.parameters) == 1
+    return (
+        not parameter.shape
+        and role_of(parameter, part) == role
+        and sum(role_of(p, part) == role for p in part.parameters) == 1
+    )
 
 
 def sources_of(models: Sequence[Any], parameter: Parameter) -> list[Any]:

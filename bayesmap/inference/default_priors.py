@@ -123,7 +123,7 @@ def _is_flux(parameter: Parameter, model: Any) -> bool:
 
 def _default(parameter: Parameter, model: Any, facts: Sequence[Facts]) -> Prior:
     part = part_of(model, parameter)
-    role, value = role_of(parameter, part), parameter.value
+    role, value = role_of(parameter, part), float(np.median(parameter.value))
     if part is not None and part.kind == "temporal":
         return temporal_prior(parameter, role, part, [one.gti for one in facts])
     if role == "position":

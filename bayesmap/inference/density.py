@@ -51,6 +51,8 @@ class LogDensity:
         Free variables, in the order of the vector.
     reported : list of str
         Variables with a meaning: without the standard variables behind hierarchical and joint priors.
+    labels : list of str
+        Name of each element of the vector, ``"<name>[<i>]"`` where a variable is an array.
     index : dict of str to int
         Place of each scalar free variable in the vector.
     edges : Edges
@@ -66,6 +68,11 @@ class LogDensity:
         start = _start(model)
         sizes = [int(np.prod(np.shape(x), dtype=int)) for x in start]
         firsts = np.cumsum([0, *sizes])
+        self.labels = [
+            f"{name}[{i}]" if np.shape(x) else name
+            for name, x, size in zip(self.names, start, sizes, strict=True)
+            for i in range(size)
+        ]
         self.index = {n: int(i) for n, i, x in zip(self.names, firsts, start, strict=False) if not np.shape(x)}
         transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
         self.edges = Edges([t for t, size in zip(transforms, sizes, strict=True) for _ in range(size)])
@@ -113,12 +120,15 @@ class LogDensity:
         # By the parts and not by their vector: one node puts it together, where each slice would need two.
         gradients = pt.grad(scalar, list(pieces), disconnected_inputs="ignore")
         scalars = all(g.ndim == 0 for g in gradients)
-        gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
+        if not gradients:  # nothing is left beside what is in loops
+            gradient = pt.zeros(0)
+        else:
+            gradient = pt.stack(gradients) if scalars else pt.concatenate([g.ravel() for g in gradients])
         outputs = clone_replace([scalar, gradient], replace=pieces, rebuild_strict=False)
         function = compile_for_threads([theta, self._weight], outputs, mode)
         if len(values) == len(self._places):
             return function
-        places = np.concatenate([self._places[v] for v in values])
+        places = np.concatenate([np.zeros(0, dtype=int), *(self._places[v] for v in values)])
 
         def of_some(theta: np.ndarray, weight: np.ndarray) -> Any:
             gradient = np.zeros(len(theta))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from bayesmap.datasets.from_gammapy import from_gammapy, is_foreign
 from bayesmap.modeling import Models, parameter_names
 
@@ -54,18 +56,22 @@ def dataset_models(datasets: Sequence[Any]) -> Models:
     return Models(list(models.values()))
 
 
-def prior_median(parameter: Any) -> float:
-    """Median of a free parameter's prior inside its bounds, in its declared unit; its value where there is none."""
+def prior_median(parameter: Any) -> Any:
+    """Median of a free parameter's prior inside its bounds, in its declared unit; its value where there is none.
+
+    Of a parameter with a shape an array.
+    """
     return prior_quantile(parameter, 0.5)
 
 
-def prior_quantile(parameter: Any, q: float) -> float:
+def prior_quantile(parameter: Any, q: float) -> Any:
     """The same for another quantile."""
     prior = parameter.prior
     if parameter.frozen or prior is None or prior.distribution.scipy is None:
-        return float(parameter.value)
+        return parameter.value
     lower, upper = parameter.bounds
-    return float(prior.quantile(q, parameter.unit, lower=lower, upper=upper))
+    quantile = float(prior.quantile(q, parameter.unit, lower=lower, upper=upper))
+    return np.full(parameter.shape, quantile) if parameter.shape else quantile
 
 
 def prior_centre(models: Sequence[Any]) -> dict[Any, float]:

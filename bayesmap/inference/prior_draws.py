@@ -9,6 +9,7 @@ import xarray as xr
 from bayesmap._util import get_random_state
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
+from bayesmap.inference.result import draw_dims
 from bayesmap.modeling.priors.hyper import hyperparameters_of
 from bayesmap.modeling.priors.variables import prior_variables
 
@@ -57,8 +58,8 @@ def sample_prior(datasets: Any, draws: int = 500, random_state: Any = 0) -> xr.D
         variables |= {name: (model[name], h.unit) for name, h in hyper.items()}
         values = pm.draw([v for v, _ in variables.values()], int(draws), random_seed=get_random_state(random_state),
                          mode="FAST_COMPILE")  # fmt: skip
-    data = {
-        name: (("chain", "draw"), np.reshape(value, (1, -1)), {"units": str(unit)})
-        for (name, (_, unit)), value in zip(variables.items(), values, strict=True)
-    }
+    data = {}
+    for (name, (variable, unit)), value in zip(variables.items(), values, strict=True):
+        column = np.reshape(value, (1, int(draws), *np.shape(value)[np.ndim(value) - variable.ndim :]))
+        data[name] = (draw_dims(name, column), column, {"units": str(unit)})
     return xr.DataTree.from_dict({"prior": xr.Dataset(data, coords={"chain": [0], "draw": np.arange(int(draws))})})

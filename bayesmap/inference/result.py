@@ -18,7 +18,7 @@ from bayesmap.inference.samplers import Run
 from bayesmap.modeling.collection import all_parameter_names
 from bayesmap.modeling.priors.pymc_variables import offset_names
 
-__all__ = ["Description", "ModeResult", "build_tree", "describe"]
+__all__ = ["Description", "ModeResult", "build_tree", "describe", "draw_dims"]
 
 VERSIONED = ("pymc", "pytensor", "nutpie", "arviz", "numpy", "astropy")
 
@@ -83,7 +83,7 @@ class ModeResult:
         held = [*best.walls, *best.flat]
         jacobian[:, held] = 0.0
         covariance = jacobian @ best.covariance @ jacobian.T
-        of = {index: name for name, index in density.index.items()}
+        of = density.labels
         for i, value in best.fallen.items():
             inside = best.mode.copy()
             inside[i] = value
@@ -94,7 +94,8 @@ class ModeResult:
             covariance[k, k] = density.edges.longest(i, point[of[i]]) ** 2
         errors = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
         others = [_scalars(density.expand(rival.mode), shown) for rival in rivals]
-        units = {name: str(parameters[name].unit) if name in parameters else "" for name in names}
+        owners = {name: parameters.get(name.partition("[")[0]) for name in names}
+        units = {name: "" if owner is None else str(owner.unit) for name, owner in owners.items()}
         walls = {of[i]: density.edges.edge(i, rising) for i, rising in best.walls.items()}
         return cls(
             point,
@@ -236,14 +237,14 @@ def _by_draw(variables: dict[str, np.ndarray], attributes: dict[str, dict[str, A
     described = attributes or {}
     n_chain, n_draw = next(iter(variables.values())).shape[:2]
     return xr.Dataset(
-        {name: (_dims(name, values), values, described.get(name, {})) for name, values in variables.items()},
+        {name: (draw_dims(name, values), values, described.get(name, {})) for name, values in variables.items()},
         coords={"chain": np.arange(n_chain), "draw": np.arange(n_draw)},
         attrs={"sample_dims": ["chain", "draw"]},
     )
 
 
-def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
-    """Dimensions of a variable: those of arrays are called after it."""
+def draw_dims(name: str, values: np.ndarray) -> tuple[str, ...]:
+    """Dimensions of draws, shape ``(n_chain, n_draw, ...)``: those of arrays are called after the variable."""
     return ("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 2)))
 
 

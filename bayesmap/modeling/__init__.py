@@ -1,6 +1,7 @@
 """Models: parameters, priors, spectra, shapes, collections, files."""
 
 from bayesmap.modeling.absent import __getattr__  # noqa: F401
+from bayesmap.modeling.array_parameter import ArrayParameter
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import Models, parameter_names
 from bayesmap.modeling.covariance import Covariance
@@ -67,6 +68,7 @@ from bayesmap.modeling.temporal import (
 )
 
 __all__ = [
+    "ArrayParameter",
     "BackgroundModel",
     "BrokenPowerLawSpectralModel",
     "CompoundSpectralModel",

@@ -250,7 +250,9 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
     def to_parameters_table(self) -> "Table":
         """Return an `~astropy.table.Table` with one row per parameter and model."""
         table = self.parameters.to_table()
-        table.add_column([model.name for model in self._models for _ in model.parameters], name="model", index=0)
+        table.add_column(
+            [model.name for model in self._models for _ in model.parameters.elements], name="model", index=0
+        )
         return table
 
     # -- files ------------------------------------------------------------------------------------------------------

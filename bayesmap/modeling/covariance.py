@@ -1,5 +1,6 @@
 """Covariance of the parameters of models."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -111,8 +112,26 @@ def covariance_from(names: Mapping[Parameter, str], tree: Tree) -> Covariance:
     columns = Posterior(tree).columns(names)
     if not columns:
         raise ValueError("there are no free parameters")
-    data = np.atleast_2d(np.cov(np.stack(list(columns.values()))))
-    return Covariance([names[p] for p in columns], [p.unit.to_string() for p in columns], data)
+    rows = np.concatenate([draws.reshape(len(draws), -1).T for draws in columns.values()])
+    labels = [(label, p.unit.to_string()) for p in columns for label in _labels(names[p], p)]
+    return Covariance([n for n, _ in labels], [unit for _, unit in labels], np.atleast_2d(np.cov(rows)))
+
+
+def _labels(name: str, parameter: Parameter) -> list[str]:
+    """The name of a parameter, or those of its elements."""
+    if not parameter.shape:
+        return [name]
+    return [f"{name}[{i}]" for i in range(math.prod(parameter.shape))]
+
+
+def _rows(owner: Any, part: Any) -> list[int]:
+    """Rows of the parameters of a part in the covariance of its owner; one with a shape has several."""
+    rows: dict[int, list[int]] = {}
+    number = 0
+    for p in owner.parameters.unique_parameters:
+        rows[id(p)] = list(range(number, number + math.prod(p.shape)))
+        number += math.prod(p.shape)
+    return [row for p in part.parameters.unique_parameters for row in rows[id(p)]]
 
 
 def _parts(owner: "CovarianceTools") -> list[Any]:
@@ -137,17 +156,17 @@ def covariance_of_errors(owner: "CovarianceTools") -> Covariance:
     """
     unique = list(owner.parameters.unique_parameters)
     names = getattr(owner, "parameters_unique_names", None) or [p.name for p in unique]
-    errors = np.array([p.error for p in unique], dtype="float64")
+    errors = np.array([e.error for p in unique for e in p.elements()], dtype="float64")
     correlation = owner.__dict__.get("_correlation")
-    if correlation is None or len(correlation) != len(unique):
-        correlation = np.eye(len(unique))
-        place = {id(p): k for k, p in enumerate(unique)}
+    if correlation is None or len(correlation) != len(errors):
+        correlation = np.eye(len(errors))
         for part in _parts(owner):
             inner = covariance_of_errors(part).correlation
-            index = [place[id(p)] for p in part.parameters.unique_parameters]
+            index = _rows(owner, part)
             correlation[np.ix_(index, index)] = np.where(np.isfinite(inner), inner, np.eye(len(index)))
     data = correlation * np.outer(errors, errors)
-    return Covariance(list(names), [p.unit.to_string() for p in unique], data)
+    labels = [(label, p.unit.to_string()) for name, p in zip(names, unique, strict=True) for label in _labels(name, p)]
+    return Covariance([n for n, _ in labels], [unit for _, unit in labels], data)
 
 
 def set_covariance(owner: "CovarianceTools", matrix: Any) -> None:
@@ -167,7 +186,7 @@ def set_covariance(owner: "CovarianceTools", matrix: Any) -> None:
     """
     data = np.asarray(getattr(matrix, "data", matrix), dtype="float64")
     unique = list(owner.parameters.unique_parameters)
-    n, label = len(unique), type(owner).__name__
+    n, label = sum(math.prod(p.shape) for p in unique), type(owner).__name__
     if data.shape != (n, n):
         raise ValueError(f"{label}: the covariance of {n} parameters has shape ({n}, {n}), got {data.shape}")
     errors = np.sqrt(np.diag(data)) if np.all(np.diag(data) >= 0) else np.full(n, np.nan)
@@ -176,10 +195,10 @@ def set_covariance(owner: "CovarianceTools", matrix: Any) -> None:
     valid = np.all(np.isfinite(data)) and np.all(np.isfinite(errors)) and np.allclose(correlation, correlation.T)
     if not valid or (n and np.linalg.eigvalsh(correlation).min() < -1e-6):
         raise ValueError(f"{label}: a covariance must be finite, symmetric and without negative eigenvalues")
-    place = {id(p): k for k, p in enumerate(unique)}
     for part in _parts(owner):
-        index = [place[id(p)] for p in part.parameters.unique_parameters]
+        index = _rows(owner, part)
         set_covariance(part, data[np.ix_(index, index)])
-    for parameter, error in zip(unique, errors, strict=True):
-        parameter.error = float(error)
+    for parameter in unique:
+        own, errors = np.split(errors, [math.prod(parameter.shape)])
+        parameter.error = own.reshape(parameter.shape)[()]  # type: ignore[assignment]
     owner.__dict__["_correlation"] = np.where(np.eye(n, dtype=bool), 1.0, correlation)

@@ -64,7 +64,7 @@ class CovarianceTools:
         numpy.ndarray
             Shape ``(n_samples, n_parameters)``, each parameter once, in declared units and without regard to bounds.
         """
-        unique = list(self.parameters.unique_parameters)
+        unique = self.parameters.unique_parameters.elements
         chosen = [k for k, p in enumerate(unique) if not (free_only and p.frozen)]
         mean = np.array([unique[k].value for k in chosen])
         matrix = self.covariance.data[np.ix_(chosen, chosen)]

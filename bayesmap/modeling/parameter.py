@@ -125,6 +125,11 @@ class Parameter(KnownAttributes, ParameterTools):
             raise u.UnitConversionError(
                 f"parameter {value.name!r} in '{value.unit}' cannot be linked to {self._name!r} in '{self._unit}'"
             )
+        if value.shape != self.shape:
+            raise ValueError(
+                f"parameter {value.name!r} of shape {value.shape} cannot be linked to {self._name!r} of shape "
+                f"{self.shape}"
+            )
         model.__dict__[self._name] = value
 
     # -- value and unit ---------------------------------------------------------------------------------------------
@@ -142,6 +147,11 @@ class Parameter(KnownAttributes, ParameterTools):
     def name(self) -> str:
         """Name of the parameter."""
         return self._name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the value: ``()``, a single number; see `ArrayParameter`."""
+        return ()
 
     @property
     def role(self) -> str | None:
@@ -186,7 +196,7 @@ class Parameter(KnownAttributes, ParameterTools):
         if self._prior is not None and quantity.unit != self._unit:
             self._prior = self._prior.rescaled(factor, self._unit)
         self._value, self._unit, self._min, self._max = number, quantity.unit, minimum, maximum
-        self.error *= factor
+        self.error = self.error * factor
 
     @property
     def scale_to_internal(self) -> float:
@@ -305,6 +315,10 @@ class Parameter(KnownAttributes, ParameterTools):
     @error.setter
     def error(self, error: float) -> None:
         self._error = self._number(error, "error")
+
+    def elements(self) -> "list[Parameter]":
+        """Return the single numbers that this is: itself."""
+        return [self]
 
     def copy(self) -> Self:
         """Return a parameter of its own with the same data."""
@@ -437,8 +451,13 @@ class Parameters(ParametersTools):
         for parameter in self._parameters:
             parameter.frozen = False
 
+    @property
+    def elements(self) -> list[Parameter]:
+        """All single numbers: parameters, and for one with a shape copies of its elements, called ``"<name>[<i>]"``."""
+        return [element for p in self._parameters for element in p.elements()]
+
     def to_table(self) -> "Table":
-        """Return an `~astropy.table.Table` with one row per parameter."""
+        """Return an `~astropy.table.Table` with one row per parameter, and per element of one with a shape."""
         from astropy.table import Table
 
         rows = [
@@ -452,7 +471,7 @@ class Parameters(ParametersTools):
                 p.frozen,
                 "" if p.prior is None else str(p.prior),
             )
-            for p in self._parameters
+            for p in self.elements
         ]
         names = ("name", "value", "unit", "error", "min", "max", "frozen", "prior")
         return Table(rows=rows or None, names=names, dtype=("U", "f8", "U", "f8", "f8", "f8", "?", "U"))

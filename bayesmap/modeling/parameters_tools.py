@@ -1,6 +1,7 @@
 """What Gammapy's collections of parameters know: bounds as arrays, selections, plain data, a status to come back to."""
 
 import copy
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -30,17 +31,19 @@ class ParametersTools(Sequence["Parameter"]):
     """Members of `Parameters` beside those of a sequence."""
 
     def _set(self, name: str, values: Sequence[float]) -> None:
-        if len(values) != len(self):
-            raise ValueError(f"{name} needs one number for each of {len(self)} parameters, got {len(values)}")
-        for parameter, value in zip(self, values, strict=True):
-            setattr(parameter, name, value)
+        sizes = [math.prod(parameter.shape) for parameter in self]
+        if len(values) != sum(sizes):
+            raise ValueError(f"{name} needs one number for each of {sum(sizes)} parameters, got {len(values)}")
+        for parameter, part in zip(self, np.split(np.asarray(values), np.cumsum(sizes)[:-1]), strict=True):
+            own = np.unique(part) if name != "value" else part
+            setattr(parameter, name, np.reshape(own, parameter.shape) if len(own) > 1 else own[0])
 
     def _array(self, name: str) -> np.ndarray:
-        return np.array([getattr(parameter, name) for parameter in self], dtype="float64")
+        return np.array([getattr(p, name) for parameter in self for p in parameter.elements()], dtype="float64")
 
     @property
     def value(self) -> np.ndarray:
-        """Values in the declared units, shape ``(n,)``."""
+        """Values in the declared units, shape ``(n,)``; those of a parameter with a shape one after the other."""
         return self._array("value")
 
     @value.setter

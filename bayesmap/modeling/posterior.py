@@ -211,7 +211,7 @@ class Posterior:
             )
         return {parameter: self.column(name, parameter) for parameter, name in free.items()}
 
-    def numbers(self, values: Mapping[str, Any] | None) -> dict[str, float]:
+    def numbers(self, values: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return values that somebody gives by name, for example the truth of a simulation, as the draws are stored.
 
         Parameters
@@ -219,13 +219,14 @@ class Posterior:
         values : Mapping of str to float or `~astropy.units.Quantity`, optional
             By any name of a variable; bare numbers are in the unit of the draws. Unknown names are left out.
         """
-        numbers = {}
+        numbers: dict[str, Any] = {}
         for name, value in (values or {}).items():
             variable = self._found(name)
             if variable is not None:
                 unit = self.unit(variable)
                 has_unit = isinstance(value, u.Quantity) and unit is not None
-                numbers[variable] = float(value.to_value(unit) if has_unit else u.Quantity(value).value)
+                number = value.to_value(unit) if has_unit else u.Quantity(value).value
+                numbers[variable] = float(number) if np.ndim(number) == 0 else np.asarray(number)
         return numbers
 
 
@@ -265,13 +266,13 @@ def set_values(names: Mapping[Parameter, str], tree: Tree, statistic: str = "mea
     check_option("statistic", statistic, STATISTICS)
     columns = Posterior(tree).columns(names)
     best = int(np.argmax(tree["sample_stats"]["lp"].values)) if statistic == "mode" else None
-    numbers = {parameter: (_centre(draws, statistic, best), float(draws.std())) for parameter, draws in columns.items()}
+    numbers = {parameter: (_centre(draws, statistic, best), draws.std(axis=0)) for parameter, draws in columns.items()}
     for parameter, (value, error) in numbers.items():
-        parameter.value, parameter.error = value, error
+        parameter.value, parameter.error = value, error  # type: ignore[assignment]
 
 
-def _centre(draws: np.ndarray, statistic: str, best: int | None) -> float:
-    """What stands for all draws."""
+def _centre(draws: np.ndarray, statistic: str, best: int | None) -> Any:
+    """What stands for all draws, of each element."""
     if best is not None:
-        return float(draws[best])
-    return float(np.median(draws) if statistic == "median" else np.mean(draws))
+        return draws[best]
+    return np.median(draws, axis=0) if statistic == "median" else np.mean(draws, axis=0)

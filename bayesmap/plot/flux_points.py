@@ -1,7 +1,7 @@
 """Flux points, alone, with models, and their residuals."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import astropy.units as u
 import matplotlib.pyplot as plt
@@ -15,6 +15,7 @@ from bayesmap.plot.spectrum import plot_spectrum
 if TYPE_CHECKING:
     from bayesmap.datasets.flux_points import FluxPointsDataset
     from bayesmap.estimators import FluxPoints
+    from bayesmap.modeling import SkyModel
 
 __all__ = [
     "plot_fit_points",
@@ -29,7 +30,7 @@ __all__ = [
 ARROW = 0.5
 
 
-def plot_points(points: "FluxPoints", ax: Axes | None = None, time_format: str = "iso", **kwargs: object) -> Axes:
+def plot_points(points: "FluxPoints", ax: Axes | None = None, time_format: str = "iso", **kwargs: Any) -> Axes:
     """Plot a spectrum or a light curve; see `bayesmap.estimators.FluxPoints.plot`."""
     if "time" in points.geom.axes.names:
         return plot_light_curve(points, ax, time_format=time_format, **kwargs)
@@ -156,14 +157,15 @@ def plot_spectrum_points(
 ) -> Axes:
     """Plot flux points with the models of their dataset; see `FluxPointsDataset.plot_spectrum`."""
     points = dataset.data
-    kwargs_fp, kwargs_model = {"sed_type": "e2dnde", **(kwargs_fp or {})}, dict(kwargs_model or {})
-    power = {"e2dnde": 2, "dnde": 0}.get(kwargs_fp["sed_type"], 2) + kwargs_fp.get("energy_power", 0)
-    ax = plot_flux_points(points, ax, **kwargs_fp)
+    settings: dict[str, Any] = {"sed_type": "e2dnde", **(kwargs_fp or {})}
+    power = {"e2dnde": 2, "dnde": 0}.get(settings["sed_type"], 2) + settings.get("energy_power", 0)
+    ax = plot_flux_points(points, ax, **settings)
     label = ax.get_xlabel(), ax.get_ylabel()
     bounds = u.Quantity([points.energy_min[0], points.energy_max[-1]])
     for model in dataset.models or ():
         if model.parts.get("spectral") is not None:
-            plot_spectrum(model, **{"energy_bounds": bounds, "ax": ax, "energy_power": power, **kwargs_model})
+            own: dict[str, Any] = {"energy_bounds": bounds, "ax": ax, "energy_power": power, **(kwargs_model or {})}
+            plot_spectrum(cast("SkyModel", model), **own)
     ax.set(xlabel=label[0], ylabel=label[1])
     return ax
 
@@ -219,8 +221,8 @@ def _two_panels(
     dataset: "FluxPointsDataset",
     upper: Any,
     lower: Any,
-    kwargs_spectrum: Mapping[str, object],
-    kwargs_residuals: Mapping[str, object],
+    kwargs_spectrum: Mapping[str, Any] | None,
+    kwargs_residuals: Mapping[str, Any] | None,
     shared: bool,
 ) -> Any:
     """Draw both panels; only the lower of two that share an axis is labelled."""

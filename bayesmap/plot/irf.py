@@ -1,6 +1,6 @@
 """Figures of responses by themselves: point spread functions, kernels, energy dispersion."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
@@ -151,7 +151,7 @@ def plot_psf_kernel(
     ax: Axes | None = None,
     energy: QuantityLike | None = None,
     add_cbar: bool = False,
-    **kwargs: object,
+    **kwargs: Any,
 ) -> Axes:
     """Plot the image of a PSF kernel nearest to an energy.
 

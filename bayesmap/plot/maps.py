@@ -145,7 +145,7 @@ def add_colorbar(image: Any, ax: Axes, unit: u.UnitBase, settings: Mapping[str, 
     return ax.figure.colorbar(image, **settings)
 
 
-def plot_grid(m: "Map", figsize: Any = None, ncols: int = 3, **kwargs: object) -> np.ndarray:
+def plot_grid(m: "Map", figsize: Any = None, ncols: int = 3, **kwargs: Any) -> np.ndarray:
     """Plot every image of a map in a grid of panels, each titled with its bins.
 
     Parameters

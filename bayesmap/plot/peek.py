@@ -1,6 +1,7 @@
 """A dataset at a glance: exposure, responses, counts and prediction."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -50,13 +51,11 @@ def peek(dataset: "MapDataset", figsize: tuple[float, float] = (12, 8)) -> np.nd
         ("Energy dispersion (at FoV center)", dataset.edisp, plot_edisp_matrix),
     )
     for column, (title, component, function) in enumerate(profiles):
-        axes[0, column] = _panel(fig, column, title, component is not None, None, lambda ax, f=function: f(dataset, ax))
+        axes[0, column] = _panel(fig, column, title, component is not None, None, partial(function, dataset))
     for column, (title, image) in enumerate(_images(dataset)):
         wcs = None if image is None else image.geom.to_image().wcs
-        settings = {"add_cbar": True, "stretch": "sqrt" if column else "linear"}
-        axes[1, column] = _panel(
-            fig, 3 + column, title, image is not None, wcs, lambda ax, m=image, s=settings: plot_map(m, ax, **s)
-        )
+        settings: dict[str, Any] = {"add_cbar": True, "stretch": "sqrt" if column else "linear"}
+        axes[1, column] = _panel(fig, 3 + column, title, image is not None, wcs, partial(plot_map, image, **settings))
     return axes
 
 
@@ -150,7 +149,7 @@ def plot_containment_radius(
 
 
 def plot_edisp_matrix(
-    dataset: "MapDataset", ax: Axes | None = None, *, position: "SkyCoord | None" = None, **kwargs: object
+    dataset: "MapDataset", ax: Axes | None = None, *, position: "SkyCoord | None" = None, **kwargs: Any
 ) -> Axes:
     """Plot the probabilities of reconstructed energies for each true energy, at a position.
 

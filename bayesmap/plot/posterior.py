@@ -16,7 +16,8 @@ from bayesmap.modeling.posterior import Posterior
 from bayesmap.plot.posterior_numbers import PROBABILITIES
 
 if TYPE_CHECKING:
-    from bayesmap.maps import MapAxis
+    from matplotlib.axis import Axis
+
     from bayesmap.modeling.parameter import Parameter
 
 __all__ = ["plot_corner", "plot_marginal", "plot_marginals", "plot_trace", "plot_traces"]
@@ -318,7 +319,7 @@ def _names(posterior: Posterior, names: Iterable[str] | None) -> list[str]:
     return found
 
 
-def _few_ticks(axis: "MapAxis") -> None:
+def _few_ticks(axis: "Axis") -> None:
     """Few labels, without an offset beside the axis."""
     axis.set_major_locator(MaxNLocator(3, prune="both"))
     axis.get_major_formatter().set_useOffset(False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import astropy.units as u
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from bayesmap._types import RandomState, Region, Tree
 from bayesmap._util import get_random_state
 from bayesmap.inference import posterior_predictive
-from bayesmap.maps import MapAxis
+from bayesmap.maps import MapAxis, WcsGeom
 from bayesmap.modeling.posterior import Posterior, parameter_draws
 from bayesmap.modeling.spectral.uncertainty import flux_draws, parameter_samples, posterior_samples
 from bayesmap.plot.residual_numbers import masked_counts, region_pixels
@@ -135,7 +135,7 @@ def predictive_bands(
         By the names of the regions. Cubes are reduced draw by draw, so memory stays small.
     """
     counts = masked_counts(dataset, dataset.counts)[0]
-    pixels = [region_pixels(counts.geom, region) for region in regions.values()]
+    pixels = [region_pixels(cast(WcsGeom, counts.geom), region) for region in regions.values()]
     keep = np.ones(counts.data.shape, dtype=bool) if dataset.mask is None else dataset.mask.data
     total = len(Posterior(tree))
     draws = posterior_predictive(

@@ -1,7 +1,7 @@
 """What the priors predict: spectra and counts."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import astropy.units as u
 import matplotlib.pyplot as plt
@@ -17,6 +17,7 @@ from bayesmap.plot.spectrum import plot_spectrum_posterior
 
 if TYPE_CHECKING:
     from bayesmap.datasets.map import MapDataset
+    from bayesmap.modeling import SkyModel
 
 __all__ = ["plot_prior_predictive"]
 
@@ -75,7 +76,7 @@ def plot_prior_predictive(
     sources = [model for model in dataset.models if not model.spectral_model.is_norm_spectral_model]
     for model in sources:
         settings: dict[str, Any] = {"energy_power": energy_power, "num_draws": num_draws, "random_state": random_state}
-        plot_spectrum_posterior(tree, model, bounds, listed[0], **settings)
+        plot_spectrum_posterior(tree, cast("SkyModel", model), bounds, listed[0], **settings)
     listed[0].set_title("priors: spectra")
     if sources:
         listed[0].legend(frameon=False)

@@ -1,15 +1,16 @@
 """The numbers behind residual pictures: images, spectra in a region, significances."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._types import QuantityLike, Region
 from bayesmap._util import check_option
+from bayesmap.datasets.onoff import MapDatasetOnOff
 from bayesmap.datasets.predict import compute_residuals, require_counts
-from bayesmap.maps import Map, MapAxis
+from bayesmap.maps import Map, MapAxis, WcsNDMap
 from bayesmap.maps.filters import disk_kernel
 from bayesmap.stats import CashCountsStatistic, WStatCountsStatistic
 from bayesmap.stats.significance import sqrt_ts
@@ -46,7 +47,7 @@ def counts_statistic(dataset: "MapDataset") -> CashCountsStatistic | WStatCounts
     """
     require_counts(dataset, "the excess")
     n_on = dataset.counts.data.astype("float64")
-    if getattr(dataset, "counts_off", None) is not None:
+    if isinstance(dataset, MapDatasetOnOff) and dataset.counts_off is not None:
         return WStatCountsStatistic(n_on, dataset.counts_off.data.astype("float64"), dataset.alpha.data)
     background = dataset.npred_background()
     return CashCountsStatistic(n_on, np.zeros_like(n_on) if background is None else background.data)
@@ -119,9 +120,9 @@ def residual_image(
     The convention of Gammapy's ``plot_residuals_spatial``: sum, smooth, then divide. Since the smoothed noise is much
     smaller than that of a pixel, "diff/sqrt(model)" is not in standard deviations; `significance_image` is.
     """
-    smoothing = {"width": smooth_radius, "kernel": smooth_kernel}
-    counts, model = (m.sum_over_axes().smooth(**smoothing) for m in masked_counts(dataset, npred))
-    return _blank_outside(compute_residuals(counts, model, method), dataset)
+    images = (cast(WcsNDMap, m).sum_over_axes() for m in masked_counts(dataset, npred))
+    counts, model = (m.smooth(smooth_radius, smooth_kernel) for m in images)
+    return _blank_outside(cast(Map, compute_residuals(counts, model, method)), dataset)
 
 
 def significance_image(dataset: "MapDataset", radius: QuantityLike = "0.1 deg", npred: Map | None = None) -> Map:
@@ -145,7 +146,7 @@ def significance_image(dataset: "MapDataset", radius: QuantityLike = "0.1 deg", 
     Map
         One image in standard deviations, NaN where no energy is in the mask.
     """
-    counts, model = (m.sum_over_axes() for m in masked_counts(dataset, npred))
+    counts, model = (cast(WcsNDMap, m).sum_over_axes() for m in masked_counts(dataset, npred))
     disk = disk_kernel(_pixels(counts.geom, radius))
     disk = (disk > 0).astype("float64")
     sums = [m.convolve(disk, method="direct").data for m in (counts, model)]
@@ -246,5 +247,5 @@ def spectrum_residuals(
     if method == "diff/sqrt(model)":
         with np.errstate(divide="ignore", invalid="ignore"):
             error = error / np.sqrt(model)
-    residuals = compute_residuals(counts, model, method)
+    residuals = cast(np.ndarray, compute_residuals(counts, model, method))
     return SpectrumResiduals(dataset.counts.geom.axes["energy"], counts, model, residuals, error, method)

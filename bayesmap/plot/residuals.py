@@ -62,16 +62,17 @@ def plot_residuals(
     ax_spatial, ax_spectral
         The axes.
     """
-    kwargs_spatial, kwargs_spectral = dict(kwargs_spatial or {}), dict(kwargs_spectral or {})
+    of_image: dict[str, Any] = dict(kwargs_spatial or {})
+    of_spectrum: dict[str, Any] = dict(kwargs_spectral or {})
     npred = dataset.npred() if npred is None else npred
     if ax_spatial is None and ax_spectral is None:
         fig = plt.figure(figsize=(12, 4.5), layout="constrained")
         ax_spatial = fig.add_subplot(1, 2, 1, projection=dataset.counts.geom.to_image().wcs)
         ax_spectral = fig.add_subplot(1, 2, 2)
-    ax_spatial = plot_residuals_spatial(dataset, ax_spatial, npred=npred, **kwargs_spatial)
-    ax_spectral = plot_residuals_spectral(dataset, ax_spectral, npred=npred, **kwargs_spectral)
-    if kwargs_spectral.get("region") is not None:
-        _outline(ax_spatial, kwargs_spectral["region"])
+    ax_spatial = plot_residuals_spatial(dataset, ax_spatial, npred=npred, **of_image)
+    ax_spectral = plot_residuals_spectral(dataset, ax_spectral, npred=npred, **of_spectrum)
+    if of_spectrum.get("region") is not None:
+        _outline(ax_spatial, of_spectrum["region"])
     return ax_spatial, ax_spectral
 
 
@@ -119,7 +120,7 @@ def plot_residuals_spatial(
     image = residual_image(dataset, method, smooth_kernel, smooth_radius, npred)
     finite = np.abs(image.data[np.isfinite(image.data)])
     limit = float(np.quantile(finite, 0.995)) if finite.size and finite.any() else 1.0
-    settings = {"add_cbar": True, "cmap": "RdBu_r", "vmin": -limit, "vmax": limit} | kwargs
+    settings: dict[str, Any] = {"add_cbar": True, "cmap": "RdBu_r", "vmin": -limit, "vmax": limit} | kwargs
     settings.setdefault("kwargs_colorbar", {"label": METHOD_LABELS[method]})
     return plot_map(image, ax=ax, **settings)
 
@@ -153,7 +154,7 @@ def plot_significance(
         The axes.
     """
     image = significance_image(dataset, radius, npred)
-    settings = {"add_cbar": True, "cmap": "RdBu_r", "vmin": -5, "vmax": 5} | kwargs
+    settings: dict[str, Any] = {"add_cbar": True, "cmap": "RdBu_r", "vmin": -5, "vmax": 5} | kwargs
     settings.setdefault("kwargs_colorbar", {"label": r"significance [$\sigma$]"})
     return plot_map(image, ax=ax, **settings)
 

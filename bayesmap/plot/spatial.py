@@ -1,7 +1,7 @@
 """Figures of spatial models on sky axes: positions and extensions with their errors, outlines of several models."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,6 +11,8 @@ from bayesmap._util import check_option
 from bayesmap.plot.maps import plot_map
 
 if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
     from bayesmap.modeling import Models
     from bayesmap.modeling.spatial.base import SpatialModel
 
@@ -46,7 +48,7 @@ def plot_position(model: "SpatialModel", ax: Axes | None = None, **kwargs: objec
     """
     ax = _sky_axes(ax)
     settings = {"marker": "x", "color": "red", "label": "position"} | kwargs
-    center = model.position.data
+    center = cast("SkyCoord", model.position).data
     ax.scatter(center.lon.deg, center.lat.deg, transform=ax.get_transform(model.frame), **settings)
     if model.lon_0.error > 0 or model.lat_0.error > 0:
         region = model.position_error.to_pixel(ax.wcs)

@@ -1,7 +1,7 @@
 """Spectra of models: one curve, or the band of a posterior."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import astropy.units as u
 import matplotlib.pyplot as plt
@@ -49,7 +49,7 @@ def plot_spectrum(
         The axes.
     """
     ax = plt.gca() if ax is None else ax
-    spectral = getattr(model, "spectral_model", model)
+    spectral = cast("SpectralModel", getattr(model, "spectral_model", model))
     energy = _energies(energy_bounds, n_points)
     flux = _scaled(spectral(energy), energy, energy_power)
     ax.plot(energy.value, flux.value, **{"label": getattr(model, "name", None)} | kwargs)
@@ -98,7 +98,7 @@ def plot_spectrum_error(
         If the model has no parameters.
     """
     ax = plt.gca() if ax is None else ax
-    spectral = getattr(model, "spectral_model", model)
+    spectral = cast("SpectralModel", getattr(model, "spectral_model", model))
     if not len(spectral.parameters):
         raise ValueError(f"{type(spectral).__name__} has no parameters, so no error band")
     energy = _energies(energy_bounds, n_points)
@@ -183,7 +183,7 @@ def _label(ax: Axes, energy: u.Quantity, unit: u.UnitBase, power: float) -> Any:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel(f"true energy [{energy.unit}]")
-    factor = {0: "", 1: r"$E$ "}.get(power, rf"$E^{{{power:g}}}$ ")
+    factor = {0.0: "", 1.0: r"$E$ "}.get(power, rf"$E^{{{power:g}}}$ ")
     ax.set_ylabel(f"{factor}dN/dE [{unit.to_string('latex_inline')}]")
     ax.grid(visible=True, which="major", alpha=0.2)
     return ax

@@ -1,12 +1,13 @@
 """Figures of counts in a region against energy: spectrum datasets."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from bayesmap._types import Axes
+from bayesmap.maps import RegionNDMap
 from bayesmap.plot.masks import shade_masks
 from bayesmap.plot.peek import plot_edisp_matrix, plot_exposure_profile
 from bayesmap.plot.residual_numbers import counts_statistic
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["peek_spectrum", "plot_counts", "plot_excess", "plot_fit", "plot_masks"]
 
-type Settings = Mapping[str, object] | None
+type Settings = Mapping[str, Any] | None
 
 
 def plot_counts(
@@ -103,7 +104,7 @@ def plot_excess(
     axis = dataset._geom.axes["energy"]
     energy_errorbar(ax, axis, np.ravel(statistic.n_sig), np.ravel(statistic.error), **settings)
     settings = patch_settings({"label": "Predicted signal counts"}, kwargs, kwargs_npred_signal)
-    dataset.npred_signal().plot_hist(ax=ax, **settings)
+    cast(RegionNDMap, dataset.npred_signal()).plot_hist(ax=ax, **settings)
     ax.set_yscale("log", nonpositive="clip")
     if (statistic.n_sig > 0).any():  # the prediction may fall by many decades more
         ax.set_ylim(bottom=0.1 * statistic.n_sig[statistic.n_sig > 0].min())
@@ -167,7 +168,7 @@ def plot_fit(
     plot_excess(dataset, ax_spectrum, **dict(kwargs_spectrum or {}))
     plot_masks(dataset, ax_spectrum)
     plot_residuals_spectral(dataset, ax_residuals, **dict(kwargs_residuals or {}))
-    if ax_spectrum.figure is ax_residuals.figure:
+    if ax_spectrum is not None and ax_residuals is not None and ax_spectrum.figure is ax_residuals.figure:
         ax_spectrum.label_outer()
         if ax_residuals.get_legend():  # the masks are named in the upper panel
             ax_residuals.get_legend().remove()

@@ -22,6 +22,23 @@ from bayesmap.datasets import (
     SpectrumDatasetOnOff,
 )
 from bayesmap.estimators import FluxPoints
+from bayesmap.images import (
+    Box,
+    CellCoadd,
+    CellGrid,
+    CellGridBounds,
+    CellIJ,
+    CellPointSpreadFunction,
+    CoaddProvenance,
+    FitsCompressionOptions,
+    Image,
+    MaskPlane,
+    MaskSchema,
+    PatchDefinition,
+    Polygon,
+    Projection,
+    TractFrame,
+)
 from bayesmap.io import write_components, write_ogip
 from bayesmap.io.ogip_tables import CHECKSUMS
 from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
@@ -261,6 +278,60 @@ def read_xspec(path: Path) -> Any:
     return TemplateSpectralModel.read_xspec_model(path, model.param[0])
 
 
+def make_coadd() -> CellCoadd:
+    """Coadd of three cells and a missing one, with all that there can be."""
+    grid, box = CellGrid(Box.factory[10:34, 20:44], (6, 6)), Box.factory[17:26, 27:37]
+    bounds = CellGridBounds(grid, Box.factory[16:28, 26:38], {CellIJ(1, 2)})
+    rng = np.random.default_rng(1)
+    kernels = np.full((2, 2, 3, 3), 1 / 9)
+    kernels[0, 1] = np.nan
+    number = 5
+    inputs = Table({"visit": np.arange(3, dtype="u8"), "detector": np.full(3, 7, "u2"), "day_obs": np.full(3, 9, "u4")})
+    inputs["instrument"] = inputs["physical_filter"] = np.array(["one", "two", "two"], dtype=object)
+    inputs["polygon"] = np.array([Polygon([20, 40, 40, 20][:n], [10, 10, 30, 30][:n]) for n in (3, 4, 4)], dtype=object)
+    columns = {"cell_i": [1, 2, 2, 2, 2], "cell_j": [1, 1, 2, 1, 2], "visit": [0, 1, 2, 2, 1], "detector": [7] * number}
+    contributions = Table({key: np.array(column, dtype="u2") for key, column in columns.items()})
+    contributions["instrument"] = np.array(["one", "two", "two", "two", "two"], dtype=object)
+    contributions["weight"] = np.linspace(0, 1, number) * u.pix**2
+    image = Image(rng.normal(size=box.shape), bbox=box, unit="nJy", dtype="float32")
+    planes = [MaskPlane(f"P{n}", "plane") if n != 3 else None for n in range(34)]
+    wcs = IMAGE.wcs.deepcopy()
+    wcs.wcs.radesys = "ICRS"
+    coadd = CellCoadd(
+        image,
+        mask_schema=MaskSchema(planes),
+        mask_fractions={"rejected": Image(0.5, bbox=box, dtype="float32")},
+        noise_realizations=[image.view(unit=None)],
+        projection=Projection(wcs, TractFrame("map", 1, Box.factory[:100, :100])),
+        band="r",
+        psf=CellPointSpreadFunction(kernels, bounds),
+        patch=PatchDefinition(3, (1, 2), Box.factory[12:30, 22:40], grid),
+        provenance=CoaddProvenance(inputs, contributions),
+        metadata={"a": 1, "b": "text", "c": None},
+    )
+    coadd.mask.local[:2, :3].set("P32")
+    return coadd
+
+
+def write_coadd(folder: Path) -> None:
+    make_coadd().write_fits(folder / "coadd.fits", schema="1.0.0")
+
+
+def write_lossy_coadd(folder: Path) -> None:
+    lossy = FitsCompressionOptions.LOSSY
+    options = {"image_compression": lossy, "mask_compression": lossy, "variance_compression": None}
+    make_coadd().write_fits(folder / "coadd.fits", compression_seed=1, **options)
+
+
+def read_coadd(path: Path) -> Any:
+    coadd = CellCoadd.read_fits(path)
+    return coadd.projection.pixel_to_sky(x=30, y=20), coadd.psf.compute_stellar_image(x=30.2, y=20.1), str(coadd)
+
+
+def read_part_of_coadd(path: Path) -> Any:
+    return CellCoadd.read_fits(path, bbox=Box.factory[22:24, 30:33]).fits_wcs
+
+
 MODELS = """\
 components:
 -   name: source
@@ -363,4 +434,7 @@ SAMPLES = (
     Sample("spectral tables", write_spectra_nd, TemplateNDSpectralModel.read, ("spectra.fits",)),
     Sample("model files", write_models, Models.read, ("models.yaml",)),
     Sample("dataset lists", write_datasets, Datasets.read, ("datasets.yaml", "points.fits")),
+    Sample("coadds", write_coadd, read_coadd, ("coadd.fits",)),
+    Sample("coadds", write_lossy_coadd, read_coadd, ("coadd.fits",)),
+    Sample("coadds", write_lossy_coadd, read_part_of_coadd, ("coadd.fits",)),
 )

@@ -99,9 +99,17 @@ def test_box_outside(bbox):
         CellCoadd.read_fits(data_file(TINY), bbox=bbox)
 
 
-def edited(tmp_path, edit, name=TINY):
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, stored):
+    """A small file with everything that a coadd has."""
+    path = tmp_path_factory.mktemp("small") / "small.fits"
+    stored.local[50:70, 52:72].write_fits(path)
+    return path
+
+
+def edited(tmp_path, edit, name=None):
     """Copy of a file with another JSON tree."""
-    with fits.open(data_file(name)) as hdulist:
+    with fits.open(data_file(TINY) if name is None else name) as hdulist:
         tree = json.loads(bytes(hdulist["JSON"].data["JSON"][0]))
         edit(tree, hdulist)
         content = np.frombuffer(json.dumps(tree).encode(), dtype="uint8")
@@ -247,8 +255,8 @@ def corner_that_is_not(tree, hdulist):
         (put("patch", "cells", "bbox", "y", "start", value=12840), "the patch has the cells"),
     ],
 )
-def test_damaged_provenance(tmp_path, edit, message):
-    path = edited(tmp_path, edit, "coadd.fits")
+def test_damaged_provenance(tmp_path, small, edit, message):
+    path = edited(tmp_path, edit, small)
     with pytest.raises(FormatError, match=message) as caught:
         CellCoadd.read_fits(path)
     assert str(path) in str(caught.value)

@@ -82,7 +82,9 @@ class Term(abc.ABC):
         return [reason for model in self.models for reason in negative_parts(model, self.arrays, support)]
 
     def can_reach(self) -> np.ndarray:
-        """Bins in which counts are possible whatever the parameters are, a boolean cube; by default none is known.
+        """Bins in which counts are possible whatever the parameters are; by default none is known.
+
+        A boolean cube ``(n_reco, n_lat, n_lon)``.
 
         Where the counts of a source can be is asked of its prediction, see `bayesmap.inference.explained`.
         """
@@ -117,7 +119,7 @@ class Terms:
         return [reason for term in self for reason in term.may_be_negative(support)]
 
     def can_reach(self) -> np.ndarray:
-        """Bins in which some term surely can predict counts, a boolean cube; see `Term.can_reach`."""
+        """Bins ``(n_reco, n_lat, n_lon)`` in which some term surely can predict counts; see `Term.can_reach`."""
         reached = np.zeros(self.arrays.mask.shape, dtype=bool)
         for term in self:
             reached |= term.can_reach()

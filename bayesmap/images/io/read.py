@@ -9,6 +9,7 @@ from urllib.request import url2pathname
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from bayesmap._types import FileName
 from bayesmap._util import make_path
@@ -186,9 +187,8 @@ class _Reader:
             raise sky.wrong("'ICRS'")
         bounds = transform.get("bounds")
         pixel_bounds = None if bounds is None else bounds.list(2)[0]
-        reference = Reference(_data(self.tree["image"])[0])
-        with named_errors("", str(reference)):
-            wcs = read_wcs(self.hdus.find(reference.hdu, reference.version).header)
+        wcs = self._wcs()
+        with named_errors("", "IMAGE"):
             projection = Projection.from_fits_wcs(
                 wcs,
                 _frame(pixels),
@@ -198,6 +198,19 @@ class _Reader:
             )
         projection._ast = _ast(transform)
         return projection
+
+    def _wcs(self) -> WCS:
+        """The WCS of the image; raises a FormatError if another main plane has a different one."""
+        mask = self.tree["mask"]["data"].list()
+        nodes = [_data(self.tree["image"])[0], _data(self.tree["variance"])[0], *mask]
+        found = None
+        for reference in map(Reference, nodes):
+            with named_errors("", str(reference)):
+                wcs = read_wcs(self.hdus.find(reference.hdu, reference.version).header)
+                found = wcs if found is None else found
+                if wcs.has_celestial and not wcs.wcs.compare(found.wcs):
+                    raise FormatError("its WCS is another one than that of the image")
+        return found
 
     def _check_box(self, node: Node, reference: Reference) -> Box:
         box = image_box(node, reference)

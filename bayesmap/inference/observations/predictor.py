@@ -48,7 +48,7 @@ class Numbers(abc.ABC):
     def __call__(self, *arguments: Any) -> np.ndarray:
         """The numbers at values of the free parameters in their declared units."""
         if self._function is None:
-            inputs = [pt.scalar(dtype="float64") for _ in self.parameters]
+            inputs = [pt.tensor(dtype="float64", shape=p.shape) for p in self.parameters]
             self._function = pytensor.function(inputs, self.expression(inputs), mode=QUICK, on_unused_input="ignore")
         return self._function(*(np.asarray(a, dtype="float64") for a in arguments))
 

@@ -1,13 +1,14 @@
 """Parameters and priors in model files."""
 
 import warnings
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 
 from bayesmap._yaml.node import Node
+from bayesmap.modeling.array_parameter import ArrayParameter, stacked
 from bayesmap.modeling.files.gammapy_priors import gammapy_prior, prior_from_gammapy
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.priors.arguments import unit_text
@@ -23,6 +24,8 @@ IGNORED_KEYS = (
 )
 # Relative agreement of linked numbers: the conversion of units costs some digits.
 SAME_NUMBER = 1e-9
+# Names of the elements of a parameter with a shape, as Gammapy has them for norms at nodes.
+IN_FILE = "{}_{}"
 _PARAMETER_KEYS = ("name", "value", "unit", "min", "max", "frozen", "error", "link", "prior")
 
 
@@ -31,6 +34,7 @@ class Links:
 
     def __init__(self) -> None:
         self._parameters: dict[str, Parameter] = {}
+        self._arrays: dict[tuple[Parameter, ...], ArrayParameter] = {}
         self.hyperparameters: dict[str, HyperParameter] = {}
 
     def resolve(self, node: Node, parameter: Parameter) -> Parameter:
@@ -58,6 +62,39 @@ class Links:
                 f"{parameter.prior!r} ({parameter.name!r})"
             )
         return known
+
+    def joined(self, declared: Iterable[Parameter], parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+        """Return the parameters of a model, with the elements of parameters that have a shape put together.
+
+        Parameters
+        ----------
+        declared : iterable of Parameter
+            The declarations of the model.
+        parameters : Mapping of str to Parameter
+            What the file has, by name.
+
+        Raises
+        ------
+        ValueError
+            If elements are missing, or differ in unit, bounds, prior or frozen status.
+        """
+        result = dict(parameters)
+        for array in declared:
+            if not isinstance(array, ArrayParameter):
+                continue
+            names = [p.name for p in in_file([array])]
+            if missing := [name for name in names if name not in parameters]:
+                raise ValueError(f"parameter {array.name!r} has {len(names)} elements, but there are no {missing[:5]}")
+            elements = tuple(result.pop(name) for name in names)
+            if elements not in self._arrays:
+                self._arrays[elements] = stacked(array, elements)
+            result[array.name] = self._arrays[elements]
+        return result
+
+
+def in_file(parameters: Iterable[Parameter]) -> list[Parameter]:
+    """Return what stands in a file for parameters: of those with a shape their elements."""
+    return [element for p in parameters for element in (p.elements(IN_FILE) if isinstance(p, ArrayParameter) else [p])]
 
 
 def _same_value(one: Parameter, other: Parameter) -> bool:
@@ -146,6 +183,29 @@ def prior_from_node(node: Node, hyperparameters: Mapping[str, HyperParameter] | 
 
 
 # -- writing --------------------------------------------------------------------------------------------------------
+def parameter_to_dicts(
+    parameter: Parameter,
+    default: Parameter,
+    full_output: bool,
+    links: Mapping[Parameter, str],
+    priors: CollectedPriors | None,
+) -> list[dict[str, Any]]:
+    """Return the entries of a parameter, one for each element; see `parameter_to_dict`."""
+    if not (isinstance(parameter, ArrayParameter) and isinstance(default, ArrayParameter)):
+        return [parameter_to_dict(parameter, default, full_output, links, priors)]
+    elements = parameter.elements(IN_FILE)
+    labels = {element: f"{links[parameter]}[{i}]" for i, element in enumerate(elements)} if parameter in links else {}
+    prior, named = parameter.prior, priors is not None and parameter in priors.named
+    if priors is not None and named and prior and gammapy_prior(prior, parameter.unit, priors.development) is None:
+        priors[parameter] = prior
+        for element in elements:
+            element.prior = None
+    return [
+        parameter_to_dict(element, one, full_output, labels, priors)
+        for element, one in zip(elements, in_file([default]), strict=True)
+    ]
+
+
 def parameter_to_dict(
     parameter: Parameter,
     default: Parameter,

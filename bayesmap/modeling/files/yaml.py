@@ -22,7 +22,7 @@ from bayesmap.errors import ModelFileError
 from bayesmap.maps.files import named_errors, read_text
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import parameter_names
-from bayesmap.modeling.files.parameter import CollectedPriors, Links, parameter_from_node, parameter_to_dict
+from bayesmap.modeling.files.parameter import CollectedPriors, Links, in_file, parameter_from_node, parameter_to_dicts
 from bayesmap.modeling.files.section import apply_section, hyperparameters_from_node, section_to_dict
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
 from bayesmap.modeling.parameter import Parameter
@@ -56,8 +56,9 @@ def _parameters_to_dict(
     model: ModelBase, full_output: bool, links: Mapping[Parameter, str], priors: CollectedPriors | None
 ) -> list[dict[str, object]]:
     return [
-        parameter_to_dict(getattr(model, default.name), default, full_output, links, priors)
+        entry
         for default in model.default_parameters
+        for entry in parameter_to_dicts(getattr(model, default.name), default, full_output, links, priors)
     ]
 
 
@@ -154,13 +155,15 @@ def _part_from_node(
         raise node.error("circular: an alias makes this model a part of itself")
     cls = node.call(get_model_class, node.key("type").text(), kind, at="type")
     node.check_keys(("type", "parameters", "frame", *cls.file_parts, *cls.file_keys))
-    defaults = {p.name: p for p in node.call(cls.declared_in_file, node.data, folder)}
+    declared = node.call(cls.declared_in_file, node.data, folder)
+    defaults = {p.name: p for p in in_file(declared)}
     parameters: dict[str, Parameter] = {}
     for entry in node.key("parameters", default=[]).items():
         name = entry.mapping().key("name").choice(defaults)
         if name in parameters:
             raise entry.error(f"parameter {name!r} is given twice")
         parameters[name] = parameter_from_node(entry, defaults[name], links)
+    parameters = node.key("parameters", default=[]).call(links.joined, declared, parameters)
     data = {key: node.data[key] for key in cls.file_keys if key in node.data}
     data |= {key: _part_from_node(node.key(key), kind, links, folder, outer) for key in cls.file_parts}
     return node.call(cls.from_file_data, parameters, data, folder)

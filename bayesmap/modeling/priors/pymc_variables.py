@@ -10,6 +10,7 @@ from pymc.logprob.transforms import Transform
 
 from bayesmap._lazy import pt
 from bayesmap._types import Tensor
+from bayesmap.modeling.array_parameter import ArrayParameter
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.priors.distributions import LOCATION, RATE, SCALE, SHAPE
@@ -108,12 +109,13 @@ def _quantiles(prior: Prior, parameter: Parameter, lower: float, upper: float) -
         return q[0], q[1], q[2]
     if np.isfinite(lower) and np.isfinite(upper):
         return 0.5 * (lower + upper), lower + _Q16 * (upper - lower), lower + _Q84 * (upper - lower)
-    scale = parameter.error or abs(parameter.value) or 1.0
+    value, error = float(np.median(parameter.value)), float(np.median(parameter.error))
+    scale = error or abs(value) or 1.0
     if np.isfinite(lower):
         return lower + scale, lower + scale / np.e, lower + scale * np.e
     if np.isfinite(upper):
         return upper - scale, upper - scale * np.e, upper - scale / np.e
-    return parameter.value, parameter.value - scale, parameter.value + scale
+    return value, value - scale, value + scale
 
 
 def _log_uniform(lower: Tensor, upper: Tensor, size: Tensor) -> Tensor:
@@ -121,7 +123,8 @@ def _log_uniform(lower: Tensor, upper: Tensor, size: Tensor) -> Tensor:
 
 
 def _log_middle(rv: Tensor, size: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
-    return pt.sqrt(lower) * pt.sqrt(upper)
+    middle = pt.sqrt(lower) * pt.sqrt(upper)
+    return pt.full(size, middle) if rv.ndim else middle
 
 
 def _generalized_logp(value: Tensor, mu: Tensor, sigma: Tensor, eta: Tensor) -> Tensor:
@@ -139,7 +142,7 @@ def _generalized_random(mu: Tensor, sigma: Tensor, eta: Tensor, rng: Tensor = No
     return mu + np.sqrt(2) * sigma * sign * rng.gamma(eta, size=size) ** eta
 
 
-def _kernel_density(density: KernelDensity) -> Tensor:
+def _kernel_density(density: KernelDensity, shape: tuple[int, ...]) -> Tensor:
     """The variable of a kernel density; the arrays are constants of its graph."""
     samples, weights = density.samples, density.weights
 
@@ -162,25 +165,28 @@ def _kernel_density(density: KernelDensity) -> Tensor:
         logp=logp,
         logcdf=logcdf,
         random=random,
-        support_point=lambda rv, size, width: pt.as_tensor_variable(median),
+        support_point=lambda rv, size, width: pt.full(shape, median),
+        shape=shape,
     )
 
 
-def _dist(prior: Prior, kwargs: dict[str, Any]) -> Tensor:
+def _dist(prior: Prior, kwargs: dict[str, Any], shape: tuple[int, ...]) -> Tensor:
     """The unnamed PyMC variable."""
     if prior.dist == "LogUniform":
-        return pm.CustomDist.dist(kwargs["lower"], kwargs["upper"], dist=_log_uniform, support_point=_log_middle)
+        return pm.CustomDist.dist(
+            kwargs["lower"], kwargs["upper"], dist=_log_uniform, support_point=_log_middle, shape=shape
+        )
     if prior.dist == "GeneralizedGaussian":
         functions: dict[str, Any] = {
             "logp": _generalized_logp,
             "logcdf": _generalized_logcdf,
             "random": _generalized_random,
-            "support_point": lambda rv, size, mu, *others: mu,
+            "support_point": lambda rv, size, mu, *others: mu + pt.zeros(shape),
         }
-        return pm.CustomDist.dist(kwargs["mu"], kwargs["sigma"], kwargs["eta"], **functions)
+        return pm.CustomDist.dist(kwargs["mu"], kwargs["sigma"], kwargs["eta"], **functions, shape=shape)
     if prior.dist == "SamplesKDE":
-        return _kernel_density(KernelDensity(**kwargs))
-    return getattr(pm, prior.dist).dist(**kwargs)
+        return _kernel_density(KernelDensity(**kwargs), shape)
+    return getattr(pm, prior.dist).dist(**kwargs, shape=shape)
 
 
 def _arguments(prior: Prior, name: str, parameter: Parameter, lower: float, upper: float) -> dict[str, Any]:
@@ -199,9 +205,9 @@ def _arguments(prior: Prior, name: str, parameter: Parameter, lower: float, uppe
     return {key: np.float64(value) if isinstance(value, float) else value for key, value in result.items()}
 
 
-def _stand_in(name: str, value: float, unit: Tensor) -> Parameter:
+def _stand_in(name: str, value: float, unit: u.UnitBase, shape: tuple[int, ...] = ()) -> Parameter:
     """A parameter for a hyperprior, in any unit."""
-    parameter = Parameter(name, value, "")
+    parameter = ArrayParameter(name, value, shape=shape) if shape else Parameter(name, value, "")
     parameter._unit = unit
     return parameter
 
@@ -214,7 +220,7 @@ def hyper_variable(hyper: HyperParameter) -> Tensor:
     return random_variable(hyper.prior, hyper.name, _stand_in(hyper.name, hyper.prior.median(hyper.unit), hyper.unit))
 
 
-def _from_standard(prior: Prior, name: str, arguments: dict[str, Any]) -> Tensor:
+def _from_standard(prior: Prior, name: str, arguments: dict[str, Any], shape: tuple[int, ...]) -> Tensor:
     """Return the variable of a prior with unknown location or scale from one of fixed distribution.
 
     A width that is unknown and a parameter of that width make a funnel, in which samplers get stuck; what is sampled
@@ -222,21 +228,23 @@ def _from_standard(prior: Prior, name: str, arguments: dict[str, Any]) -> Tensor
     """
     roles = prior.distribution.roles
     if prior.dist == "LogNormal":
-        return pt.exp(arguments["mu"] + arguments["sigma"] * _offset(Prior("Normal", mu=0, sigma=1), name))
+        return pt.exp(arguments["mu"] + arguments["sigma"] * _offset(Prior("Normal", mu=0, sigma=1), name, shape))
     unknown = {key for key, value in arguments.items() if isinstance(value, pt.TensorVariable)}
     shapes = {key: value for key, value in arguments.items() if roles[key] == SHAPE}
     moved = {key: roles[key] for key in arguments if key not in shapes}
     if unknown & shapes.keys() or len(moved) > 2 or sorted(moved.values()) not in _STANDARD:
         return None
     standard: dict[str, Any] = {key: 0.0 if role == LOCATION else 1.0 for key, role in moved.items()}
-    value = _offset(Prior(prior.dist, **standard, **shapes), name)
+    value = _offset(Prior(prior.dist, **standard, **shapes), name, shape)
     for key, role in moved.items():
         value = value * arguments[key] if role == SCALE else value / arguments[key] if role == RATE else value
     location = [arguments[key] for key, role in moved.items() if role == LOCATION]
     return location[0] + value if location else value
 
 
-def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upper: float) -> Tensor:
+def _from_standard_above(
+    name: str, arguments: dict[str, Any], lower: float, upper: float, shape: tuple[int, ...]
+) -> Tensor:
     r"""Return a normal variable that is cut on one side, from a standard normal one, z.
 
     .. math::
@@ -245,7 +253,7 @@ def _from_standard_above(name: str, arguments: dict[str, Any], lower: float, upp
     for the edge :math:`x_0` below (upper signs) or above, with the upper tail probability Q of the standard normal.
     """
     mu, sigma = arguments["mu"], arguments["sigma"]
-    z = _offset(Prior("Normal", mu=0, sigma=1), name)
+    z = _offset(Prior("Normal", mu=0, sigma=1), name, shape)
     sign, edge = (1.0, lower) if np.isfinite(lower) else (-1.0, upper)
     inside = 0.5 * pt.erfc(sign * (edge - mu) / (sigma * np.sqrt(2)))
     # Where the tails underflow, samplers must still see finite numbers.
@@ -260,9 +268,9 @@ def offset_names(names: Iterable[str]) -> set[str]:
     return {name for name in names for end in ends if name.endswith(end) and name.removesuffix(end) in names}
 
 
-def _offset(standard: Prior, name: str) -> Tensor:
+def _offset(standard: Prior, name: str, shape: tuple[int, ...]) -> Tensor:
     offset = f"{name}{OFFSET}"
-    return random_variable(standard, offset, _stand_in(offset, 0.0, u.dimensionless_unscaled))
+    return random_variable(standard, offset, _stand_in(offset, 0.0, u.dimensionless_unscaled, shape))
 
 
 def _edges(prior: Prior, parameter: Parameter) -> tuple[float, float]:
@@ -286,18 +294,19 @@ def random_variable(prior: Prior, name: str, parameter: Parameter) -> Tensor:
     lower, upper = _edges(prior, parameter)
     arguments = _arguments(prior, name, parameter, lower, upper)
     if prior.depth:
-        value = _from_standard(prior, name, arguments) if (lower, upper) == support else None
+        value = _from_standard(prior, name, arguments, parameter.shape) if (lower, upper) == support else None
         if prior.dist == "Normal" and np.isfinite(lower) != np.isfinite(upper):
-            value = _from_standard_above(name, arguments, lower, upper)
+            value = _from_standard_above(name, arguments, lower, upper, parameter.shape)
         if value is not None:
             return pm.Deterministic(name, value)
-    dist = _dist(prior, arguments)
+    dist = _dist(prior, arguments, parameter.shape)
     if prior.dist == "Flat" and np.isfinite(lower) and np.isfinite(upper):
-        dist = pm.Uniform.dist(lower, upper)
+        dist = pm.Uniform.dist(lower, upper, shape=parameter.shape)
     elif prior.dist not in ("Flat", "Uniform", "LogUniform") and (lower, upper) != support:
         edges = {"lower": lower if lower > support[0] else None, "upper": upper if upper < support[1] else None}
-        dist = pm.Truncated.dist(dist, **edges)
+        dist = pm.Truncated.dist(dist, **edges, shape=parameter.shape)
     transform = Standardize.from_prior(prior, parameter, lower, upper)
     # Only an improper prior needs an initial value, and `pymc.do` refuses models with one.
-    start = _quantiles(prior, parameter, lower, upper)[0] if prior.dist == "Flat" else None
+    middle = _quantiles(prior, parameter, lower, upper)[0] if prior.dist == "Flat" else None
+    start = None if middle is None else np.full(parameter.shape, middle)
     return pm.modelcontext(None).register_rv(dist, name, transform=transform, default_transform=None, initval=start)

@@ -11,6 +11,7 @@ from bayesmap import maps
 from bayesmap._lazy import pt, pytensor
 from bayesmap._types import FileName, QuantityLike, Tensor
 from bayesmap._util import check_option
+from bayesmap.modeling.array_parameter import ArrayParameter, as_norms, declared_norms, node_norms, norms_of
 from bayesmap.modeling.formulas.evaluate import evaluate
 from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spatial.base import SpatialModel
@@ -35,8 +36,9 @@ class PiecewiseNormSpatialModel(SpatialModel):
     ----------
     coords : MapCoord
         Positions of the nodes, at least four, in the frame of the model.
-    norms : array, list of Parameter, or None
-        Norms, one per node; by default one. They are the parameters ``norm_0``, ``norm_1``, ...
+    norms : array, list of Parameter, ArrayParameter, or None
+        Norms, one per node; by default one. They are the parameters ``norm_0``, ``norm_1``, ... An `ArrayParameter` is
+        one parameter ``norm`` for all of them, which compiles in a time that does not grow with the number of nodes.
     interp : {"lin", "log"}
         Whether the norms or their logarithms are interpolated; beside a norm of zero always the norms.
     frame : {"icrs", "galactic"}
@@ -62,7 +64,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
 
     tag = "piecewise-norm"
     unit = ""
-    file_keys = ("frame", "lon", "lat", "interp")
+    file_keys = ("frame", "lon", "lat", "interp", "array")
     fixed_positions: ClassVar[bool] = True
 
     def __init__(
@@ -77,15 +79,18 @@ class PiecewiseNormSpatialModel(SpatialModel):
         self._lon, self._lat = (np.ravel(c.to_value("deg")) for c in (coords.lon, coords.lat))
         self._middle = _circular_mean(self._lon)
         self._weights: Any = None
-        n_norm = len(self._lon) if norms is None else len(norms)
+        self._is_array = isinstance(norms, ArrayParameter)
+        n_norm = len(self._lon) if norms is None else norms.shape[0] if self._is_array else len(norms)
         if len(self._lon) < 4 or n_norm != len(self._lon):
             raise ValueError(
                 f"PiecewiseNormSpatialModel: needs at least 4 nodes and as many norms, got {len(self._lon)} nodes and "
                 f"{n_norm} norms"
             )
         self._check_nodes()
-        self._declare(_declarations(n_norm))
-        if norms is not None:
+        self._declare(node_norms(n_norm, norms))
+        if self._is_array:
+            values = {"norm": norms} | values
+        elif norms is not None:
             values = {f"norm_{i}": norm for i, norm in enumerate(norms)} | values
         super().__init__(frame=frame, **values)
 
@@ -102,7 +107,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
     @property
     def norms(self) -> u.Quantity:
         """The norms."""
-        return u.Quantity([p.value for p in self.parameters])
+        return u.Quantity(self.parameters.value)
 
     @property
     def lon(self) -> dict[str, Any]:
@@ -147,18 +152,18 @@ class PiecewiseNormSpatialModel(SpatialModel):
 
     @staticmethod
     def _blend_lin(weights: Tensor, norms: Tensor) -> Tensor:
-        return (weights * norms).sum(axis=-1)
+        return pt.tensordot(weights, norms, 1)
 
     @staticmethod
     def _blend_log(weights: Tensor, norms: Tensor) -> Tensor:
-        return on_scale(lambda numbers, _: (weights * numbers).sum(axis=-1), norms, "log")
+        return on_scale(lambda numbers, _: pt.tensordot(weights, numbers, 1), norms, "log")
 
     @property
     def _blend(self) -> Any:
         return type(self)._blend_lin if self.interp == "lin" else type(self)._blend_log
 
     def _evaluate_numbers(self, lon: np.ndarray, lat: np.ndarray, energy: QuantityLike | None = None) -> np.ndarray:
-        return evaluate(self._blend, self.weights(lon, lat), np.array(self._numbers))
+        return evaluate(self._blend, self.weights(lon, lat), np.ravel(self._numbers))
 
     def evaluate_graph(self, lon: Tensor, lat: Tensor, values: Values) -> Tensor:
         """Return the symbolic factor at fixed positions; see `SpatialModel.evaluate_graph`.
@@ -179,25 +184,33 @@ class PiecewiseNormSpatialModel(SpatialModel):
                 f"PiecewiseNormSpatialModel: {int(outside.sum())} of {outside.size} positions lie outside of the "
                 "polygon around the nodes, where the model is not defined; move the outer nodes outwards"
             )
-        norms = pt.stack([pt.as_tensor_variable(value) for value in self._arguments(values)])
+        numbers = [pt.as_tensor_variable(value) for value in self._arguments(values)]
+        norms = numbers[0] if self._is_array else pt.stack(numbers)
         return self._blend(pytensor.shared(weights, shape=(None,) * weights.ndim), norms)
 
     @classmethod
     def from_parameters(cls, parameters: Iterable[Parameter], **kwargs: Any) -> Self:
         """Create a model that shares the given parameters; ``kwargs`` hold ``coords``."""
-        return cls(norms=list(parameters), **kwargs)
+        return cls(norms=norms_of(parameters), **kwargs)
 
     def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters."""
         data = super().file_data()
         if self.interp == "lin":
             del data["interp"]  # Gammapy's files have none
+        if not self._is_array:
+            del data["array"]
         return data
+
+    @property
+    def array(self) -> bool:
+        """Whether the norms are one parameter, as a model file says it."""
+        return self._is_array
 
     @classmethod
     def declared_in_file(cls, data: Mapping[str, object], folder: FileName | None = None) -> Parameters:
-        """Return one norm per node; see `ModelBase.declared_in_file`."""
-        return Parameters(_declarations(len(_angles(data, "lon"))))
+        """Return one norm per node, or one parameter for all; see `ModelBase.declared_in_file`."""
+        return Parameters(declared_norms(data, len(_angles(data, "lon"))))
 
     @classmethod
     def from_file_data(
@@ -214,12 +227,8 @@ class PiecewiseNormSpatialModel(SpatialModel):
         if len(lon) != len(lat):
             raise ValueError(f"the nodes have {len(lon)} longitudes and {len(lat)} latitudes")
         others = {key: data[key] for key in ("frame", "interp") if key in data}
-        arguments: dict[str, Any] = {**others, **parameters}
+        arguments: dict[str, Any] = {**others, **as_norms(parameters)}
         return cls(maps.MapCoord.create((lon, lat)), **arguments)
-
-
-def _declarations(number: int) -> list[Parameter]:
-    return [Parameter(f"norm_{i}", 1.0, role="norm") for i in range(number)]
 
 
 def _circular_mean(lon: np.ndarray) -> float:

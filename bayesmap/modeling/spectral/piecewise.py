@@ -10,6 +10,7 @@ import numpy as np
 from bayesmap._lazy import pt
 from bayesmap._types import FileName, Tensor
 from bayesmap._util import check_option
+from bayesmap.modeling.array_parameter import ArrayParameter, as_norms, declared_norms, node_norms, norms_of
 from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.interpolate import SCALES, interpolate, on_scale, scaled
@@ -24,10 +25,12 @@ class _Piecewise:
     """The formula; its inputs are the energies and the norms there."""
 
     interp: str
+    is_array: bool = False
 
     def __call__(self, energy: Tensor, nodes: Tensor, *norms: Tensor) -> Tensor:
         """Return the factor."""
-        values = pt.stack(pt.broadcast_arrays(*(pt.as_tensor_variable(n) for n in norms)), axis=-1)
+        numbers = [pt.as_tensor_variable(n) for n in norms]
+        values = numbers[0] if self.is_array else pt.stack(pt.broadcast_arrays(*numbers), axis=-1)
         x = scaled(pt.as_tensor_variable(energy), self.interp)
         points = scaled(pt.as_tensor_variable(nodes), self.interp)
         return on_scale(lambda numbers, on: interpolate(points, numbers, x, on), values, self.interp, extrapolate=False)
@@ -46,8 +49,9 @@ class PiecewiseNormSpectralModel(SpectralModel):
     ----------
     energy : `~astropy.units.Quantity`
         The energies :math:`E_k`, ascending, at least two.
-    norms : sequence of float or Parameter, or None
-        The factors :math:`f_k`, one per energy, dimensionless: the parameters ``norm_0``, ``norm_1``... Default 1.
+    norms : sequence of float or Parameter, ArrayParameter, or None
+        The factors :math:`f_k`, one per energy, dimensionless: the parameters ``norm_0``, ``norm_1``... Default 1. An
+        `ArrayParameter` is one parameter ``norm`` for all of them.
     interp : {"log", "lin", "sqrt"}
         Scale of energies and factors between which interpolation is linear.
 
@@ -65,22 +69,19 @@ class PiecewiseNormSpectralModel(SpectralModel):
 
     tag = "piecewise-norm"
     unit = ""
-    file_keys = ("energy", "interp")
+    file_keys = ("energy", "interp", "array")
 
     def __init__(self, energy: u.Quantity, norms: Any = None, interp: str = "log", **values: ParameterLike) -> None:
         label = type(self).__name__
         check_option("interp", interp, SCALES)
         self._energy = check_energies(label, energy)
         self._interp = interp
-        given = [1.0] * len(self._energy) if norms is None else list(norms)
-        if len(given) != len(self._energy):
+        self._declare(node_norms(len(self._energy), norms))
+        self._is_array = isinstance(norms, ArrayParameter)
+        given = [norms] if self._is_array else [1.0] * len(self._energy) if norms is None else list(norms)
+        if len(given) != len(self.parameter_names):
             raise ValueError(f"{label}: {len(given)} norms for {len(self._energy)} energies")
-        self._declare(self._declarations(len(given)))
         super().__init__(**dict(zip(self.parameter_names, given, strict=True)) | values)
-
-    @staticmethod
-    def _declarations(n: int) -> Parameters:
-        return Parameters(Parameter(f"norm_{k}", 1.0, role="norm") for k in range(n))
 
     @property
     def energy(self) -> u.Quantity:
@@ -95,7 +96,7 @@ class PiecewiseNormSpectralModel(SpectralModel):
     @property
     def norms(self) -> u.Quantity:
         """The factors."""
-        return u.Quantity([p.value for p in self.parameters])
+        return u.Quantity(self.parameters.value)
 
     @property
     def output_unit(self) -> u.UnitBase:
@@ -104,7 +105,7 @@ class PiecewiseNormSpectralModel(SpectralModel):
 
     @property
     def _formula(self) -> Callable[..., Tensor]:
-        return _Piecewise(self._interp)
+        return _Piecewise(self._interp, self._is_array)
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
@@ -116,12 +117,14 @@ class PiecewiseNormSpectralModel(SpectralModel):
 
     def file_data(self) -> dict[str, object]:
         """Return what a model file holds besides parameters."""
-        return {"energy": array_to_file(self._energy), "interp": self._interp}
+        data: dict[str, object] = {"energy": array_to_file(self._energy), "interp": self._interp}
+        return data | {"array": True} if self._is_array else data
 
     @classmethod
     def declared_in_file(cls, data: Mapping[str, object], folder: FileName | None = None) -> Parameters:
-        """Return one declaration per energy; see `ModelBase.declared_in_file`."""
-        return cls._declarations(len(np.atleast_1d(quantity_from_file(cls.__name__, data, "energy"))))
+        """Return one declaration per energy, or one for all; see `ModelBase.declared_in_file`."""
+        number = len(np.atleast_1d(quantity_from_file(cls.__name__, data, "energy")))
+        return Parameters(declared_norms(data, number))
 
     @classmethod
     def from_file_data(
@@ -135,13 +138,13 @@ class PiecewiseNormSpectralModel(SpectralModel):
             If there is not one parameter per energy.
         """
         energy = quantity_from_file(cls.__name__, data, "energy")
-        missing = [p.name for p in cls._declarations(len(energy)) if p.name not in parameters]
+        missing = [p.name for p in declared_norms(data, len(energy)) if p.name not in parameters]
         if missing:
             raise ValueError(f"{cls.__name__}: {len(energy)} energies, but no parameters {missing}")
-        arguments: dict[str, Any] = {**parameters, "interp": data.get("interp", "log")}
+        arguments: dict[str, Any] = {**as_norms(parameters), "interp": data.get("interp", "log")}
         return cls(energy=energy, **arguments)
 
     @classmethod
     def from_parameters(cls, parameters: Parameters, **kwargs: Any) -> Self:
-        """Create a model that shares the given parameters, one per energy; ``energy`` is needed too."""
-        return cls(norms=list(parameters), **kwargs)
+        """Create a model that shares the given parameters, one per energy or one for all; ``energy`` is needed too."""
+        return cls(norms=norms_of(parameters), **kwargs)

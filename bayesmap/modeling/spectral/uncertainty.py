@@ -1,5 +1,6 @@
 """Errors of what a spectrum predicts: from draws of a posterior, or of a normal distribution with a covariance."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,8 @@ def posterior_samples(model: "SpectralModel", tree: Tree, name: str | None = Non
     Returns
     -------
     list of `~astropy.units.Quantity`
-        One array of shape ``(chains * draws,)`` per parameter, in the order of ``model.parameters``; frozen
-        parameters are constant.
+        One array of shape ``(chains * draws,)`` per parameter (and more axes for one with a shape), in the order of
+        ``model.parameters``; frozen parameters are constant.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def posterior_samples(model: "SpectralModel", tree: Tree, name: str | None = Non
     samples = []
     for local, parameter in zip(model.parameter_names, model.parameters, strict=True):
         if parameter.frozen:
-            samples.append(np.full(len(posterior), parameter.value) * parameter.unit)
+            samples.append(np.broadcast_to(parameter.value, (len(posterior), *parameter.shape)) * parameter.unit)
         else:
             both = f"{prefix}.spectral.{local}"
             variable = both if both in posterior else f"{prefix}.{local}"
@@ -93,7 +94,7 @@ def parameter_samples(
     random_state: RandomState,
     samples: Tree | Sequence[u.Quantity] | None = None,
 ) -> dict[Parameter, np.ndarray]:
-    """Return draws of the parameters as columns of shape ``(n, 1)`` in internal units.
+    """Return draws of the parameters as columns of shape ``(n, 1, ...)`` in internal units.
 
     Parameters
     ----------
@@ -111,8 +112,11 @@ def parameter_samples(
     if not parameters:
         return {}
     if samples is None:
-        numbers = rng.multivariate_normal([p.value for p in parameters], model.covariance.data, n_samples, method="svd")
-        columns = [numbers[:, k] * p.unit for k, p in enumerate(parameters)]
+        mean = model.parameters.value
+        numbers = rng.multivariate_normal(mean, model.covariance.data, n_samples, method="svd")
+        ends = np.cumsum([math.prod(p.shape) for p in parameters])[:-1]
+        blocks = zip(parameters, np.split(numbers, ends, axis=1), strict=True)
+        columns = [block.reshape(n_samples, *p.shape) * p.unit for p, block in blocks]
     elif isinstance(samples, list | tuple):
         columns = [u.Quantity(column) for column in samples]
     else:
@@ -133,7 +137,7 @@ def _over_draws(
     """Numbers of a function of parameter values for all draws, shape ``(n_draws, n)``."""
     count = len(next(iter(draws.values()))) if draws else 1
     if any(array.ndim for array in model._arrays):  # tables: draw by draw, not to repeat them in memory
-        rows = [function({p: float(column[i, 0]) for p, column in draws.items()}) for i in range(count)]
+        rows = [function({p: column[i, 0] for p, column in draws.items()}) for i in range(count)]
         return np.stack([np.broadcast_to(row, (n,)) for row in rows])
     return np.broadcast_to(function(draws), (count, n))
 
