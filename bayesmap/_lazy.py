@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bayesmap._garbage import seldom_collected
+
 __all__ = ["coordinates", "lazy_names", "pm", "pt", "pytensor", "tables", "wcs"]
 
 
@@ -35,12 +37,14 @@ def lazy_names(
 
     def get(name: str) -> Any:
         if name in subpackages:
-            return import_module(f"{package}.{name}")
+            with seldom_collected():
+                return import_module(f"{package}.{name}")
         if name not in homes:
             if otherwise is not None:
                 return otherwise(name)
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{homes[name]}"), name)
+        with seldom_collected():
+            value = getattr(import_module(f"{package}.{homes[name]}"), name)
         setattr(import_module(package), name, value)
         return value
 
@@ -57,7 +61,8 @@ class _Module:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(import_module(self._name), name)
+        with seldom_collected():
+            value = getattr(import_module(self._name), name)
         setattr(self, name, value)
         return value
 

@@ -12,15 +12,28 @@ import bayesmap
 from bayesmap import Map, MapAxis, MapDataset, WcsGeom
 
 PACKAGE = Path(bayesmap.__file__).parent
-BASE = {"units", "errors", "_backend", "_files", "_lazy", "_together", "_types", "_util", "_yaml", "_zoo_entries"}
+BASE = {
+    "units",
+    "errors",
+    "_backend",
+    "_files",
+    "_garbage",
+    "_lazy",
+    "_together",
+    "_types",
+    "_util",
+    "_yaml",
+    "_zoo_entries",
+}
 #: what each part may import, besides itself; parts of one row do not see each other unless stated
 ALLOWED = {
     "units": set(),
     "errors": set(),
-    "_backend": set(),
+    "_backend": {"_garbage"},
     "_cache": set(),
     "_files": set(),
-    "_lazy": set(),
+    "_garbage": set(),
+    "_lazy": {"_garbage"},
     "_together": {"_files"},
     "_types": set(),
     "_util": {"_types"},

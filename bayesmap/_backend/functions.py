@@ -1,7 +1,9 @@
 """Graphs as compiled functions: in no time for a few calls, or fast and for many threads."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,15 @@ import pytensor
 import pytensor.scalar as ps
 from pytensor.compile.mode import Mode, get_mode
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
-from pytensor.link.numba.dispatch.basic import numba_njit
+from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS
+from pytensor.link.numba.dispatch.basic import numba_funcify_and_cache_key, numba_njit
 from pytensor.link.numba.linker import NumbaLinker
 from pytensor.tensor.elemwise import Elemwise
 
 from bayesmap._backend.kernels import strict_arithmetic
+from bayesmap._garbage import seldom_collected
 
-__all__ = ["QUICK", "Mode", "compile_for_threads"]
+__all__ = ["QUICK", "Mode", "compile_for_threads", "making_graphs"]
 
 _LIMIT = 31  # operands of a universal function of NumPy, less the result
 BEFORE_INPLACE = 49.4  # place among the rewrites of PyTensor
@@ -41,12 +45,36 @@ def _halve(fgraph: Any, node: Any) -> Any:
 QUICK = get_mode("FAST_COMPILE").register((dfs_rewriter(_halve), BEFORE_INPLACE))
 
 
+@contextlib.contextmanager
+def making_graphs() -> Iterator[None]:
+    """Context, or decorator, in which expressions are made, rewritten and compiled in half of the time.
+
+    Nodes take no note of the line of code that made them, and Python looks for garbage more seldom.
+    """
+    with seldom_collected(), pytensor.config.change_flags(traceback__limit=0):
+        yield
+
+
 class _ParallelLinker(NumbaLinker):
-    """Numba functions that let other threads run: chains are sampled at the same time."""
+    """Numba functions that let other threads run: chains are sampled at the same time.
+
+    PyTensor's own linker puts a second function around that of the graph, to find its machine code on the disk: numba
+    would optimise and translate all of the graph twice.
+    """
+
+    def fgraph_convert(self, fgraph: Any, **kwargs: Any) -> Any:
+        return numba_funcify_and_cache_key(fgraph, **kwargs)
 
     def jit_compile(self, fn_and_cache: Any) -> Any:
-        function, cache_key = fn_and_cache
-        return numba_njit(function.py_func, final_function=True, cache=cache_key is not None, nogil=True)
+        function, key = fn_and_cache
+        written = function.py_func
+        # the file on the disk is called after the function's own, which is a new one each time
+        code = written.__code__.replace(co_filename="<string>")
+        graph = FunctionType(code, written.__globals__, written.__name__)
+        kept = key is not None and pytensor.config.numba__cache
+        if kept:
+            CACHED_SRC_FUNCTIONS[graph] = f"{key}_nogil_fastmath{int(pytensor.config.numba__fastmath)}"
+        return numba_njit(graph, final_function=True, cache=kept, nogil=True)
 
 
 def compile_for_threads(inputs: list[Any], outputs: list[Any], mode: str | Mode = "NUMBA") -> Callable[..., Any]:

@@ -11,7 +11,14 @@ import numpy as np
 from bayesmap._types import Axes, FileName, QuantityLike
 from bayesmap._util import check_option, make_name
 from bayesmap.datasets.base import Dataset
-from bayesmap.datasets.flux_points_stat import NEEDS, band_flux, flux_points_likelihood, stat_array, valid_points
+from bayesmap.datasets.flux_points_stat import (
+    NEEDS,
+    band_flux,
+    flux_points_likelihood,
+    source_models,
+    stat_array,
+    valid_points,
+)
 from bayesmap.datasets.info import models_text
 from bayesmap.estimators import FluxPoints
 from bayesmap.estimators.sed_types import flags
@@ -209,12 +216,9 @@ class FluxPointsDataset(Dataset):
         Raises
         ------
         ValueError
-            If the dataset has no source models.
+            If the dataset has no source models, or one of a response.
         """
-        models = [model for model in self.models or () if isinstance(model, SkyModel)]
-        if not models:
-            raise ValueError(f"dataset {self.name!r} has no source models, so there is no predicted flux")
-        return sum(self.flux_of(model) for model in models)[:, None, None]
+        return sum(self.flux_of(model) for model in source_models(self.name, self.models or ()))[:, None, None]
 
     def flux_of(self, model: SkyModel) -> u.Quantity:
         """Return the predicted differential flux of one model, mean over the good time intervals.

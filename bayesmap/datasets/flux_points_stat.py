@@ -1,5 +1,6 @@
 """Fit statistic of flux points for predicted fluxes."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -17,6 +18,7 @@ __all__ = [
     "flux_points_likelihood",
     "lower_and_upper_errors",
     "profile_stat",
+    "source_models",
     "stat_array",
     "symmetric_error",
     "valid_points",
@@ -26,6 +28,33 @@ __all__ = [
 NEEDS = {"chi2": ("norm_err", "norm_errn"), "distrib": ("norm_err", "norm_errn"), "profile": ("stat_scan",)}
 #: how a likelihood profile is interpolated by default
 PROFILE = {"interp_scale": "sqrt", "extrapolate": True}
+
+
+def source_models(name: str, models: Iterable[Any]) -> list[Any]:
+    """Return the models whose fluxes are added up in a dataset of flux points.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dataset.
+    models : iterable of models
+        Those that apply to it; backgrounds are left out.
+
+    Raises
+    ------
+    ValueError
+        If there is no source, or a model of a response, which flux points do not have any more.
+    """
+    models = list(models)
+    if responses := [m.name for m in models if m.contribution == "response"]:
+        raise ValueError(
+            f"dataset {name!r} holds flux points, which have no response: give the models {responses} the "
+            "datasets_names of those that do"
+        )
+    sources = [m for m in models if m.contribution == "flux"]
+    if not sources:
+        raise ValueError(f"dataset {name!r} has no source models, so there is no predicted flux")
+    return sources
 
 
 def band_flux(points: "FluxPoints") -> str | None:

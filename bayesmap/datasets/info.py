@@ -201,7 +201,7 @@ def _model_text(index: int, model: Any) -> str:
     """Printed block of one model."""
     lines = [f"  Component {index}: {type(model).__name__}", "  "]
     fields = [("Name", model.name), ("Datasets names", model.datasets_names and list(model.datasets_names))]
-    for label in ("Spectral", "Spatial ", "Temporal"):
+    for label in ("Spectral", "Spatial ", "Temporal", "Response"):
         kind = label.strip().lower()
         part = model.parts.get(kind)
         if part is not None or {kind, "temporal"} <= set(model.part_names):

@@ -12,7 +12,6 @@ import numpy as np
 from bayesmap import graph
 from bayesmap._util import check_option, suggest
 from bayesmap.maps import LabelMapAxis, Map
-from bayesmap.modeling import FoVBackgroundModel
 from bayesmap.modeling.sky import Component as ModelComponent
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ RESIDUALS = {
 
 
 def signal_models(dataset: "MapDataset", model_names: Sequence[str] | str | None = None) -> list[Any]:
-    """Models of the dataset other than the field-of-view background, or those with the given names."""
-    models = [m for m in dataset.models or () if not isinstance(m, FoVBackgroundModel)]
+    """Models of the dataset that predict counts of their own, or those with the given names."""
+    models = [m for m in dataset.models or () if m.contribution in ("flux", "counts")]
     if model_names is None:
         return models
     wanted = [model_names] if isinstance(model_names, str) else list(model_names)
@@ -61,7 +60,8 @@ def npred_signal(
         raise ValueError(f"dataset {dataset.name!r}: give either the names of models or a model, not both")
     models = signal_models(dataset, model_names) if model is None else [model]
     geom = dataset._geom
-    parts = graph.signal_counts(dataset, models) if models else {}
+    responses = [m for m in dataset.models or () if m.contribution == "response"]
+    parts = graph.signal_counts(dataset, [*models, *responses]) if models else {}
     if not stack and models:
         names = [model.name for model in models]
         stacked = geom.to_image().to_cube([*geom.axes, LabelMapAxis(labels=names, name="models")])
@@ -77,7 +77,7 @@ def npred_background(dataset: "MapDataset") -> Map | None:
     if dataset.background is None:
         return None
     models = dataset.models or ()
-    plain = not any(isinstance(model, FoVBackgroundModel) for model in models)
+    plain = not any(model.contribution == "background" for model in models)
     counts = dataset.background.data if plain else graph.background_counts(dataset, models)
     return Map.from_geom(dataset._geom, data=np.asarray(counts, dtype="float64"), unit="")
 

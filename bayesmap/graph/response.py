@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -15,54 +15,13 @@ from bayesmap.graph.data import data
 from bayesmap.graph.pixel import bilinear
 from bayesmap.graph.psf.nodes import NodeAxis, Nodes, PositionAxis, WidthAxis, position_axis, stacked_profiles, widened
 from bayesmap.graph.psf.profile import PSFProfile, psf_profile
+from bayesmap.modeling import ResponseModel
 
 if TYPE_CHECKING:
     from bayesmap.modeling import SkyModel
     from bayesmap.modeling.spatial.base import SpatialModel
 
-__all__ = ["Effect", "LocalResponse", "PSFWidths", "Response"]
-
-
-class PSFWidths(Protocol):
-    """Widths of the PSF in units of the nominal one.
-
-    Attributes
-    ----------
-    widths : numpy.ndarray
-        For which tables are made, ascending, at least two; between them the PSF is linear.
-    """
-
-    widths: np.ndarray
-
-    def width(self, values: Values) -> Tensor:
-        """The present width, a scalar expression."""
-        ...
-
-
-class Effect(Protocol):
-    """What parameters can do to the response of a dataset.
-
-    What an effect does not change it returns as it is, the same object.
-
-    Attributes
-    ----------
-    parameters : sequence of Parameter
-        Those that it depends on.
-    """
-
-    parameters: Any
-
-    def flux(self, flux: Tensor, energy_true: Tensor, values: Values) -> Tensor:
-        """Photon flux per true energy bin, ``(n_true,)``; ``energy_true`` are the centres of the bins in TeV."""
-        ...
-
-    def dispersion(self, matrix: Tensor, edges: Tensor, edges_true: Tensor, values: Values) -> Tensor:
-        """Energy dispersion ``(n_reco, n_true)``; ``edges`` in TeV. Where it is zero it has no gradient."""
-        ...
-
-    def psf_axis(self) -> PSFWidths | None:
-        """Widths of the PSF; None if they do not change."""
-        ...
+__all__ = ["LocalResponse", "Response"]
 
 
 class Response:
@@ -72,13 +31,13 @@ class Response:
     ----------
     arrays : FoldArrays
         The dataset, with an exposure.
-    effects : sequence of Effect
+    effects : sequence of ResponseModel
         What parameters do to its response, in this order.
     exposed : bool
         False: fluxes are counts per energy already, and no effect changes them.
     """
 
-    def __init__(self, arrays: FoldArrays, effects: Sequence[Effect] = (), exposed: bool = True) -> None:
+    def __init__(self, arrays: FoldArrays, effects: Sequence[ResponseModel] = (), exposed: bool = True) -> None:
         self.arrays, self.effects, self.exposed = arrays, tuple(effects), exposed
         self._intervals: dict[Any, Any] = {}
 
@@ -109,7 +68,10 @@ class Response:
 
     def flux(self, model: Any, values: Values) -> Tensor:
         """Photon flux per true energy bin, mean over the good time intervals: ``(n_true,)``, in 1e-12 cm-2 s-1."""
-        edges = np.asarray(self.arrays.energy_edges_true)
+        effects = self.effects if self.exposed else ()
+        edges: Any = np.asarray(self.arrays.energy_edges_true)
+        for effect in effects:
+            edges = effect.edges_graph(edges, values)
         flux = model.spectral_model.integral_graph(edges[:-1], edges[1:], values)
         flux = flux * pt.ones(len(self.arrays.energy_true))
         temporal = getattr(model, "temporal_model", None)
@@ -117,8 +79,8 @@ class Response:
             if model not in self._intervals:
                 self._intervals[model] = [data(t) for t in self.arrays.intervals(model)]
             flux = flux * temporal.mean_graph(*self._intervals[model], values)
-        for effect in self.effects if self.exposed else ():
-            flux = effect.flux(flux, self.arrays.energy_true, values)
+        for effect in effects:
+            flux = effect.flux_graph(flux, self.arrays.energy_true, values)
         return flux
 
     def at(
@@ -196,9 +158,13 @@ class LocalResponse:
     @cached_property
     def nodes(self) -> Nodes | None:
         """What the PSF depends on; None if it is what it is."""
-        widths = [effect.psf_axis() for effect in self.response.effects] if self.has_psf else []
-        axes: list[NodeAxis] = [] if self.place is None or not self.has_psf else [self.place]
-        axes += [WidthAxis(w.widths, w.width) for w in widths if w is not None]
+        if not self.has_psf:
+            return None
+        axes: list[NodeAxis] = [] if self.place is None else [self.place]
+        for effect in self.response.effects:
+            widths = effect.psf_widths()
+            if widths is not None:
+                axes.append(WidthAxis(widths, effect.psf_width_graph))
         return Nodes(tuple(axes)) if axes else None
 
     @cached_property
@@ -244,7 +210,7 @@ class LocalResponse:
     def _with_effects(self, matrix: Tensor, values: Values) -> Tensor:
         edges = self.arrays.energy_edges, self.arrays.energy_edges_true
         for effect in self.response.effects if self.has_dispersion else ():
-            matrix = effect.dispersion(matrix, *edges, values)
+            matrix = effect.dispersion_graph(matrix, *edges, values)
         return matrix
 
     @property

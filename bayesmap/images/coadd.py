@@ -13,8 +13,10 @@ from bayesmap.images.geom import Box
 from bayesmap.images.image import Image
 from bayesmap.images.io.tree import JSON
 from bayesmap.images.io.tree_write import Archive, Dialect, coadd_to_tree
+from bayesmap.images.legacy import parts_from_legacy
+from bayesmap.images.legacy_planes import DEEP_COADD
 from bayesmap.images.mask import Mask
-from bayesmap.images.mask_schema import MaskSchema
+from bayesmap.images.mask_schema import MaskPlane, MaskSchema
 from bayesmap.images.masked_image import MaskedImage
 from bayesmap.images.projection import Projection, TractFrame
 from bayesmap.images.provenance import CoaddProvenance
@@ -215,6 +217,48 @@ class CellCoadd(MaskedImage):
         if self._provenance is None:
             raise AttributeError("Coadd has no provenance information.")
         return self._provenance
+
+    @staticmethod
+    def from_legacy(
+        legacy: object, *, plane_map: Mapping[str, MaskPlane] | None = None, tract_info: object
+    ) -> "CellCoadd":
+        """Convert from an ``lsst.cell_coadds.MultipleCellCoadd``.
+
+        Parameters
+        ----------
+        legacy : ``lsst.cell_coadds.MultipleCellCoadd``
+            A coadd of the LSST pipelines; the inner part of each cell is taken.
+        plane_map : dict of MaskPlane, optional
+            New mask planes by their old names; by default those of coadds.
+        tract_info : ``lsst.skymap.TractInfo``
+            The tract that it belongs to.
+
+        Returns
+        -------
+        CellCoadd
+            Its pixels are those of the images that ``legacy`` puts together.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without the package ``lsst.geom`` of the pipelines.
+        RuntimeError
+            If a mask plane that is not in ``plane_map`` is set somewhere.
+        ValueError
+            If cells have padding, or parts do not fit together.
+        """
+        return CellCoadd(**parts_from_legacy(legacy, plane_map, tract_info))
+
+    def to_legacy(self, *, copy: bool | None = None, plane_map: Mapping[str, MaskPlane] | None = None) -> object:
+        """Convert to an ``lsst.afw.image.MaskedImage``; see `MaskedImage.to_legacy`.
+
+        Mask planes of coadds get their old names by default, others keep theirs.
+        """
+        if plane_map is None:
+            renamed = {plane.name for plane in DEEP_COADD.values()}
+            others = [plane for plane in self.mask.schema if plane is not None and plane.name not in renamed]
+            plane_map = {**DEEP_COADD, **{plane.name: plane for plane in others}}
+        return super().to_legacy(copy=copy, plane_map=plane_map)
 
     def copy(self) -> Self:
         """An independent copy of pixels and metadata; PSF, projection, patch and provenance are shared."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from types import EllipsisType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import ParseResult
 
 import astropy.units as u
@@ -14,12 +14,14 @@ from bayesmap.images.generalized import GeneralizedImage, Metadata, checked_box
 from bayesmap.images.geom import Box
 from bayesmap.images.image import Image
 from bayesmap.images.io.compression import FitsCompressionOptions
+from bayesmap.images.io.legacy_file import read_legacy_image
 from bayesmap.images.io.read import read_image
 from bayesmap.images.io.tree import JSON
 from bayesmap.images.io.tree_write import SEED, Archive, Dialect, image_to_tree
 from bayesmap.images.io.write import write_image
+from bayesmap.images.legacy import masked_image_to_legacy
 from bayesmap.images.mask import Mask
-from bayesmap.images.mask_schema import MaskSchema
+from bayesmap.images.mask_schema import MaskPlane, MaskSchema
 from bayesmap.images.projection import PixelFrame, Projection
 
 __all__ = ["MaskedImage"]
@@ -72,6 +74,8 @@ class MaskedImage(GeneralizedImage):
         projection = image.projection if projection is None else projection
         #: cards of a file that mean nothing here, by the name of their HDU
         self._cards: Mapping[str, fits.Header] = {}
+        #: compressed pixels of a file that are written as they were
+        self._packed: Mapping[str, fits.BinTableHDU] = {}
         self._image = image.view(projection=projection)
         self._mask = _mask_of(image.bbox, mask, mask_schema).view(projection=projection)
         self._variance = _variance_of(image, variance).view(projection=projection)
@@ -149,6 +153,74 @@ class MaskedImage(GeneralizedImage):
             If the box reaches beyond the image.
         """
         return read_image(cls, url, bbox, cls._is_coadd)
+
+    @staticmethod
+    def read_legacy(
+        uri: FileName | ParseResult,
+        *,
+        preserve_quantization: bool = False,
+        plane_map: Mapping[str, MaskPlane] | None = None,
+        component: Literal["image", "mask", "variance"] | None = None,
+        fits_wcs_frame: PixelFrame | None = None,
+    ) -> "MaskedImage | Image | Mask":
+        """Read a masked image that ``lsst.afw.image.MaskedImage.writeFits`` wrote.
+
+        Parameters
+        ----------
+        uri : path or ``file:`` address
+            A local file, whose second to fourth HDUs are image, mask and variance.
+        preserve_quantization : bool
+            Whether `write_fits` writes the compressed pixels of image and variance as they were. Their arrays cannot be
+            changed then; a copy can, and is compressed anew.
+        plane_map : dict of MaskPlane, optional
+            New mask planes by their old names; by default all planes keep their names.
+        component : {"image", "mask", "variance"}, optional
+            Plane to read instead of everything.
+        fits_wcs_frame : TractFrame or GeneralFrame, optional
+            What the pixel coordinates belong to; without it no projection is read.
+
+        Returns
+        -------
+        MaskedImage, Image or Mask
+            Never a coadd, as such files have no PSF.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        FormatError
+            If it is damaged, or another kind of file.
+        RuntimeError
+            If a mask plane that is not in ``plane_map`` is set somewhere.
+        """
+        return read_legacy_image(MaskedImage, uri, preserve_quantization, plane_map, component, fits_wcs_frame)
+
+    def to_legacy(self, *, copy: bool | None = None, plane_map: Mapping[str, MaskPlane] | None = None) -> object:
+        """Convert to an ``lsst.afw.image.MaskedImage``; needs that package of the LSST pipelines.
+
+        Parameters
+        ----------
+        copy : bool, optional
+            Whether image and variance are copied; by default only if they cannot be changed. The mask always is.
+        plane_map : dict of MaskPlane, optional
+            Mask planes by their old names; by default planes keep their names, and those of a coadd get the old ones of
+            coadds.
+
+        Returns
+        -------
+        ``lsst.afw.image.MaskedImage``
+            The image.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without the LSST pipelines.
+        TypeError
+            If ``copy`` is False and an array cannot be changed.
+        ValueError
+            If ``plane_map`` lacks a plane.
+        """
+        return masked_image_to_legacy(self, copy, plane_map)
 
     def write_fits(
         self,

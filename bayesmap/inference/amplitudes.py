@@ -87,6 +87,8 @@ def estimate_amplitudes(facts: Sequence[Any], wanted: Sequence[Parameter]) -> di
 
 def linear_parameter(model: Any) -> Parameter | None:
     """The free parameter that the counts of a model are proportional to."""
+    if model.contribution == "response":
+        return None
     free = [p for p in model.spectral_model.parameters if not p.frozen]
     found = [p for role in ("norm", "flux") for p in free if _plays(p, role, model)]
     return found[-1] if found else None

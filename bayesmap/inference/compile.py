@@ -5,6 +5,7 @@ from typing import Any
 
 import pymc as pm
 
+from bayesmap._backend.functions import making_graphs
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.observations import Observation, facts_of
@@ -45,6 +46,7 @@ def to_pymc(datasets: Any, **options: Any) -> pm.Model:
     return compile_datasets(datasets, **options)[0]
 
 
+@making_graphs()
 def compile_datasets(
     datasets: Any,
     *,

@@ -20,6 +20,7 @@ __all__ = ["assign_default_priors", "default_priors"]
 
 AMPLITUDE_WIDTH = 1.5  # in units of the natural logarithm: a factor 4.5 up or down is one standard deviation
 INDEX, INDEX_WIDTH = 2.3, 0.5
+CALIBRATION_WIDTH = 0.1  # of exposure and energy scale of Cherenkov telescopes: 10 to 15 %
 AROUND = {"energy": 1.0, "scale": 1.0, "shape": 0.3}  # width in ln of priors around present values
 
 
@@ -136,6 +137,8 @@ def _default(parameter: Parameter, model: Any, facts: Sequence[Facts]) -> Prior:
         return Prior("Normal", mu=0.0, sigma=0.3)
     if role in ("norm", "exponent"):
         return Prior("LogNormal", mu=0.0, sigma=0.3)
+    if role == "calibration":
+        return Prior("LogNormal", mu=0.0, sigma=CALIBRATION_WIDTH)
     if role == "fraction":
         return Prior("Beta", alpha=1.0, beta=2.0)
     if role == "angle":
@@ -151,6 +154,8 @@ def _default(parameter: Parameter, model: Any, facts: Sequence[Facts]) -> Prior:
 
 def _index(parameter: Parameter, part: Any) -> Prior:
     """Prior of an index of a spectrum, of a factor to one, and of two beside a break."""
+    if part is not None and part.kind == "response":
+        return Prior("Normal", mu=0.0, sigma=CALIBRATION_WIDTH)
     if part is not None and part.is_norm_spectral_model:
         return Prior("Normal", mu=0.0, sigma=0.2)
     indices = [] if part is None else [p for p in part.parameters if role_of(p, part) == "index"]

@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
 from bayesmap._backend.expressions import reached
-from bayesmap._backend.functions import QUICK, Mode, compile_for_threads
+from bayesmap._backend.functions import QUICK, Mode, compile_for_threads, making_graphs
 from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
 from bayesmap.inference.looped import Loop, Loops
@@ -61,6 +61,7 @@ class LogDensity:
         Terms that are alike, if there are any.
     """
 
+    @making_graphs()
     def __init__(self, model: pm.Model, mode: str | Mode = "NUMBA", likelihoods: Sequence[Term] | None = None) -> None:
         self.model = model
         self.names = [rv.name for rv in model.free_RVs]

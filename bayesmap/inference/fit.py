@@ -3,6 +3,7 @@
 import logging
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -117,19 +118,47 @@ class CompiledFit:
         ValueError
             If a shape is wrong or counts are not whole, non-negative numbers.
         """
-        if not isinstance(counts, dict):
-            if len(self._observed) != 1:
-                raise ValueError(f"give counts by dataset name, one of {sorted(self._observed)}")
-            counts = {next(iter(self._observed)): counts}
-        for name in counts:
-            if name not in self._observed:
-                raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")
         # All are checked before the first is replaced.
-        cubes = {name: _as_cubes(given) for name, given in counts.items()}
+        cubes = {name: _as_cubes(given) for name, given in self._by_dataset(counts, "counts").items()}
         for name, cube in cubes.items():
             self._observed[name].check(**cube)
         for name, cube in cubes.items():
             self._observed[name].set_counts(**cube)
+
+    def set_mask(self, mask: Any) -> None:
+        """Look at other bins without compiling again; the masks of the datasets themselves are not changed.
+
+        Parameters
+        ----------
+        mask : Map, numpy.ndarray or mapping of dataset name to one of them
+            Booleans in the shape of the dataset, in place of its ``mask``, the product of ``mask_safe`` and
+            ``mask_fit``. A single one is for a single dataset.
+
+        Raises
+        ------
+        KeyError
+            If a name is unknown.
+        ValueError
+            If there are no booleans in this shape, no bin is left, or the data of the bins cannot be fitted, as in
+            ``to_pymc``; if the bins hold a negative background where there was none, or the likelihood has an unknown
+            per bin. Nothing is changed then, of any dataset.
+        """
+        masks = {name: np.asarray(getattr(m, "data", m)) for name, m in self._by_dataset(mask, "masks").items()}
+        for name, one in masks.items():
+            self._observed[name].check_mask(one)
+        for name, one in masks.items():
+            self._observed[name].set_mask(one)
+
+    def _by_dataset(self, given: Any, what: str) -> Mapping[str, Any]:
+        """What was given for each dataset, by name."""
+        if not isinstance(given, Mapping):
+            if len(self._observed) != 1:
+                raise ValueError(f"give {what} by dataset name, one of {sorted(self._observed)}")
+            return {next(iter(self._observed)): given}
+        for name in given:
+            if name not in self._observed:
+                raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")
+        return given
 
     def find_mode(self, random_state: Any = 0, *, searches: int = 4, jacobian: bool = False) -> ModeResult:
         """Find the posterior mode and the Gaussian errors around it.

@@ -1,14 +1,17 @@
 """Checks of the arguments of a sampler, which come before anything is compiled."""
 
+import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from bayesmap._garbage import seldom_collected
 from bayesmap._util import check_option, get_random_state, suggest
 
-__all__ = ["SAMPLERS", "check_sampler_arguments"]
+__all__ = ["SAMPLERS", "check_sampler_arguments", "load_nutpie"]
 
 SAMPLERS = ("whitened", "nutpie", "pymc", "numpyro")
 #: arguments of `bayesmap.sample` itself, which a misspelt one may mean
@@ -92,14 +95,28 @@ def _known(sampler: str) -> set[str]:
         return _arguments(*functions) | {"nuts"}
     if sampler == "numpyro":
         return _arguments(numpyro_nuts().__init__)
-    import nutpie
-
-    return (_arguments(nutpie.sample) | {*NUTPIE_SETTINGS}) - {"sampler"}
+    return (_arguments(load_nutpie().sample) | {*NUTPIE_SETTINGS}) - {"sampler"}
 
 
 def _arguments(*functions: Callable[..., Any]) -> set[str]:
     names = {name for function in functions for name in inspect.signature(function).parameters}
     return names - TAKEN - {*OWN}
+
+
+def load_nutpie() -> Any:
+    """The module `nutpie`, without figures.
+
+    It imports `arviz` for two functions that are those of `arviz_base`; all of ArviZ loads Matplotlib, a second for
+    nothing.
+    """
+    if "nutpie" in sys.modules or "arviz" in sys.modules:
+        return importlib.import_module("nutpie")
+    sys.modules["arviz"] = importlib.import_module("arviz_base")
+    try:
+        with seldom_collected():
+            return importlib.import_module("nutpie")
+    finally:
+        del sys.modules["arviz"]
 
 
 def numpyro_nuts() -> Any:

@@ -13,6 +13,7 @@ from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
 from bayesmap.inference.progress import Progress
 from bayesmap.inference.safety import Interrupts, attempt, tell
+from bayesmap.inference.sampler_arguments import load_nutpie
 
 __all__ = ["Run", "sample_density", "sample_pymc"]
 
@@ -147,8 +148,7 @@ def _nutpie(
     interrupts: Interrupts,
     **kwargs: Any,
 ) -> tuple[np.ndarray, dict[str, np.ndarray], bool]:
-    import nutpie
-
+    nutpie = load_nutpie()
     size = target.density.size
     compiled = nutpie.compiled_pyfunc.from_pyfunc(
         size,

@@ -136,7 +136,7 @@ def _peaks(
             values < min(p.prior.support(p.unit)[1], p.bounds[1])
         )
         with np.errstate(divide="ignore"):
-            score = np.where(inside, score + p.prior.scipy(p.unit).logpdf(values), -np.inf)
+            score = np.where(inside, score + p.prior.logp(values, p.unit), -np.inf)
         columns.append(values)
     score = np.where(image.mask & ~np.isnan(score), score, -np.inf)
     top = np.isfinite(score) & (score == maximum_filter(score, size=2 * int(np.ceil(APART * width)) + 1))

@@ -96,6 +96,11 @@ class Likelihood(abc.ABC):
         return {"counts": counts[chosen]}
 
     @property
+    def latents_follow_mask(self) -> bool:
+        """Whether `latents` has as many elements as there are bins in the mask."""
+        return False
+
+    @property
     def latent_names(self) -> tuple[str, ...]:
         """Names of the variables that `latents` creates."""
         return ()

@@ -112,6 +112,11 @@ class OnOffLikelihood(Likelihood):
         return bins
 
     @property
+    def latents_follow_mask(self) -> bool:
+        """Whether there is a background per bin of the mask."""
+        return self.background == "latent"
+
+    @property
     def latent_names(self) -> tuple[str, ...]:
         """The background in OFF, "background_off", if it is sampled."""
         return ("background_off",) if self.background == "latent" else ()

@@ -5,11 +5,18 @@ from bayesmap.modeling.array_parameter import ArrayParameter
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import Models, parameter_names
 from bayesmap.modeling.covariance import Covariance
+from bayesmap.modeling.instrument import IRFModel
 from bayesmap.modeling.model import ModelBase, get_model_class, model_classes
 from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.priors.correlated import MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import HyperParameter
+from bayesmap.modeling.response import (
+    EnergyScaleResponseModel,
+    ExposureScaleResponseModel,
+    PSFScaleResponseModel,
+    ResponseModel,
+)
 from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import (
     ConstantFluxSpatialModel,
@@ -79,10 +86,12 @@ __all__ = [
     "Covariance",
     "DiskSpatialModel",
     "EBLAbsorptionNormSpectralModel",
+    "EnergyScaleResponseModel",
     "ExpCutoffPowerLaw3FGLSpectralModel",
     "ExpCutoffPowerLawNormSpectralModel",
     "ExpCutoffPowerLawSpectralModel",
     "ExpDecayTemporalModel",
+    "ExposureScaleResponseModel",
     "FoVBackgroundModel",
     "GaussianSpatialModel",
     "GaussianSpectralModel",
@@ -90,6 +99,7 @@ __all__ = [
     "GeneralizedGaussianSpatialModel",
     "GeneralizedGaussianTemporalModel",
     "HyperParameter",
+    "IRFModel",
     "LightCurveTemplateTemporalModel",
     "LinearTemporalModel",
     "LogGaussianSpectralModel",
@@ -100,6 +110,7 @@ __all__ = [
     "ModelBase",
     "Models",
     "MultivariateNormalPrior",
+    "PSFScaleResponseModel",
     "Parameter",
     "Parameters",
     "PiecewiseNormSpatialModel",
@@ -110,6 +121,7 @@ __all__ = [
     "PowerLawSpectralModel",
     "PowerLawTemporalModel",
     "Prior",
+    "ResponseModel",
     "ScaleSpectralModel",
     "Shell2SpatialModel",
     "ShellSpatialModel",

@@ -11,7 +11,7 @@ from bayesmap._lazy import coordinates
 from bayesmap._types import FileName, QuantityLike
 from bayesmap._util import make_path
 from bayesmap.maps.files import named_errors
-from bayesmap.modeling.sky import Component, _check_part
+from bayesmap.modeling.sky import Component, check_part
 from bayesmap.modeling.spatial import SpatialModel
 from bayesmap.modeling.spectral import PowerLawNormSpectralModel, SpectralModel
 
@@ -22,7 +22,7 @@ __all__ = ["BackgroundModel", "FoVBackgroundModel", "TemplateNPredModel"]
 
 
 def _check_norm(label: str, model: SpectralModel | None) -> SpectralModel:
-    model = _check_part(label, "spectral", model, SpectralModel) or PowerLawNormSpectralModel()
+    model = check_part(label, "spectral", model, SpectralModel) or PowerLawNormSpectralModel()
     if not model.is_norm_spectral_model:
         raise ValueError(
             f"{label} needs a dimensionless spectral model such as PowerLawNormSpectralModel, "
@@ -74,7 +74,7 @@ class FoVBackgroundModel(Component):
         super().__init__(f"{names[0]}-bkg" if name is None else name, names)
         label = f"FoVBackgroundModel {self.name!r}"
         self.spectral_model: SpectralModel = _check_norm(label, spectral_model)
-        self.spatial_model = _check_part(label, "spatial", spatial_model, SpatialModel)
+        self.spatial_model = check_part(label, "spatial", spatial_model, SpatialModel)
 
     def evaluate(
         self, energy: QuantityLike, lon: u.Quantity | None = None, lat: u.Quantity | None = None

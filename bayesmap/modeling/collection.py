@@ -58,7 +58,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
     Parameters
     ----------
     models : model, iterable of models or None
-        `SkyModel`, `FoVBackgroundModel`, `TemplateNPredModel`.
+        `SkyModel`, `FoVBackgroundModel`, `TemplateNPredModel`, `IRFModel`.
     covariance_data : array_like, optional
         Covariance of the parameters, shape ``(n_parameter, n_parameter)``; see `covariance`.
 
@@ -80,7 +80,7 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
     # -- sequence ---------------------------------------------------------------------------------------------------
     def _check(self, model: object, replaced: Component | None = None) -> None:
         if not isinstance(model, Component):
-            raise TypeError(f"Models takes SkyModel and background models, got {model!r}")
+            raise TypeError(f"Models takes SkyModel, background and IRF models, got {model!r}")
         if any(m.name == model.name for m in self._models if m is not replaced):
             raise ValueError(f"there is already a model called {model.name!r}; names must be unique")
 

@@ -16,7 +16,7 @@ from bayesmap.units import as_quantity
 
 __all__ = ["KINDS", "ModelBase", "get_model_class", "model_classes"]
 
-KINDS = ("spectral", "spatial", "temporal")
+KINDS = ("spectral", "spatial", "temporal", "response")
 _REGISTRY: dict[str, dict[str, type["ModelBase"]]] = {kind: {} for kind in KINDS}
 
 
@@ -37,7 +37,7 @@ def get_model_class(tag: str, kind: str) -> type["ModelBase"]:
     ----------
     tag : str
         Short tag ("pl") or class name ("PowerLawSpectralModel").
-    kind : {"spectral", "spatial", "temporal"}
+    kind : {"spectral", "spatial", "temporal", "response"}
         Kind of model.
 
     Raises
@@ -172,7 +172,7 @@ class ModelBase(KnownAttributes, CovarianceTools):
 
     @property
     def type(self) -> str | None:
-        """Kind of the model: "spectral", "spatial" or "temporal"."""
+        """Kind of the model: "spectral", "spatial", "temporal" or "response"."""
         return self.kind or None
 
     reassign = Absent("needs names of datasets, which a sky model has: use reassign of the sky model or of Models")

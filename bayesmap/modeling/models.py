@@ -10,8 +10,11 @@ from bayesmap.modeling.files.gammapy_priors import (
     LogUniformPrior,
     UniformPrior,
 )
+from bayesmap.modeling.instrument import IRFModel
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.priors.base import Prior
+from bayesmap.modeling.response import *  # noqa: F403
+from bayesmap.modeling.response import __all__ as _response
 from bayesmap.modeling.sky import SkyModel
 from bayesmap.modeling.spatial import *  # noqa: F403
 from bayesmap.modeling.spatial import __all__ as _spatial
@@ -25,6 +28,7 @@ __all__ = [
     "FoVBackgroundModel",
     "GaussianPrior",
     "GeneralizedGaussianPrior",
+    "IRFModel",
     "LogUniformPrior",
     "ModelBase",
     "Models",
@@ -33,6 +37,7 @@ __all__ = [
     "TemplateNPredModel",
     "UniformPrior",
     "create_fermi_isotropic_diffuse_model",
+    *_response,
     *_spatial,
     *_spectral,
     *_temporal,

@@ -30,6 +30,7 @@ ROLES = {
     "fraction": "a share between 0 and 1",
     "flux": "what a source is proportional to, with a unit",
     "norm": "a factor near one",
+    "calibration": "a factor of one that is known to some per cent",
     "index": "an exponent of energy",
     "curvature": "the change of an index",
     "exponent": "a power near one",
@@ -66,8 +67,8 @@ class Parameter(KnownAttributes, ParameterTools):
         Prior distribution.
     role : str or None
         What the parameter stands for, one of the keys of ``ROLES``: "position", "extension", "thickness", "angle",
-        "fraction", "flux", "norm", "index", "curvature", "exponent", "energy", "time", "duration", "rate", "scale" or
-        "shape". Default priors go by it. None, the default, leaves it to unit and bounds, see
+        "fraction", "flux", "norm", "calibration", "index", "curvature", "exponent", "energy", "time", "duration",
+        "rate", "scale" or "shape". Default priors go by it. None, the default, leaves it to unit and bounds, see
         `bayesmap.modeling.roles.role_of`.
 
     Raises

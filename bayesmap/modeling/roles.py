@@ -12,8 +12,8 @@ def part_of(model: Any, parameter: Parameter) -> Any:
 
     Parameters
     ----------
-    model : SkyModel, FoVBackgroundModel, TemplateNPredModel or ModelBase
-        Where to look: in its spatial, spectral and temporal models and what these are made of.
+    model : SkyModel, FoVBackgroundModel, TemplateNPredModel, IRFModel or ModelBase
+        Where to look: in its spatial, spectral, temporal and response models and what these are made of.
     parameter : Parameter
         One of its parameters.
 
@@ -22,7 +22,7 @@ def part_of(model: Any, parameter: Parameter) -> Any:
     ModelBase or None
         None if the parameter belongs to none of these.
     """
-    parts = [getattr(model, f"{kind}_model", None) for kind in ("spatial", "spectral", "temporal")]
+    parts = [getattr(model, f"{kind}_model", None) for kind in ("spatial", "spectral", "temporal", "response")]
     parts += [getattr(model, key) for key in getattr(model, "file_parts", ())]
     for part in parts:
         found = None if part is None else part_of(part, parameter)

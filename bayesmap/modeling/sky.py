@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bayesmap.maps import Map, WcsGeom
     from bayesmap.modeling.collection import Models
 
-__all__ = ["Component", "SkyModel", "check_datasets_names"]
+__all__ = ["Component", "SkyModel", "check_datasets_names", "check_part"]
 
 
 def check_datasets_names(names: str | Iterable[str] | None) -> list[str] | None:
@@ -50,6 +50,8 @@ class Component(KnownAttributes, CovarianceTools):
     tag: ClassVar[list[str]]
     contribution: ClassVar[str] = "flux"
     part_names: ClassVar[tuple[str, ...]] = ("spectral", "spatial", "temporal")
+    needed_parts: ClassVar[tuple[str, ...]] = ()
+    in_gammapy: ClassVar[bool] = True
     spectral_model: SpectralModel
     spatial_model: SpatialModel | None = None
     temporal_model: TemporalModel | None = None
@@ -74,7 +76,7 @@ class Component(KnownAttributes, CovarianceTools):
 
     @property
     def parts(self) -> dict[str, ModelBase]:
-        """The spectral, spatial and temporal model, those that exist."""
+        """The spectral, spatial and temporal model, or the response model: those that exist."""
         parts = {part: getattr(self, f"{part}_model") for part in self.part_names}
         return {part: model for part, model in parts.items() if model is not None}
 
@@ -138,7 +140,7 @@ class Component(KnownAttributes, CovarianceTools):
 
         Parameters
         ----------
-        model_type : {"spectral", "spatial", "temporal"}, several of them, or None
+        model_type : {"spectral", "spatial", "temporal", "response"}, several of them, or None
             Parts to freeze; None for all.
         """
         for model in self._select_parts(model_type):
@@ -195,7 +197,8 @@ def _parameter_line(parameter: Parameter) -> str:
     return f"    {parameter.name:<23} : {parameter.value:10.4g}{error} {parameter.unit.to_string()}{prior}".rstrip()
 
 
-def _check_part(component: str, part: str, model: Any, interface: type) -> Any:
+def check_part(component: str, part: str, model: Any, interface: type) -> Any:
+    """Return a part of a component, or raise a TypeError that names the component if it is of another kind."""
     if model is not None and not isinstance(model, interface):
         raise TypeError(f"{component}: {part}_model must be a {interface.__name__}, got {model!r}")
     return model
@@ -231,6 +234,7 @@ class SkyModel(Component):
     """
 
     tag = ["SkyModel", "sky-model"]
+    needed_parts = ("spectral",)
 
     def __init__(
         self,
@@ -246,9 +250,9 @@ class SkyModel(Component):
         label = f"SkyModel {self.name!r}"
         if spectral_model is None:
             raise TypeError(f"{label} needs a spectral model")
-        self.spectral_model = _check_part(label, "spectral", spectral_model, SpectralModel)
-        self.spatial_model = _check_part(label, "spatial", spatial_model, SpatialModel)
-        self.temporal_model = _check_part(label, "temporal", temporal_model, TemporalModel)
+        self.spectral_model = check_part(label, "spectral", spectral_model, SpectralModel)
+        self.spatial_model = check_part(label, "spatial", spatial_model, SpatialModel)
+        self.temporal_model = check_part(label, "temporal", temporal_model, TemporalModel)
         self.apply_irf = {"exposure": True, "psf": True, "edisp": True}
         for key, value in (apply_irf or {}).items():
             if key not in self.apply_irf:

@@ -73,7 +73,7 @@ def plot_prior_predictive(
         axes = plt.subplots(1, 2 if has_counts else 1, figsize=figsize, squeeze=False, layout="constrained")[1][0]
     listed = list(np.atleast_1d(np.asarray(axes, dtype=object)))
     bounds = _bounds(dataset) if energy_bounds is None else energy_bounds
-    sources = [model for model in dataset.models if not model.spectral_model.is_norm_spectral_model]
+    sources = [model for model in dataset.models if model.contribution == "flux"]
     for model in sources:
         settings: dict[str, Any] = {"energy_power": energy_power, "num_draws": num_draws, "random_state": random_state}
         plot_spectrum_posterior(tree, cast("SkyModel", model), bounds, listed[0], **settings)

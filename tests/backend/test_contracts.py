@@ -1,15 +1,20 @@
-"""What `bayesmap._backend` relies on in PyTensor and Numba without a promise from them: one test for each.
+"""What is relied on in PyTensor, Numba and nutpie without a promise from them: one test for each.
 
 With another version of either, run this file first: a failure names the place that has to change.
 """
 
+import ast
+import importlib.util
 import inspect
 import re
+import subprocess
+import sys
 import threading
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import arviz_base
 import numba
 import numpy as np
 import pytensor
@@ -20,11 +25,17 @@ from numba.core.caching import Cache
 from pytensor.compile.mode import get_mode, optdb
 from pytensor.compile.ops import ViewOp
 from pytensor.graph.basic import Apply, equal_computations
+from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.graph.traversal import io_toposort
 from pytensor.link.c.op import COp
-from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_funcify, numba_njit
+from pytensor.link.numba.dispatch.basic import (
+    generate_fallback_impl,
+    numba_funcify,
+    numba_funcify_and_cache_key,
+    numba_njit,
+)
 from pytensor.link.numba.linker import NumbaLinker
 from pytensor.scalar.basic import Cast, UnaryScalarOp, upgrade_to_float
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
@@ -32,7 +43,7 @@ from pytensor.tensor.subtensor import Subtensor, unflatten_index_variables
 
 from bayesmap._backend import kernels
 from bayesmap._backend.expressions import ScalarFunction, elementwise, equal_expressions, is_cast_of
-from bayesmap._backend.functions import BEFORE_INPLACE, compile_for_threads
+from bayesmap._backend.functions import BEFORE_INPLACE, Mode, _ParallelLinker, compile_for_threads
 from bayesmap._backend.kernels import inner_kernel, kernel, python_kernel, register_call_back, register_kernel
 from bayesmap._backend.notes import note, noted
 
@@ -157,22 +168,27 @@ def test_a_function_of_numbers_becomes_element_wise():
 
 
 # -- functions ---------------------------------------------------------------------------------------------------------
-def test_the_numba_linker_compiles_in_one_method():
-    """`NumbaLinker.jit_compile` takes a Python function in Numba's wrapping, and its key or None."""
+def test_a_graph_becomes_one_function_with_a_key():
+    """`numba_funcify_and_cache_key` of a whole graph: a function in Numba's wrapping, and a key or None."""
+    graph = FunctionGraph([X], [pt.exp(X)], clone=False)
+    function, key = numba_funcify_and_cache_key(graph)
+    assert callable(function.py_func)
+    assert isinstance(key, str)
+    other = FunctionGraph([(y := pt.vector(dtype="float64"))], [pt.sin(y)], clone=False)
+    assert numba_funcify_and_cache_key(other)[1] != key
+    assert list(inspect.signature(NumbaLinker.fgraph_convert).parameters) == ["self", "fgraph", "kwargs"]
     assert list(inspect.signature(NumbaLinker.jit_compile).parameters) == ["self", "fn_and_cache"]
-    seen = []
 
-    class Linker(NumbaLinker):
-        def jit_compile(self, fn_and_cache):
-            function, key = fn_and_cache
-            seen.append((callable(function.py_func), key))
-            return super().jit_compile(fn_and_cache)
 
-    mode = pytensor.compile.mode.Mode(Linker(), get_mode("NUMBA").optimizer)
-    pytensor.function([X], pt.exp(X), mode=mode)([1.0])
-    [(is_function, key)] = seen
-    assert is_function
-    assert key is None or isinstance(key, str)
+def test_machine_code_of_a_graph_is_found_on_the_disk():
+    """`CACHED_SRC_FUNCTIONS` names what is looked for on the disk, however the function was made."""
+    number = np.random.default_rng().normal()  # a graph that nobody has compiled
+    linked = get_mode("NUMBA").optimizer
+    for turn in range(2):
+        with kernels.strict_arithmetic():
+            function = pytensor.function([X], X * number, mode=Mode(_ParallelLinker(), linked), trust_input=True)
+        np.testing.assert_array_equal(function(np.array([1.0, 2.0])), [number, 2 * number])
+        assert sum(function.vm.jit_fn.stats.cache_hits.values()) == turn
 
 
 def test_a_compiled_function_has_a_kernel_of_arguments_and_shared_values():
@@ -333,3 +349,26 @@ def test_sums_of_many_terms_are_one_operation():
     [node] = function.maker.fgraph.toposort()
     assert isinstance(node.op.scalar_op, ps.Add)
     assert len(node.inputs) == 8
+
+
+# -- nutpie ------------------------------------------------------------------------------------------------------------
+def test_nutpie_asks_arviz_for_what_its_base_has():
+    """So that sampling does not wait for figures, see `load_nutpie`."""
+    folder = Path(importlib.util.find_spec("nutpie").origin).parent
+    asked = {
+        node.attr
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "arviz"
+    }
+    assert asked
+    assert asked <= set(dir(arviz_base))
+
+
+def test_nutpie_without_figures():
+    code = (
+        "import sys; from bayesmap.inference.sampler_arguments import load_nutpie; load_nutpie(); "
+        "assert not {'matplotlib', 'arviz', 'arviz_plots'} & set(sys.modules); "
+        "import arviz; assert arviz.__name__ == 'arviz'; assert arviz.plot_dist"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

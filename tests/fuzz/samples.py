@@ -31,7 +31,9 @@ from bayesmap.images import (
     CellPointSpreadFunction,
     CoaddProvenance,
     FitsCompressionOptions,
+    GeneralFrame,
     Image,
+    MaskedImage,
     MaskPlane,
     MaskSchema,
     PatchDefinition,
@@ -323,6 +325,24 @@ def write_lossy_coadd(folder: Path) -> None:
     make_coadd().write_fits(folder / "coadd.fits", compression_seed=1, **options)
 
 
+def write_legacy(folder: Path) -> None:
+    header = IMAGE.wcs.to_header()
+    header.update({"LTV1": -20.0, "LTV2": -10.0})
+    rng = np.random.default_rng(2)
+    options = {"compression_type": "RICE_1", "quantize_level": 16, "dither_seed": 1, "quantize_method": 2}
+    planes = {"IMAGE": rng.normal(size=(9, 12)), "VARIANCE": rng.uniform(1, 2, size=(9, 12))}
+    hdus = {name: fits.CompImageHDU(data.astype("f4"), header, name=name, **options) for name, data in planes.items()}
+    hdus["IMAGE"].header["BUNIT"], hdus["VARIANCE"].header["BUNIT"] = "nJy", "nJy2"
+    mask = fits.CompImageHDU(np.arange(108, dtype="i4").reshape(9, 12) % 4, header, name="MASK")
+    mask.header["MP_BAD"], mask.header["MP_SAT"] = 0, 1
+    fits.HDUList([fits.PrimaryHDU(), hdus["IMAGE"], mask, hdus["VARIANCE"]]).writeto(folder / "legacy.fits")
+
+
+def read_legacy(path: Path) -> Any:
+    image = MaskedImage.read_legacy(path, preserve_quantization=True, fits_wcs_frame=GeneralFrame())
+    return image.fits_wcs, image.mask.get("BAD")
+
+
 def read_coadd(path: Path) -> Any:
     coadd = CellCoadd.read_fits(path)
     return coadd.projection.pixel_to_sky(x=30, y=20), coadd.psf.compute_stellar_image(x=30.2, y=20.1), str(coadd)
@@ -437,4 +457,5 @@ SAMPLES = (
     Sample("coadds", write_coadd, read_coadd, ("coadd.fits",)),
     Sample("coadds", write_lossy_coadd, read_coadd, ("coadd.fits",)),
     Sample("coadds", write_lossy_coadd, read_part_of_coadd, ("coadd.fits",)),
+    Sample("coadds", write_legacy, read_legacy, ("legacy.fits",)),
 )

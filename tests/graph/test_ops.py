@@ -9,7 +9,7 @@ from pytensor.gradient import verify_grad
 from scipy.signal import fftconvolve
 
 from bayesmap.graph.ops.banded import banded
-from bayesmap.graph.ops.convolve import Convolve, KernelTransform, _Transforms
+from bayesmap.graph.ops.convolve import Convolve, KernelTransform, _Transforms, convolved
 from bayesmap.graph.ops.mixture import MixtureStamps
 from bayesmap.graph.ops.project import project
 
@@ -120,6 +120,7 @@ def test_convolve_keeps_the_shape_and_does_not_wrap(kernel_shape):
     image, kernels = rng.normal(size=(12, 17)), rng.normal(size=(2, *kernel_shape))
     padded = np.pad(image, 30)
     expected = [fftconvolve(padded, k, mode="same")[30:-30, 30:-30] for k in kernels]
+    np.testing.assert_allclose([convolved(image, k) for k in kernels], expected, atol=1e-12)
     transform = KernelTransform()(kernels, kernels.size, *image.shape)
     for mode in MODES:
         np.testing.assert_allclose(numbers(Convolve()(image, transform), mode), expected, atol=1e-12)

@@ -27,7 +27,9 @@ def likelihoods(dataset, built):
     [observed] = built[1].values()
     inputs = [pytensor.tensor.dscalar() for _ in observed.npred.parameters]
     unknown = pytensor.tensor.dtensor3()
-    dense = ObservedCounts(observed.arrays, list(dataset.models), observed.npred.parameters, False, dataset.likelihood)
+    dense = ObservedCounts(
+        observed.arrays, list(dataset.models), observed.npred.parameters, dataset.likelihood, every_bin=True
+    )
     outputs = [
         observed.logp(observed.value, *inputs),
         dense.logp(dense.value, *inputs),

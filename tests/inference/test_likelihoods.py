@@ -145,7 +145,7 @@ def test_log_p_is_the_sum_over_the_bins_in_all_forms(key):
     dataset = spectrum(LIKELIHOODS[key]())
     likelihood, (observed,) = dataset.likelihood, compile_datasets(dataset)[1].values()
     parameters = observed.npred.parameters
-    dense = ObservedCounts(observed.arrays, list(dataset.models), parameters, False, likelihood)
+    dense = ObservedCounts(observed.arrays, list(dataset.models), parameters, likelihood, every_bin=True)
     latents = latent_values(likelihood)
     symbols = [pt.dscalar() for _ in parameters], [pt.as_tensor_variable(x) for x in latents]
     unknown = pt.dtensor3()

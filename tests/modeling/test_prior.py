@@ -63,6 +63,9 @@ def test_quantiles_without_scipy_are_those_of_scipy(prior):
     assert np.isnan(ours.ppf(1.1))
     for x in (-np.inf, -40.0, -2.0, 0.0, 1e-300, 0.5, 1.0, 1.5, 2.0, 7.0, np.inf):
         assert ours.cdf(x) == pytest.approx(theirs.cdf(x), rel=1e-12)
+    values = np.array([-np.inf, -40.0, -2.0, 0.0, 1e-300, 0.5, 1.0, 1.5, 2.0, 7.0, np.inf, np.nan])
+    np.testing.assert_allclose(ours.logpdf(values), theirs.logpdf(values), rtol=1e-12)
+    assert ours.logpdf(1.5) == pytest.approx(theirs.logpdf(1.5), rel=1e-12)
 
 
 def build(prior, parameter):

@@ -142,7 +142,17 @@ class MapDatasetEventSampler:
         `~astropy.table.Table`
             True energies and directions, ``ENERGY_TRUE``, ``RA_TRUE`` and ``DEC_TRUE``, and the number of the model.
             Events of predicted count templates already have reconstructed energies and directions.
+
+        Raises
+        ------
+        ValueError
+            If models change the response of the dataset.
         """
+        if unknown := [m.name for m in dataset.models or () if m.contribution == "response"]:
+            raise ValueError(
+                f"dataset {dataset.name!r}: events are drawn with its response functions as they are; remove "
+                f"the models {unknown} of its response, or draw counts with fake()"
+            )
         tables = [_table([] * u.TeV, SkyCoord([], [], unit="deg"), 0)]
         for number, model in enumerate(signal_models(dataset), start=1):
             if isinstance(model, SkyModel):

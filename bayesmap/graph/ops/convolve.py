@@ -14,7 +14,7 @@ from scipy import fft
 from bayesmap._backend.kernels import python_kernel, register_kernel
 from bayesmap._types import Tensor
 
-__all__ = ["Convolve", "KernelTransform"]
+__all__ = ["Convolve", "KernelTransform", "convolved"]
 
 
 class _Transforms:
@@ -30,13 +30,7 @@ class _Transforms:
         self._turn = threading.Lock()
 
     def __call__(self, kernels: np.ndarray, number: np.ndarray, height: np.ndarray, width: np.ndarray) -> np.ndarray:
-        # Only the half kernel beyond each edge can wrap around into the image. An even width can be told from that of
-        # the transform.
-        rows, columns = kernels.shape[1:]
-        padded = (
-            fft.next_fast_len(max(int(height) + rows // 2, rows), real=True),
-            2 * fft.next_fast_len((max(int(width) + columns // 2, columns) + 1) // 2, real=True),
-        )
+        padded = _padded_size(kernels, int(height), int(width))
         key = (int(number), *padded)
         with self._turn:
             if key in self._kept:
@@ -50,6 +44,16 @@ class _Transforms:
             while self._filled > self.limit:
                 self._filled -= self._kept.popitem(last=False)[1].nbytes
         return transform
+
+
+def _padded_size(kernels: np.ndarray, height: int, width: int) -> tuple[int, int]:
+    """Size of the transforms: only the half kernel beyond each edge of an image can wrap around into it."""
+    rows, columns = kernels.shape[1:]
+    return (
+        fft.next_fast_len(max(height + rows // 2, rows), real=True),
+        # even, so that it can be told from the width of the transform
+        2 * fft.next_fast_len((max(width + columns // 2, columns) + 1) // 2, real=True),
+    )
 
 
 def _transform(kernels: np.ndarray, padded: tuple[int, int]) -> np.ndarray:
@@ -113,6 +117,12 @@ def _correlate(images: np.ndarray, transform: np.ndarray) -> np.ndarray:
 
 def _padded(transform: np.ndarray) -> tuple[int, int]:
     return transform.shape[1], 2 * (transform.shape[2] - 1)
+
+
+def convolved(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """The numbers of `Convolve` for one kernel: shape of the image."""
+    kernels = kernel[None]
+    return _convolve(image, _transform(kernels, _padded_size(kernels, *image.shape)))[0]
 
 
 class Convolve(Op):

@@ -22,18 +22,24 @@ __all__ = ["Project", "ProjectAdjoint", "energy_bands", "project", "row_range"]
 
 
 @inner_kernel
+def _energy_band(row):
+    """First and one-past-last true energy that reach a reconstructed energy; the last is zero if there are none."""
+    first, last = row.size, 0
+    for j in range(row.size):
+        if row[j] != 0.0:
+            first = min(first, j)
+            last = j + 1
+    return first, last
+
+
+# Numbers are assigned one by one here: for the assignment of an array numba compiles a message about wrong shapes,
+# which takes longer than all the rest.
+@inner_kernel
 def energy_bands(edisp):
     """First and one-past-last true energy that reach each reconstructed energy, from ``(n_reco, n_true)``."""
-    n_reco, n_true = edisp.shape
-    bands = np.zeros((n_reco, 2), dtype=np.int64)
-    for e in range(n_reco):
-        first, last = n_true, 0
-        for j in range(n_true):
-            if edisp[e, j] != 0.0:
-                if first == n_true:
-                    first = j
-                last = j + 1
-        bands[e, 0], bands[e, 1] = first, last
+    bands = np.empty((edisp.shape[0], 2), dtype=np.int64)
+    for e in range(edisp.shape[0]):
+        bands[e, 0], bands[e, 1] = _energy_band(edisp[e])
     return bands
 
 
@@ -42,7 +48,8 @@ def _bands(edisp):
     """The same for each source: ``(n_source, n_reco, 2)``."""
     bands = np.empty((edisp.shape[0], edisp.shape[1], 2), dtype=np.int64)
     for s in range(edisp.shape[0]):
-        bands[s] = energy_bands(edisp[s])
+        for e in range(edisp.shape[1]):
+            bands[s, e, 0], bands[s, e, 1] = _energy_band(edisp[s, e])
     return bands
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytensor
-from scipy.signal import fftconvolve
 
 from bayesmap import units
 from bayesmap._backend.functions import QUICK
@@ -13,6 +12,7 @@ from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.data import Bins, Weights
 from bayesmap.graph.ops.banded import banded
+from bayesmap.graph.ops.convolve import convolved
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import core_width
@@ -184,7 +184,7 @@ class _Blur:
         crop = (slice(self.margin * self.fine, -self.margin * self.fine or None),) * 2
         if self.kernels is None:
             return picture[crop]
-        blurred: np.ndarray = fftconvolve(picture, self.kernels[energy], mode="same")[crop]
+        blurred: np.ndarray = convolved(picture, self.kernels[energy])[crop]
         n_y, n_x = (n // self.fine for n in blurred.shape)
         blurred = blurred.reshape(n_y, self.fine, n_x, self.fine).sum(axis=(1, 3))
         # FFT noise around zero must not become negative counts where the shape has none.

@@ -1,6 +1,7 @@
 """Points and round Gaussians behind a PSF that is a sum of Gaussians: pixel integrals in closed form."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class GaussianSources(StampSources):
         lon, lat = self.lonlat(values)
         x, y = self.sky.pixel(lon, lat)
         xe, xn, ye, yn = self.sky.jacobian(lon, lat)
-        radii, variance, weight = pt.as_tensor_variable(self.radii), self.variance, self.component_weights(values)
+        radii, variance, weight = self._radii, self.variance, self.component_weights(values)
         if self.extended:
             sigma = pt.stack([pt.as_tensor_variable(m.spatial_model.gaussian_graph(values)[0]) for m in self.models])
             variance = variance + sigma[:, None, None] ** 2
@@ -67,6 +68,10 @@ class GaussianSources(StampSources):
         halves = as_index(pt.ceil(radii * self.pixels_per_deg + 0.5), 0, self.max_half)
         stamps, windows = mixture_stamps(x, y, xe**2 + xn**2, ye**2 + yn**2, variance, weight, halves)
         return stamps, windows, halves
+
+    @cached_property
+    def _radii(self) -> Tensor:
+        return data(self.radii)
 
     def component_weights(self, values: Values) -> Tensor:
         """Weights of the mixtures, ``(n_source, n_energy, n_component)``."""

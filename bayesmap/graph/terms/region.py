@@ -6,13 +6,13 @@ import astropy.units as u
 import numpy as np
 import pytensor
 from astropy.coordinates import SkyCoord
-from scipy.signal import fftconvolve
 
 from bayesmap import units
 from bayesmap._backend.functions import QUICK
 from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Values
 from bayesmap.graph.data import data
+from bayesmap.graph.ops.convolve import convolved
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.psf.fft import kernel_half_width
 from bayesmap.graph.psf.hankel import sub_pixel_numbers
@@ -265,7 +265,7 @@ def _acceptance(place: LocalResponse) -> tuple[Any, np.ndarray]:
         grid = grid.pad(margin)
         weights = grid.region_weights([image.region]).data.astype(float)
         kernels = convolution_kernels(profile, margin, (scale[0], scale[1]))
-        acceptance = np.stack([fftconvolve(weights, kernel, mode="same") for kernel in kernels])
+        acceptance = np.stack([convolved(weights, kernel) for kernel in kernels])
         arrays.cache[key] = (grid, np.clip(acceptance, 0, 1))
     found: tuple[Any, np.ndarray] = arrays.cache[key]
     return found

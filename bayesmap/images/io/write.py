@@ -162,7 +162,9 @@ def _write(
 
 def _image_hdu(
     stored: Stored, options: FitsCompressionOptions | None, tile: tuple[int, ...], image: "MaskedImage"
-) -> fits.ImageHDU | fits.CompImageHDU:
+) -> fits.ImageHDU | fits.CompImageHDU | fits.BinTableHDU:
+    if stored.name in image._packed:
+        return _packed_hdu(image._packed[stored.name], stored.header)
     header = fits.Header(image._cards.get(stored.name, ()), copy=True) if stored.version == 1 else fits.Header()
     header.update(stored.header)
     if stored.version > 1:
@@ -172,6 +174,16 @@ def _image_hdu(
     # by default a row, of one kernel in a PSF
     tile = tile if tile and stored.array.ndim == len(tile) else (1,) * (stored.array.ndim - 1) + stored.array.shape[-1:]
     return fits.CompImageHDU(stored.array, header, name=stored.name, **options.keywords(stored.array, tile))
+
+
+def _packed_hdu(packed: fits.BinTableHDU, header: fits.Header) -> fits.BinTableHDU:
+    """Compressed pixels as they were, with other cards about them."""
+    hdu = packed.copy()
+    for keyword in {*hdu.header, *header} - {"COMMENT", "HISTORY", ""}:
+        if keyword in header or keyword.startswith("LTV"):
+            hdu.header.remove(keyword, ignore_missing=True, remove_all=True)
+    hdu.header.update(header)
+    return hdu
 
 
 def _index_hdu(width: int, rows: int) -> fits.BinTableHDU:

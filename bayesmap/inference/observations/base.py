@@ -222,6 +222,14 @@ class Observation(abc.ABC):
         """Replace the data; what is wrong with them is said before anything is changed, see `check`."""
         self.check(counts, counts_off)
 
+    def check_mask(self, mask: np.ndarray) -> None:
+        """Raise a ValueError if a mask cannot replace that at hand; by default none can."""
+        raise ValueError(f"dataset {self.name!r} holds {self.content}; compile it again with another mask")
+
+    def set_mask(self, mask: np.ndarray) -> None:
+        """Look at other data from now on; what is wrong is said before anything is changed, see `check_mask`."""
+        self.check_mask(mask)
+
     def margin(self) -> Any:
         """How far predictions are from being negative, symbolic, after `arguments`; minus infinity where they are."""
         raise NotImplementedError(f"predictions for {self.name!r} cannot become negative")

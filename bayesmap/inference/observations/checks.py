@@ -11,7 +11,7 @@ from bayesmap.irf.checks import impossible_values
 from bayesmap.likelihoods import Likelihood
 from bayesmap.likelihoods.checks import check_cube
 
-__all__ = ["check_counts", "check_off", "check_off_counts", "check_responses"]
+__all__ = ["check_counts", "check_off", "check_off_counts", "check_responses", "unmeasured_bins"]
 
 
 def check_counts(arrays: FoldArrays, likelihood: Likelihood) -> None:
@@ -61,13 +61,21 @@ def check_off(dataset: Any, mask: np.ndarray) -> None:
         )
     check_off_counts(name, np.asarray(dataset.counts_off.data, dtype="float64"), mask)
     warn_correlated_off(dataset, mask, stacklevel=7)
-    blind = mask & (dataset.acceptance.data > 0) & ~(dataset.acceptance_off.data > 0)
+    blind = mask & unmeasured_bins(dataset)
     if blind.any():
         first = tuple(int(i) for i in np.argwhere(blind)[0])
         raise ValueError(
             f"dataset {name!r}: {int(blind.sum())} bins inside the mask have no OFF acceptance, first (energy, lat, "
             f"lon) = {first}: their background is unknown; exclude them with mask_safe or mask_fit"
         )
+
+
+def unmeasured_bins(dataset: Any) -> np.ndarray | None:
+    """Bins of an ON/OFF dataset with ON and without OFF acceptance, a boolean cube; None if these are not known."""
+    if dataset.acceptance is None or dataset.acceptance_off is None:
+        return None
+    blind: np.ndarray = (dataset.acceptance.data > 0) & ~(dataset.acceptance_off.data > 0)
+    return blind
 
 
 def check_off_counts(name: str, counts: np.ndarray, mask: np.ndarray) -> None:

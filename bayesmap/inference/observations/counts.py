@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -22,13 +23,18 @@ from bayesmap.inference.explained import unexplained
 from bayesmap.inference.listing import prior_centre
 from bayesmap.inference.observations.base import Facts, Observation, SkyImage, facts_of
 from bayesmap.inference.observations.calls import BinData
-from bayesmap.inference.observations.checks import check_counts, check_off, check_off_counts, check_responses
+from bayesmap.inference.observations.checks import (
+    check_counts,
+    check_off,
+    check_off_counts,
+    check_responses,
+    unmeasured_bins,
+)
 from bayesmap.inference.observations.predictor import Predictor
 from bayesmap.inference.reach import reach_of
 from bayesmap.likelihoods import Likelihood
 from bayesmap.likelihoods.counted import counted_logp
 from bayesmap.maps import Map
-from bayesmap.modeling import FoVBackgroundModel
 
 __all__ = ["CountsFacts", "ObservedCounts", "OnOffFacts"]
 
@@ -81,7 +87,7 @@ class CountsFacts(Facts):
 
         counts = inside(dataset.counts.data)
         found = Templates(counts, np.zeros_like(counts))
-        for model in self.models:
+        for model in (m for m in self.models if m.contribution != "response"):
             parameter = linear_parameter(model)
             cube = self._cube(model, {} if parameter is None else {parameter: 1.0})
             if cube is None:
@@ -90,14 +96,15 @@ class CountsFacts(Facts):
                 found.known += inside(cube)
             else:
                 found.units[parameter] = found.units.get(parameter, 0) + np.maximum(inside(cube), 0)
-        if dataset.background is not None and not any(isinstance(m, FoVBackgroundModel) for m in self.models):
+        if dataset.background is not None and not any(m.contribution == "background" for m in self.models):
             found.known += inside(dataset.background.data)
         return found
 
     def _cube(self, model: Any, values: Mapping[Any, float]) -> np.ndarray | None:
         """Predicted counts of a model in all bins; None for one that scales a background which is not there."""
-        if not isinstance(model, FoVBackgroundModel):
-            return signal_counts(self.dataset, [model], values)[model.name]
+        if model.contribution != "background":
+            responses = [m for m in self.models if m.contribution == "response"]
+            return signal_counts(self.dataset, [model, *responses], values)[model.name]
         return None if self.arrays.background is None else background_counts(self.dataset, [model], values)
 
     def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedCounts":
@@ -110,6 +117,10 @@ class CountsFacts(Facts):
 
 class OnOffFacts(CountsFacts):
     """Facts of a dataset of counts whose background is measured in OFF regions; see `Facts`."""
+
+    def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedCounts":
+        """Meet the counts with the models; see `Facts.observe`."""
+        return super().observe(parameters, data=data, unmeasured=unmeasured_bins(self.dataset), **options)
 
     def check(self) -> None:
         """Raise a ValueError unless ON and OFF counts, acceptances and responses can be fitted."""
@@ -136,6 +147,10 @@ class ObservedCounts(Observation):
         The statistics of the counts.
     data : bool
         Whether the counts are used; without them there are predictions and draws only.
+    every_bin : bool
+        Look at all bins even if no term can become negative.
+    unmeasured : numpy.ndarray, optional
+        Bins that no mask may leave, as nothing is known of their background; a boolean cube.
     **options
         For :func:`~bayesmap.graph.build_terms`.
 
@@ -162,6 +177,8 @@ class ObservedCounts(Observation):
         likelihood: Likelihood,
         *,
         data: bool = True,
+        every_bin: bool = False,
+        unmeasured: np.ndarray | None = None,
         **options: Any,
     ) -> None:
         self.name, self.models, self.parameters = arrays.name, list(models), list(parameters)
@@ -171,21 +188,28 @@ class ObservedCounts(Observation):
                 f"dataset {arrays.name!r}: its likelihood {likelihood!r} needs {_listed(likelihood.needs)} beside the "
                 f"counts, the dataset has {_listed(arrays.off)}; assign a likelihood for this kind of dataset"
             )
-        self.weights = np.asarray(likelihood.weights(arrays.mask), dtype="float64")
         self.fold = Fold(build_terms(arrays, models, **options), weights=self.weights)
+        self._inside = shared(self.weights[arrays.mask])
+        self._dense_fold: Fold | None = None
         self.npred = Predictor(self.fold.terms, models, parameters)
         self.reach = dict(options.get("reach") or {})
         negative = self.fold.terms.may_be_negative(prior_support) if data and not likelihood.allows_negative else []
         if negative:
             why = "; ".join(negative)
             log.warning("dataset %r: every bin is predicted at each step, which is slow, because %s", self.name, why)
-        self.nonnegative = not negative
+        self.nonnegative = not (negative or every_bin)
+        self.unmeasured = unmeasured
         self.bins: dict[str, Any] = {}
         self.off = {key: shared(cube) for key, cube in arrays.off.items()}
         if data:
             assert arrays.counts is not None
             self.value = pytensor.shared(arrays.counts.astype("float64"), name=f"{arrays.name}.counts_data")
             self.set_counts(arrays.counts)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights of the total prediction, a cube of float64."""
+        return np.asarray(self.likelihood.weights(self.arrays.mask), dtype="float64")
 
     @property
     def routes(self) -> dict[str, tuple[str, float]]:
@@ -208,9 +232,61 @@ class ObservedCounts(Observation):
             If shape or values are wrong, or there are no OFF counts to replace.
         """
         self.check(counts, counts_off)
-        counts = np.asarray(counts, dtype="float64")
         if counts_off is not None:
             self.off["counts_off"].set_value(np.maximum(np.asarray(counts_off, dtype="float64"), 0))
+        self._hold(np.asarray(counts, dtype="float64"))
+
+    def set_mask(self, mask: np.ndarray) -> None:
+        """Look at other bins from now on, and replace everything that depends on them; see `check_mask`.
+
+        Parameters
+        ----------
+        mask : numpy.ndarray
+            Bins that enter the likelihood, a boolean cube.
+        """
+        self.check_mask(mask)
+        self.arrays = replace(self.arrays, mask=np.array(mask, dtype=bool))
+        self.fold.set_weights(self.weights)
+        self._inside.set_value(self.weights[self.arrays.mask])
+        if self._dense_fold is not None:
+            self._dense_fold.select(Selection.from_mask(self.arrays.mask))
+        self._hold(self.value.get_value())
+
+    def check_mask(self, mask: np.ndarray) -> None:
+        """Raise a ValueError if a mask cannot replace that at hand.
+
+        Parameters
+        ----------
+        mask : numpy.ndarray
+            A boolean cube of the shape of the dataset.
+        """
+        name, mask = self.name, np.asarray(mask)
+        if mask.dtype != bool or mask.shape != self.arrays.mask.shape:
+            raise ValueError(
+                f"dataset {name!r}: a mask holds booleans in the shape {self.arrays.mask.shape}, got {mask.dtype} in "
+                f"{mask.shape}"
+            )
+        if self.likelihood.latents_follow_mask and (mask != self.arrays.mask).any():
+            raise ValueError(
+                f"dataset {name!r}: {self.likelihood!r} has an unknown in each bin of the mask; compile it again with "
+                "another mask"
+            )
+        arrays = replace(self.arrays, mask=mask, counts=self.value.get_value())
+        check_counts(arrays, self.likelihood)
+        for key in self.likelihood.measured:
+            check_off_counts(name, self.off[key].get_value(), mask)
+        if self.unmeasured is not None and (mask & self.unmeasured).any():
+            number = int((mask & self.unmeasured).sum())
+            raise ValueError(f"dataset {name!r}: {number} bins inside the mask have no OFF acceptance")
+        if self.nonnegative and arrays.background is not None and arrays.background[mask].min() < 0:
+            raise ValueError(
+                f"dataset {name!r}: the background has negative bins inside the mask, which this compiled density does "
+                "not look for; compile it again with this mask"
+            )
+        self._check_explained(self.value.get_value(), mask)
+
+    def _hold(self, counts: np.ndarray) -> None:
+        """Put in place what depends on counts and mask."""
         selection = Selection.from_mask(self._chosen(counts))
         self.fold.select(selection)
         arrays = self.bin_data(counts)
@@ -246,7 +322,7 @@ class ObservedCounts(Observation):
             if "counts_off" not in self.likelihood.measured:
                 raise ValueError(f"dataset {name!r} is not an ON/OFF dataset and takes no OFF counts")
             check_off_counts(name, np.asarray(counts_off, dtype="float64"), mask)
-        self._check_explained(np.asarray(counts))
+        self._check_explained(np.asarray(counts), mask)
 
     @property
     def _is_counted_poisson(self) -> bool:
@@ -259,11 +335,17 @@ class ObservedCounts(Observation):
         values = self.npred.values(parameters)
         if is_cast_of(value, self.value):
             return defined(self._logp(self.fold, values, self.bins, latents))
-        fold = Fold(self.fold.terms, self.weights)  # data that this object does not hold (a model changed by hand)
-        fold.select(Selection.from_mask(self.arrays.mask))
-        read = BinData(self)
+        read = BinData(self)  # data that this object does not hold (a model changed by hand)
         bins = dict(zip(read.keys, read(value, return_list=True), strict=True))
-        return defined(self._dense(fold.at(values), bins, latents))
+        return defined(self._dense(self._everywhere.at(values), bins, latents))
+
+    @property
+    def _everywhere(self) -> Fold:
+        """The prediction in all bins of the mask."""
+        if self._dense_fold is None:
+            self._dense_fold = Fold(self.fold.terms)
+            self._dense_fold.select(Selection.from_mask(self.arrays.mask))
+        return self._dense_fold
 
     def _logp(self, fold: Fold, values: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
         if self._is_counted_poisson:
@@ -275,7 +357,7 @@ class ObservedCounts(Observation):
 
     def _dense(self, npred: Any, bins: Mapping[str, Any], latents: Mapping[str, Any]) -> Any:
         """Log-likelihood from the prediction in all bins of the mask; negative ones beyond rounding are impossible."""
-        total = (npred * shared(self.weights[self.arrays.mask])).sum()
+        total = (npred * self._inside).sum()
         if self.likelihood.allows_negative:
             return self.likelihood.logp(npred, total, bins, latents)
         logp = self.likelihood.logp(pt.maximum(npred, 0), total, bins, latents)
@@ -285,11 +367,11 @@ class ObservedCounts(Observation):
         """Sum of the logarithms of the predicted counts, symbolic: minus infinity where one is zero, NaN below."""
         return pt.log(self.fold.at(self.npred.values(self.variables)) + TINY).sum()
 
-    def _check_explained(self, counts: np.ndarray) -> None:
+    def _check_explained(self, counts: np.ndarray, mask: np.ndarray) -> None:
         """Counts in a bin where no term ever predicts any make every parameter value impossible."""
         if self.likelihood.allows_negative:
             return
-        suspicious = self.arrays.mask & (counts > 0)
+        suspicious = mask & (counts > 0)
         suspicious &= ~self.fold.terms.can_reach()
         suspicious &= ~np.asarray(self.likelihood.explains(**self._off()))
         if not suspicious.any():

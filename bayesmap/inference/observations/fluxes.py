@@ -11,7 +11,7 @@ import pytensor.tensor as pt
 from bayesmap import units
 from bayesmap._backend.expressions import is_cast_of
 from bayesmap.datasets import FluxPointsDataset
-from bayesmap.datasets.flux_points_stat import band_flux
+from bayesmap.datasets.flux_points_stat import band_flux, source_models
 from bayesmap.graph import model_at
 from bayesmap.graph.arrays import time_intervals
 from bayesmap.inference.amplitudes import linear_parameter, sources_of
@@ -19,7 +19,6 @@ from bayesmap.inference.defined import defined, defined_gradient
 from bayesmap.inference.observations.base import Facts, Observation, facts_of
 from bayesmap.inference.observations.predictor import Numbers
 from bayesmap.likelihoods import FluxPointsLikelihood
-from bayesmap.modeling import SkyModel
 
 __all__ = ["FluxesFacts", "ObservedFluxes"]
 
@@ -91,7 +90,7 @@ class ObservedFluxes(Observation):
     Raises
     ------
     ValueError
-        If no point is left by the masks, or there is no source model.
+        If no point is left by the masks, there is no source model, or one of a response.
     """
 
     quantity: ClassVar[str] = "dnde"
@@ -100,9 +99,7 @@ class ObservedFluxes(Observation):
 
     def __init__(self, dataset: Any, models: Sequence[Any], parameters: Sequence[Any]) -> None:
         self.name, self.parameters, self.gti = dataset.name, list(parameters), dataset.gti
-        self.models = [m for m in models if isinstance(m, SkyModel)]
-        if not self.models:
-            raise ValueError(f"dataset {self.name!r} has no source models, so there is no predicted flux")
+        self.models = source_models(dataset.name, models)
         chosen = np.asarray(dataset.mask).ravel()
         if not chosen.any():
             raise ValueError(f"dataset {self.name!r}: the masks leave no flux point; look at mask_safe and mask_fit")

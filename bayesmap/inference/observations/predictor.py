@@ -8,7 +8,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
-from bayesmap._backend.functions import QUICK
+from bayesmap._backend.functions import QUICK, making_graphs
 from bayesmap.graph import Fold, Terms
 from bayesmap.graph.fold import all_bins
 
@@ -48,8 +48,10 @@ class Numbers(abc.ABC):
     def __call__(self, *arguments: Any) -> np.ndarray:
         """The numbers at values of the free parameters in their declared units."""
         if self._function is None:
-            inputs = [pt.tensor(dtype="float64", shape=p.shape) for p in self.parameters]
-            self._function = pytensor.function(inputs, self.expression(inputs), mode=QUICK, on_unused_input="ignore")
+            with making_graphs():
+                inputs = [pt.tensor(dtype="float64", shape=p.shape) for p in self.parameters]
+                numbers = self.expression(inputs)
+                self._function = pytensor.function(inputs, numbers, mode=QUICK, on_unused_input="ignore")
         return self._function(*(np.asarray(a, dtype="float64") for a in arguments))
 
     def __getstate__(self) -> dict[str, Any]:

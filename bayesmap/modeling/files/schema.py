@@ -183,9 +183,8 @@ def _component(tag: str) -> dict[str, object]:
     if issubclass(cls, TemplateNPredModel):
         properties["filename"] = _TEXT
         required.append("filename")
-    if "temporal" in cls.part_names:
-        properties["spectral"] = _ref("spectral")
-        required.append("spectral")
+    properties |= {kind: _ref(kind) for kind in cls.needed_parts}
+    required += cls.needed_parts
     return _object(properties, required)
 
 
@@ -208,5 +207,6 @@ def _section() -> dict[str, object]:
             "description": "by the name of the random variable, <model>.<parameter>",
         },
         "joint_priors": _list(_object(joint, ["parameters", "mean", "covariance"])),
+        "instrument": _list(_ref("component")),
     }
     return _object(properties, [])

@@ -1,4 +1,4 @@
-"""The section ``bayesmap`` of a model file: priors that Gammapy does not know, hyperparameters, joint priors.
+"""The section ``bayesmap`` of a model file: priors and components that Gammapy does not know.
 
 ::
 
@@ -13,9 +13,11 @@
             log: [gc.amplitude]
             mean: [2.3, -27.6]
             covariance: [[0.01, 0.02], [0.02, 0.09]]
+        instrument:
+        -   {name: hess, type: IRFModel, response: {type: EnergyScaleResponseModel}}
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bayesmap._yaml.node import Node
@@ -29,14 +31,16 @@ from bayesmap.modeling.priors.hyper import HyperParameter, collect_hyperparamete
 from bayesmap.modeling.priors.table import joint_priors
 from bayesmap.modeling.sky import Component
 
-__all__ = ["FORMAT_VERSION", "apply_section", "hyperparameters_from_node", "section_to_dict"]
+__all__ = ["FORMAT_VERSION", "apply_section", "hyperparameters_from_node", "instrument_nodes", "section_to_dict"]
 
 FORMAT_VERSION = 1
-_KEYS = ("version", "hyperparameters", "priors", "joint_priors")
+_KEYS = ("version", "hyperparameters", "priors", "joint_priors", "instrument")
 
 
 # -- writing --------------------------------------------------------------------------------------------------------
-def section_to_dict(priors: CollectedPriors, names: Mapping[Parameter, str]) -> dict[str, object]:
+def section_to_dict(
+    priors: CollectedPriors, names: Mapping[Parameter, str], instrument: Sequence[Mapping[str, object]] = ()
+) -> dict[str, object]:
     """Return the section as plain data.
 
     Parameters
@@ -45,6 +49,8 @@ def section_to_dict(priors: CollectedPriors, names: Mapping[Parameter, str]) -> 
         The priors that do not stand at their parameter.
     names : Mapping of Parameter to str
         Names of all parameters of the file.
+    instrument : sequence of dict
+        Components that do not stand among the others, as plain data.
     """
     joints = joint_priors({p: name for p, name in names.items() if p in priors})
     together = {name for joint in joints for name in joint.names}
@@ -57,6 +63,8 @@ def section_to_dict(priors: CollectedPriors, names: Mapping[Parameter, str]) -> 
         section["priors"] = {name: _by_name(prior.to_dict()) for name, prior in alone.items()}
     if joints:
         section["joint_priors"] = [joint.to_dict() for joint in joints]
+    if instrument:
+        section["instrument"] = list(instrument)
     return section
 
 
@@ -122,6 +130,11 @@ def _named(data: Mapping[str, object], depth: int = 0) -> list[str]:
         elif isinstance(value, Mapping) and depth < 5:
             names += _named(value, depth + 1)
     return names
+
+
+def instrument_nodes(node: Node) -> list[Node]:
+    """Return the components in a section, possibly without data."""
+    return [] if node.data is None else list(node.key("instrument", default=[]).items())
 
 
 def apply_section(node: Node, models: Iterable[Component], hyperparameters: Mapping[str, HyperParameter]) -> None:

@@ -30,6 +30,8 @@ def models_to_gammapy(models: Models, tree: Tree | None = None) -> Any:
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"Gammapy cannot take over the models {models.names}: {error}") from error
     names = [_name(parameter, left) for model, left in _pairs(made, models) for parameter in model.parameters]
+    if left := [model.name for model in models if not model.in_gammapy]:
+        warnings.warn(f"Gammapy has no counterpart of the models {', '.join(left)}", UserWarning, stacklevel=3)
     if lost := sorted(set(data["bayesmap"].get("priors", {}))):
         warnings.warn(f"Gammapy has no counterpart of the priors of {', '.join(lost)}", UserWarning, stacklevel=3)
     if covariance is not None:

@@ -23,7 +23,8 @@ from bayesmap.maps.files import named_errors, read_text
 from bayesmap.modeling.background import BackgroundModel, FoVBackgroundModel, TemplateNPredModel
 from bayesmap.modeling.collection import parameter_names
 from bayesmap.modeling.files.parameter import CollectedPriors, Links, in_file, parameter_from_node, parameter_to_dicts
-from bayesmap.modeling.files.section import apply_section, hyperparameters_from_node, section_to_dict
+from bayesmap.modeling.files.section import apply_section, hyperparameters_from_node, instrument_nodes, section_to_dict
+from bayesmap.modeling.instrument import IRFModel
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.sky import Component, SkyModel
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["dump", "models_from_dict", "models_from_text", "models_to_dict", "read", "write"]
 
 COMPONENTS: dict[str, type[Component]] = {
-    tag: cls for cls in (SkyModel, FoVBackgroundModel, TemplateNPredModel, BackgroundModel) for tag in cls.tag
+    tag: cls for cls in (SkyModel, FoVBackgroundModel, TemplateNPredModel, BackgroundModel, IRFModel) for tag in cls.tag
 }
 _TOP_KEYS = ("components", "covariance", "metadata", "checksum", "bayesmap")
 _COMPONENT_KEYS = ("name", "type", "datasets_names", "apply_irf", "covariance", *KINDS)
@@ -96,10 +97,11 @@ def models_to_dict(models: "Models", full_output: bool = False, gammapy: str = "
     check_option("gammapy", gammapy, ("2.1", "dev"))
     priors = CollectedPriors(names, development=gammapy == "dev")
     data: dict[str, Any] = {
-        "components": [component_to_dict(model, full_output, links, priors) for model in models],
+        "components": [component_to_dict(m, full_output, links, priors) for m in models if m.in_gammapy],
         "metadata": {"creator": "bayesmap"},
     }
-    return {**data, "bayesmap": section_to_dict(priors, names)}
+    instrument = [component_to_dict(m, full_output, links, priors) for m in models if not m.in_gammapy]
+    return {**data, "bayesmap": section_to_dict(priors, names, instrument)}
 
 
 def dump(data: Mapping[str, object]) -> str:
@@ -189,10 +191,10 @@ def _component_from_node(node: Node, links: Links, folder: FileName | None) -> C
         if kind not in cls.part_names:
             raise node.key(kind).error(f"{cls.__name__} has no {kind} model")
         arguments[f"{kind}_model"] = _part_from_node(node.key(kind), kind, links, folder)
-    if cls is SkyModel:
-        node.key("spectral").mapping()
-        if node.data.get("apply_irf") is not None:
-            arguments["apply_irf"] = _apply_irf(node.key("apply_irf"))
+    for kind in cls.needed_parts:
+        node.key(kind).mapping()
+    if cls is SkyModel and node.data.get("apply_irf") is not None:
+        arguments["apply_irf"] = _apply_irf(node.key("apply_irf"))
     if issubclass(cls, TemplateNPredModel):
         path = find_file(node.key("filename").text(), folder)
         return node.call(cls.read, path, at="filename", **arguments)
@@ -222,7 +224,7 @@ def models_from_dict(data: Any, folder: FileName | None = None, source: YamlSour
     section, links = top.key("bayesmap", default=None), Links()
     links.hyperparameters = hyperparameters_from_node(section)
     models: list[Component] = []
-    for node in top.key("components").items():
+    for node in (*top.key("components").items(), *instrument_nodes(section)):
         model = _component_from_node(node, links, folder)
         if any(model.name == other.name for other in models):
             raise node.error(f"there is already a component called {model.name!r}; names must be unique")

@@ -125,7 +125,7 @@ class PriorNumbers(Unknown):
         return build(scipy.stats, **self.numbers(unit))
 
     def quantiles(self, unit: u.UnitBase | str = "") -> Any:
-        """Return an object with ``cdf``, ``ppf`` and ``support`` in ``unit``; hyperpriors count as their median.
+        """Return an object with ``cdf``, ``ppf``, ``logpdf`` and ``support`` in ``unit``; hyperpriors count as medians.
 
         For the most common distributions it is made without `scipy.stats`, and takes one number at a time.
 
@@ -204,4 +204,4 @@ class PriorNumbers(Unknown):
         """
         if self.distribution.scipy is None:
             return np.zeros(np.shape(value))[()]
-        return self.scipy(unit).logpdf(value)
+        return self.quantiles(unit).logpdf(value)

@@ -281,9 +281,9 @@ def _edges(prior: Prior, parameter: Parameter) -> tuple[float, float]:
     lower, upper = prior.support(parameter.unit)
     low, high = parameter.bounds
     if prior.distribution.scipy is not None and not prior.depth:
-        dist = prior.scipy(parameter.unit)
+        dist = prior.quantiles(parameter.unit)
         low = low if dist.cdf(low) > _NEGLIGIBLE else -np.inf
-        high = high if dist.sf(high) > _NEGLIGIBLE else np.inf
+        high = high if 1 - dist.cdf(high) > _NEGLIGIBLE else np.inf
     return max(lower, low), min(upper, high)
 
 
