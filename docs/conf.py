@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import bayesmap
+from bayesmap.modeling.files.schema import schema_text
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
@@ -55,5 +56,6 @@ def escape_names(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    """Register with Sphinx."""
+    """Register with Sphinx, and write the schema of model files, which a page offers."""
+    (Path(__file__).parent / "model-file.schema.json").write_text(schema_text(), encoding="utf-8")
     app.connect("autodoc-process-docstring", escape_names, priority=900)

@@ -180,16 +180,11 @@ def _parameter_line(parameter: Any) -> str:
     frozen = parameter.frozen
     if parameter.shape:
         label = f"{parameter.name:<22}{'(frozen)' if frozen else '':>8}"
-        return f"      {label}: {_range(parameter)} {str(parameter.unit):<12}"
+        return f"      {label}: {parameter.text} {str(parameter.unit):<12}"
     value = f"{parameter.value:10.3f}" if _plain(parameter.value) else f"{parameter.value:10.2e}"
     error = f"+/- {parameter.error:7.2f}" if _plain(parameter.value) else f"+/- {parameter.error:7.1e}"
     label = f"{parameter.name:<22}{'(frozen)' if frozen else '':>8}"
     return f"      {label}: {value}   {'   ' if frozen else error} {str(parameter.unit):<12}"
-
-
-def _range(parameter: Any) -> str:
-    """What the values of a parameter with a shape are, in short."""
-    return f"{parameter.value.size} values from {parameter.value.min():.4g} to {parameter.value.max():.4g}"
 
 
 def _plain(value: float) -> bool:
@@ -249,7 +244,7 @@ def summary_html(dataset: "MapDataset") -> str:
     for model in dataset.models or ():
         head = f"<h5>{_escape(type(model).__name__)}: {_escape(model.name)}</h5>"
         cells = "".join(
-            f"<tr><td>{_escape(p.name)}</td><td>{_range(p) if p.shape else format(p.value, '.4g')}</td>"
+            f"<tr><td>{_escape(p.name)}</td><td>{p.text}</td>"
             f"<td>{_escape(p.unit)}</td><td>{'frozen' if p.frozen else ''}</td></tr>"
             for p in model.parameters
         )

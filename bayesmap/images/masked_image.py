@@ -1,9 +1,9 @@
 """An image with a mask and a variance for each pixel."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from types import EllipsisType
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from urllib.parse import ParseResult
 
 import astropy.units as u
@@ -23,6 +23,9 @@ from bayesmap.images.legacy import masked_image_to_legacy
 from bayesmap.images.mask import Mask
 from bayesmap.images.mask_schema import MaskPlane, MaskSchema
 from bayesmap.images.projection import PixelFrame, Projection
+
+if TYPE_CHECKING:
+    from astropy.nddata import CCDData
 
 __all__ = ["MaskedImage"]
 
@@ -266,6 +269,57 @@ class MaskedImage(GeneralizedImage):
         """
         compression = {"IMAGE": image_compression, "MASK": mask_compression, "VARIANCE": variance_compression}
         write_image(self, filename, compression, compression_seed, schema)
+
+    def to_nddata(self, *, mask_planes: Iterable[str] = ("NO_DATA",)) -> "CCDData":
+        """Convert to Astropy's image with uncertainty and mask, sharing pixels.
+
+        Parameters
+        ----------
+        mask_planes : iterable of str
+            Planes any of which hides a pixel in the mask of the result; others are lost.
+
+        Returns
+        -------
+        `~astropy.nddata.CCDData`
+            With a `~astropy.nddata.VarianceUncertainty`, and the WCS of the pixel array if there is a projection.
+
+        Raises
+        ------
+        KeyError
+            If there is no such plane.
+        """
+        from bayesmap.images.nddata import to_nddata
+
+        return to_nddata(self, mask_planes)
+
+    @staticmethod
+    def from_nddata(
+        data: "CCDData", *, start: Sequence[int] = (0, 0), frame: PixelFrame | None = None
+    ) -> "MaskedImage":
+        """Make a masked image from Astropy's image with uncertainty and mask.
+
+        Parameters
+        ----------
+        data : `~astropy.nddata.CCDData`
+            Image with two axes and an uncertainty of any kind that has a variance.
+        start : pair of int
+            First row and column in absolute coordinates.
+        frame : TractFrame or GeneralFrame, optional
+            What these belong to.
+
+        Returns
+        -------
+        MaskedImage
+            With one mask plane, "MASKED"; it shares its pixels with ``data``.
+
+        Raises
+        ------
+        ValueError
+            If there is no uncertainty.
+        """
+        from bayesmap.images.nddata import from_nddata
+
+        return from_nddata(MaskedImage, data, start, frame)
 
     def serialize(self, archive: Archive) -> dict[str, JSON]:
         """Describe the image as a tree that can be written as JSON.

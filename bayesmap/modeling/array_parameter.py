@@ -120,6 +120,11 @@ class ArrayParameter(Parameter):
         for number in (np.min(value), np.max(value)):
             super()._check_bounds(float(number), minimum, maximum)
 
+    @property
+    def text(self) -> str:
+        """How many values there are, the lowest and the highest."""
+        return f"{self.value.size} values from {self.value.min():.4g} to {self.value.max():.4g}"
+
     def check_limits(self) -> None:
         """Do nothing: values outside the bounds are refused."""
 

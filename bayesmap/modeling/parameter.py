@@ -317,6 +317,11 @@ class Parameter(KnownAttributes, ParameterTools):
     def error(self, error: float) -> None:
         self._error = self._number(error, "error")
 
+    @property
+    def text(self) -> str:
+        """The value with four digits."""
+        return f"{self.value:.4g}"
+
     def elements(self) -> "list[Parameter]":
         """Return the single numbers that this is: itself."""
         return [self]

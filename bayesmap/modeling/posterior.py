@@ -61,6 +61,11 @@ class Posterior:
         """Number of draws of all chains."""
         return self.n_chain * self.n_draw
 
+    @property
+    def scalars(self) -> list[str]:
+        """Variables that are single numbers, not arrays."""
+        return [name for name in self.names if set(self._data[name].dims) == {"chain", "draw"}]
+
     def __contains__(self, name: object) -> bool:
         return self._found(str(name)) is not None
 

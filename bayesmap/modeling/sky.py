@@ -192,9 +192,9 @@ class Component(KnownAttributes, CovarianceTools):
 
 
 def _parameter_line(parameter: Parameter) -> str:
-    error = f" +/- {parameter.error:8.2g}" if parameter.error else ""
+    error = f" +/- {np.max(parameter.error):8.2g}" if np.any(parameter.error) else ""
     prior = f"  ~ {parameter.prior}" if parameter.prior is not None and not parameter.frozen else ""
-    return f"    {parameter.name:<23} : {parameter.value:10.4g}{error} {parameter.unit.to_string()}{prior}".rstrip()
+    return f"    {parameter.name:<23} : {parameter.text:>10}{error} {parameter.unit.to_string()}{prior}".rstrip()
 
 
 def check_part(component: str, part: str, model: Any, interface: type) -> Any:

@@ -311,7 +311,7 @@ def plot_traces(
 def _names(posterior: Posterior, names: Iterable[str] | None) -> list[str]:
     """Names of variables, checked."""
     if names is None:
-        found = posterior.names
+        found = posterior.scalars
     else:
         found = [posterior.find(name) for name in ([names] if isinstance(names, str) else names)]
     if not found:

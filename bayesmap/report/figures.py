@@ -105,7 +105,7 @@ def analysis_figures(
     if any(isinstance(model, SkyModel) for model in models):
         figures["spectra"] = _spectra(tree, datasets, true_models)
     for model in models:
-        names = list(posterior.parameters(parameter_names([model])))
+        names = [name for name in posterior.parameters(parameter_names([model])) if name in posterior.scalars]
         if len(names) > 1:
             figures[f"corner-{model.name}"] = _corner(tree, model.name, names, truth)
     figures["traces"] = _traces(tree)

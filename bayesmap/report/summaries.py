@@ -153,7 +153,7 @@ def summary(tree: Tree, truth: Mapping[str, QuantityLike] | None = None) -> Summ
 
 
 def summary_rows(tree: Tree, truth: Mapping[str, QuantityLike] | None = None) -> list[SummaryRow]:
-    """Summarise each scalar variable of a posterior.
+    """Summarise each scalar variable of a posterior; arrays, as parameters with a shape, have no row.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def summary_rows(tree: Tree, truth: Mapping[str, QuantityLike] | None = None) ->
     """
     report, posterior, rows = convergence_report(tree), Posterior(tree), []
     true = posterior.numbers(truth)
-    for name in posterior.names:
+    for name in posterior.scalars:
         draws = posterior.column(name).ravel()
         low, high = np.quantile(draws, [0.025, 0.975])
         rows.append(

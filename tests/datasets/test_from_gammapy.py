@@ -1,5 +1,6 @@
 """Datasets and models of Gammapy in memory: stand-ins that answer as Gammapy does; the real ones in `tests/beside`."""
 
+import sys
 import types
 
 import numpy as np
@@ -143,6 +144,7 @@ def test_what_cannot_be_carried(pair):
 
 
 def test_to_gammapy_without_gammapy(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "gammapy", None)
+    for name in ["gammapy", *(name for name in sys.modules if name.startswith("gammapy."))]:
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match="to_gammapy needs Gammapy"):
         Models([SkyModel.create("pl", "point")]).to_gammapy()

@@ -1,6 +1,7 @@
 """Parameters with a shape: one variable, the same numbers as single parameters, everywhere that results are read."""
 
 import astropy.units as u
+import matplotlib.pyplot as plt
 import numpy as np
 import pymc as pm
 import pytest
@@ -24,6 +25,8 @@ from bayesmap.modeling import (
     parameter_names,
 )
 from bayesmap.modeling.priors.variables import prior_variables
+from bayesmap.plot import plot_corner, plot_marginals
+from bayesmap.report.summaries import summary_rows
 from tests.inference.tiny import LAT, LON, make_dataset, point
 
 N = 9
@@ -240,6 +243,14 @@ def test_readers_of_results(dataset, values):
     assert list(table["name"]).count("norm[4]") == 1
     assert len(table) == len(models.parameters) + N - 1
     assert "9 values from" in str(dataset)
+    assert "9 values from" in str(models)
+    assert summary_rows(tree) == []
+    numbers = xr.DataTree.from_dict(
+        {"posterior": tree["posterior"].to_dataset().assign(x=(("chain", "draw"), column[None, :, 0]))}
+    )
+    assert plot_corner(numbers).shape == (1, 1)
+    assert plot_marginals(numbers).size == 1
+    plt.close("all")
     assert "9 values from" in dataset._repr_html_()
     assert len(models.prior_table()) == 1
     before = models[0].spatial_model.norm.value

@@ -19,8 +19,8 @@ signals = st.floats(0, 80)
 
 
 def single(likelihood, n_on, n_off, alpha, signal):
-    one = [np.array([float(x)]) for x in (n_on, signal, n_off, alpha)]
-    return likelihood.pointwise(*one)[0]
+    n_on, signal, n_off, alpha = (np.array([float(x)]) for x in (n_on, signal, n_off, alpha))
+    return likelihood.pointwise(n_on, signal, counts_off=n_off, alpha=alpha)[0]
 
 
 @given(numbers, numbers, ratios, signals, st.sampled_from([0.05, 0.5, 1.0]))
@@ -50,7 +50,7 @@ def test_marginal_is_the_integral_over_the_background(n_on, n_off, alpha, signal
 def test_probabilities_of_all_counts_sum_to_one():
     likelihood, n = OnOffLikelihood(a0=0.3), np.arange(400.0)
     same = np.ones_like(n)
-    total = np.exp(likelihood.pointwise(n, 6.0 * same, 11.0 * same, 0.4 * same)).sum()
+    total = np.exp(likelihood.pointwise(n, 6.0 * same, counts_off=11.0 * same, alpha=0.4 * same)).sum()
     assert total == pytest.approx(1, abs=1e-12)
 
 
@@ -77,7 +77,7 @@ SIGNAL = np.array([0.4, 0.1, 0.2, 8.0, 3.0, 5.0, 1.5, 0.3, 66.0])
 def test_graph_equals_the_numbers_and_its_gradient_differences(kind):
     likelihood, function = expression(kind, COUNTS, OFF, ALPHA)
     counted, gradient, dense, dense_gradient = function(SIGNAL)
-    assert counted == pytest.approx(likelihood.pointwise(COUNTS, SIGNAL, OFF, ALPHA).sum(), rel=1e-12)
+    assert counted == pytest.approx(likelihood.pointwise(COUNTS, SIGNAL, counts_off=OFF, alpha=ALPHA).sum(), rel=1e-12)
     assert dense == pytest.approx(counted, rel=1e-12)
     np.testing.assert_allclose(gradient, dense_gradient, rtol=1e-10)
     for i, step in enumerate(np.eye(len(SIGNAL)) * 1e-5):

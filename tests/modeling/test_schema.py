@@ -25,11 +25,6 @@ BEYOND = ("given twice", "value must be finite", "is above max", "unknown unit",
           "exactly one")  # fmt: skip
 
 
-def test_the_file_in_docs_is_current():
-    path = ROOT / "docs" / "model-file.schema.json"
-    assert path.read_text(encoding="utf-8") == schema_text(), "run python docs/make_schema.py"
-
-
 def test_it_is_a_schema():
     jsonschema.Draft202012Validator.check_schema(json.loads(schema_text()))
 

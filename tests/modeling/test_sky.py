@@ -235,7 +235,7 @@ def test_duplicate_names_and_wrong_members():
         models.append(SkyModel.create("pl", name="a"))
     with pytest.raises(ValueError, match="names must be unique"):
         models[1] = SkyModel.create("pl", name="a")
-    with pytest.raises(TypeError, match="takes SkyModel and background models"):
+    with pytest.raises(TypeError, match="takes SkyModel, background and IRF models"):
         models.append(PowerLawSpectralModel())
     with pytest.raises(KeyError, match="did you mean 'd1-bkg'"):
         models["d1-bgk"]

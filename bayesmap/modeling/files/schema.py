@@ -93,7 +93,7 @@ def model_file_schema(all_models: bool = False) -> dict[str, object]:
 
 
 def schema_text() -> str:
-    """Return the schema as the text of ``docs/model-file.schema.json``."""
+    """Return the schema as the text of ``model-file.schema.json`` in the documentation."""
     return json.dumps(model_file_schema(), indent=1, sort_keys=False) + "\n"
 
 
