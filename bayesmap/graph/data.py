@@ -1,5 +1,6 @@
 """Arrays as data of the graph, which can be replaced without compiling anything again."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +10,29 @@ import pytensor
 from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Selection
 
-__all__ = ["Bins", "Replaceable", "Weights", "data", "data_of_known_length"]
+__all__ = ["Bins", "Replaceable", "Weights", "data", "data_of_known_length", "table_data"]
 
 
 def data(array: np.ndarray | np.number) -> Tensor:
     """Data as a shared variable of unknown shape, so that compiled code serves other datasets too."""
     array = np.asarray(array)
     return pytensor.shared(array, shape=(None,) * array.ndim)
+
+
+_tables: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+
+def table_data(array: np.ndarray) -> Any:
+    """Data that are never replaced, nor changed in place: of the same array the same variable, not copied.
+
+    Datasets with equal responses then read the same memory.
+    """
+    found = _tables.get(id(array))
+    if found is None:
+        # the variable holds the array, so that no other one gets its place while the variable is known here
+        found = pytensor.shared(array, shape=(None,) * array.ndim, borrow=True)
+        _tables[id(array)] = found
+    return found
 
 
 def data_of_known_length(array: np.ndarray | np.number) -> Tensor:

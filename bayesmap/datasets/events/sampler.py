@@ -146,7 +146,7 @@ class MapDatasetEventSampler:
         Raises
         ------
         ValueError
-            If models change the response of the dataset.
+            If a model changes the response of the dataset.
         """
         if unknown := [m.name for m in dataset.models or () if m.contribution == "response"]:
             raise ValueError(

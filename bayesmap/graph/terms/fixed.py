@@ -4,10 +4,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pytensor
 
 from bayesmap import units
-from bayesmap._backend.functions import QUICK
+from bayesmap._backend.program import number
 from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.data import Bins, Weights
@@ -151,7 +150,7 @@ def _seen(model: Any, place: LocalResponse, sky: SkyToPixel) -> np.ndarray:
     source = blurred_source(model, model.spatial_model, sky, place, reach=0.0)
     values = {p: p.internal for p in model.spatial_model.parameters}
     y0, x0, height, width = source.area
-    images = pytensor.function([], source.everywhere(values), mode=QUICK)().reshape(-1, height, width)
+    images = number(source.everywhere(values)).reshape(-1, height, width)
     seen = np.zeros((len(images), *arrays.mask.shape[1:]))
     (rows, own_rows), (columns, own_columns) = (
         (slice(max(start, 0), max(min(start + size, n), 0)), slice(max(-start, 0), max(min(size, n - start), 0)))

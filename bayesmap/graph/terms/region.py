@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
-import pytensor
 from astropy.coordinates import SkyCoord
 
 from bayesmap import units
-from bayesmap._backend.functions import QUICK
+from bayesmap._backend.program import number
 from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Values
 from bayesmap.graph.data import data
@@ -196,7 +195,7 @@ def _frozen_containment(model: Any, place: LocalResponse) -> np.ndarray:
     if is_blurred(spatial):
         source, weights = _blurred(model, spatial, place)
         values = {p: p.internal for p in spatial.parameters}
-        seen: np.ndarray = pytensor.function([], source.everywhere(values) @ weights, mode=QUICK)()
+        seen: np.ndarray = number(source.everywhere(values) @ weights)
         return seen
     grid, acceptance = _acceptance(place)
     geom = grid

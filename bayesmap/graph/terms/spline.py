@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pytensor.tensor as pt
 
+from bayesmap._backend.program import number
 from bayesmap._types import Tensor
 from bayesmap.graph.arrays import Values
-from bayesmap.graph.data import Bins, Weights, data
+from bayesmap.graph.data import Bins, Weights, data, table_data
 from bayesmap.graph.ops.point import PointCounts, PointTotal
 from bayesmap.graph.ops.radial import WIDE, GaussianTotal, RadialCounts
 from bayesmap.graph.pixel import SkyToPixel
@@ -141,7 +142,7 @@ class TableTerm(Term, abc.ABC):
         """`where` at the present values."""
         spatial = self.models[0].spatial_model
         where = self.where({p: self.at.get(p, p.internal) for p in spatial.parameters})
-        return np.asarray(where.eval(mode="FAST_COMPILE"))
+        return number(where)
 
     def _near(self, images: Tensor, weights: np.ndarray, more: float = 0.0) -> TotalTable:
         """Totals for positions that are expected, and ``more`` pixels around."""
@@ -170,7 +171,7 @@ class PointTerm(TableTerm):
         self, model: "SkyModel", sky: SkyToPixel, place: LocalResponse, table: SplineStamp, reach: float, at: Values
     ) -> None:
         super().__init__(model, sky, place, table, reach, at)
-        self.nodes = data(self._by_node(table.nodes, 4))
+        self.nodes = table_data(self._by_node(table.nodes, 4))
 
     def where(self, values: Values) -> Tensor:
         """Position y, x in pixels."""
@@ -206,8 +207,9 @@ class RadialTerm(TableTerm):
     ) -> None:
         super().__init__(model, sky, place, table, reach, at)
         grid = np.array([table.core, table.span, *table.steps, *table.scale])
-        self.nodes = data(self._by_node(table.nodes, 3))
-        self.tables = [data(a) for a in (table.harmonics, table.limits, grid, table.radii)]
+        self.nodes = table_data(self._by_node(table.nodes, 3))
+        harmonics, limits, radii = map(table_data, (table.harmonics, table.limits, table.radii))
+        self.tables = [harmonics, limits, data(grid), radii]
 
     def where(self, values: Values) -> Tensor:
         """Position y, x in pixels and standard deviation in deg."""
