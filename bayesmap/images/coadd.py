@@ -67,6 +67,7 @@ class CellCoadd(MaskedImage):
     that they were made from.
 
     `read_fits` reads files of the package ``lsst-images`` in both of its dialects, and `write_fits` writes them.
+    Aperture corrections and backgrounds, which the later one may have, are not read; a warning says so if there are.
     """
 
     _is_coadd = True

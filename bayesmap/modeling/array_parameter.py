@@ -129,7 +129,13 @@ class ArrayParameter(Parameter):
         """Do nothing: values outside the bounds are refused."""
 
     def transform(self, value: float, update_scale: bool = False) -> float:
-        """Raise a TypeError: scales and scans are those of single numbers."""
+        """Do nothing but complain: scales and scans are those of single numbers.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
         raise TypeError(f"parameter {self._name!r} has shape {self._shape}; scales and scans are for single numbers")
 
     @property

@@ -455,7 +455,6 @@ SAMPLES = (
     Sample("model files", write_models, Models.read, ("models.yaml",)),
     Sample("dataset lists", write_datasets, Datasets.read, ("datasets.yaml", "points.fits")),
     Sample("coadds", write_coadd, read_coadd, ("coadd.fits",)),
-    Sample("coadds", write_lossy_coadd, read_coadd, ("coadd.fits",)),
     Sample("coadds", write_lossy_coadd, read_part_of_coadd, ("coadd.fits",)),
     Sample("coadds", write_legacy, read_legacy, ("legacy.fits",)),
 )

@@ -51,7 +51,7 @@ def failures(folder, count, seed):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_changed_trees(tmp_path, seed):
-    assert not failures(tmp_path, 40, seed)
+    assert not failures(tmp_path, 20, seed)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Files: parts of them, and damaged ones."""
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -44,11 +45,16 @@ def assert_equal(one, two):
             assert mine[name].unit == theirs[name].unit
 
 
+@functools.cache
+def whole_file(name):
+    return CellCoadd.read_fits(data_file(name))
+
+
 @pytest.mark.parametrize("name", DIALECTS.values())
 @pytest.mark.parametrize("bbox", BOXES, ids=str)
 def test_part_of_a_file(name, bbox):
     part = CellCoadd.read_fits(data_file(name), bbox=bbox)
-    assert_equal(part, CellCoadd.read_fits(data_file(name))[bbox])
+    assert_equal(part, whole_file(name)[bbox])
     for plane in (part.image, part.mask, part.variance, *part.noise_realizations, *part.mask_fractions.values()):
         assert plane.array.dtype.isnative
         assert plane.array.flags.writeable
@@ -72,7 +78,7 @@ def test_only_tiles_of_the_part_are_read(monkeypatch):
 
 
 def test_main_planes_of_a_coadd():
-    whole = CellCoadd.read_fits(data_file("coadd.fits"))
+    whole = whole_file("coadd.fits")
     planes = MaskedImage.read_fits(data_file("coadd.fits"), bbox=BOXES[0])
     assert type(planes) is MaskedImage
     assert planes.image == whole[BOXES[0]].image
@@ -213,6 +219,20 @@ def test_damaged_tree(tmp_path, edit, message):
     with pytest.raises(FormatError, match=message) as caught:
         CellCoadd.read_fits(path)
     assert str(path) in str(caught.value)
+
+
+def test_parts_that_are_not_read(tmp_path):
+    def edit(tree, hdulist):
+        tree["aperture_corrections"] = {"psf": {}}
+        tree["backgrounds"] = {"fields": {"sky": {}}, "subtracted": "sky"}
+
+    path = edited(tmp_path, edit)
+    with pytest.warns(UserWarning, match=r"edited\.fits: the .* of the coadd are not read") as caught:
+        CellCoadd.read_fits(path)
+    assert [str(warning.message).split(": ")[1].split(" of")[0] for warning in caught] == [
+        "the aperture corrections",
+        "the subtracted backgrounds",
+    ]
 
 
 def drop_column(tree, hdulist):

@@ -142,6 +142,11 @@ class MapDatasetEventSampler:
         `~astropy.table.Table`
             True energies and directions, ``ENERGY_TRUE``, ``RA_TRUE`` and ``DEC_TRUE``, and the number of the model.
             Events of predicted count templates already have reconstructed energies and directions.
+
+        Raises
+        ------
+        ValueError
+            If a model changes the response of the dataset.
         """
         if unknown := [m.name for m in dataset.models or () if m.contribution == "response"]:
             raise ValueError(

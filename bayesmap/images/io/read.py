@@ -1,6 +1,7 @@
 """Read masked images and coadds from the files of the package ``lsst-images``, in both of its dialects."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import ParseResult, unquote, urlparse
@@ -123,6 +124,7 @@ class _Reader:
 
     def _coadd_parts(self) -> dict[str, Any]:
         tree = self.tree
+        _warn_of_the_rest(tree)
         fractions, noise, band = (tree.get(name) for name in ("mask_fractions", "noise_realizations", "band"))
         psf = self._psf(tree["psf"])
         provenance = read_provenance(tree.get("provenance"), self.hdus)
@@ -236,6 +238,15 @@ def _tree(hdus: Hdus) -> Node:
     if needed is not None and needed.integer() > VERSION:
         raise needed.wrong(f"{VERSION} or less, for this version of the package to read it")
     return tree
+
+
+def _warn_of_the_rest(tree: Node) -> None:
+    """Say which parts of a coadd are not read, if they are there."""
+    corrections, backgrounds = tree.get("aperture_corrections"), tree.get("backgrounds")
+    fields = None if backgrounds is None else backgrounds.get("fields")
+    for what, node in (("aperture corrections", corrections), ("subtracted backgrounds", fields)):
+        if node is not None and node.value not in ({}, []):
+            warnings.warn(f"the {what} of the coadd are not read; files that are written lack them", stacklevel=2)
 
 
 def _data(node: Node) -> tuple[Node, u.UnitBase | None]:

@@ -39,7 +39,7 @@ class PSFScaleResponseModel(ResponseModel):
         Returns
         -------
         numpy.ndarray
-            In units of the nominal width, ascending, at least two.
+            In units of the nominal width, shape ``(n_width,)``, ascending, at least two.
         """
         low = high = self.scale.value
         if not self.scale.frozen and self.scale.prior is not None:
