@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytensor
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Selection
 
 __all__ = ["Bins", "Replaceable", "Weights", "data", "data_of_known_length", "table_data"]
 
 
-def data(array: Any) -> Any:
+def data(array: np.ndarray | np.number) -> Tensor:
     """Data as a shared variable of unknown shape, so that compiled code serves other datasets too."""
     array = np.asarray(array)
     return pytensor.shared(array, shape=(None,) * array.ndim)
@@ -34,7 +35,7 @@ def table_data(array: np.ndarray) -> Any:
     return found
 
 
-def data_of_known_length(array: Any) -> Any:
+def data_of_known_length(array: np.ndarray | np.number) -> Tensor:
     """The same of known shape: where the length is not known, code that checks it is compiled."""
     return pytensor.shared(array, shape=array.shape)
 
@@ -89,22 +90,22 @@ class Bins(Replaceable[Selection]):
     """The bins that a fold looks at."""
 
     @property
-    def columns(self) -> Any:
+    def columns(self) -> Tensor:
         """Column (x) of each bin, data of shape ``(n_bin,)``."""
         return self.of(_columns)
 
     @property
-    def rows(self) -> Any:
+    def rows(self) -> Tensor:
         """First bin of each image row, data of shape ``(n_reco * n_lat + 1,)``."""
         return self.of(_rows)
 
     @property
-    def energy(self) -> Any:
+    def energy(self) -> Tensor:
         """Energy index of each bin, data of shape ``(n_bin,)``."""
         return self.of(_energy)
 
     @property
-    def pixel(self) -> Any:
+    def pixel(self) -> Tensor:
         """Flat index of the pixel of each bin, data of shape ``(n_bin,)``."""
         return self.of(_pixel)
 

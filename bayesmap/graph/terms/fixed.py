@@ -7,6 +7,7 @@ import numpy as np
 
 from bayesmap import units
 from bayesmap._backend.program import number
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.data import Bins, Weights
 from bayesmap.graph.ops.banded import banded
@@ -42,11 +43,11 @@ class FixedTerm(Term):
     def __init__(self, model: Any, place: LocalResponse, image: np.ndarray) -> None:
         self.models, self.arrays, self.place, self.image = (model,), place.arrays, place, image
 
-    def seen(self, values: Values) -> Any:
+    def seen(self, values: Values) -> Tensor:
         """Share of the flux that is seen, if that depends on parameters: shape ``(n_true,)`` or one."""
         return 1.0
 
-    def flux(self, values: Values) -> Any:
+    def flux(self, values: Values) -> Tensor:
         """Flux that is seen, ``(n_true,)``."""
         return self.place.response.flux(self.models[0], values) * self.seen(values)
 
@@ -60,7 +61,7 @@ class FixedTerm(Term):
         counts = (self._mixed(bins.of(self._selected), values) * spread[bins.energy]).sum(axis=1)
         return counts, None if weights is None else (self._mixed(weights.of(self._sums), values) * spread).sum()
 
-    def _mixed(self, table: Any, values: Values) -> Any:
+    def _mixed(self, table: Tensor, values: Values) -> Tensor:
         nodes = self.place.nodes
         return table[0] if len(self.image) == 1 or nodes is None else nodes.mix(table, values)
 
