@@ -6,8 +6,9 @@ multiplied, and a Fourier-Bessel series leads back,
 .. math::
     f(s) = \sum_n \frac{T(k_n)\, P(k_n)}{\pi R^2 J_1(j_n)^2} J_0(k_n s), \quad k_n = j_n / R
 
-with the zeros :math:`j_n` of :math:`J_0` and a radius R outside of which there is nothing. All but T is known before
-sampling, so a table of f costs one product of matrices, and nothing depends on where the centre is on the pixel grid.
+with the zeros :math:`j_n` of :math:`J_0` and a radius R outside of which there is nothing, that of the present shape.
+In units of R the series is always the same, so a table of f costs one product of matrices, as large as the shape needs,
+and nothing depends on where the centre is on the pixel grid.
 Elliptical shapes take a series of cosines along both axes instead.
 """
 
@@ -15,45 +16,100 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft, special
-from scipy.interpolate import CubicSpline
 from scipy.linalg import solve_banded
 
 from bayesmap.graph.psf.profile import PSFProfile
 
-__all__ = ["CosineTable", "HankelTable", "core_width", "cosine_table", "hankel_table", "sub_pixel_numbers"]
+__all__ = [
+    "PER_RADIUS",
+    "PER_WAVE",
+    "BlurTable",
+    "CosineTable",
+    "HankelTable",
+    "blur_table",
+    "core_width",
+    "cosine_table",
+    "hankel_table",
+    "sub_pixel_numbers",
+]
 
 _NOTHING = 1e-5  # of the flux: a transform that need not be followed further
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 _WIDEST, _MOST = 1.2, 6  # sub-pixels in units of the width of the PSF, and their largest number along an axis
 _SMOOTH = 0.64  # sub-pixels: width of what sums over their centres do not see the grid of, to 1e-3
-_PER_RADIUS = 0.5  # steps in wave number times the radius, for transforms of elliptical shapes
-_PER_WAVE = 1.6  # steps of the table times the largest wave number: a third of the width of a Gaussian
+PER_RADIUS = 0.5  # steps in wave number times the radius, of tables of transforms
+PER_WAVE = 1.6  # steps of the table times the largest wave number: a third of the width of a Gaussian
 
 
 @dataclass(frozen=True)
 class HankelTable:
-    """What leads from the transform of a shape to its blurred profiles.
+    """What leads from the transform of a shape to its blurred profiles, for shapes of any radius.
+
+    A blurred shape of the radius R takes the waves ``zeros / R`` as far as ``largest``, and its coefficients are those
+    of ``matrix`` over R squared, with nodes at every ``R / n_step``.
 
     Attributes
     ----------
-    waves : numpy.ndarray
-        Wave numbers in rad / deg, shape ``(n_wave,)``.
-    blur : numpy.ndarray
-        Transforms of the PSF, with the average over a sub-pixel, shape ``(n_wave, n_energy)``.
+    zeros : numpy.ndarray
+        Of the Bessel function of order zero, shape ``(n_wave,)``.
     matrix : numpy.ndarray
-        From transforms of blurred shapes to coefficients of cubic B-splines at the distances -1, 0, 1, ... in steps;
-        shape ``(n_node, n_wave)``, in deg-2.
-    step : float
-        Distance of the nodes in deg.
-    radius : float
-        Outside of it, in deg, there is nothing.
+        From transforms of blurred shapes within one deg to coefficients of cubic B-splines at the distances -1, 0, 1,
+        ... in steps; shape ``(n_step + 4, n_wave)``, in deg-2.
+    n_step : int
+        Number of steps.
+    psf : BlurTable
+        What blurs shapes.
     """
 
-    waves: np.ndarray
-    blur: np.ndarray
+    zeros: np.ndarray
     matrix: np.ndarray
+    n_step: int
+    psf: "BlurTable"
+
+
+@dataclass(frozen=True)
+class BlurTable:
+    """Transforms of a PSF, with the average over a sub-pixel.
+
+    Attributes
+    ----------
+    blur : numpy.ndarray
+        Coefficients of cubic B-splines at the wave numbers -1, 0, 1, ... in steps, ``(n_node, n_energy)``.
+    step : float
+        Step of the wave number in rad / deg.
+    largest : float
+        Wave number in rad / deg above which nothing is left.
+    margin : float
+        What it adds to the radius of a shape, in deg.
+    """
+
+    blur: np.ndarray
     step: float
-    radius: float
+    largest: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class CosineTable:
+    """What leads from the transform of an elliptical shape to its blurred images in a quarter of the plane.
+
+    Attributes
+    ----------
+    psf : BlurTable
+        What blurs shapes; of few functions, not of energies.
+    mixing : numpy.ndarray
+        PSFs of all energies as sums of these, ``(n_energy, n_basis)``.
+    lengths : numpy.ndarray
+        Numbers of steps along an axis that are fast to transform, ascending.
+    spline : numpy.ndarray
+        From values at equal steps from zero to coefficients of cubic B-splines at -1, 0, 1, ... in steps; square but
+        for three rows more.
+    """
+
+    psf: BlurTable
+    mixing: np.ndarray
+    lengths: np.ndarray
+    spline: np.ndarray
 
 
 def core_width(profile: PSFProfile | None) -> float:
@@ -72,8 +128,8 @@ def sub_pixel_numbers(scale: tuple[float, float], profile: PSFProfile | None) ->
     return int(np.ceil(scale[0] / side - 0.3)), int(np.ceil(scale[1] / side - 0.3))
 
 
-def hankel_table(profile: PSFProfile | None, n_energy: int, pixel: float, radius: float, reach: float) -> HankelTable:
-    """Tabulate the PSF of one position for shapes up to a radius.
+def blur_table(profile: PSFProfile | None, n_energy: int, pixel: float, reach: float) -> BlurTable:
+    """Tabulate the transforms of the PSF of one position.
 
     Parameters
     ----------
@@ -83,92 +139,45 @@ def hankel_table(profile: PSFProfile | None, n_energy: int, pixel: float, radius
         Number of energies.
     pixel : float
         Width of the (sub-)pixels in deg.
-    radius : float
-        Largest radius of the shape in deg.
     reach : float
         Radius of the PSF in deg; it is cut there, and normalised.
     """
-    radius = radius + reach + 4 * pixel
-    largest = 12 / max(pixel, core_width(profile) / 6)
-    waves = _zeros_of_j0(int(np.ceil(largest * radius / np.pi))) / radius
+    step = PER_RADIUS / max(reach, 4 * pixel)
+    waves = step * np.arange(int(12 / max(pixel, core_width(profile) / 6) / step) + 2)
     seen = _blur(profile, n_energy, waves, pixel, reach)
     important = np.flatnonzero(np.abs(seen).max(axis=1) > _NOTHING)
-    n_wave = int(important[-1]) + 1 if len(important) else 1
-    waves, seen = waves[:n_wave], seen[:n_wave]
-    step = _PER_WAVE / waves[-1]
-    n_node = int(np.ceil(radius / step)) + 1
-    values = special.j0(np.outer(step * np.arange(n_node), waves))
-    values /= np.pi * radius**2 * special.j1(waves * radius) ** 2
-    values[step * np.arange(n_node) >= radius] = 0.0
-    return HankelTable(waves, seen, _spline_coefficients(values), step, radius)
+    last = int(important[-1]) + 1 if len(important) else 1
+    largest = float(waves[min(last, len(waves) - 1)])
+    return BlurTable(_spline_coefficients(seen[: last + 4]), step, largest, reach + 4 * pixel)
 
 
-@dataclass(frozen=True)
-class CosineTable:
-    """What leads from the transform of an elliptical shape to its blurred images in a quarter of the plane.
+def hankel_table(psf: BlurTable, radius: float) -> HankelTable:
+    """Tabulate the Fourier-Bessel series of shapes.
 
-    Attributes
+    Parameters
     ----------
-    waves : numpy.ndarray
-        Wave numbers in rad / deg at which the transform of the shape is taken, equal steps from zero, ``(n_wave,)``.
-    wave_step : float
-        Their step.
-    spline : numpy.ndarray
-        From these transforms to coefficients of cubic B-splines, at the wave numbers -1, 0, 1, ... in steps.
-    waves_x, waves_y : numpy.ndarray
-        Wave numbers of the cosines along the two axes, ``(n_cosine,)``.
-    place : numpy.ndarray
-        Where they are in the flattened ``(n_node, n_node)`` spectrum.
-    blur : numpy.ndarray
-        The part of the PSF in each of them, ``(n_cosine, n_basis)``, with the norm of the transform and its splines.
-    mixing : numpy.ndarray
-        PSFs of all energies as sums of few, ``(n_energy, n_basis)``.
-    step : float
-        Distance of the nodes in deg.
+    psf : BlurTable
+        What blurs them.
     radius : float
-        Outside of it, in deg, there is nothing.
-    n_node : int
-        Nodes along each axis.
+        Up to which, in deg, nothing is left out. Of a larger shape only waves that are that much longer are there:
+        its edges get softer than by the PSF.
     """
-
-    waves: np.ndarray
-    wave_step: float
-    spline: np.ndarray
-    waves_x: np.ndarray
-    waves_y: np.ndarray
-    place: np.ndarray
-    blur: np.ndarray
-    mixing: np.ndarray
-    step: float
-    radius: float
-    n_node: int
+    zeros = _zeros_of_j0(int(np.ceil(psf.largest * (radius + psf.margin) / np.pi)) + 1)
+    n_step = int(np.ceil(zeros[-1] / PER_WAVE))
+    values = special.j0(np.outer(np.arange(n_step + 1) / n_step, zeros)) / (np.pi * special.j1(zeros) ** 2)
+    values[-1] = 0.0
+    return HankelTable(zeros, _spline_coefficients(values), n_step, psf)
 
 
-def cosine_table(profile: PSFProfile | None, n_energy: int, pixel: float, radius: float, reach: float) -> CosineTable:
-    """Tabulate the PSF of one position for elliptical shapes up to a radius; parameters as of `hankel_table`."""
-    table = hankel_table(profile, n_energy, pixel, radius, reach)
-    largest, step = float(table.waves[-1]), table.step
-    n_node = int(fft.next_fast_len(int(np.ceil(table.radius / step)), real=True)) + 1
-    length = step * (n_node - 1)
-    number = np.arange(int(largest * length / np.pi) + 1)
-    j_x, j_y = (j.ravel() for j in np.meshgrid(number, number, indexing="ij"))
-    inside = np.hypot(j_x, j_y) * np.pi / length <= largest
-    j_x, j_y = j_x[inside], j_y[inside]
-    waves_x, waves_y = np.pi / length * j_x, np.pi / length * j_y
-    fine = np.linspace(0, largest, 8 * len(table.waves) + 1)
-    seen = _blur(profile, n_energy, fine, pixel, reach)
-    left, strength, right = np.linalg.svd(seen, full_matrices=False)
+def cosine_table(psf: BlurTable, radius: float) -> CosineTable:
+    """Tabulate the series of cosines of elliptical shapes; parameters as of `hankel_table`."""
+    left, strength, right = np.linalg.svd(psf.blur, full_matrices=False)
     n_basis = max(int((strength > 1e-5 * strength[0]).sum()), 1) if strength[0] > 0 else 1
-    basis = CubicSpline(fine, left[:, :n_basis] * strength[:n_basis])(np.hypot(waves_x, waves_y))
-    filters = [(2 + np.cos(waves * step)) / 3 for waves in (waves_x, waves_y)]
-    blur = basis / (4 * length**2 * filters[0] * filters[1])[:, None]
-    wave_step = _PER_RADIUS / table.radius
-    waves = wave_step * np.arange(int(np.ceil(largest / wave_step)) + 3)
-    spline = _spline_coefficients(np.eye(len(waves)))
-    place = j_x * n_node + j_y
-    return CosineTable(
-        waves, wave_step, spline, waves_x, waves_y, place, blur, right[:n_basis].T.copy(), step, table.radius, n_node
-    )
+    basis = BlurTable(left[:, :n_basis] * strength[:n_basis], psf.step, psf.largest, psf.margin)
+    most = max(int(np.ceil((radius + psf.margin) * psf.largest / PER_WAVE)), 8)
+    lengths = sorted({fft.next_fast_len(int(np.ceil(n)), real=True) for n in np.geomspace(8, most, 200)})
+    n_wave = int(np.ceil(PER_WAVE * lengths[-1] / PER_RADIUS)) + 3
+    return CosineTable(basis, right[:n_basis].T.copy(), np.array(lengths), _spline_coefficients(np.eye(n_wave)))
 
 
 def _blur(profile: PSFProfile | None, n_energy: int, waves: np.ndarray, pixel: float, reach: float) -> np.ndarray:

@@ -216,17 +216,17 @@ class SpatialModel(SpatialViews, ModelBase):
         """
         return None
 
-    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
+    def transform_graph(self, waves: Tensor, values: Values, phase: float) -> Tensor:
         """Return the Fourier transform along the major axis, which has no edges and is smooth in all parameters.
 
         Parameters
         ----------
-        waves : numpy.ndarray
-            Wave numbers in rad / deg, ascending.
+        waves : tensor
+            Wave numbers in rad / deg, ascending, shape ``(n,)``.
         values : Mapping of Parameter to tensor or float
             One entry per parameter, in internal units.
-        radius : float
-            The shape lies inside of it, in deg.
+        phase : float
+            The product of a wave number and the radius of the shape, in rad, is never larger.
 
         Returns
         -------

@@ -77,15 +77,14 @@ class DiskSpatialModel(SpatialModel):
         """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
         return elliptical_axes(self, values)
 
-    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
+    def transform_graph(self, waves: Tensor, values: Values, phase: float) -> Tensor:
         """Return the Fourier transform, 2 J1(q) / q of a sharp disk; see `SpatialModel.transform_graph`.
 
         A soft edge is an average over disks whose radii have a normal distribution.
         """
         _, _, r_0, *_, edge_width = self._arguments(values)
         softest = self.edge_width.value if self.edge_width.frozen else 1.0
-        phase = waves[-1] * radius * softest / (np.sqrt(2) * _EDGE)
-        radii, weights = _soft_edge(edge_width, phase)
+        radii, weights = _soft_edge(edge_width, phase * softest / (np.sqrt(2) * _EDGE))
         size, ratio = pt.maximum(sphere.RADIANS * r_0, 1e-8), self.axes_graph(values)[0]
         curved = _norm(size, ratio**2) * np.pi * size**2 * ratio  # the norm is that of the sphere
         return curved * (weights * radii**2 * jinc(waves[:, None] * r_0 * radii)).sum(axis=-1)

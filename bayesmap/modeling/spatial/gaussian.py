@@ -112,7 +112,7 @@ class GaussianSpatialModel(SpatialModel):
         """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
         return elliptical_axes(self, values)
 
-    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
+    def transform_graph(self, waves: Tensor, values: Values, phase: float) -> Tensor:
         """Return the Fourier transform, a Gaussian; see `SpatialModel.transform_graph`."""
         return pt.exp(-0.5 * (waves * values[self.sigma]) ** 2)
 

@@ -86,14 +86,14 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         """Return the ratio of the axes and the position angle; see `SpatialModel.axes_graph`."""
         return elliptical_axes(self, values)
 
-    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
+    def transform_graph(self, waves: Tensor, values: Values, phase: float) -> Tensor:
         """Return the Fourier transform; see `SpatialModel.transform_graph`.
 
         The shape is a sum of disks: exp(-t^(1/eta)) is the integral of exp(-v) over all v above t^(1/eta).
         """
         _, _, r_0, eta, _, _ = self._arguments(values)
         eta = pt.as_tensor_variable(eta)
-        nodes, weights = np.polynomial.legendre.leggauss(int(max(40, 20 + 0.55 * waves[-1] * radius)))
+        nodes, weights = np.polynomial.legendre.leggauss(int(max(40, 20 + 0.55 * phase)))
         low, high = (pt.exp(eta * np.log(v)) for v in _LAYERS)
         t = 0.5 * (low + high) + 0.5 * (high - low) * nodes
         v = pt.exp(pt.log(t) / eta)

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
-import numpy as np
 
 from bayesmap._lazy import pt
 from bayesmap._types import QuantityLike, Region, Tensor
@@ -59,7 +58,7 @@ class PointSpatialModel(SpatialModel):
         """Return the axes of a round shape; see `SpatialModel.axes_graph`."""
         return 1.0, 0.0
 
-    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
+    def transform_graph(self, waves: Tensor, values: Values, phase: float) -> Tensor:
         """Return ones; see `SpatialModel.transform_graph`."""
         return pt.ones(waves.shape)
 

@@ -29,17 +29,17 @@ class _Shell(SpatialModel):
         """Return the axes of a round shape; see `SpatialModel.axes_graph`."""
         return 1.0, 0.0
 
-    def transform_graph(self, waves: np.ndarray, values: Values, radius: float) -> Tensor:
+    def transform_graph(self, waves: Tensor, values: Values, phase: float) -> Tensor:
         """Return the Fourier transform; see `SpatialModel.transform_graph`.
 
         That of a projection is that of the body: a sum of spheres of no thickness, of which each has sin(q) / q.
         """
         inner, width = self._radii(*self._arguments(values)[2:])
-        nodes, weights = np.polynomial.legendre.leggauss(int(12 + 0.55 * waves[-1] * radius))
+        nodes, weights = np.polynomial.legendre.leggauss(int(12 + 0.55 * phase))
         radii = inner + 0.5 * width * (1 + nodes)
-        phase = waves[:, None] * radii
-        safe = pt.switch(abs(phase) > 1e-6, phase, 1.0)
-        sphere_of = pt.switch(abs(phase) > 1e-6, pt.sin(safe) / safe, 1.0)
+        turns = waves[:, None] * radii
+        safe = pt.switch(abs(turns) > 1e-6, turns, 1.0)
+        sphere_of = pt.switch(abs(turns) > 1e-6, pt.sin(safe) / safe, 1.0)
         share = weights * radii**2
         return pt.dot(sphere_of, share) / pt.maximum(share.sum(), 1e-300)
 
