@@ -9,7 +9,7 @@ from typing import Any
 
 from clock import Clock
 
-__all__ = ["demo", "first_posteriors"]
+__all__ = ["demo", "first_posteriors", "run_fresh"]
 
 HERE = Path(__file__).resolve().parent
 
@@ -22,7 +22,8 @@ def _environment(cache: Path) -> dict[str, str]:
     return environment
 
 
-def _run(command: list[str], cache: Path) -> str:
+def run_fresh(command: list[str], cache: Path) -> str:
+    """Output of a command in a process of its own, with all compile caches in one folder."""
     done = subprocess.run(command, env=_environment(cache), cwd=cache.parent, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
@@ -33,7 +34,7 @@ def first_posteriors(data: Path, counts: Path, folder: Path, letter: str = "A", 
     """First posterior with empty caches ("cold"), then again with what the first run left ("warm")."""
     cache = folder / f"cache-{letter}"
     command = [sys.executable, str(HERE / "first_posterior.py"), str(data), str(counts), letter, str(draws)]
-    return {state: json.loads(_run(command, cache).splitlines()[-1]) for state in ("cold", "warm")}
+    return {state: json.loads(run_fresh(command, cache).splitlines()[-1]) for state in ("cold", "warm")}
 
 
 def demo(folder: Path) -> dict[str, float] | None:
@@ -41,7 +42,7 @@ def demo(folder: Path) -> dict[str, float] | None:
     command = [sys.executable, "-m", "bayesmap", "demo", "--quiet", "--output", str(folder / "demo")]
     try:
         clock = Clock()
-        _run(command, folder / "cache-demo")
+        run_fresh(command, folder / "cache-demo")
         return clock.lap()
     except RuntimeError as error:
         print(f"bayesmap demo was not measured: {error}", file=sys.stderr)

@@ -11,7 +11,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from pytensor.compile.mode import Mode, get_mode
 from pytensor.link.numba.cache import compile_numba_function_src
-from pytensor.link.numba.dispatch.basic import numba_njit
+from pytensor.link.numba.dispatch.basic import numba_funcify_and_cache_key, numba_njit
 from pytensor.link.numba.linker import NumbaLinker
 
 from bayesmap._backend.kernels import strict_arithmetic
@@ -35,6 +35,9 @@ class _LoopLinker(NumbaLinker):
     Numba's functions get arrays through Python objects, which costs a tenth of a microsecond each and holds the lock of
     the interpreter. The loop makes them itself, of addresses and lengths in a table.
     """
+
+    def fgraph_convert(self, fgraph: Any, **kwargs: Any) -> Any:
+        return numba_funcify_and_cache_key(fgraph, **kwargs)
 
     def jit_compile(self, fn_and_cache: Any) -> Any:
         function, cache_key = fn_and_cache

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytensor
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import Op
-from pytensor.graph.traversal import io_toposort
+from pytensor.graph.traversal import graph_inputs, io_toposort
 from pytensor.link.c.op import COp
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.subtensor import Subtensor, unflatten_index_variables
 
-__all__ = ["compile_numbers"]
+__all__ = ["compile_numbers", "number"]
 
 #: NumPy functions for what PyTensor evaluates number by number in Python, by the name of the scalar Op.
 _VECTORIZED: dict[str, Callable[..., Any]] = {
@@ -52,6 +53,12 @@ def compile_numbers(inputs: Sequence[Variable], output: Variable) -> Callable[..
     if all(_is_plain(node.op) for node in nodes):
         return _Program(inputs, output, nodes)
     return pytensor.function(list(inputs), output, mode="FAST_COMPILE", trust_input=True, on_unused_input="ignore")
+
+
+def number(output: Variable) -> np.ndarray:
+    """Present value of an expression of constants and shared variables, as an array of its shape."""
+    shared = [x for x in graph_inputs([output]) if isinstance(x, SharedVariable)]
+    return compile_numbers(shared, output)(*(x.get_value(borrow=True) for x in shared))
 
 
 class _Program:

@@ -3,7 +3,7 @@
 import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -23,9 +23,6 @@ from bayesmap.maps.files import named_errors
 from bayesmap.maps.geom import Geom
 from bayesmap.modeling import SkyModel
 from bayesmap.modeling.spectral import PowerLawSpectralModel
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["FluxPoints"]
 

@@ -1,8 +1,7 @@
 """A dataset as plain float64 arrays in internal units."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -11,8 +10,13 @@ from bayesmap import units
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.irf.checks import check_probabilities
 from bayesmap.maps import MapAxis
+from bayesmap.modeling.parameter import Values
 
-__all__ = ["FoldArrays", "Selection", "fold_arrays", "off_arrays", "time_intervals"]
+if TYPE_CHECKING:
+    from bayesmap.irf import GTI
+    from bayesmap.maps import Map
+
+__all__ = ["FoldArrays", "Selection", "Values", "fold_arrays", "off_arrays", "time_intervals"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +182,7 @@ class FoldArrays:
         return inverse.reshape(weights.shape[1:]).astype("int64"), columns[first]
 
 
-def time_intervals(name: str, gti: Any, model: Any) -> tuple[np.ndarray, np.ndarray]:
+def time_intervals(name: str, gti: "GTI | None", model: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return starts and stops of good time intervals as the temporal model of a sky model takes them.
 
     Parameters
@@ -282,11 +286,8 @@ def off_arrays(dataset: Any) -> dict[str, np.ndarray]:
     return {key: np.maximum(np.asarray(m.data, dtype="float64"), 0) for key, m in off.items() if m is not None}
 
 
-def _numbers(map_: Any) -> np.ndarray | None:
+def _numbers(map_: "Map | None") -> np.ndarray | None:
     return None if map_ is None else np.asarray(map_.data, dtype="float64")
-
-
-Values = Mapping[Any, Any]
 
 
 def _overlap(reco: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -1,23 +1,41 @@
 """Arrays as data of the graph, which can be replaced without compiling anything again."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytensor
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Selection
 
-__all__ = ["Bins", "Replaceable", "Weights", "data", "data_of_known_length"]
+__all__ = ["Bins", "Replaceable", "Weights", "data", "data_of_known_length", "table_data"]
 
 
-def data(array: Any) -> Any:
+def data(array: np.ndarray | np.number) -> Tensor:
     """Data as a shared variable of unknown shape, so that compiled code serves other datasets too."""
     array = np.asarray(array)
     return pytensor.shared(array, shape=(None,) * array.ndim)
 
 
-def data_of_known_length(array: Any) -> Any:
+_tables: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+
+def table_data(array: np.ndarray) -> Any:
+    """Data that are never replaced, nor changed in place: of the same array the same variable, not copied.
+
+    Datasets with equal responses then read the same memory.
+    """
+    found = _tables.get(id(array))
+    if found is None:
+        # the variable holds the array, so that no other one gets its place while the variable is known here
+        found = pytensor.shared(array, shape=(None,) * array.ndim, borrow=True)
+        _tables[id(array)] = found
+    return found
+
+
+def data_of_known_length(array: np.ndarray | np.number) -> Tensor:
     """The same of known shape: where the length is not known, code that checks it is compiled."""
     return pytensor.shared(array, shape=array.shape)
 
@@ -72,22 +90,22 @@ class Bins(Replaceable[Selection]):
     """The bins that a fold looks at."""
 
     @property
-    def columns(self) -> Any:
+    def columns(self) -> Tensor:
         """Column (x) of each bin, data of shape ``(n_bin,)``."""
         return self.of(_columns)
 
     @property
-    def rows(self) -> Any:
+    def rows(self) -> Tensor:
         """First bin of each image row, data of shape ``(n_reco * n_lat + 1,)``."""
         return self.of(_rows)
 
     @property
-    def energy(self) -> Any:
+    def energy(self) -> Tensor:
         """Energy index of each bin, data of shape ``(n_bin,)``."""
         return self.of(_energy)
 
     @property
-    def pixel(self) -> Any:
+    def pixel(self) -> Tensor:
         """Flat index of the pixel of each bin, data of shape ``(n_bin,)``."""
         return self.of(_pixel)
 

@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 
-from bayesmap._backend.functions import QUICK
+from bayesmap._backend.program import number
 from bayesmap.graph.arrays import FoldArrays, Selection, Values, fold_arrays
 from bayesmap.graph.data import Bins, Weights
 from bayesmap.graph.ops.merge import merge_bins
@@ -139,8 +138,7 @@ def evaluate_cube(terms: Terms, values: Mapping[Any, float]) -> np.ndarray:
     """Predicted counts of all bins as numbers, shape ``(n_reco, n_lat, n_lon)``."""
     fold = Fold(terms)
     fold.select(all_bins(terms.arrays))
-    counts = pytensor.function([], fold.at(values), mode=QUICK)()
-    return np.asarray(counts).reshape(terms.arrays.mask.shape)
+    return number(fold.at(values)).reshape(terms.arrays.mask.shape)
 
 
 def signal_counts(

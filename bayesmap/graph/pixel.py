@@ -12,6 +12,8 @@ import numpy as np
 import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
+from bayesmap._backend.program import number
+
 __all__ = ["SkyToPixel", "bilinear"]
 
 DEG = np.pi / 180
@@ -70,7 +72,7 @@ class SkyToPixel:
         pixel = np.array([float(v) for v in wcs.world_to_pixel_values(*(c[0] for c in _lonlat(world)))])
         probe = cls(kind, rotation, matrix, np.zeros(2))
         x, y = probe.pixel(float(points[0].data.lon.deg), float(points[0].data.lat.deg))
-        return cls(kind, rotation, matrix, pixel - pt.stack([x, y]).eval(mode="FAST_COMPILE"))
+        return cls(kind, rotation, matrix, pixel - number(pt.stack([x, y])))
 
     @classmethod
     def _affine(cls, geom: Any, reference: SkyCoord) -> "SkyToPixel":

@@ -3,18 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Values
 from bayesmap.graph.data import data
 from bayesmap.graph.pixel import bilinear
 from bayesmap.graph.psf.nodes import NodeAxis, Nodes, PositionAxis, WidthAxis, position_axis, stacked_profiles, widened
 from bayesmap.graph.psf.profile import PSFProfile, psf_profile
 from bayesmap.modeling import ResponseModel
+
+if TYPE_CHECKING:
+    from bayesmap.modeling import SkyModel
+    from bayesmap.modeling.spatial.base import SpatialModel
 
 __all__ = ["LocalResponse", "Response"]
 
@@ -43,24 +48,25 @@ class Response:
         return np.ones(self.arrays.mask.shape) if self.arrays.reco_psf else self.arrays.exposure
 
     @cached_property
-    def exposure(self) -> Any:
+    def exposure(self) -> Tensor:
         """`kernel_exposure` as data."""
         return data(self.kernel_exposure)
 
     @cached_property
-    def exposure_last(self) -> Any:
+    def exposure_last(self) -> Tensor:
         """`kernel_exposure` as data with the energies last, ``(n_lat, n_lon, n_energy)``."""
         return data(self.kernel_exposure.transpose(1, 2, 0).copy())
 
     @cached_property
-    def _true_exposure(self) -> Any:
-        return data(self.arrays.exposure)
+    def _true_exposure(self) -> Tensor:
+        exposure: Any = self.arrays.exposure
+        return data(exposure)
 
-    def exposed_at(self, flux: Any, x: Any, y: Any) -> Any:
+    def exposed_at(self, flux: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Flux times the exposure at pixels, ``(n_source, n_true)``: where the exposure acts before the PSF."""
         return flux * bilinear(self._true_exposure, x, y)
 
-    def flux(self, model: Any, values: Values) -> Any:
+    def flux(self, model: Any, values: Values) -> Tensor:
         """Photon flux per true energy bin, mean over the good time intervals: ``(n_true,)``, in 1e-12 cm-2 s-1."""
         effects = self.effects if self.exposed else ()
         edges: Any = np.asarray(self.arrays.energy_edges_true)
@@ -77,7 +83,9 @@ class Response:
             flux = effect.flux_graph(flux, self.arrays.energy_true, values)
         return flux
 
-    def at(self, model: Any, shape: Any, *, follow: bool = False, reach: float = 0.0) -> "LocalResponse":
+    def at(
+        self, model: "SkyModel", shape: "SpatialModel | None", *, follow: bool = False, reach: float = 0.0
+    ) -> "LocalResponse":
         """Return the response at a source.
 
         Parameters
@@ -199,7 +207,7 @@ class LocalResponse:
         matrix = pt.as_tensor_variable(self._matrices[0])
         return len(self._matrices) > 1 or self._with_effects(matrix, values) is not matrix
 
-    def _with_effects(self, matrix: Any, values: Values) -> Any:
+    def _with_effects(self, matrix: Tensor, values: Values) -> Tensor:
         edges = self.arrays.energy_edges, self.arrays.energy_edges_true
         for effect in self.response.effects if self.has_dispersion else ():
             matrix = effect.dispersion_graph(matrix, *edges, values)
@@ -213,10 +221,10 @@ class LocalResponse:
         return nominal
 
     @cached_property
-    def _data(self) -> Any:
+    def _data(self) -> Tensor:
         return data(self._matrices if len(self._matrices) > 1 else self._matrices[0])
 
-    def dispersion(self, values: Values) -> Any:
+    def dispersion(self, values: Values) -> Tensor:
         """Energy dispersion, ``(n_reco, n_true)``."""
         if len(self._matrices) == 1:
             return self._with_effects(self._data, values)
@@ -224,10 +232,10 @@ class LocalResponse:
         return self._with_effects(Nodes((self.place,)).mix(self._data, values), values)
 
     @cached_property
-    def _identity(self) -> Any:
+    def _identity(self) -> Tensor:
         return data(np.eye(self.n_energy))
 
-    def kernel_dispersion(self, values: Values) -> Any:
+    def kernel_dispersion(self, values: Values) -> Tensor:
         """What acts after the PSF, ``(n_reco, n_energy)``: the dispersion, or nothing if it acted before."""
         return self._identity if self.arrays.reco_psf else self.dispersion(values)
 

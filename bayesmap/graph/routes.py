@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytensor.tensor as pt
 
+from bayesmap._backend.program import number
 from bayesmap._util import check_option
 from bayesmap.graph.arrays import FoldArrays, Values
 from bayesmap.graph.pixel import SkyToPixel
@@ -118,7 +119,7 @@ class Source:
         if all(axis is place.place for axis in place.nodes.axes):  # between the nodes
             assert place.here is not None
             profile, weight = place.here, place.nodes.mix(pt.as_tensor_variable(place.by_node(weight)), self.where)
-            weight = weight.eval(mode="FAST_COMPILE")
+            weight = number(weight)
         return mixtures, mixture_error(profile, np.broadcast_to(sigma, weight.shape), weight, scale)
 
     @cached_property
@@ -133,7 +134,7 @@ class Source:
         arrays, position = self.arrays, self.shape.position
         assert self.place.profile is not None
         lon, lat = (pt.as_tensor_variable(np.asarray(x.deg)) for x in (position.data.lon, position.data.lat))
-        xe, xn, ye, yn = (float(x) for x in pt.stack(self.sky.jacobian(lon, lat)).eval(mode="FAST_COMPILE"))
+        xe, xn, ye, yn = (float(x) for x in number(pt.stack(self.sky.jacobian(lon, lat))))
         scale = 1 / float(np.hypot(xe, xn)), 1 / float(np.hypot(ye, yn))
         diagonal = float(np.hypot(*(n * s for n, s in zip(arrays.mask.shape[:0:-1], arrays.pixel_scale, strict=True))))
         return fit_radial(self.place.profile, scale, diagonal)

@@ -1,13 +1,17 @@
 """Which parts of models may become negative: the fast form of a likelihood holds only where no term can."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmap.graph.arrays import FoldArrays
 from bayesmap.modeling import CompoundSpectralModel, Parameter
 from bayesmap.modeling.roles import role_of
+
+if TYPE_CHECKING:
+    from bayesmap.modeling import SkyModel
+    from bayesmap.modeling.spectral.base import SpectralModel
 
 __all__ = ["Support", "negative_parts", "prior_support"]
 
@@ -24,7 +28,7 @@ def prior_support(parameter: Parameter) -> tuple[float, float]:
     return max(low, parameter.bounds[0]), min(high, parameter.bounds[1])
 
 
-def negative_parts(model: Any, arrays: FoldArrays, support: Support) -> list[str]:
+def negative_parts(model: "SkyModel", arrays: FoldArrays, support: Support) -> list[str]:
     """Name what of a model can become negative, and what to do about it.
 
     Parameters
@@ -60,7 +64,7 @@ def negative_parts(model: Any, arrays: FoldArrays, support: Support) -> list[str
     return reasons
 
 
-def _parts(spectrum: Any, fixed: bool = False) -> Iterator[tuple[Any, bool]]:
+def _parts(spectrum: "SpectralModel | None", fixed: bool = False) -> "Iterator[tuple[SpectralModel, bool]]":
     """A spectrum and those that it is made of, and whether their parameters are fixed by one above them."""
     if spectrum is None:
         return
@@ -71,7 +75,7 @@ def _parts(spectrum: Any, fixed: bool = False) -> Iterator[tuple[Any, bool]]:
         yield from _parts(part, fixed or not own.issuperset(part.parameters))
 
 
-def _flux_parameters(spectrum: Any) -> list[Any]:
+def _flux_parameters(spectrum: "SpectralModel") -> list[Parameter]:
     """The parameters to which a spectrum is proportional, and norms."""
     if isinstance(spectrum, CompoundSpectralModel):
         return []
@@ -79,7 +83,7 @@ def _flux_parameters(spectrum: Any) -> list[Any]:
     return [p for p in spectrum.parameters if p is main or role_of(p, spectrum) == "norm"]
 
 
-def _spectrum(model: Any, support: Support) -> list[str]:
+def _spectrum(model: "SkyModel", support: Support) -> list[str]:
     """Differences can be negative whatever they are made of, and so can formulas that say so."""
     reasons = []
     for part, fixed in _parts(getattr(model, "spectral_model", None)):
@@ -95,14 +99,14 @@ def ends(parameter: Any) -> tuple[float, float]:
     return float(np.min(parameter.value)), float(np.max(parameter.value))
 
 
-def _time_dependence(model: Any, support: Support) -> list[str]:
+def _time_dependence(model: "SkyModel", support: Support) -> list[str]:
     temporal = getattr(model, "temporal_model", None)
     if temporal is None or not temporal.may_be_negative({p.name: support(p) for p in temporal.parameters}):
         return []
     return [f"the {type(temporal).__name__} of model {model.name!r} can fall below zero"]
 
 
-def _spatial_norms(model: Any, arrays: Any) -> list[str]:
+def _spatial_norms(model: "SkyModel", arrays: Any) -> list[str]:
     """Cubic interpolation between positive norms can overshoot below zero, where a weight is negative."""
     spatial: Any = getattr(model, "spatial_model", None)
     if spatial is None or arrays.is_region or all(p.frozen for p in spatial.parameters):

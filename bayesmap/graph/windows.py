@@ -1,12 +1,16 @@
 """Windows on the pixels of a map: where a source needs to be looked at, and the sub-pixels there."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays
+
+if TYPE_CHECKING:
+    from bayesmap.maps import WcsGeom
 
 __all__ = ["Window", "as_index", "sub_pixels", "window_of"]
 
@@ -14,7 +18,7 @@ __all__ = ["Window", "as_index", "sub_pixels", "window_of"]
 Window = tuple[int, int, int, int]
 
 
-def as_index(number: Any, lowest: int, highest: int) -> Any:
+def as_index(number: Tensor, lowest: int, highest: int) -> Tensor:
     """A float as an integer between two others: cut before it is one, as there is no integer for what is too large."""
     return pt.maximum(pt.cast(pt.clip(number, lowest, highest), "int64"), lowest)  # after all, for what is no number
 
@@ -44,7 +48,9 @@ def window_of(arrays: FoldArrays, spatial: Any, reach: float, kernel: int) -> Wi
     return y0, x0, max(y1 - y0, 1), max(x1 - x0, 1)
 
 
-def sub_pixels(geom: Any, frame: str, window: Window, fine_x: int, fine_y: int | None = None) -> tuple[np.ndarray, ...]:
+def sub_pixels(
+    geom: "WcsGeom", frame: str, window: Window, fine_x: int, fine_y: int | None = None
+) -> tuple[np.ndarray, ...]:
     """Longitude, latitude and solid angle of the sub-pixels of a window: each ``(height, width, fine_x * fine_y)``."""
     y0, x0, height, width = window
     fine_y = fine_x if fine_y is None else fine_y

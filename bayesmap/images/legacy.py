@@ -30,11 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["masked_image_to_legacy", "parts_from_legacy"]
 
-#: an object of another package
-type Legacy = Any
 
-
-def parts_from_legacy(legacy: Legacy, plane_map: Mapping[str, MaskPlane] | None, tract_info: Legacy) -> dict[str, Any]:
+def parts_from_legacy(legacy: Any, plane_map: Mapping[str, MaskPlane] | None, tract_info: Any) -> dict[str, Any]:
     """Arguments of `CellCoadd`; see `CellCoadd.from_legacy`."""
     grid = _grid(legacy.grid)
     cells = list(legacy.cells.values())
@@ -65,13 +62,13 @@ def parts_from_legacy(legacy: Legacy, plane_map: Mapping[str, MaskPlane] | None,
     }
 
 
-def _grid(legacy: Legacy) -> CellGrid:
+def _grid(legacy: Any) -> CellGrid:
     if legacy.padding:
         raise ValueError(f"cells with padding cannot be converted, got a padding of {legacy.padding} pixels")
     return CellGrid(_box(legacy.bbox), YX(legacy.cell_size.y, legacy.cell_size.x))
 
 
-def _box(legacy: Legacy) -> Box:
+def _box(legacy: Any) -> Box:
     return Box(Interval(legacy.y.begin, legacy.y.end), Interval(legacy.x.begin, legacy.x.end))
 
 
@@ -80,26 +77,26 @@ def _hull(boxes: Iterable[Box]) -> Box:
     return Box(Interval.hull(*(box.y for box in listed)), Interval.hull(*(box.x for box in listed)))
 
 
-def _legacy_box(box: Box) -> Legacy:
+def _legacy_box(box: Box) -> Any:
     geom = import_module("lsst.geom")
     return geom.Box2I(geom.Point2I(box.x.start, box.y.start), geom.Extent2I(box.x.size, box.y.size))
 
 
-def _image_box(legacy: Legacy) -> Box:
+def _image_box(legacy: Any) -> Box:
     return Box.from_shape(legacy.array.shape, (legacy.getY0(), legacy.getX0()))
 
 
-def _image(legacy: Legacy, unit: u.UnitBase | None = None) -> Image:
+def _image(legacy: Any, unit: u.UnitBase | None = None) -> Image:
     return Image(legacy.array, bbox=_image_box(legacy), unit=unit)
 
 
-def _header(metadata: Legacy) -> fits.Header:
+def _header(metadata: Any) -> fits.Header:
     """Header of a WCS; its first pixel is that of the absolute coordinates."""
     cards = metadata.toDict() if hasattr(metadata, "toDict") else metadata
     return fits.Header(dict(cards))
 
 
-def _psf(legacy: Legacy, bounds: CellGridBounds) -> CellPointSpreadFunction:
+def _psf(legacy: Any, bounds: CellGridBounds) -> CellPointSpreadFunction:
     """PSF with NaN where there is no kernel; such cells are missing."""
     own, grid, images = _grid(legacy.grid), bounds.grid, legacy.images
     size, first = bounds.subgrid_size, bounds.subgrid_start
@@ -115,7 +112,7 @@ def _psf(legacy: Legacy, bounds: CellGridBounds) -> CellPointSpreadFunction:
     return CellPointSpreadFunction(array, CellGridBounds(grid, bounds.bbox, missing))
 
 
-def _provenance(cells: list[Legacy], polygons: Mapping[Legacy, Legacy]) -> CoaddProvenance:
+def _provenance(cells: list[Any], polygons: Mapping[Any, Any]) -> CoaddProvenance:
     observations = list(polygons)
     inputs = Table(
         {
@@ -148,7 +145,7 @@ def _provenance(cells: list[Legacy], polygons: Mapping[Legacy, Legacy]) -> Coadd
     return CoaddProvenance(inputs, contributions)
 
 
-def _polygon(legacy: Legacy) -> Polygon:
+def _polygon(legacy: Any) -> Polygon:
     points = legacy.getVertices()
     return Polygon(np.array([point.x for point in points]), np.array([point.y for point in points]))
 
@@ -159,9 +156,7 @@ def _objects(values: list[Polygon]) -> np.ndarray:
     return array
 
 
-def masked_image_to_legacy(
-    image: "MaskedImage", copy: bool | None, plane_map: Mapping[str, MaskPlane] | None
-) -> Legacy:
+def masked_image_to_legacy(image: "MaskedImage", copy: bool | None, plane_map: Mapping[str, MaskPlane] | None) -> Any:
     """Convert to an afw MaskedImage; see `MaskedImage.to_legacy`."""
     fixed = [name for name in ("image", "variance") if not getattr(image, name).array.flags.writeable]
     if copy is False and fixed:

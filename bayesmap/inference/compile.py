@@ -46,7 +46,6 @@ def to_pymc(datasets: Any, **options: Any) -> pm.Model:
     return compile_datasets(datasets, **options)[0]
 
 
-@making_graphs()
 def compile_datasets(
     datasets: Any,
     *,
@@ -62,6 +61,7 @@ def compile_datasets(
     return model, observed
 
 
+@making_graphs()
 def prepare(
     datasets: Sequence[Any], *, psf_route: Any = None, psf_tolerance: float = 1e-3, irf_position: str = "prior"
 ) -> tuple[dict[str, Observation], dict[Any, str]]:
@@ -78,6 +78,7 @@ def prepare(
     return observed, names
 
 
+@making_graphs()
 def unobserved_model(
     datasets: Sequence[Any], names: Mapping[Any, str], observed: Mapping[str, Observation]
 ) -> tuple[pm.Model, list[Term]]:
@@ -91,6 +92,7 @@ def unobserved_model(
     return model, terms
 
 
+@making_graphs()
 def observe(model: pm.Model, terms: Sequence[Term]) -> None:
     """Add the observed variables to a model that has none yet."""
     with model:

@@ -1,20 +1,21 @@
 """The log-posterior of a `pymc.Model` as one compiled function of a flat vector of unconstrained variables."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
 from bayesmap._backend.expressions import reached
 from bayesmap._backend.functions import QUICK, Mode, compile_for_threads, making_graphs
+from bayesmap._backend.program import compile_numbers
 from bayesmap.inference.defined import defined
 from bayesmap.inference.edges import Edges
 from bayesmap.inference.looped import Loop, Loops
-from bayesmap.inference.sums import Term, Terms
+from bayesmap.inference.sums import Terms
 from bayesmap.modeling.priors.pymc_variables import Standardize, offset_names
 
 __all__ = ["LogDensity"]
@@ -37,13 +38,10 @@ class LogDensity:
 
     Parameters
     ----------
-    model : pymc.Model
-        With scalar or array free variables.
+    model : pymc.Model or Terms
+        With scalar or array free variables; or what is known of its log-posterior.
     mode : str or Mode
         PyTensor mode; "NUMBA" for sampling, `bayesmap._backend.functions.QUICK` for a few evaluations.
-    likelihoods : sequence of Term, optional
-        The likelihoods of all data. Those that are alike share one compiled function. By default what the observed
-        variables of the model say, in one function.
 
     Attributes
     ----------
@@ -62,8 +60,9 @@ class LogDensity:
     """
 
     @making_graphs()
-    def __init__(self, model: pm.Model, mode: str | Mode = "NUMBA", likelihoods: Sequence[Term] | None = None) -> None:
-        self.model = model
+    def __init__(self, model: pm.Model | Terms, mode: str | Mode = "NUMBA") -> None:
+        terms = model if isinstance(model, Terms) else Terms(model)
+        self.model = model = terms.model
         self.names = [rv.name for rv in model.free_RVs]
         values = [model.rvs_to_values[rv] for rv in model.free_RVs]
         start = _start(model)
@@ -78,27 +77,25 @@ class LogDensity:
         transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
         self.edges = Edges([t for t, size in zip(transforms, sizes, strict=True) for _ in range(size)])
         self._start = np.concatenate([np.ravel(x) for x in start]).astype("float64")
-        self._weight = pt.scalar("jacobian", dtype="float64")
+        self._weight = terms.weight
         self._shapes = dict(zip(values, map(np.shape, start), strict=True))
         self._places = {v: np.arange(i, i + n) for v, i, n in zip(values, firsts[:-1], sizes, strict=True)}
         self._jacobian = {True: np.array(1.0), False: np.array(0.0)}
-        terms = Terms(model, likelihoods, self._weight)
         self.loops = Loops([Loop(m, self._places, self._weight, mode) for m in terms.alike]) if terms.alike else None
         self._function = self._with_gradient(defined(terms.rest), mode, rest=self.loops is not None)
-        unknowns = model.replace_rvs_by_values(model.free_RVs + model.deterministics)
-        draws = pt.matrix("draws", dtype="float64", shape=(None, len(self._start)))
-        theta, pieces = self._cut(values)
-        one = clone_replace(unknowns, replace=pieces, rebuild_strict=False)
-        self._expand = pytensor.function(
-            [draws],
-            vectorize_graph(one, {theta: draws}),
-            mode=QUICK,
-            trust_input=True,
-            on_unused_input="ignore",
-        )
-        offsets = offset_names([v.name for v in model.free_RVs + model.deterministics])
-        self.reported = [v.name for v in model.free_RVs + model.deterministics if v.name not in offsets]
-        self._expand_names = [v.name for v in model.free_RVs + model.deterministics]
+        self._unknowns = model.free_RVs + model.deterministics
+        offsets = offset_names([v.name for v in self._unknowns])
+        self.reported = [v.name for v in self._unknowns if v.name not in offsets]
+
+    @functools.cached_property
+    def _formulas(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+        """Each variable as a function of many points, shape ``(n, size)``."""
+        values = self.model.replace_rvs_by_values(self._unknowns)
+        draws = pt.matrix("draws", dtype="float64", shape=(None, self.size))
+        theta, pieces = self._cut(list(self._places))
+        one = clone_replace(values, replace=pieces, rebuild_strict=False)
+        columns = vectorize_graph(one, {theta: draws})
+        return {v.name: compile_numbers([draws], x) for v, x in zip(self._unknowns, columns, strict=True)}
 
     def _cut(self, values: Sequence[Any]) -> tuple[Any, dict[Any, Any]]:
         """A vector, and which of its parts is which of some variables."""
@@ -160,6 +157,11 @@ class LogDensity:
 
         return called
 
+    def use_threads(self, number: int) -> None:
+        """Let a call of the density use so many threads; values and gradients do not depend on it."""
+        if self.loops is not None:
+            self.loops.threads = number
+
     @property
     def start(self) -> np.ndarray:
         """The model's initial point (prior medians), a copy."""
@@ -191,13 +193,11 @@ class LogDensity:
 
     def expand(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters in their declared units at one point."""
-        columns = self._expand(np.asarray(theta, dtype="float64")[None])
-        return {name: column[0] for name, column in zip(self._expand_names, columns, strict=True)}
+        point = np.asarray(theta, dtype="float64")[None]
+        return {name: formula(point)[0] for name, formula in self._formulas.items()}
 
     def expand_draws(self, draws: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters of many points: ``draws`` has shape ``(n_chain, n_draw, size)``."""
-        columns = self._expand(np.ascontiguousarray(draws.reshape(-1, draws.shape[-1])))
-        return {
-            name: column.reshape(*draws.shape[:2], *column.shape[1:])
-            for name, column in zip(self._expand_names, columns, strict=True)
-        }
+        points = np.ascontiguousarray(draws.reshape(-1, draws.shape[-1]))
+        columns = {name: formula(points) for name, formula in self._formulas.items()}
+        return {name: column.reshape(*draws.shape[:2], *column.shape[1:]) for name, column in columns.items()}

@@ -22,7 +22,7 @@ from bayesmap.inference.result import ModeResult, build_tree, describe
 from bayesmap.inference.safety import Interrupts, tell
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.inference.starts import starting_points
-from bayesmap.inference.sums import Term
+from bayesmap.inference.sums import Terms
 from bayesmap.modeling.priors.hyper import hyperparameters_of
 
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
@@ -58,7 +58,7 @@ class CompiledFit:
     def __init__(self, datasets: Any, **options: Any) -> None:
         self.datasets = as_datasets(datasets)
         self._observed, self._names = prepare(self.datasets, **options)
-        self._unobserved: tuple[pm.Model, list[Term]] | None = None
+        self._log_posterior: Terms | None = self._sum()
         self.models = dataset_models(self.datasets)
         self.parameters = {name: p for p, name in self._names.items()}
         self.hyperparameters = hyperparameters_of(self._names)
@@ -68,28 +68,31 @@ class CompiledFit:
 
     def __getstate__(self) -> dict[str, Any]:
         # Neither compiled functions nor the classes that PyMC makes of distributions can be pickled.
-        return {**self.__dict__, "_unobserved": None, "_density": None, "_quick": None}
+        return {**self.__dict__, "_log_posterior": None, "_density": None, "_quick": None}
 
-    def _parts(self) -> tuple[pm.Model, list[Term]]:
-        """The model, maybe without observed variables, and the likelihoods that make them."""
-        if self._unobserved is None:
-            self._unobserved = unobserved_model(self.datasets, self._names, self._observed)
-        return self._unobserved
+    def _sum(self) -> Terms:
+        """The log-posterior, of a model without observed variables."""
+        return Terms(*unobserved_model(self.datasets, self._names, self._observed))
+
+    @property
+    def _terms(self) -> Terms:
+        if self._log_posterior is None:
+            self._log_posterior = self._sum()
+        return self._log_posterior
 
     @property
     def model(self) -> pm.Model:
         """The model, a `pymc.Model`; the same as :func:`~bayesmap.inference.to_pymc` returns."""
-        model, terms = self._parts()
+        model = self._terms.model
         if not model.observed_RVs:
-            observe(model, terms)
+            observe(model, self._terms.likelihoods or ())
         return model
 
     @property
     def density(self) -> LogDensity:
         """The log-posterior and its gradient, compiled on first use."""
         if self._density is None:
-            model, terms = self._parts()
-            self._density = LogDensity(model, likelihoods=terms)
+            self._density = LogDensity(self._terms)
         return self._density
 
     @property
@@ -98,8 +101,7 @@ class CompiledFit:
         if self._density is not None:
             return self._density
         if self._quick is None:
-            model, terms = self._parts()
-            self._quick = LogDensity(model, mode=QUICK, likelihoods=terms)
+            self._quick = LogDensity(self._terms, mode=QUICK)
         return self._quick
 
     def set_counts(self, counts: Any) -> None:

@@ -13,7 +13,7 @@ from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["posterior_npred", "posterior_predictive"]
 
-Reduce = str | Callable[[np.ndarray], Any]
+type Reduce = str | Callable[[np.ndarray], np.ndarray]
 
 
 def posterior_npred(

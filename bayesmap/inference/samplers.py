@@ -127,7 +127,9 @@ def sample_density(
         target = Whitened(density, laplace.mode, laplace.factor)
         if backend == "nutpie":
             kwargs.setdefault("target_accept", 0.9 if target.has_walls() else 0.8)
-    cores = min(chains, cores or os.cpu_count() or 1)
+    available = cores or os.cpu_count() or 1
+    cores = min(chains, available)
+    density.use_threads(max(available // cores, 1) if backend == "nutpie" else available)
     run: Callable[..., tuple[np.ndarray, dict[str, np.ndarray], bool]]
     run = _nutpie if backend == "nutpie" else _numpyro
     progress.begin(f"sampling {chains} chains of {tune} + {draws} draws with {backend}")

@@ -51,19 +51,20 @@ class Terms:
         Priors, and potentials.
     likelihoods : sequence of Term, optional
         By default all observed variables of the model, in the rest.
-    weight : TensorVariable
-        Of the logarithm of the Jacobian determinant.
 
     Attributes
     ----------
+    weight : TensorVariable
+        Of the logarithm of the Jacobian determinant.
     alike : list of list of Member
         Log-densities of equal structure. With a likelihood goes the prior of each variable that nothing else needs.
     rest : TensorVariable
         All others, in one expression of the value variables.
     """
 
-    def __init__(self, model: pm.Model, likelihoods: Sequence[Term] | None, weight: Any) -> None:
-        self._model, self._weight = model, weight
+    def __init__(self, model: pm.Model, likelihoods: Sequence[Term] | None = None) -> None:
+        self.model, self.likelihoods = model, likelihoods
+        self.weight = pt.scalar("jacobian", dtype="float64")
         self.alike: list[list[Member]] = []
         if likelihoods is None:
             self.rest = model.logp(vars=model.observed_RVs) + self._priors(model.free_RVs)
@@ -80,33 +81,33 @@ class Terms:
         own = self._own_variables(likelihoods)
         flat = [x for term in likelihoods for x in term.arguments]
         flat += [x for variables in own for rv in variables for x in self._prior(rv)]
-        in_values = iter(self._model.replace_rvs_by_values(flat))
-        values = {self._model.rvs_to_values[rv] for rv in self._model.free_RVs}
+        in_values = iter(self.model.replace_rvs_by_values(flat))
+        values = {self.model.rvs_to_values[rv] for rv in self.model.free_RVs}
         logps = [term.logp([next(in_values) for _ in term.arguments]) for term in likelihoods]
-        priors = [sum((next(in_values) + self._weight * next(in_values) for _ in v), start=0.0) for v in own]
+        priors = [sum((next(in_values) + self.weight * next(in_values) for _ in v), start=0.0) for v in own]
         wholes = [defined(a + b) if v else a for a, b, v in zip(logps, priors, own, strict=True)]
         groups: dict[Any, list[int]] = defaultdict(list)
-        anatomies = [Anatomy(whole, values | {self._weight}) for whole in wholes]
+        anatomies = [Anatomy(whole, values | {self.weight}) for whole in wholes]
         for i, anatomy in enumerate(anatomies):
             groups[anatomy.key if all(x.ndim < 2 for x in anatomy.leaves) else i].append(i)
         together = [g for g in groups.values() if len(g) >= FEW]
         self.alike = [[Member(anatomies[i], likelihoods[i].observed) for i in g] for g in together]
         looped = {i for g in together for i in g}
         done = {rv for i in looped for rv in own[i]}
-        rest = self._priors([rv for rv in self._model.free_RVs if rv not in done])
+        rest = self._priors([rv for rv in self.model.free_RVs if rv not in done])
         self.rest = sum((logp for i, logp in enumerate(logps) if i not in looped), start=rest)
 
     def _own_variables(self, likelihoods: Sequence[Term]) -> list[list[Any]]:
         """Free variables that the likelihood of one dataset depends on, and nothing else does."""
-        free = set(self._model.free_RVs)
+        free = set(self.model.free_RVs)
         needed = [reached(term.arguments, free) for term in likelihoods]
-        others = [x for rv in self._model.free_RVs for x in reached(parents(rv), free)]
-        number = Counter([*(rv for row in needed for rv in row), *others, *reached(self._model.potentials, free)])
+        others = [x for rv in self.model.free_RVs for x in reached(parents(rv), free)]
+        number = Counter([*(rv for row in needed for rv in row), *others, *reached(self.model.potentials, free)])
         return [[rv for rv in row if number[rv] == 1] for row in needed]
 
     def _prior(self, rv: Any) -> tuple[Any, Any]:
         """Log-density of a variable, and what the Jacobian of its transformation adds."""
-        value, transform = self._model.rvs_to_values[rv], self._model.rvs_to_transforms[rv]
+        value, transform = self.model.rvs_to_values[rv], self.model.rvs_to_transforms[rv]
         if transform is None:
             return pm.logp(rv, value).sum(), pt.constant(0.0)
         inside = transform.backward(value, *parents(rv))
@@ -114,9 +115,9 @@ class Terms:
 
     def _priors(self, variables: list[Any]) -> Any:
         """Prior of some variables, and all potentials."""
-        variables = variables + self._model.potentials
+        variables = variables + self.model.potentials
         if not variables:
             return pt.constant(0.0)
         # The likelihood must enter once: its gradient would be computed for each occurrence.
-        prior = self._model.logp(vars=variables, jacobian=False)
-        return prior + self._weight * (self._model.logp(vars=variables, jacobian=True) - prior)
+        prior = self.model.logp(vars=variables, jacobian=False)
+        return prior + self.weight * (self.model.logp(vars=variables, jacobian=True) - prior)

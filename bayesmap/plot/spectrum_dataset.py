@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["peek_spectrum", "plot_counts", "plot_excess", "plot_fit", "plot_masks"]
 
-Settings = Mapping[str, Any] | None
+type Settings = Mapping[str, Any] | None
 
 
 def plot_counts(

@@ -39,7 +39,7 @@ def test_a_compiled_fit_has_the_same_density_after_pickling(compiled, library):
     expected, gradient = value(compiled)
     text = library.dumps(compiled)
     back = library.loads(text)
-    assert back._unobserved is None
+    assert back._log_posterior is None
     assert back._quick is None
     found, slope = value(back)
     assert found == expected

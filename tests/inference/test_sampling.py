@@ -302,7 +302,7 @@ def test_interrupts_before_the_first_draw_are_plain(conjugate, monkeypatch, stag
 
     monkeypatch.setattr(f"bayesmap.inference.fit.{stage}", pressed)
     if stage in ("starting_points", "search_modes"):
-        monkeypatch.setattr("bayesmap.inference.fit.LogDensity", lambda *args, **kwargs: None)
+        monkeypatch.setattr("bayesmap.inference.fit.LogDensity", lambda model: None)
     if stage == "search_modes":
         monkeypatch.setattr("bayesmap.inference.fit.starting_points", lambda *arguments: [])
     handler = signal.getsignal(signal.SIGINT)

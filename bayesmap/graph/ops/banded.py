@@ -1,6 +1,6 @@
 """Counts of a source of fixed shape: a banded product of its flux with a precomputed response."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -9,6 +9,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import kernel, register_kernel
+from bayesmap._types import Tensor
 
 __all__ = ["Banded", "banded"]
 
@@ -42,13 +43,13 @@ class BandedAdjoint(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [pt.vector(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0] = _banded_adjoint(*inputs)
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         return [shapes[0]]
 
 
@@ -62,19 +63,21 @@ class Banded(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [pt.vector(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0] = _banded(*inputs)
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         return [shapes[2]]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], [False], [False]]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return [BandedAdjoint()(*inputs, cotangents[0]), disconnected_type(), disconnected_type()]
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -12,6 +12,7 @@ from pytensor.graph.op import Op
 from scipy import fft
 
 from bayesmap._backend.kernels import python_kernel, register_kernel
+from bayesmap._types import Tensor
 
 __all__ = ["Convolve", "KernelTransform", "convolved"]
 
@@ -84,17 +85,19 @@ class KernelTransform(Op):
 
     __props__ = ()
 
-    def make_node(self, kernels: Any, number: Any, height: Any, width: Any) -> Apply:
+    def make_node(self, kernels: Tensor, number: Tensor, height: Tensor, width: Tensor) -> Apply:
         inputs = [pt.as_tensor_variable(x) for x in (kernels, number, height, width)]
         return Apply(self, inputs, [pt.tensor3(dtype="complex128")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0] = _transforms(*inputs)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[False]] * 4
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return [disconnected_type()] * 4
 
 
@@ -135,22 +138,24 @@ class Convolve(Op):
     def __init__(self, adjoint: bool = False) -> None:
         self.adjoint = adjoint
 
-    def make_node(self, image: Any, transform: Any) -> Apply:
+    def make_node(self, image: Tensor, transform: Tensor) -> Apply:
         inputs = [pt.as_tensor_variable(x) for x in (image, transform)]
         output = pt.matrix(dtype="float64") if self.adjoint else pt.tensor3(dtype="float64")
         return Apply(self, inputs, [output])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0] = (_correlate if self.adjoint else _convolve)(*inputs)
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         image, transform = shapes
         return [image[1:]] if self.adjoint else [(transform[0], *image)]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], [False]]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         gradient = Convolve(not self.adjoint)(cotangents[0], *inputs[1:])
         return [gradient, disconnected_type()]
 

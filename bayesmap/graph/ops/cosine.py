@@ -1,6 +1,6 @@
 """Sums of cosines over a square grid, by fast Fourier transforms."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -9,6 +9,7 @@ from pytensor.graph.op import Op
 from scipy import fft
 
 from bayesmap._backend.kernels import python_kernel, register_kernel
+from bayesmap._types import Tensor
 
 __all__ = ["CosineTransform"]
 
@@ -36,16 +37,18 @@ class CosineTransform(Op):
     def __init__(self, adjoint: bool = False) -> None:
         self.adjoint = adjoint
 
-    def make_node(self, spectrum: Any) -> Apply:
+    def make_node(self, spectrum: Tensor) -> Apply:
         return Apply(self, [pt.as_tensor_variable(spectrum)], [pt.tensor3(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0] = (_adjoint if self.adjoint else _transform)(inputs[0])
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> Sequence[tuple[Tensor, ...]]:
         return shapes
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return [CosineTransform(not self.adjoint)(cotangents[0])]
 
 

@@ -10,6 +10,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import kernel, register_kernel
+from bayesmap._types import Tensor
 
 __all__ = ["merge_bins"]
 
@@ -44,18 +45,20 @@ class MergeBins(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         return Apply(self, inputs, [pt.lvector(), pt.vector(dtype="float64"), pt.lvector()])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         for output, value in zip(outputs, _merge(*inputs), strict=True):
             output[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[False, False, False], [False, True, False]]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return [disconnected_type(), cotangents[1][outputs[2]]]
 
 

@@ -1,7 +1,7 @@
 """Pixel integrals of moving sums of Gaussians, with their derivatives."""
 
+from collections.abc import Sequence
 from math import erf, exp, floor, sqrt
-from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -10,6 +10,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
+from bayesmap._types import Tensor
 
 __all__ = ["MixtureStamps"]
 
@@ -104,16 +105,16 @@ class MixtureAdjoint(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         vectors = [pt.vector(dtype="float64") for _ in range(4)]
         return Apply(self, inputs, [*vectors, *(pt.tensor3(dtype="float64") for _ in range(2))])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         for output, value in zip(outputs, _mixture_adjoint(*inputs), strict=True):
             output[0] = value
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         return [*[shapes[0]] * 4, *[shapes[2]] * 2]
 
 
@@ -148,19 +149,21 @@ class MixtureStamps(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         rows = pt.tensor(dtype="float64", shape=(None, None, None, 2, 3, None))
         return Apply(self, inputs, [pt.vector(dtype="float64"), pt.matrix(dtype="int64", shape=(None, 4)), rows])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         for output, value in zip(outputs, _mixture_stamps(*inputs), strict=True):
             output[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[i < 6, False, False] for i in range(7)]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return [*MixtureAdjoint()(*inputs[2:], outputs[2], cotangents[0]), disconnected_type()]
 
 

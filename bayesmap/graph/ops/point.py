@@ -5,6 +5,7 @@ the true energies that the bin sees: in sparse data that is little of what the P
 table of the weighted total. Energies come last in every table, so that one instruction serves several.
 """
 
+from collections.abc import Sequence
 from math import floor, isfinite
 from typing import Any
 
@@ -15,6 +16,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
+from bayesmap._types import Tensor
 from bayesmap.graph.ops.project import energy_bands, row_range
 
 __all__ = [
@@ -202,13 +204,13 @@ class PointDispersionAdjoint(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [pt.matrix(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0] = _point_dispersion_adjoint(*inputs)
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         return [shapes[1]]
 
 
@@ -217,11 +219,11 @@ class PointCountsAdjoint(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         return Apply(self, inputs, [pt.vector(dtype="float64"), pt.vector(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0], outputs[1][0] = _point_counts_adjoint(*inputs)
 
 
@@ -254,23 +256,27 @@ class PointCounts(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         outputs = [pt.lvector(), pt.vector(dtype="float64"), pt.tensor3(dtype="float64"), pt.imatrix()]
         return Apply(self, inputs, outputs)
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         for output, value in zip(outputs, _point_counts(*inputs), strict=True):
             output[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[False, i in (0, 1, 3), False, False] for i in range(len(node.inputs))]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return counts_pullback(inputs, outputs, cotangents, edisp=3)
 
 
-def counts_pullback(inputs: Any, outputs: Any, cotangents: Any, edisp: int) -> list[Any]:
+def counts_pullback(
+    inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor], edisp: int
+) -> list[Tensor]:
     """Gradients of an Op with the outputs of :class:`PointCounts`, whose first inputs are place and flux.
 
     ``edisp`` is the number of the input that is the energy dispersion.
@@ -342,18 +348,20 @@ class PointTotal(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         return Apply(self, inputs, [pt.vector(dtype="float64"), pt.matrix(dtype="float64", shape=(2, None))])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         for output, value in zip(outputs, _point_total(*inputs), strict=True):
             output[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[i == 0, False] for i in range(len(node.inputs))]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return [pt.dot(outputs[1], cotangents[0]), *(disconnected_type() for _ in inputs[1:])]
 
 

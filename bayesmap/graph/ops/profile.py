@@ -1,6 +1,6 @@
 """Images of shapes from tables of their brightness, by distance from the centre or in a quarter of the plane."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -9,6 +9,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
+from bayesmap._types import Tensor
 
 __all__ = ["PlaneImage", "ProfileImage"]
 
@@ -87,14 +88,14 @@ class ProfileImageAdjoint(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         return Apply(self, inputs, [pt.matrix(dtype="float64"), pt.matrix(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0], outputs[1][0] = _profile_image_adjoint(*inputs)
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         return [shapes[0], shapes[1]]
 
 
@@ -115,20 +116,22 @@ class ProfileImage(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         return Apply(self, inputs, [pt.matrix(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0] = _profile_image(*inputs)
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         return [(shapes[0][1], shapes[1][0])]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], [True], [False]]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         g_table, g_distance = ProfileImageAdjoint()(*inputs, cotangents[0])
         return [g_table, g_distance, disconnected_type()]
 
@@ -211,17 +214,17 @@ class PlaneImageAdjoint(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         return Apply(
             self, inputs, [pt.tensor3(dtype="float64"), pt.matrix(dtype="float64"), pt.matrix(dtype="float64")]
         )
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         for output, value in zip(outputs, _plane_image_adjoint(*inputs), strict=True):
             output[0] = value
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         return [shapes[0], shapes[1], shapes[1]]
 
 
@@ -242,20 +245,22 @@ class PlaneImage(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         return Apply(self, inputs, [pt.matrix(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         outputs[0][0] = _plane_image(*inputs)
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         return [(shapes[0][2], shapes[1][0])]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], [True], [True], [False]]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return [*PlaneImageAdjoint()(*inputs, cotangents[0]), disconnected_type()]
 
 

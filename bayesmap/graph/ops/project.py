@@ -6,6 +6,7 @@ selected bins that lie inside a window, and the weighted total over all bins. It
 the adjoint kernel :class:`ProjectAdjoint`. Both cost in proportion to the windows, not to the cube.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
+from bayesmap._types import Tensor
 
 __all__ = ["Project", "ProjectAdjoint", "energy_bands", "project", "row_range"]
 
@@ -373,20 +375,20 @@ class ProjectAdjoint(Op):
     def __init__(self, wrt: str = "source") -> None:
         self.wrt = wrt
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         if self.wrt == "edisp":
             return Apply(self, inputs, [pt.tensor3(dtype="float64")])
         return Apply(self, inputs, [pt.vector(dtype="float64"), pt.matrix(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         *first, g_total = inputs
         if self.wrt == "edisp":
             outputs[0][0] = _project_adjoint_edisp(*first, np.asarray(g_total))
         else:
             outputs[0][0], outputs[1][0] = _project_adjoint(*first, np.asarray(g_total))
 
-    def infer_shape(self, node: Apply, shapes: Any) -> Any:
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
         return [shapes[4]] if self.wrt == "edisp" else [shapes[0], shapes[3]]
 
 
@@ -431,12 +433,12 @@ class Project(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         outputs = [pt.lvector(), pt.vector(dtype="float64"), pt.scalar(dtype="float64"), pt.ivector()]
         return Apply(self, inputs, outputs)
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         for output, value in zip(outputs, _project(*inputs), strict=True):
             output[0] = value
 
@@ -444,7 +446,9 @@ class Project(Op):
         floats = {0, 3, 4}
         return [[False, i in floats, i in floats, False] for i in range(len(node.inputs))]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         _, g_counts, g_total, _ = cotangents
         g_counts = pt.zeros_like(outputs[1]) if isinstance(g_counts.type, DisconnectedType) else g_counts
         g_total = pt.zeros_like(outputs[2]) if isinstance(g_total.type, DisconnectedType) else g_total

@@ -5,8 +5,8 @@ size and radius: :class:`RadialCounts` looks it up at the present size once, the
 :class:`GaussianTotal` blurs the table of totals of point sources.
 """
 
+from collections.abc import Sequence
 from math import asinh, ceil, erfc, exp, floor, hypot, isfinite, sqrt
-from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -15,6 +15,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
+from bayesmap._types import Tensor
 from bayesmap.graph.ops.point import counts_pullback, energies_seen, no_counts, reached_bins, spline_taps
 from bayesmap.graph.ops.project import energy_bands
 
@@ -164,19 +165,21 @@ class RadialCounts(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         outputs = [pt.lvector(), pt.vector(dtype="float64"), pt.tensor3(dtype="float64"), pt.imatrix()]
         return Apply(self, inputs, outputs)
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         for output, value in zip(outputs, _radial_counts(*inputs), strict=True):
             output[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[False, i in (0, 1, 7), False, False] for i in range(len(node.inputs))]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return counts_pullback(inputs, outputs, cotangents, edisp=7)
 
 
@@ -303,18 +306,20 @@ class GaussianTotal(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs: Any) -> Apply:
+    def make_node(self, *inputs: Tensor) -> Apply:
         inputs = tuple(pt.as_tensor_variable(x) for x in inputs)
         return Apply(self, inputs, [pt.vector(dtype="float64"), pt.matrix(dtype="float64", shape=(3, None))])
 
-    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
         for output, value in zip(outputs, _gaussian_total(*inputs), strict=True):
             output[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[i == 0, False] for i in range(len(node.inputs))]
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
         return [pt.dot(outputs[1], cotangents[0]), *(disconnected_type() for _ in inputs[1:])]
 
 

@@ -3,10 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap.graph.ops.convolve import Convolve, KernelTransform
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels
 
@@ -82,7 +82,7 @@ def kernel_basis(
     return KernelBasis(mixing, right[:rank].reshape(rank, *kernels.shape[1:]), error)
 
 
-def convolve_graph(image: Any, mixing: Any, kernels: Any, number: Any) -> Any:
+def convolve_graph(image: Tensor, mixing: Tensor, kernels: Tensor, number: Tensor) -> Tensor:
     """Convolve an image of probabilities per pixel with the PSF of every energy.
 
     Parameters

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import least_squares, nnls
 from scipy.special import erf
 
+from bayesmap._types import Tensor
 from bayesmap.graph.ops.mixture import MixtureStamps
 from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
 
@@ -206,7 +207,7 @@ def mixture_error(profile: PSFProfile, sigma: np.ndarray, weight: np.ndarray, sc
 
 
 def mixture_stamps(
-    x: Any, y: Any, scale_x: Any, scale_y: Any, variance: Any, weight: Any, halves: Any
+    x: Tensor, y: Tensor, scale_x: Tensor, scale_y: Tensor, variance: Tensor, weight: Tensor, halves: Tensor
 ) -> tuple[Any, Any]:
     """Pixel integrals of Gaussian mixtures around moving positions.
 

@@ -167,6 +167,7 @@ def total_table(
     shape = [next_fast_len(n, real=True) for n in cut.shape[1:]]
     transformed = rfft2(cut, shape)
 
+    @functools.cache
     def sums(shift: tuple[float, float]) -> np.ndarray:
         """For sources ``shift`` (y, x) pixels from the pixel centres."""
         image = stamp.at((-shift[0], -shift[1]))[:, ::-1, ::-1]

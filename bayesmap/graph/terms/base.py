@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Values
 from bayesmap.graph.data import Bins, Weights
 from bayesmap.graph.signs import Support, negative_parts
@@ -25,8 +26,8 @@ class SparseCounts(NamedTuple):
         Predicted counts there, ``(n,)``.
     """
 
-    touched: Any
-    counts: Any
+    touched: Tensor
+    counts: Tensor
 
 
 class Term(abc.ABC):

@@ -1,11 +1,12 @@
 """Shapes whose Fourier transforms are known, behind a PSF of any shape: tables of the blurred brightness."""
 
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor.tensor as pt
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import Values
 from bayesmap.graph.data import data
 from bayesmap.graph.ops.cosine import CosineTransform
@@ -17,6 +18,9 @@ from bayesmap.graph.response import LocalResponse
 from bayesmap.graph.terms.fft import WindowSource
 from bayesmap.graph.windows import sub_pixels, window_of
 from bayesmap.modeling.formulas import sphere
+
+if TYPE_CHECKING:
+    from bayesmap.modeling.spatial.base import SpatialModel
 
 __all__ = [
     "BlurredSource",
@@ -33,16 +37,16 @@ class BlurredSource(WindowSource, abc.ABC):
     """A source whose blurred image is known in closed form; what round and elliptical ones have in common."""
 
     @abc.abstractmethod
-    def images(self, values: Values, lon: Any, lat: Any, solid_angle: Any) -> Any:
+    def images(self, values: Values, lon: Tensor, lat: Tensor, solid_angle: Tensor) -> Tensor:
         """Probability per pixel, ``(n_energy, n_pixel)``, for sub-pixels of the shape ``(height, width, n_sub)``."""
 
-    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
+    def stamps(self, values: Values) -> tuple[Tensor, Tensor, Tensor]:
         """Images of the blurred shape; see :class:`StampSources`."""
         half = pt.ceil(self.models[0].spatial_model.radius_graph(values) * self.pixels_per_deg) + self.margin + 1
         rows, columns = self._edges(values, half)
         return self._stamps(self.images(values, *self._at(rows, columns)), rows, columns)
 
-    def everywhere(self, values: Values) -> Any:
+    def everywhere(self, values: Values) -> Tensor:
         """`images` of the whole area."""
         return self.images(values, *self._at((0, self.area[2]), (0, self.area[3])))
 
@@ -68,13 +72,13 @@ class RoundSource(BlurredSource):
         self.blur = data(table.blur if nodes is None else self.place.by_node(table.blur.T))
         self.matrix = data(table.matrix)
 
-    def profiles(self, values: Values) -> Any:
+    def profiles(self, values: Values) -> Tensor:
         """Coefficients of the blurred profiles, ``(n_node, n_energy)``, in sr-1."""
         transform = self.models[0].spatial_model.transform_graph(self.table.waves, values, self.table.radius)
         blur = self.blur if self.place.nodes is None else self.mixed(self.blur, values).T
         return pt.dot(self.matrix, transform[:, None] * blur) / sphere.RADIANS**2
 
-    def images(self, values: Values, lon: Any, lat: Any, solid_angle: Any) -> Any:
+    def images(self, values: Values, lon: Tensor, lat: Tensor, solid_angle: Tensor) -> Tensor:
         """See `BlurredSource.images`."""
         spatial = self.models[0].spatial_model
         distance = sphere.separation(lon, lat, values[spatial.lon_0], values[spatial.lat_0]) / self.table.step
@@ -103,7 +107,7 @@ class EllipticalSource(BlurredSource):
         self.squares = data(table.waves_x**2), data(table.waves_y**2)
         self.cells = data(table.place)
 
-    def plane(self, values: Values) -> Any:
+    def plane(self, values: Values) -> Tensor:
         """Coefficients of the blurred shape in a quarter of the plane, ``(n_node, n_node, n_energy)``, in sr-1."""
         spatial, table = self.models[0].spatial_model, self.table
         transform = pt.dot(self.spline, spatial.transform_graph(table.waves, values, table.radius))
@@ -117,13 +121,13 @@ class EllipticalSource(BlurredSource):
         tables = CosineTransform()(spectrum.reshape((n, n, n_basis)))
         return pt.dot(tables, mixing.T) / sphere.RADIANS**2
 
-    def images(self, values: Values, lon: Any, lat: Any, solid_angle: Any) -> Any:
+    def images(self, values: Values, lon: Tensor, lat: Tensor, solid_angle: Tensor) -> Tensor:
         """See `BlurredSource.images`."""
         x, y = self._along_axes(lon, lat, values)
         flat = x.shape[0] * x.shape[1], x.shape[2]
         return PlaneImage()(self.plane(values), *(c.reshape(flat) for c in (x, y, solid_angle)))
 
-    def _along_axes(self, lon: Any, lat: Any, values: Values) -> tuple[Any, Any]:
+    def _along_axes(self, lon: Tensor, lat: Tensor, values: Values) -> tuple[Tensor, Tensor]:
         """Distances along the major and the minor axis, in steps of the table."""
         spatial = self.models[0].spatial_model
         center = values[spatial.lon_0], values[spatial.lat_0]
@@ -137,22 +141,24 @@ class EllipticalSource(BlurredSource):
         return scale * along, scale * across
 
 
-def is_round(spatial: Any) -> bool:
+def is_round(spatial: "SpatialModel") -> bool:
     """Whether a shape that is a function of an elliptical radius is round whatever its parameters."""
     ratio = _axes(spatial)[0]
     return isinstance(ratio, float) and ratio == 1.0
 
 
-def is_blurred(spatial: Any) -> bool:
+def is_blurred(spatial: "SpatialModel") -> bool:
     """Whether a shape can be a `RoundSource` or an `EllipticalSource`."""
     return spatial is not None and _axes(spatial) is not None
 
 
-def _axes(spatial: Any) -> Any:
+def _axes(spatial: "SpatialModel") -> Any:
     return spatial.axes_graph({p: p.internal for p in spatial.parameters})
 
 
-def blurred_source(model: Any, shape: Any, sky: SkyToPixel, place: LocalResponse, reach: float) -> BlurredSource:
+def blurred_source(
+    model: Any, shape: "SpatialModel", sky: SkyToPixel, place: LocalResponse, reach: float
+) -> BlurredSource:
     """Build the source of a model on the map of a dataset.
 
     Parameters

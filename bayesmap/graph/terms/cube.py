@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.data import Bins, Weights, data, data_of_known_length
 from bayesmap.graph.signs import Support
@@ -49,7 +50,7 @@ class CubeTerm(Term):
         counts = counts * image[bins.pixel]
         return counts, None if weights is None else (factor * (weights.of(self._weighted) @ image)).sum()
 
-    def counts_of(self, bins: Bins) -> Any:
+    def counts_of(self, bins: Bins) -> Tensor:
         """The cube in the bins, as data."""
         return bins.of(self._selected)
 
@@ -71,7 +72,7 @@ class CubeTerm(Term):
         weighted = self.cube * weights
         return weighted.reshape(len(weighted), -1)
 
-    def factor(self, values: Values) -> Any:
+    def factor(self, values: Values) -> Tensor:
         """Factor per reconstructed energy, evaluated at the bin centres: shape ``(n_reco,)``."""
         energy = self.arrays.energy
         if self.model is None:
@@ -79,7 +80,7 @@ class CubeTerm(Term):
         factor = self.model.spectral_model.evaluate_graph(pt.as_tensor_variable(energy), values)
         return factor * pt.ones(len(energy))
 
-    def image(self, values: Values) -> Any:
+    def image(self, values: Values) -> Tensor:
         """Factor per pixel, flattened: shape ``(n_lat * n_lon,)``."""
         return self.model.spatial_model.evaluate_graph(*self._lonlat, values)
 
@@ -125,7 +126,7 @@ def template_term(arrays: FoldArrays, model: Any) -> CubeTerm:
 
 def _common_pixels(arrays: FoldArrays, model: Any) -> Any:
     """Slices of the pixels that a dataset and a template in counts share, in each of them; None for no pixels."""
-    geom: Any = arrays.geom.to_image()
+    geom = arrays.geom.to_image()
     other: Any = model.map.geom.to_image()
     if geom == other:
         return (slice(None), slice(None)), (slice(None), slice(None))
@@ -145,7 +146,7 @@ def _common_pixels(arrays: FoldArrays, model: Any) -> Any:
 def _common_bins(arrays: FoldArrays, model: Any) -> tuple[slice, slice]:
     """Slices of the energy bins that a dataset and a template in counts share, in each of them."""
     edges = np.log(arrays.energy_edges)
-    axis: Any = model.map.geom.axes["energy"]
+    axis = model.map.geom.axes["energy"]
     own = np.log(axis.edges.to_value("TeV"))
     low, high = max(edges[0], own[0]), min(edges[-1], own[-1])
     parts = [np.flatnonzero((e > low - 1e-6) & (e < high + 1e-6)) for e in (edges, own)]

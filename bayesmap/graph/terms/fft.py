@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import Values
 from bayesmap.graph.data import data
 from bayesmap.graph.pixel import SkyToPixel
@@ -55,8 +56,8 @@ class WindowSource(StampSources):
         self.pixels_per_deg = float(np.linalg.norm(sky.matrix, axis=1).max())
         lon, lat, solid_angle = coords
         fixed = model.spatial_model.fixed_positions  # a table is looked up here, once
-        self.lon: Any = lon if fixed else data(lon)
-        self.lat: Any = lat if fixed else data(lat)
+        self.lon: Tensor = lon if fixed else data(lon)
+        self.lat: Tensor = lat if fixed else data(lat)
         self.vectors = None if fixed else tuple(data(x) for x in sphere.unit_vectors(lon, lat))
         self.solid_angle = data(solid_angle)
 
@@ -65,15 +66,15 @@ class WindowSource(StampSources):
         """The response at the source."""
         return self.places[0]
 
-    def mixed(self, table: Any, values: Values) -> Any:
+    def mixed(self, table: Tensor, values: Values) -> Tensor:
         """What belongs to the present PSF in a table with a row per node, data ``(n_node, ...)``, or with none."""
         return table if self.place.nodes is None else self.place.nodes.mix(table, values)
 
-    def by_node(self, rows: np.ndarray) -> Any:
+    def by_node(self, rows: np.ndarray) -> Tensor:
         """Rows of all nodes and energies as data for `mixed`."""
         return data(rows if self.place.nodes is None else self.place.by_node(rows))
 
-    def _at(self, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+    def _at(self, rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Longitude, latitude and solid angle of the sub-pixels of some rows and columns."""
         inner = slice(*rows), slice(*columns)
         lon, lat, solid_angle = (c[inner] for c in (self.lon, self.lat, self.solid_angle))
@@ -81,7 +82,9 @@ class WindowSource(StampSources):
             lon, lat = sphere.on_grid(lon, lat, tuple(x[inner] for x in self.vectors))
         return lon, lat, solid_angle
 
-    def _stamps(self, images: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+    def _stamps(
+        self, images: Tensor, rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Images of some rows and columns for all energies as `StampSources` give them."""
         height, width = rows[1] - rows[0], columns[1] - columns[0]
         window = pt.stack([rows[0] + self.area[0], columns[0] + self.area[1], height, width])[None].astype("int64")
@@ -94,7 +97,7 @@ class WindowSource(StampSources):
         y0, x0, height, width = self.area
         return pt.as_tensor_variable([x0 + 0.5 * width]), pt.as_tensor_variable([y0 + 0.5 * height])
 
-    def _edges(self, values: Values, half: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    def _edges(self, values: Values, half: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """First and last row and column inside the area of a window with a half width in pixels around the source."""
         edges = []
         for position, start, size in zip(self.pixels(values)[::-1], self.area[:2], self.area[2:], strict=True):
@@ -120,14 +123,14 @@ class FFTSource(WindowSource):
         self.mixing, self.kernels = self.by_node(basis.mixing), data(basis.kernels)
         self.number = data(np.int64(basis.number))
 
-    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
+    def stamps(self, values: Values) -> tuple[Tensor, Tensor, Tensor]:
         """Convolved image of the shape; see :class:`StampSources`."""
         rows, columns = self._window(values, whole=True)
         image = self._image(values, (rows, columns))
         mixing = self.mixed(self.mixing, values)
         return self._stamps(convolve_graph(image, mixing, self.kernels, self.number), rows, columns)
 
-    def _image(self, values: Values, window: Any) -> Any:
+    def _image(self, values: Values, window: Tensor) -> Tensor:
         """Probability per pixel of a window; the shape is evaluated where it is, not where only the PSF reaches."""
         spatial = self.models[0].spatial_model
         (top, bottom), (left, right) = rows, columns = self._window(values, whole=False)
@@ -140,7 +143,7 @@ class FFTSource(WindowSource):
         place = slice(top - first_row, bottom - first_row), slice(left - first_column, right - first_column)
         return pt.set_subtensor(frame[place], image)
 
-    def _window(self, values: Values, whole: bool) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    def _window(self, values: Values, whole: bool) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """First and last row and column inside the area of the whole window, or of the part that the shape fills."""
         spatial = self.models[0].spatial_model
         radius = spatial.radius_graph(spatial.at_resolution(values, self.step))

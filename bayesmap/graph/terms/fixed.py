@@ -4,10 +4,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pytensor
 
 from bayesmap import units
-from bayesmap._backend.functions import QUICK
+from bayesmap._backend.program import number
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Selection, Values
 from bayesmap.graph.data import Bins, Weights
 from bayesmap.graph.ops.banded import banded
@@ -43,11 +43,11 @@ class FixedTerm(Term):
     def __init__(self, model: Any, place: LocalResponse, image: np.ndarray) -> None:
         self.models, self.arrays, self.place, self.image = (model,), place.arrays, place, image
 
-    def seen(self, values: Values) -> Any:
+    def seen(self, values: Values) -> Tensor:
         """Share of the flux that is seen, if that depends on parameters: shape ``(n_true,)`` or one."""
         return 1.0
 
-    def flux(self, values: Values) -> Any:
+    def flux(self, values: Values) -> Tensor:
         """Flux that is seen, ``(n_true,)``."""
         return self.place.response.flux(self.models[0], values) * self.seen(values)
 
@@ -61,7 +61,7 @@ class FixedTerm(Term):
         counts = (self._mixed(bins.of(self._selected), values) * spread[bins.energy]).sum(axis=1)
         return counts, None if weights is None else (self._mixed(weights.of(self._sums), values) * spread).sum()
 
-    def _mixed(self, table: Any, values: Values) -> Any:
+    def _mixed(self, table: Tensor, values: Values) -> Tensor:
         nodes = self.place.nodes
         return table[0] if len(self.image) == 1 or nodes is None else nodes.mix(table, values)
 
@@ -150,7 +150,7 @@ def _seen(model: Any, place: LocalResponse, sky: SkyToPixel) -> np.ndarray:
     source = blurred_source(model, model.spatial_model, sky, place, reach=0.0)
     values = {p: p.internal for p in model.spatial_model.parameters}
     y0, x0, height, width = source.area
-    images = pytensor.function([], source.everywhere(values), mode=QUICK)().reshape(-1, height, width)
+    images = number(source.everywhere(values)).reshape(-1, height, width)
     seen = np.zeros((len(images), *arrays.mask.shape[1:]))
     (rows, own_rows), (columns, own_columns) = (
         (slice(max(start, 0), max(min(start + size, n), 0)), slice(max(-start, 0), max(min(size, n - start), 0)))

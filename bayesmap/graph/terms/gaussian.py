@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import Values
 from bayesmap.graph.data import data
 from bayesmap.graph.pixel import SkyToPixel
@@ -32,7 +33,11 @@ class GaussianSources(StampSources):
     """
 
     def __init__(
-        self, models: Sequence[Any], sky: SkyToPixel, places: Sequence[LocalResponse], mixtures: Sequence[Mixture]
+        self,
+        models: Sequence[Any],
+        sky: SkyToPixel,
+        places: Sequence[LocalResponse],
+        mixtures: Sequence[Mixture],
     ) -> None:
         super().__init__(models, sky, places)
         n_component = max(m.sigma.shape[1] for m in mixtures)
@@ -49,7 +54,7 @@ class GaussianSources(StampSources):
         self.extended = not self.models[0].spatial_model.is_point
         self.pixels_per_deg = float(np.linalg.norm(sky.matrix, axis=1).max())
 
-    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
+    def stamps(self, values: Values) -> tuple[Tensor, Tensor, Tensor]:
         """Closed-form pixel integrals; see :class:`StampSources`."""
         lon, lat = self.lonlat(values)
         x, y = self.sky.pixel(lon, lat)
@@ -65,10 +70,10 @@ class GaussianSources(StampSources):
         return stamps, windows, halves
 
     @cached_property
-    def _radii(self) -> Any:
+    def _radii(self) -> Tensor:
         return data(self.radii)
 
-    def component_weights(self, values: Values) -> Any:
+    def component_weights(self, values: Values) -> Tensor:
         """Weights of the mixtures, ``(n_source, n_energy, n_component)``."""
         return self.weight
 
@@ -90,7 +95,7 @@ class MixedGaussian(GaussianSources):
         self.radii = np.max([m.radii() for m in mixtures], axis=0)[None]
         self.weight = data(np.stack([m.weight for m in mixtures]))
 
-    def component_weights(self, values: Values) -> Any:
+    def component_weights(self, values: Values) -> Tensor:
         """Weights at the present values."""
         nodes = self.places[0].nodes
         assert nodes is not None

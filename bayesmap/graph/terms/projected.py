@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import Values
 from bayesmap.graph.data import Bins, Weights, data
 from bayesmap.graph.ops.project import project
@@ -54,7 +55,7 @@ class PlacedSources:
         x, y = self.sky.pixel(*self.lonlat(values))
         return x, y
 
-    def flux(self, values: Values) -> Any:
+    def flux(self, values: Values) -> Tensor:
         """Photons per true energy, or counts per reconstructed one for PSFs of that kind: ``(n_source, n_energy)``."""
         flux = pt.stack([self.response.flux(model, values) for model in self.models])
         if not self.response.arrays.reco_psf:
@@ -62,21 +63,21 @@ class PlacedSources:
         exposed = self.response.exposed_at(flux, *self.pixels(values))
         return (self._dispersion(values) * exposed[:, None, :]).sum(axis=-1)
 
-    def kernel_dispersion(self, values: Values) -> Any:
+    def kernel_dispersion(self, values: Values) -> Tensor:
         """Energy dispersion that acts after the PSF, ``(n_source, n_reco, n_energy)``."""
         return self._identity if self.response.arrays.reco_psf else self._dispersion(values)
 
-    def _dispersion(self, values: Values) -> Any:
+    def _dispersion(self, values: Values) -> Tensor:
         if any(place.dispersion_is_free for place in self.places):
             return pt.stack([place.dispersion(values) for place in self.places])
         return self._matrices
 
     @cached_property
-    def _matrices(self) -> Any:
+    def _matrices(self) -> Tensor:
         return data(np.stack([place.matrix for place in self.places]))
 
     @cached_property
-    def _identity(self) -> Any:
+    def _identity(self) -> Tensor:
         return data(np.stack([np.eye(place.n_energy) for place in self.places]))
 
 
@@ -84,7 +85,7 @@ class StampSources(PlacedSources, abc.ABC):
     """One or more sources that take one PSF route, as stamps."""
 
     @abc.abstractmethod
-    def stamps(self, values: Values) -> tuple[Any, Any, Any]:
+    def stamps(self, values: Values) -> tuple[Tensor, Tensor, Tensor]:
         """Flattened stamps of all sources, their windows ``(n_source, 4)`` and half widths ``(n_source, n_energy)``."""
 
 
@@ -105,7 +106,7 @@ class ProjectedTerm(Term):
         self.arrays = self.response.arrays
         self.models = tuple(model for group in self.groups for model in group.models)
 
-    def both(self, values: Values, bins: Bins, weights: Weights | None = None) -> tuple[SparseCounts, Any]:
+    def both(self, values: Values, bins: Bins, weights: Weights | None = None) -> tuple[SparseCounts, Tensor]:
         """Counts in the bins that any window reaches, and their total; see `Term.both`."""
         stamps, windows, halves = zip(*(group.stamps(values) for group in self.groups), strict=True)
         flux = [group.flux(values) for group in self.groups]
@@ -129,5 +130,5 @@ class ProjectedTerm(Term):
         return data(np.zeros(shape, dtype="int64")), data(np.zeros((1, n_reco)))
 
 
-def _join(parts: Sequence[Any]) -> Any:
+def _join(parts: Sequence[Any]) -> Tensor:
     return parts[0] if len(parts) == 1 else pt.concatenate(list(parts), axis=0)

@@ -1,14 +1,14 @@
 """Sources seen through a region of the sky: what of their flux falls into it, after the PSF."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
-import pytensor
 from astropy.coordinates import SkyCoord
 
 from bayesmap import units
-from bayesmap._backend.functions import QUICK
+from bayesmap._backend.program import number
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import FoldArrays, Values
 from bayesmap.graph.data import data
 from bayesmap.graph.ops.convolve import convolved
@@ -20,6 +20,10 @@ from bayesmap.graph.response import LocalResponse
 from bayesmap.graph.terms.blurred import BlurredSource, is_blurred, with_tables
 from bayesmap.graph.terms.fixed import FixedTerm
 from bayesmap.graph.windows import sub_pixels
+
+if TYPE_CHECKING:
+    from bayesmap.maps import WcsGeom
+    from bayesmap.modeling.spatial.base import SpatialModel
 
 __all__ = ["BlurredRegionTerm", "RegionTerm", "point_containment", "region_term"]
 
@@ -62,13 +66,13 @@ class RegionTerm(FixedTerm):
         lon, lat, solid_angle = coords
         self.step = float(np.rad2deg(np.sqrt(np.median(solid_angle))))
         fixed = model.spatial_model.fixed_positions
-        self.lon: Any = lon if fixed else data(lon)
-        self.lat: Any = lat if fixed else data(lat)
+        self.lon: Tensor = lon if fixed else data(lon)
+        self.lat: Tensor = lat if fixed else data(lat)
         self.solid_angle = data(solid_angle)
         flat = place.by_node(acceptance.reshape(len(acceptance), -1))
         self.acceptance = data(flat[0] if place.nodes is None else flat)
 
-    def seen(self, values: Values) -> Any:
+    def seen(self, values: Values) -> Tensor:
         """Share of the flux that is reconstructed in the region, shape ``(n_true,)``."""
         brightness = self.models[0].spatial_model.resolved_graph(self.lon, self.lat, values, self.step)
         image, nodes = (brightness * self.solid_angle).sum(axis=-1), self.place.nodes
@@ -95,12 +99,12 @@ class BlurredRegionTerm(FixedTerm):
         super().__init__(model, place, image)
         self.source, self.weights = source, data(weights)
 
-    def seen(self, values: Values) -> Any:
+    def seen(self, values: Values) -> Tensor:
         """Share of the flux that is reconstructed in the region, shape ``(n_true,)``."""
         return self.source.everywhere(values) @ self.weights
 
 
-def region_term(model: Any, shape: Any, place: LocalResponse) -> FixedTerm:
+def region_term(model: Any, shape: "SpatialModel", place: LocalResponse) -> FixedTerm:
     """Response of a region dataset to the flux of a source.
 
     Parameters
@@ -150,7 +154,7 @@ def region_term(model: Any, shape: Any, place: LocalResponse) -> FixedTerm:
     return RegionTerm(model, place, exposure, acceptance, coords)
 
 
-def _blurred(model: Any, shape: Any, place: LocalResponse) -> tuple[BlurredSource, np.ndarray]:
+def _blurred(model: Any, shape: "SpatialModel", place: LocalResponse) -> tuple[BlurredSource, np.ndarray]:
     """A source on the pixels of a grid that touch the region, and the shares of these that lie in it."""
     image, profile = place.arrays.geom.to_image(), place.profile
     assert profile is not None
@@ -191,7 +195,7 @@ def _frozen_containment(model: Any, place: LocalResponse) -> np.ndarray:
     if is_blurred(spatial):
         source, weights = _blurred(model, spatial, place)
         values = {p: p.internal for p in spatial.parameters}
-        seen: np.ndarray = pytensor.function([], source.everywhere(values) @ weights, mode=QUICK)()
+        seen: np.ndarray = number(source.everywhere(values) @ weights)
         return seen
     grid, acceptance = _acceptance(place)
     geom = grid
@@ -204,7 +208,7 @@ def _frozen_containment(model: Any, place: LocalResponse) -> np.ndarray:
     return contained
 
 
-def point_containment(profile: PSFProfile, position: SkyCoord, geom: Any) -> np.ndarray:
+def point_containment(profile: PSFProfile, position: SkyCoord, geom: "WcsGeom") -> np.ndarray:
     """Share of the photons of a point source that fall into a region, for a round PSF.
 
     Parameters
@@ -266,7 +270,7 @@ def _acceptance(place: LocalResponse) -> tuple[Any, np.ndarray]:
     return found
 
 
-def _pixel_width(image: Any, profile: PSFProfile) -> float:
+def _pixel_width(image: Tensor, profile: PSFProfile) -> float:
     """Pixels in deg that resolve region and PSF, if they are not too many."""
     width = image.width.to_value("deg")
     radius = profile.containment_radius(0.68)

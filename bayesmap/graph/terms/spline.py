@@ -2,13 +2,15 @@
 
 import abc
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
 
+from bayesmap._backend.program import number
+from bayesmap._types import Tensor
 from bayesmap.graph.arrays import Values
-from bayesmap.graph.data import Bins, Weights, data
+from bayesmap.graph.data import Bins, Weights, data, table_data
 from bayesmap.graph.ops.point import PointCounts, PointTotal
 from bayesmap.graph.ops.radial import WIDE, GaussianTotal, RadialCounts
 from bayesmap.graph.pixel import SkyToPixel
@@ -18,13 +20,16 @@ from bayesmap.graph.response import LocalResponse
 from bayesmap.graph.terms.base import SparseCounts, Term
 from bayesmap.graph.terms.projected import PlacedSources
 
+if TYPE_CHECKING:
+    from bayesmap.modeling import SkyModel
+
 __all__ = ["PointTerm", "RadialTerm"]
 
 
 class _Images(NamedTuple):
     """Effective PSFs with a row per node, image of weights, and energy; see `total_table`."""
 
-    table: Any
+    table: Tensor
     n_node: int
     n_image: int
 
@@ -63,29 +68,31 @@ class TableTerm(Term, abc.ABC):
 
     is_sparse = True
 
-    def __init__(self, model: Any, sky: SkyToPixel, place: LocalResponse, table: Any, reach: float, at: Values) -> None:
+    def __init__(
+        self, model: "SkyModel", sky: SkyToPixel, place: LocalResponse, table: Tensor, reach: float, at: Values
+    ) -> None:
         self.models, self.arrays = (model,), place.arrays
         self.sources, self.place, self.table = PlacedSources([model], sky, [place]), place, table
         pixels_per_deg = float(np.linalg.norm(sky.matrix, axis=1).max())
         self.reach, self.at = reach * pixels_per_deg, dict(at)
 
     @abc.abstractmethod
-    def where(self, values: Values) -> Any:
+    def where(self, values: Values) -> Tensor:
         """Position y, x in pixels, and what else the image depends on."""
 
     @abc.abstractmethod
-    def counts_behind(self, node: Any, where: Any, *rest: Any) -> tuple[Any, Any]:
+    def counts_behind(self, node: Tensor | None, where: Tensor, *rest: Tensor) -> tuple[Any, Any]:
         """Bins in reach and counts there for the table of one node (None: the only one)."""
 
     @abc.abstractmethod
-    def totals_behind(self, node: Any, where: Any, tables: tuple[Any, ...]) -> Any:
+    def totals_behind(self, node: Tensor | None, where: Tensor, tables: tuple[Any, ...]) -> Tensor:
         """Totals per unit flux for the table of one node, ``(n_image * n_energy,)``."""
 
     @abc.abstractmethod
     def total_tables(self, images: Any, weights: np.ndarray) -> tuple[np.ndarray, ...]:
         """Tables for `totals_behind`, with the rows of images and weights ``(n_row, n_lat, n_lon)``."""
 
-    def both(self, values: Values, bins: Bins, weights: Weights | None = None) -> tuple[SparseCounts, Any]:
+    def both(self, values: Values, bins: Bins, weights: Weights | None = None) -> tuple[SparseCounts, Tensor]:
         """Counts in the bins around the source, and their total; see `Term.both`."""
         flux, where = self.sources.flux(values)[0], self.where(values)
         rest = flux, self._kernel_dispersion(values), self.place.response.exposure_last, bins.columns, bins.rows
@@ -97,17 +104,17 @@ class TableTerm(Term, abc.ABC):
             touched, counts = each[0][0], sum(share * counts for _, counts, share in each)
         return SparseCounts(touched, counts), None if weights is None else self._total(values, flux, where, weights)
 
-    def _kernel_dispersion(self, values: Values) -> Any:
+    def _kernel_dispersion(self, values: Values) -> Tensor:
         return self.sources.kernel_dispersion(values)[0]
 
-    def _total(self, values: Values, flux: Any, where: Any, weights: Weights) -> Any:
+    def _total(self, values: Values, flux: Tensor, where: Tensor, weights: Weights) -> Tensor:
         if self.place.nodes is None and not self.place.kernel_dispersion_is_free:
             return pt.dot(self.totals_behind(None, where, weights.of(self._folded_tables)), flux)
         *tables, responses = weights.of(self._unfolded_tables)
         seen = (pt.dot(responses, self._kernel_dispersion(values)) * flux).ravel()
         if self.place.nodes is None:
             return pt.dot(self.totals_behind(None, where, tuple(tables)), seen)
-        total: Any = 0.0
+        total: Tensor = 0.0
         for node, share in self.place.nodes.each(values):
             total = total + share * pt.dot(self.totals_behind(node, where, tuple(tables)), seen)
         return total
@@ -135,9 +142,9 @@ class TableTerm(Term, abc.ABC):
         """`where` at the present values."""
         spatial = self.models[0].spatial_model
         where = self.where({p: self.at.get(p, p.internal) for p in spatial.parameters})
-        return np.asarray(where.eval(mode="FAST_COMPILE"))
+        return number(where)
 
-    def _near(self, images: Any, weights: np.ndarray, more: float = 0.0) -> TotalTable:
+    def _near(self, images: Tensor, weights: np.ndarray, more: float = 0.0) -> TotalTable:
         """Totals for positions that are expected, and ``more`` pixels around."""
         return total_table(images, weights, tuple(self._present[:2]), self.reach + more)
 
@@ -149,7 +156,7 @@ class TableTerm(Term, abc.ABC):
         return np.ascontiguousarray(np.moveaxis(table.reshape(shape), axis, 0))
 
 
-def _of_node(table: Any, node: Any) -> Any:
+def _of_node(table: Tensor, node: Tensor | None) -> Tensor:
     """Part of a table that belongs to a node; all of it where there are none."""
     return table if node is None else table[node]
 
@@ -161,23 +168,23 @@ class PointTerm(TableTerm):
     """
 
     def __init__(
-        self, model: Any, sky: SkyToPixel, place: LocalResponse, table: SplineStamp, reach: float, at: Values
+        self, model: "SkyModel", sky: SkyToPixel, place: LocalResponse, table: SplineStamp, reach: float, at: Values
     ) -> None:
         super().__init__(model, sky, place, table, reach, at)
-        self.nodes = data(self._by_node(table.nodes, 4))
+        self.nodes = table_data(self._by_node(table.nodes, 4))
 
-    def where(self, values: Values) -> Any:
+    def where(self, values: Values) -> Tensor:
         """Position y, x in pixels."""
         x, y = self.sources.pixels(values)
         return pt.stack([y[0], x[0]])
 
-    def counts_behind(self, node: Any, where: Any, *rest: Any) -> tuple[Any, Any]:
+    def counts_behind(self, node: Tensor | None, where: Tensor, *rest: Tensor) -> tuple[Any, Any]:
         """See `TableTerm.counts_behind`."""
         flux, *rest_ = rest
         touched, counts, _, _ = PointCounts()(where, flux, _of_node(self.nodes, node), *rest_)
         return touched, counts
 
-    def totals_behind(self, node: Any, where: Any, tables: tuple[Any, ...]) -> Any:
+    def totals_behind(self, node: Tensor | None, where: Tensor, tables: tuple[Any, ...]) -> Tensor:
         """See `TableTerm.totals_behind`."""
         weights, table, corner = tables
         return PointTotal()(where, _of_node(self.nodes, node), weights, _of_node(table, node), corner)[0]
@@ -196,26 +203,27 @@ class RadialTerm(TableTerm):
     """
 
     def __init__(
-        self, model: Any, sky: SkyToPixel, place: LocalResponse, table: RadialTable, reach: float, at: Values
+        self, model: "SkyModel", sky: SkyToPixel, place: LocalResponse, table: RadialTable, reach: float, at: Values
     ) -> None:
         super().__init__(model, sky, place, table, reach, at)
         grid = np.array([table.core, table.span, *table.steps, *table.scale])
-        self.nodes = data(self._by_node(table.nodes, 3))
-        self.tables = [data(a) for a in (table.harmonics, table.limits, grid, table.radii)]
+        self.nodes = table_data(self._by_node(table.nodes, 3))
+        harmonics, limits, radii = map(table_data, (table.harmonics, table.limits, table.radii))
+        self.tables = [harmonics, limits, data(grid), radii]
 
-    def where(self, values: Values) -> Any:
+    def where(self, values: Values) -> Tensor:
         """Position y, x in pixels and standard deviation in deg."""
         x, y = self.sources.pixels(values)
         size = pt.as_tensor_variable(self.models[0].spatial_model.gaussian_graph(values)[0])
         return pt.stack([y[0], x[0], pt.cast(size, "float64")])
 
-    def counts_behind(self, node: Any, where: Any, *rest: Any) -> tuple[Any, Any]:
+    def counts_behind(self, node: Tensor | None, where: Tensor, *rest: Tensor) -> tuple[Any, Any]:
         """See `TableTerm.counts_behind`."""
         flux, *rest_ = rest
         touched, counts, _, _ = RadialCounts()(where, flux, _of_node(self.nodes, node), *self.tables, *rest_)
         return touched, counts
 
-    def totals_behind(self, node: Any, where: Any, tables: tuple[Any, ...]) -> Any:
+    def totals_behind(self, node: Tensor | None, where: Tensor, tables: tuple[Any, ...]) -> Tensor:
         """See `TableTerm.totals_behind`."""
         table, box, samples, corner, scale = tables
         return GaussianTotal()(where, _of_node(table, node), box, _of_node(samples, node), corner, scale)[0]

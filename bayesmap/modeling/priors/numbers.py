@@ -12,9 +12,6 @@ from bayesmap.modeling.priors.arguments import Unknown, argument_unit, convert
 from bayesmap.modeling.priors.distributions import LOG, POSITIVE, Distribution
 from bayesmap.units import parse_unit
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["PriorNumbers"]
 
 _DRAWS = 20000

@@ -91,8 +91,8 @@ class ResponseModel(ModelBase):
         Returns
         -------
         numpy.ndarray or None
-            In units of the nominal width, shape ``(n_width,)``, ascending, at least two; between them the point spread function is linear,
-            beyond them it is that of the last. None, the default, where it stays as it is.
+            Shape ``(n_width,)``, in units of the nominal width, ascending, at least two; between them the point spread
+            function is linear, beyond them it is that of the last. None, the default, where it stays as it is.
         """
         return None
 

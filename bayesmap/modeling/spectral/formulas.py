@@ -3,14 +3,13 @@
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from bayesmap._lazy import pt
 from bayesmap._types import Tensor
 
 __all__ = ["OPERATORS", "Combined", "Scaled", "Slope"]
 
-Formula = Callable[..., Any]
+type Formula = Callable[..., Tensor]
 OPERATORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "add": operator.add,
     "sub": operator.sub,
