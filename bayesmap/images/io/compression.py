@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import Enum
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +19,7 @@ __all__ = [
 LAST_SEED = 10_000
 
 
-class FitsCompressionAlgorithm(StrEnum):
+class FitsCompressionAlgorithm(Enum):
     """Ways to compress a tile, by their names in the FITS standard."""
 
     GZIP_1 = "GZIP_1"
@@ -27,7 +27,7 @@ class FitsCompressionAlgorithm(StrEnum):
     RICE_1 = "RICE_1"
 
 
-class FitsDitherAlgorithm(StrEnum):
+class FitsDitherAlgorithm(Enum):
     """Ways to round numbers, by their names in the FITS standard."""
 
     NO_DITHER = "NO_DITHER"
@@ -105,12 +105,12 @@ class FitsCompressionOptions:
     def keywords(self, array: np.ndarray, tile_shape: tuple[int, ...]) -> dict[str, Any]:
         """Arguments of `astropy.io.fits.CompImageHDU`, with tiles of a shape unless there is an own one."""
         tile = tuple(min(pair) for pair in zip(self.tile_shape or tile_shape, array.shape, strict=True))
-        common: dict[str, Any] = {"compression_type": str(self.algorithm), "tile_shape": tile}
+        common: dict[str, Any] = {"compression_type": self.algorithm.value, "tile_shape": tile}
         if array.dtype.kind != "f":
             return common
         if self.quantization is None:
             return common | {"quantize_level": 0.0}
-        method = {"NO_DITHER": -1, "SUBTRACTIVE_DITHER_1": 1, "SUBTRACTIVE_DITHER_2": 2}[self.quantization.dither]
+        method = {"NO_DITHER": -1, "SUBTRACTIVE_DITHER_1": 1, "SUBTRACTIVE_DITHER_2": 2}[self.quantization.dither.value]
         seed = {} if method == -1 else {"dither_seed": self.quantization.seed}
         return common | {"quantize_level": self.quantization.level, "quantize_method": method} | seed
 
