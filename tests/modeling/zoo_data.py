@@ -72,13 +72,14 @@ def simulate(name, models, seed=0):
     image = field(models)
     geom, geom_true = image.to_cube([axis]), image.to_cube([true])
     level = LEVEL * 0.6 ** np.arange(n_energy)[:, None, None] * np.ones(geom.data_shape)
-    pixel = image.pixel_scales.max()
+    pixel = image.pixel_scales.max().to("deg")
+    rad = MapAxis.from_bounds(0, max(0.66, 5 * pixel.value), nbin=66, node_type="edges", name="rad", unit="deg")
     datasets = [
         MapDataset(
             counts=Map.from_geom(geom, data=np.zeros(geom.data_shape), unit=""),
             background=Map.from_geom(geom, data=level, unit=""),
             exposure=Map.from_geom(geom_true, data=np.ones(geom_true.data_shape), unit="m2 s"),
-            psf=PSFMap.from_gauss(true, sigma=np.ones(n_true) * pixel),
+            psf=PSFMap.from_gauss(true, sigma=np.ones(n_true) * pixel, rad_axis=rad),
             edisp=EDispKernelMap.from_gauss(axis, true, sigma=0.1, bias=0.0),
             name=dataset_name,
         )
