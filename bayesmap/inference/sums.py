@@ -18,8 +18,6 @@ __all__ = ["Term", "Terms"]
 
 #: terms that are alike are put into a loop from this number on; fewer are faster together with all others
 FEW = 3
-#: and so are priors of parameters that belong to no dataset alone
-MANY_PRIORS = 24
 
 
 @dataclass(frozen=True, eq=False)
