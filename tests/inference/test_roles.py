@@ -12,9 +12,11 @@ from bayesmap.graph import build_terms, fold_arrays, signal_counts
 from bayesmap.graph.signs import prior_support
 from bayesmap.inference import default_priors
 from bayesmap.inference.default_priors import _default
+from bayesmap.inference.observations import facts_of
 from bayesmap.modeling import (
     FoVBackgroundModel,
     GaussianSpatialModel,
+    IRFModel,
     Parameter,
     PointSpatialModel,
     PowerLawNormSpectralModel,
@@ -124,7 +126,7 @@ def test_a_users_spectrum_is_scaled_to_the_data():
 
 def test_default_priors_of_all_models():
     """Each parameter of each model that can be made from nothing; what they were when they went by names."""
-    dataset, found = make_dataset(models=[point()]), {}
+    facts, found = [facts_of(make_dataset(models=[point()]))], {}
     for cls in (cls for kind in KINDS for cls in model_classes(kind) if cls.__module__.startswith("bayesmap.")):
         try:
             part = cls()
@@ -133,8 +135,13 @@ def test_default_priors_of_all_models():
         here = PointSpatialModel(lon_0="25.03 deg", lat_0="0.98 deg", frame="galactic")
         parts = {"spectral_model": PowerLawSpectralModel(), "spatial_model": here, f"{cls.kind}_model": part}
         factor = cls.kind == "spectral" and part.is_norm_spectral_model
-        model = FoVBackgroundModel(dataset_name="tiny", spectral_model=part) if factor else SkyModel(**parts, name="m")
-        found |= {f"{cls.__name__}.{p.name}": repr(_default(p, model, [dataset])) for p in part.parameters}
+        if cls.kind == "response":
+            model = IRFModel(part, name="m")
+        elif factor:
+            model = FoVBackgroundModel(dataset_name="tiny", spectral_model=part)
+        else:
+            model = SkyModel(**parts, name="m")
+        found |= {f"{cls.__name__}.{p.name}": repr(_default(p, model, facts)) for p in part.parameters}
     assert found == json.loads((Path(__file__).parent / "default_priors.json").read_text())
 
 
