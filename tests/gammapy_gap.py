@@ -106,7 +106,7 @@ def attributes(cls):
     for base in cls.__mro__[:-1]:
         names |= set(getattr(base, "__annotations__", {}))
         try:
-            names |= set(re.findall(r"self\.(\w+)(?:, self\.\w+)* = ", inspect.getsource(base)))
+            names |= set(re.findall(r"self\.(\w+)(?:, self\.\w+)*(?:: [^=\n]+)? = ", inspect.getsource(base)))
             names |= {
                 n
                 for pair in re.findall(r"(self\.\w+(?:, self\.\w+)+) = ", inspect.getsource(base))

@@ -194,6 +194,16 @@ def after(monkeypatch):
     return arrange
 
 
+@pytest.fixture(autouse=True)
+def listening():
+    """Take Ctrl-C, which is ignored in what a shell runs in the background."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def ctrl_c():
     """The signal that Ctrl-C sends."""
     signal.raise_signal(signal.SIGINT)
