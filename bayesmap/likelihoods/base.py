@@ -105,7 +105,7 @@ class Likelihood(abc.ABC):
         """Names of the variables that `latents` creates."""
         return ()
 
-    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Tensor]:
+    def latents(self, name: str, mask: np.ndarray, **off: Tensor) -> dict[str, Tensor]:
         """Create the unknowns of the likelihood itself in the `pymc.Model` of the context; none by default.
 
         Parameters
@@ -114,8 +114,8 @@ class Likelihood(abc.ABC):
             Name of the dataset; the variable ``key`` is called ``"<name>.<key>"``.
         mask : numpy.ndarray
             Bins that are looked at, a boolean cube.
-        **off : numpy.ndarray
-            Further data cubes.
+        **off : TensorVariable
+            Further data cubes as data of the graph: they may be replaced later.
 
         Returns
         -------

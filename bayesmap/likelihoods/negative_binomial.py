@@ -79,7 +79,7 @@ class NegativeBinomialLikelihood(Likelihood):
         """Name of the dispersion, if it is a free parameter."""
         return () if getattr(self.dispersion, "frozen", True) else (self.dispersion.name,)
 
-    def latents(self, name: str, mask: np.ndarray, **off: np.ndarray) -> dict[str, Tensor]:
+    def latents(self, name: str, mask: np.ndarray, **off: Tensor) -> dict[str, Tensor]:
         """Create the variable of a free dispersion; see `Likelihood.latents`.
 
         Raises

@@ -122,14 +122,16 @@ class OnOffLikelihood(Likelihood):
         return ("background_off",) if self.background == "latent" else ()
 
     def latents(  # type: ignore[override]
-        self, name: str, mask: np.ndarray, counts_off: np.ndarray, alpha: np.ndarray
+        self, name: str, mask: np.ndarray, counts_off: Tensor, alpha: Tensor
     ) -> dict[str, Tensor]:
         """Create the background in OFF, one number per bin of the mask, if it is sampled; see `Likelihood.latents`."""
         if self.background != "latent":
             return {}
         import pymc as pm
 
-        return {"background_off": pm.Gamma(f"{name}.background_off", alpha=counts_off[mask] + self.a0, beta=1.0)}
+        inside = np.nonzero(mask)
+        shape = counts_off[inside] + self.a0
+        return {"background_off": pm.Gamma(f"{name}.background_off", alpha=shape, beta=1.0, shape=len(inside[0]))}
 
     def logp(self, npred: Tensor, total: Tensor, bins: Mapping[str, Tensor], latents: Mapping[str, Tensor]) -> Tensor:
         """Log-probability of the ON counts in the mask, and of the OFF counts for "profile"; see `Likelihood.logp`."""

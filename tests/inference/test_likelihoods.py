@@ -9,7 +9,7 @@ import scipy.special
 import scipy.stats
 
 from bayesmap.datasets import SpectrumDataset, SpectrumDatasetOnOff
-from bayesmap.inference import find_mode, posterior_predictive, to_pymc
+from bayesmap.inference import compile_fit, find_mode, posterior_predictive, to_pymc
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.observations import ObservedCounts
 from bayesmap.likelihoods import (
@@ -290,3 +290,19 @@ def test_posterior_predictive_takes_the_unknowns_of_the_likelihood():
 def test_map_of_sigma():
     sigma = Map.from_geom(make_dataset().counts.geom, data=np.full(make_dataset().counts.data.shape, 2.0))
     assert GaussianLikelihood(sigma).sigma.shape == sigma.data.shape
+
+
+@pytest.mark.parametrize("background", ["marginal", "latent", "profile"])
+def test_off_counts_are_replaced_wherever_they_enter(background):
+    """Also in the prior of a background that is sampled: as if compiled with them."""
+    dataset = spectrum(OnOffLikelihood(background))
+    fit, off = compile_fit(dataset), dataset.counts_off.data
+    fit.set_counts((dataset.counts.data, off + 3))
+    other = dataset.copy(name=dataset.name)
+    other.models, other.likelihood = dataset.models, dataset.likelihood
+    other.counts_off.data = off + 3
+    fresh = compile_fit(other)
+    at = fresh._any_density.start + 0.1
+    (value, gradient), (wanted, slopes) = fit._any_density(at), fresh._any_density(at)
+    assert value == pytest.approx(wanted, rel=1e-12)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-10)

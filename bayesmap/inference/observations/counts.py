@@ -391,7 +391,7 @@ class ObservedCounts(Observation):
 
     def latents(self) -> dict[str, Any]:
         """Create the unknowns of the likelihood; see `Observation.latents`."""
-        return self.likelihood.latents(self.name, self.arrays.mask, **self._off())
+        return self.likelihood.latents(self.name, self.arrays.mask, **self.off)
 
     @property
     def distribution_name(self) -> str:
