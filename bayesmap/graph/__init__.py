@@ -9,8 +9,8 @@ from bayesmap._lazy import lazy_names
 
 if TYPE_CHECKING:
     from bayesmap.graph.arrays import FoldArrays, Selection, fold_arrays, off_arrays
+    from bayesmap.graph.build import build_terms
     from bayesmap.graph.fold import Fold, background_counts, signal_counts
-    from bayesmap.graph.routes import build_terms
     from bayesmap.graph.terms.base import Term, Terms
     from bayesmap.graph.values import model_at
 
@@ -37,7 +37,7 @@ __getattr__, __dir__ = lazy_names(
         "Term": "terms.base",
         "Terms": "terms.base",
         "background_counts": "fold",
-        "build_terms": "routes",
+        "build_terms": "build",
         "fold_arrays": "arrays",
         "model_at": "values",
         "off_arrays": "arrays",

@@ -9,9 +9,9 @@ import pytensor.tensor as pt
 
 from bayesmap._backend.program import number
 from bayesmap.graph.arrays import FoldArrays, Selection, Values, fold_arrays
+from bayesmap.graph.build import build_terms
 from bayesmap.graph.data import Bins, Weights
 from bayesmap.graph.ops.merge import merge_bins
-from bayesmap.graph.routes import build_terms
 from bayesmap.graph.terms.base import SparseCounts, Terms
 from bayesmap.graph.terms.cube import CubeTerm
 from bayesmap.likelihoods.counted import Baseline, counted_data
@@ -155,7 +155,7 @@ def signal_counts(
     values : Mapping of Parameter to float, optional
         In internal units; parameters that are missing have their present values.
     **options
-        Passed to :func:`~bayesmap.graph.routes.build_terms`.
+        Passed to :func:`~bayesmap.graph.build.build_terms`.
 
     Returns
     -------

@@ -8,12 +8,12 @@ from scipy.ndimage import map_coordinates
 
 from bayesmap.graph import fold_arrays
 from bayesmap.graph.arrays import Selection
+from bayesmap.graph.build import build_terms
 from bayesmap.graph.fold import Fold, current_values, signal_counts
 from bayesmap.graph.ops.merge import merge_bins
 from bayesmap.graph.ops.point import PointCounts, PointTotal
 from bayesmap.graph.psf.profile import PSFProfile
 from bayesmap.graph.psf.stamp import SplineStamp, fit_stamp, total_table
-from bayesmap.graph.routes import build_terms
 from bayesmap.likelihoods.counted import counted_logp
 from bayesmap.maps import Map
 from tests.inference.tiny import LAT, LON, make_dataset, point

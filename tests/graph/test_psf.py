@@ -9,12 +9,12 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap.datasets import MapDataset
 from bayesmap.graph import fold_arrays
+from bayesmap.graph.build import build_terms
 from bayesmap.graph.fold import signal_counts
 from bayesmap.graph.psf.fft import convolve_graph, kernel_basis
 from bayesmap.graph.psf.mixture import fit_mixture, mixture_stamps
 from bayesmap.graph.psf.profile import PSFProfile, convolution_kernels, pixel_integrals
 from bayesmap.graph.psf.stamp import fit_stamp
-from bayesmap.graph.routes import build_terms
 from bayesmap.modeling import GaussianSpatialModel, PointSpatialModel, SkyModel
 from tests.golden import shared_path
 from tests.inference.tiny import make_dataset, power_law

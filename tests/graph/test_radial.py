@@ -9,12 +9,12 @@ import pytest
 from bayesmap.datasets import MapDataset
 from bayesmap.graph import fold_arrays
 from bayesmap.graph.arrays import Selection
+from bayesmap.graph.build import build_terms
 from bayesmap.graph.fold import Fold, all_bins, current_values, signal_counts
 from bayesmap.graph.ops.radial import GaussianTotal, RadialCounts
 from bayesmap.graph.psf.profile import PSFProfile, pixel_integrals
 from bayesmap.graph.psf.radial import fit_radial
 from bayesmap.graph.psf.stamp import total_table
-from bayesmap.graph.routes import build_terms
 from bayesmap.irf import PSFMap
 from bayesmap.maps import Map, MapAxis, WcsGeom
 from bayesmap.modeling import GaussianSpatialModel, SkyModel
