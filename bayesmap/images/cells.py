@@ -138,7 +138,7 @@ class CellGridBounds:
         bool or array
             An array for arrays.
         """
-        x, y = np.broadcast_arrays(pixel_of(np.asarray(x)), pixel_of(np.asarray(y)))
+        x, y = np.broadcast_arrays(pixel_of(x), pixel_of(y))
         inside = np.array(self.bbox.contains(y=y, x=x))
         for box in self.missing_boxes():
             inside &= ~np.asarray(box.contains(y=y, x=x))

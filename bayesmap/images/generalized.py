@@ -2,15 +2,17 @@
 
 import abc
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from types import EllipsisType
-from typing import Self
+from typing import Any, ClassVar, Self
 
+import numpy as np
 from astropy.wcs import WCS
 
 from bayesmap.images.geom import Box, BoxSlices
 from bayesmap.images.projection import PixelFrame, Projection, ProjectionView
 
-__all__ = ["GeneralizedImage", "Metadata", "SubImages"]
+__all__ = ["GeneralizedImage", "Metadata", "Plane", "SubImages"]
 
 #: what may be noted with an image: it can be written as JSON
 type Metadata = dict[str, str | int | float | bool | None]
@@ -99,6 +101,79 @@ class GeneralizedImage(abc.ABC):
     def butler_provenance(self) -> None:
         """Inputs and task in a data butler: None, as files are read without one."""
         return None
+
+
+class Plane(GeneralizedImage):
+    """Base of images and masks: an array whose first two axes are y and x, and where it lies.
+
+    A subclass names in ``own`` the attributes that its constructor takes besides.
+
+    Parameters
+    ----------
+    array : array
+        Pixels, shape ``(ny, nx, ...)``; they are not copied.
+    bbox : Box, optional
+        Pixels that the array covers.
+    start : pair of int, optional
+        Instead of the box: first row and column, ``(y, x)``; (0, 0) by default.
+    projection : Projection, optional
+        Maps absolute pixel coordinates to the sky.
+    metadata : dict, optional
+        Notes of any kind; shared with sub-images.
+
+    Raises
+    ------
+    ValueError
+        If array and box have different shapes.
+    """
+
+    own: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        array: np.ndarray,
+        bbox: Box | None,
+        start: Sequence[int] | None,
+        projection: Projection[PixelFrame] | None,
+        metadata: Metadata | None,
+    ) -> None:
+        super().__init__(metadata)
+        self._array, self._projection = array, projection
+        self._bbox = box_of_array(array.shape, bbox, start)
+
+    @property
+    def bbox(self) -> Box:
+        """Pixels that it covers, in absolute coordinates."""
+        return self._bbox
+
+    @property
+    def projection(self) -> Projection[PixelFrame] | None:
+        """What maps absolute pixel coordinates to the sky, if that is known."""
+        return self._projection
+
+    def __getitem__(self, bbox: Box | EllipsisType) -> Self:
+        """A part that shares its pixels with the whole."""
+        bbox = checked_box(bbox, self.bbox)
+        return self._like(self._array[bbox.slice_within(self.bbox)], bbox=bbox)
+
+    def copy(self) -> Self:
+        """An independent copy of pixels and metadata."""
+        return self._like(self._array.copy(), metadata=deepcopy(self.metadata))
+
+    def _like(self, array: np.ndarray, **changes: Any) -> Self:
+        """Other pixels, and what is given; the rest stays. An ellipsis gives nothing, ``start`` moves the box."""
+        same = {name: getattr(self, name) for name in ("bbox", "projection", "metadata", *self.own)}
+        changes = {key: value for key, value in changes.items() if value is not ...}
+        if "start" in changes:
+            changes["bbox"] = Box.from_shape(self.bbox.shape, changes.pop("start"))
+        return type(self)(array, **(same | changes))
+
+    def _part_for(self, bbox: Box | EllipsisType, other: "Plane", what: str) -> Self:
+        """The part of a box, into which another of the same box is to be put."""
+        bbox = checked_box(bbox, self.bbox)
+        if other.bbox != bbox:
+            raise ValueError(f"the {what} to take pixels from has the box {other.bbox}, not {bbox}")
+        return self[bbox]
 
 
 def checked_box(bbox: Box | EllipsisType, whole: Box) -> Box:

@@ -1,22 +1,21 @@
 """One plane of pixels with a unit and a projection."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from types import EllipsisType
-from typing import Any, Self
+from typing import Self
 
 import astropy.units as u
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bayesmap.images.generalized import GeneralizedImage, Metadata, box_of_array, checked_box, shape_to_fill
+from bayesmap.images.generalized import Metadata, Plane, shape_to_fill
 from bayesmap.images.geom import Box
 from bayesmap.images.projection import PixelFrame, Projection
 
 __all__ = ["Image"]
 
 
-class Image(GeneralizedImage):
+class Image(Plane):
     """An image of numbers.
 
     Parameters
@@ -54,6 +53,8 @@ class Image(GeneralizedImage):
     (40.0, Box(y=Interval(start=11, stop=13), x=Interval(start=22, stop=26)))
     """
 
+    own = ("unit",)
+
     def __init__(
         self,
         array_or_fill: np.ndarray | float = 0,
@@ -67,7 +68,6 @@ class Image(GeneralizedImage):
         projection: Projection[PixelFrame] | None = None,
         metadata: Metadata | None = None,
     ) -> None:
-        super().__init__(metadata)
         unit = None if unit is None else u.Unit(unit)
         if isinstance(array_or_fill, u.Quantity):
             unit = array_or_fill.unit if unit is None else unit
@@ -78,10 +78,8 @@ class Image(GeneralizedImage):
         elif array.ndim != 2 or (shape is not None and tuple(shape) != array.shape):
             wanted = "two axes, y and x" if shape is None else f"the shape {tuple(shape)}"
             raise ValueError(f"the array of an image has {wanted}; got one of shape {array.shape}")
-        self._array = array
-        self._bbox = box_of_array(array.shape, bbox, start)
+        super().__init__(array, bbox, start, projection, metadata)
         self._unit = unit
-        self._projection = projection
 
     def __repr__(self) -> str:
         return f"Image({self.bbox}, dtype={self._array.dtype}, unit={self.unit})"
@@ -94,17 +92,9 @@ class Image(GeneralizedImage):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __getitem__(self, bbox: Box | EllipsisType) -> Self:
-        """Sub-image that shares its pixels with this one."""
-        bbox = checked_box(bbox, self.bbox)
-        return self._like(self._array[bbox.slice_within(self.bbox)], bbox=bbox)
-
     def __setitem__(self, bbox: Box | EllipsisType, other: "Image") -> None:
         """Take the pixels of a box from another image with the same box, converted to the own unit."""
-        bbox = checked_box(bbox, self.bbox)
-        if other.bbox != bbox:
-            raise ValueError(f"the image to take pixels from has the box {other.bbox}, not {bbox}")
-        self._array[bbox.slice_within(self.bbox)] = other.values_in(self.unit)
+        self._part_for(bbox, other, "image").array = other.values_in(self.unit)
 
     @property
     def array(self) -> np.ndarray:
@@ -128,16 +118,6 @@ class Image(GeneralizedImage):
     def unit(self) -> u.UnitBase | None:
         """Unit of the values, if they have one."""
         return self._unit
-
-    @property
-    def bbox(self) -> Box:
-        """Pixels that it covers, in absolute coordinates."""
-        return self._bbox
-
-    @property
-    def projection(self) -> Projection[PixelFrame] | None:
-        """What maps absolute pixel coordinates to the sky, if that is known."""
-        return self._projection
 
     def values_in(self, unit: u.UnitBase | None) -> np.ndarray:
         """Pixel values in another unit, shape ``(ny, nx)``.
@@ -171,19 +151,4 @@ class Image(GeneralizedImage):
         start : pair of int, optional
             Replaces the first row and column.
         """
-        bbox = self.bbox if isinstance(start, EllipsisType) else Box.from_shape(self.bbox.shape, start)
-        changed = {"unit": unit, "projection": projection}
-        return self._like(self._array, bbox=bbox, **{key: value for key, value in changed.items() if value is not ...})
-
-    def copy(self) -> Self:
-        """An independent copy of pixels and metadata."""
-        return self._like(self._array.copy(), metadata=deepcopy(self.metadata))
-
-    def _like(self, array: np.ndarray, **changes: Any) -> Self:
-        same: dict[str, Any] = {
-            "bbox": self.bbox,
-            "unit": self.unit,
-            "projection": self.projection,
-            "metadata": self.metadata,
-        }
-        return type(self)(array, **(same | changes))
+        return self._like(self._array, unit=unit, projection=projection, start=start)

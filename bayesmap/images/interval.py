@@ -12,11 +12,7 @@ from bayesmap.errors import NoOverlapError
 __all__ = ["Interval", "IntervalSlices", "pixel_of"]
 
 
-@overload
-def pixel_of(value: float) -> int: ...
-@overload
-def pixel_of(value: np.ndarray) -> np.ndarray: ...
-def pixel_of(value: float | np.ndarray) -> int | np.ndarray:
+def pixel_of(value: float | np.ndarray) -> np.ndarray:
     """Pixel that a coordinate lies in: centres are integers, and an edge belongs to the pixel above it.
 
     Parameters
@@ -26,11 +22,10 @@ def pixel_of(value: float | np.ndarray) -> int | np.ndarray:
 
     Returns
     -------
-    int or array
-        ``floor(value + 0.5)``: an int for a finite number, otherwise floats, NaN where the coordinate is NaN.
+    array
+        ``floor(value + 0.5)``, whole numbers as floats, of the shape of ``value``; NaN where the coordinate is NaN.
     """
-    pixel = np.floor(np.asarray(value, dtype="float64") + 0.5)
-    return int(pixel) if pixel.ndim == 0 and np.isfinite(pixel) else pixel
+    return np.asarray(np.floor(np.asarray(value, dtype="float64") + 0.5))
 
 
 @dataclass(frozen=True)
@@ -187,7 +182,7 @@ class Interval:
         """
         if isinstance(other, Interval):
             return self.start <= other.start and other.stop <= self.stop
-        pixel = np.asarray(pixel_of(other))
+        pixel = pixel_of(other)
         inside = (pixel >= self.start) & (pixel < self.stop)
         return bool(inside) if inside.ndim == 0 else inside
 

@@ -1,15 +1,14 @@
 """Masks with named planes: any number of them in the bits of a few integers per pixel."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from types import EllipsisType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from bayesmap._util import suggest
 from bayesmap.errors import NoOverlapError
-from bayesmap.images.generalized import GeneralizedImage, Metadata, box_of_array, checked_box, shape_to_fill
+from bayesmap.images.generalized import Metadata, Plane, shape_to_fill
 from bayesmap.images.geom import Box
 from bayesmap.images.mask_schema import MaskSchema
 from bayesmap.images.projection import PixelFrame, Projection
@@ -17,7 +16,7 @@ from bayesmap.images.projection import PixelFrame, Projection
 __all__ = ["Mask"]
 
 
-class Mask(GeneralizedImage):
+class Mask(Plane):
     """For each pixel and plane, whether its bit is set.
 
     Parameters
@@ -51,6 +50,8 @@ class Mask(GeneralizedImage):
     [[False, True, False], [False, True, False]]
     """
 
+    own = ("schema",)
+
     def __init__(
         self,
         array_or_fill: np.ndarray | int = 0,
@@ -63,7 +64,6 @@ class Mask(GeneralizedImage):
         projection: Projection[PixelFrame] | None = None,
         metadata: Metadata | None = None,
     ) -> None:
-        super().__init__(metadata)
         array = np.asarray(array_or_fill)
         if array.ndim == 0:
             filled = (*shape_to_fill(bbox, None if shape is None else shape[:2]), schema.mask_size)
@@ -72,10 +72,8 @@ class Mask(GeneralizedImage):
             raise TypeError(f"the schema of the mask has data type {schema.dtype}, the array has {array.dtype}")
         if array.ndim != 3 or array.shape[2] != schema.mask_size:
             raise ValueError(f"the array of a mask has shape (ny, nx, {schema.mask_size}), got {array.shape}")
-        self._array = array
+        super().__init__(array, bbox, start, projection, metadata)
         self._schema = schema
-        self._bbox = box_of_array(array.shape, bbox, start)
-        self._projection = projection
 
     def __repr__(self) -> str:
         return f"Mask({self.bbox}, {list(self.schema.names)})"
@@ -88,21 +86,13 @@ class Mask(GeneralizedImage):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __getitem__(self, bbox: Box | EllipsisType) -> Self:
-        """Part of the mask that shares its pixels with this one."""
-        bbox = checked_box(bbox, self.bbox)
-        return self._like(self._array[bbox.slice_within(self.bbox)], bbox=bbox)
-
     def __setitem__(self, bbox: Box | EllipsisType, other: "Mask") -> None:
         """Take the planes that both have, inside of a box, from another mask with that box; others are cleared."""
-        bbox = checked_box(bbox, self.bbox)
-        if other.bbox != bbox:
-            raise ValueError(f"the mask to take pixels from has the box {other.bbox}, not {bbox}")
+        part = self._part_for(bbox, other, "mask")
         if unknown := [name for name in other.schema.names if name not in self.schema.names and other.get(name).any()]:
             raise KeyError(
                 f"mask planes {unknown} are set and not in the schema{suggest(unknown[0], self.schema.names)}"
             )
-        part = self[bbox]
         if other.schema == self.schema:
             part._array[...] = other.array
             return
@@ -122,16 +112,6 @@ class Mask(GeneralizedImage):
     def schema(self) -> MaskSchema:
         """Which plane has which bit."""
         return self._schema
-
-    @property
-    def bbox(self) -> Box:
-        """Pixels that it covers, in absolute coordinates."""
-        return self._bbox
-
-    @property
-    def projection(self) -> Projection[PixelFrame] | None:
-        """What maps absolute pixel coordinates to the sky, if that is known."""
-        return self._projection
 
     def get(self, plane: str) -> np.ndarray:
         """Pixels where a plane is set, a boolean array of shape ``(ny, nx)``.
@@ -198,22 +178,7 @@ class Mask(GeneralizedImage):
         start : pair of int, optional
             Replaces the first row and column.
         """
-        bbox = self.bbox if isinstance(start, EllipsisType) else Box.from_shape(self.bbox.shape, start)
-        changed = {"schema": schema, "projection": projection}
-        return self._like(self._array, bbox=bbox, **{key: value for key, value in changed.items() if value is not ...})
-
-    def copy(self) -> Self:
-        """An independent copy of bits and metadata."""
-        return self._like(self._array.copy(), metadata=deepcopy(self.metadata))
-
-    def _like(self, array: np.ndarray, **changes: Any) -> Self:
-        same: dict[str, Any] = {
-            "schema": self.schema,
-            "bbox": self.bbox,
-            "projection": self.projection,
-            "metadata": self.metadata,
-        }
-        return type(self)(array, **(same | changes))
+        return self._like(self._array, schema=schema, projection=projection, start=start)
 
     def _where(self, boolean_mask: np.ndarray | EllipsisType) -> np.ndarray | EllipsisType:
         if isinstance(boolean_mask, EllipsisType):

@@ -156,8 +156,8 @@ class CellPointSpreadFunction:
         bbox = self.compute_stellar_bbox(x=x, y=y)
         kernel = self.compute_kernel_image(x=x, y=y).array
         half_width = RESAMPLING[self._resampling_kernel]
-        rows = _shift_matrix(kernel.shape[0], y - pixel_of(y), half_width)
-        columns = _shift_matrix(kernel.shape[1], x - pixel_of(x), half_width)
+        rows = _shift_matrix(kernel.shape[0], y - int(pixel_of(y)), half_width)
+        columns = _shift_matrix(kernel.shape[1], x - int(pixel_of(x)), half_width)
         return Image(rows @ kernel @ columns.T, bbox=bbox)
 
     def compute_stellar_bbox(self, *, x: float, y: float) -> Box:
@@ -170,12 +170,12 @@ class CellPointSpreadFunction:
         """
         self._bounds.check_cell(self._cell_at(x, y))
         box = self.kernel_bbox
-        return Box(box.y + pixel_of(y), box.x + pixel_of(x))
+        return Box(box.y + int(pixel_of(y)), box.x + int(pixel_of(x)))
 
     def _cell_at(self, x: float, y: float) -> CellIJ:
         if not (np.isfinite(x) and np.isfinite(y)):
             raise ValueError(f"the PSF is asked for at x={x}, y={y}; coordinates must be finite numbers")
-        return self.grid.index_of(y=pixel_of(y), x=pixel_of(x))
+        return self.grid.index_of(y=int(pixel_of(y)), x=int(pixel_of(x)))
 
     def _place(self, cell: CellIJ) -> YX[int]:
         """Indices of a cell in the array."""
