@@ -103,7 +103,10 @@ class CountedLogSum(Op):
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         if not all(isinstance(g.type, DisconnectedType) for g in cotangents[1:]):
-            raise NotImplementedError("CountedLogSum has no second derivatives")
+            raise NotImplementedError(
+                "the Poisson log-likelihood has no second derivatives as an expression: take differences of gradients, "
+                "as find_mode does for its errors"
+            )
         gradients: list[Any] = [disconnected_type() for _ in inputs]
         gradients[1], gradients[2] = cotangents[0] * outputs[1], cotangents[0] * outputs[2]
         return gradients

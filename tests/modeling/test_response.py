@@ -13,6 +13,7 @@ from bayesmap.modeling import (
     PowerLawSpectralModel,
     Prior,
     PSFScaleResponseModel,
+    ResponseModel,
     SkyModel,
     get_model_class,
 )
@@ -44,6 +45,11 @@ def test_what_each_changes():
     np.testing.assert_allclose(factor, flux * 0.9 * EDGES**0.1, rtol=1e-14)
     assert exposure.edges_graph(EDGES, exposure.values) is EDGES
     assert number(psf.psf_width_graph(psf.values)) == 1.05
+
+
+def test_widths_and_the_present_one_are_defined_together():
+    with pytest.raises(TypeError, match="Half has to define psf_widths and psf_width_graph together"):
+        type("Half", (ResponseModel,), {"psf_widths": lambda self: np.array([1.0, 2.0])})
 
 
 def test_widths_cover_the_prior():

@@ -231,8 +231,11 @@ class Observation(abc.ABC):
         self.check_mask(mask)
 
     def margin(self) -> Any:
-        """How far predictions are from being negative, symbolic, after `arguments`; minus infinity where they are."""
-        raise NotImplementedError(f"predictions for {self.name!r} cannot become negative")
+        """How far predictions are from being negative, symbolic, after `arguments`; minus infinity where they are.
+
+        None, the default, where none can become negative.
+        """
+        return None
 
     def image(self) -> SkyImage | None:
         """Data and prediction as an image, or None where positions cannot be seen in the data."""

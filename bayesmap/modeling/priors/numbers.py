@@ -98,13 +98,8 @@ class PriorNumbers(Unknown):
         ValueError
             If the prior is improper.
         """
-        import scipy.stats
-
-        build = self.distribution.scipy
-        if build is None:
-            raise ValueError(f"prior {self.dist} is improper: it has no draws")
         rng = get_random_state(random_state)
-        dist = build(scipy.stats, **self._arguments(parse_unit(unit), lambda prior, unit: prior.draws(size, unit, rng)))
+        dist = self._frozen(self._arguments(parse_unit(unit), lambda prior, unit: prior.draws(size, unit, rng)))
         low, high = dist.cdf(lower), dist.cdf(upper)
         values: np.ndarray = np.clip(dist.ppf(low + rng.uniform(size=size) * (high - low)), lower, upper)
         return values
@@ -117,12 +112,16 @@ class PriorNumbers(Unknown):
         ValueError
             If the prior is improper.
         """
+        return self._frozen(self.numbers(unit))
+
+    def _frozen(self, arguments: Mapping[str, Any]) -> Any:
+        """The distribution of SciPy with some arguments."""
         import scipy.stats
 
         build = self.distribution.scipy
         if build is None:
-            raise ValueError(f"prior {self.dist} is improper: it has no quantiles")
-        return build(scipy.stats, **self.numbers(unit))
+            raise ValueError(f"prior {self.dist} is improper: it has neither draws nor quantiles")
+        return build(scipy.stats, **arguments)
 
     def quantiles(self, unit: u.UnitBase | str = "") -> Any:
         """Return an object with ``cdf``, ``ppf``, ``logpdf`` and ``support`` in ``unit``; hyperpriors count as medians.

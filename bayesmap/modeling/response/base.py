@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bayesmap._lazy import pt
 from bayesmap._types import Tensor
 from bayesmap.modeling.model import ModelBase
 from bayesmap.modeling.parameter import Parameter
@@ -25,6 +26,12 @@ class ResponseModel(ModelBase):
     """
 
     kind = "response"
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        said = [getattr(cls, name) is not getattr(ResponseModel, name) for name in ("psf_widths", "psf_width_graph")]
+        if said[0] is not said[1]:
+            raise TypeError(f"{cls.__name__} has to define psf_widths and psf_width_graph together, or neither")
 
     def edges_graph(self, edges: Tensor, values: Mapping[Parameter, Tensor]) -> Tensor:
         """Return the energies of photons that the response takes for ``edges``.
@@ -99,14 +106,11 @@ class ResponseModel(ModelBase):
     def psf_width_graph(self, values: Mapping[Parameter, Tensor]) -> Tensor:
         """Return the present width of the point spread function in units of the nominal one, a scalar.
 
+        To be defined together with `psf_widths`; by default it is the nominal one.
+
         Parameters
         ----------
         values : Mapping of Parameter to tensor or float
             One entry per parameter, in internal units.
-
-        Raises
-        ------
-        NotImplementedError
-            If the model has `psf_widths` and does not say which it is.
         """
-        raise NotImplementedError(f"{type(self).__name__} has psf_widths, and no psf_width_graph")
+        return pt.constant(1.0)
