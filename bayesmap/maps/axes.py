@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
 import astropy.units as u
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from astropy.table import QTable
 
 from bayesmap._util import KnownAttributes, check_option
-from bayesmap.maps.axis_checks import check_energy, check_factor, nodes_quantity
+from bayesmap.maps.axis_checks import AxisOptions, BoundsOptions, check_energy, check_factor, nodes_quantity
 from bayesmap.maps.axis_views import AxisViews
 from bayesmap.maps.grouping import group_table
 from bayesmap.maps.scales import check_scale, from_scale, linear, to_scale
@@ -18,20 +18,6 @@ from bayesmap.maps.scales import check_scale, from_scale, linear, to_scale
 __all__ = ["MapAxis"]
 
 NODE_TYPES = ("edges", "center")
-
-
-class AxisOptions(TypedDict, total=False):
-    """Arguments of `MapAxis` besides the nodes."""
-
-    interp: str
-    name: str
-    unit: object
-
-
-class BoundsOptions(AxisOptions, total=False):
-    """Arguments of `MapAxis.from_bounds` besides bounds and number of bins."""
-
-    node_type: str
 
 
 class MapAxis(KnownAttributes, AxisViews):
@@ -511,17 +497,3 @@ class MapAxis(KnownAttributes, AxisViews):
     def __repr__(self) -> str:
         low, high = self.edges.value[[0, -1]]
         return f"<MapAxis {self._name!r}: {self.nbin} {self._interp} bins, {low:.4g} to {high:.4g} {self._unit}>"
-
-    def __str__(self) -> str:
-        rule = "-" * len(type(self).__name__)
-        rows = {
-            "Name": self._name,
-            "Unit": repr(str(self._unit)),
-            "N bins": self.nbin,
-            "Node type": self._node_type,
-            f"{self._node_type.capitalize()} min": f"{self.bounds[0]:.1e}",
-            f"{self._node_type.capitalize()} max": f"{self.bounds[1]:.1e}",
-            "Interpolation": self._interp,
-        }
-        body = "\n".join(f"  {key:<11}: {value}" for key, value in rows.items())
-        return f"{type(self).__name__}\n{rule}\n\n{body}\n"

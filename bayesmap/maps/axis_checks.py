@@ -1,10 +1,26 @@
-"""Checks of what users give to an axis."""
+"""What users give to an axis: options, and checks."""
+
+from typing import TypedDict
 
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["check_energy", "check_factor", "nodes_quantity"]
+__all__ = ["AxisOptions", "BoundsOptions", "check_energy", "check_factor", "nodes_quantity"]
+
+
+class AxisOptions(TypedDict, total=False):
+    """Arguments of `MapAxis` besides the nodes."""
+
+    interp: str
+    name: str
+    unit: object
+
+
+class BoundsOptions(AxisOptions, total=False):
+    """Arguments of `MapAxis.from_bounds` besides bounds and number of bins."""
+
+    node_type: str
 
 
 def nodes_quantity(nodes: npt.ArrayLike, unit: object) -> u.Quantity:

@@ -1,4 +1,4 @@
-"""How an axis is shown and written: labels, plots, tables."""
+"""How an axis is shown and written: text, labels, plots, tables."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +16,7 @@ __all__ = ["AxisViews"]
 class AxisViews:
     """Labels, plot limits and tables of an axis, for the class that holds the nodes."""
 
+    _name: str
     _interp: str
     _node_type: str
     _unit: u.UnitBase
@@ -29,6 +30,21 @@ class AxisViews:
     def iter_by_edges(self) -> Iterator[tuple[u.Quantity, u.Quantity]]:
         """Pairs of lower and upper edge, bin by bin."""
         yield from zip(self.edges[:-1], self.edges[1:], strict=True)
+
+    def __str__(self) -> str:
+        rule = "-" * len(type(self).__name__)
+        first, last = (self.edges if self._node_type == "edges" else self.center)[[0, -1]]
+        rows = {
+            "Name": self._name,
+            "Unit": repr(str(self._unit)),
+            "N bins": len(self.center),
+            "Node type": self._node_type,
+            f"{self._node_type.capitalize()} min": f"{first:.1e}",
+            f"{self._node_type.capitalize()} max": f"{last:.1e}",
+            "Interpolation": self._interp,
+        }
+        body = "\n".join(f"  {key:<11}: {value}" for key, value in rows.items())
+        return f"{type(self).__name__}\n{rule}\n\n{body}\n"
 
     # -- for plotting -------------------------------------------------------------------------------------------------
     @property

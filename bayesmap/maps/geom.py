@@ -116,6 +116,10 @@ class Geom(KnownAttributes):
     def is_allclose(self, other: object, rtol_axes: float = 1e-3, atol_axes: float = 1e-6) -> bool:
         """Whether another geometry has the same image and close axes."""
 
+    def copy(self, **kwargs: object) -> Self:
+        """Return a copy with ``axes``, ``wcs``, and ``npix`` of an image or ``region`` of a region, replaced."""
+        return self._init_copy(**kwargs)
+
     @abstractmethod
     def _init_copy(self, **kwargs: object) -> Self:
         """Return a copy with some properties replaced."""
@@ -135,6 +139,14 @@ class Geom(KnownAttributes):
     def shape_axes(self) -> tuple[int, ...]:
         """Number of bins of the axes, last axis first."""
         return self.axes.shape[::-1]
+
+    def _facts(self) -> dict[str, object]:
+        """What is printed, by its label."""
+        return {"axes": self.axes_names, "shape": self.data_shape[::-1], "ndim": self.ndim, "frame": self.frame}
+
+    def __str__(self) -> str:
+        rows = "".join(f"\t{key:<10} : {value}\n" for key, value in self._facts().items())
+        return f"{type(self).__name__}\n\n{rows}"
 
     @property
     def axes_names(self) -> list[str]:

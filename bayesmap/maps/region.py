@@ -13,9 +13,10 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from bayesmap._util import check_option
 from bayesmap.maps.axes import MapAxis
-from bayesmap.maps.coord import FRAMES, MapCoord
+from bayesmap.maps.coord import MapCoord
 from bayesmap.maps.geom import Geom
 from bayesmap.maps.map_axes import MapAxes
+from bayesmap.maps.region_samples import positions_in
 from bayesmap.maps.region_tools import (
     as_regions,
     bounding_box,
@@ -24,12 +25,12 @@ from bayesmap.maps.region_tools import (
     is_point,
     is_sky_region,
     pixel_area_of,
-    region_center,
+    projection_around,
     simple_regions,
     union_of,
 )
 from bayesmap.maps.wcs import WcsGeom
-from bayesmap.maps.wcs_tools import degrees_pair, frame_of, make_wcs
+from bayesmap.maps.wcs_tools import degrees_pair, frame_of
 
 if TYPE_CHECKING:
     from regions import SkyRegion
@@ -87,7 +88,7 @@ class RegionGeom(Geom):
         self._wcs: WCS = wcs
         self._samples: dict[int, tuple[MapCoord, np.ndarray]] = {}
         if wcs is None and region is not None:
-            self._wcs = _projection(region, degrees_pair("binsz_wcs", binsz_wcs))
+            self._wcs = projection_around(region, degrees_pair("binsz_wcs", binsz_wcs))
 
     @classmethod
     def create(
@@ -123,10 +124,6 @@ class RegionGeom(Geom):
 
     def _init_copy(self, **kwargs: object) -> Self:
         return type(self)(**({"region": self._region, "wcs": self._wcs, "axes": self.axes} | kwargs))
-
-    def copy(self, **kwargs: object) -> Self:
-        """Return a copy with ``region``, ``wcs`` or ``axes`` replaced."""
-        return self._init_copy(**kwargs)
 
     # -- what it is ---------------------------------------------------------------------------------------------------
     @property
@@ -365,19 +362,8 @@ class RegionGeom(Geom):
         """
         self._check_region("get_wcs_coord_and_weights()")
         if factor not in self._samples:
-            self._samples[factor] = self._sample(factor)
+            self._samples[factor] = positions_in(self, factor)
         return self._samples[factor]
-
-    def _sample(self, factor: int) -> tuple[MapCoord, np.ndarray]:
-        axes = {name: value[..., 0] for name, value in self.axes.get_coord().items()}
-        if self.is_all_point_sky_regions:
-            points = SkyCoord([part.center.transform_to(self.frame) for part in simple_regions(self._region)])
-            return MapCoord.create({"skycoord": points} | axes, frame=self.frame), np.ones(len(points))
-        image = self.to_wcs_geom().to_image()
-        weights = image.region_weights(self._region, oversampling_factor=factor)
-        inside = weights.data > 0
-        sky = image.get_coord().apply_mask(inside)
-        return MapCoord({"lon": sky.lon, "lat": sky.lat} | axes, frame=self.frame), weights.data[inside]
 
     # -- new geometries -----------------------------------------------------------------------------------------------
     def to_binsz_wcs(self, binsz: object) -> Self:
@@ -507,26 +493,7 @@ class RegionGeom(Geom):
         kind = "no region" if self._region is None else type(self._region).__name__
         return f"<RegionGeom {kind}{axes}, {self.frame}>"
 
-    def __str__(self) -> str:
+    def _facts(self) -> dict[str, object]:
         center = self.center_skydir.data
-        rows = {
-            "region": type(self._region).__name__,
-            "axes": self.axes_names,
-            "shape": self.data_shape[::-1],
-            "ndim": self.ndim,
-            "frame": self.frame,
-            "center": f"{center.lon.deg:.1f} deg, {center.lat.deg:.1f} deg",
-        }
-        return "RegionGeom\n\n" + "".join(f"\t{key:<10} : {value}\n" for key, value in rows.items())
-
-
-def _projection(region: "SkyRegion", binsz: tuple[float, float]) -> WCS:
-    """Tangential projection around the centre of a region.
-
-    A pixel corner is at the centre; the image of the bounding box starts at the first pixel.
-    """
-    center = region_center(region)
-    center = center if center.frame.name in FRAMES else center.icrs
-    frame, position = center.frame.name, (center.data.lon.deg, center.data.lat.deg)
-    _, npix = bounding_box(region, make_wcs("TAN", frame, position, (0.5, 0.5), binsz))
-    return make_wcs("TAN", frame, position, ((npix[0] + 1) / 2, (npix[1] + 1) / 2), binsz)
+        facts = {"region": type(self._region).__name__, **super()._facts()}
+        return {**facts, "center": f"{center.lon.deg:.1f} deg, {center.lat.deg:.1f} deg"}

@@ -12,6 +12,9 @@ import numpy as np
 from astropy.coordinates import CartesianRepresentation, SkyCoord
 from astropy.wcs import WCS
 
+from bayesmap.maps.coord import FRAMES
+from bayesmap.maps.wcs_tools import make_wcs
+
 if TYPE_CHECKING:
     from regions import PixelRegion, SkyRegion
 
@@ -23,6 +26,7 @@ __all__ = [
     "is_point",
     "is_sky_region",
     "pixel_area_of",
+    "projection_around",
     "region_center",
     "simple_regions",
     "union_of",
@@ -142,3 +146,15 @@ def bounding_box(region: "SkyRegion", wcs: WCS) -> tuple[tuple[float, float], tu
 def pixel_area_of(wcs: WCS) -> u.Quantity:
     """Return the area of the pixel at the reference position in sr."""
     return (abs(np.linalg.det(wcs.pixel_scale_matrix)) * u.deg**2).to("sr")
+
+
+def projection_around(region: "SkyRegion", binsz: tuple[float, float]) -> WCS:
+    """Tangential projection around the centre of a region.
+
+    A pixel corner is at the centre; the image of the bounding box starts at the first pixel.
+    """
+    center = region_center(region)
+    center = center if center.frame.name in FRAMES else center.icrs
+    frame, position = center.frame.name, (center.data.lon.deg, center.data.lat.deg)
+    _, npix = bounding_box(region, make_wcs("TAN", frame, position, (0.5, 0.5), binsz))
+    return make_wcs("TAN", frame, position, ((npix[0] + 1) / 2, (npix[1] + 1) / 2), binsz)

@@ -189,10 +189,6 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
     def _init_copy(self, **kwargs: object) -> Self:
         return type(self)(**({"wcs": self._wcs, "npix": self._npix, "axes": self.axes} | kwargs))
 
-    def copy(self, **kwargs: object) -> Self:
-        """Return a copy with ``wcs``, ``npix`` or ``axes`` replaced."""
-        return self._init_copy(**kwargs)
-
     # -- what it is ---------------------------------------------------------------------------------------------------
     @property
     def wcs(self) -> WCS:
@@ -417,17 +413,13 @@ class WcsGeom(WcsParts, WcsMasks, Geom):
         axes = "".join(f" x {axis.name} {axis.nbin}" for axis in self.axes)
         return f"<WcsGeom {self._npix[0]} x {self._npix[1]}{axes}, {self.projection} {self._frame}>"
 
-    def __str__(self) -> str:
+    def _facts(self) -> dict[str, object]:
         lon, lat = self.center_skydir.data.lon.deg, self.center_skydir.data.lat.deg
         width, reference = self.width[:, 0].value, self._wcs.wcs.crval
-        rows = {
-            "axes": self.axes_names,
-            "shape": self.data_shape[::-1],
-            "ndim": self.ndim,
-            "frame": self._frame,
+        return {
+            **super()._facts(),
             "projection": self.projection,
             "center": f"{lon:.1f} deg, {lat:.1f} deg",
             "width": f"{width[0]:.1f} deg x {width[1]:.1f} deg",
             "wcs ref": f"{reference[0]:.1f} deg, {reference[1]:.1f} deg",
         }
-        return "WcsGeom\n\n" + "".join(f"\t{key:<10} : {value}\n" for key, value in rows.items())
