@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import sys
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -106,17 +107,31 @@ def _arguments(*functions: Callable[..., Any]) -> set[str]:
 def load_nutpie() -> Any:
     """The module `nutpie`, without figures.
 
-    It imports `arviz` for two functions that are those of `arviz_base`; all of ArviZ loads Matplotlib, a second for
-    nothing.
+    It imports `arviz` for two functions that are those of `arviz_base`; all of ArviZ loads Matplotlib and takes 2.7 s. So
+    it gets a module that loads ArviZ when it is asked for anything else. It is out of `sys.modules` at once; whoever
+    imported `arviz` in another thread meanwhile has it too, and finds all of ArviZ in it.
     """
     if "nutpie" in sys.modules or "arviz" in sys.modules:
         return importlib.import_module("nutpie")
-    sys.modules["arviz"] = importlib.import_module("arviz_base")
+    stand_in = sys.modules["arviz"] = _ArvizOnDemand("arviz")
     try:
         with seldom_collected():
             return importlib.import_module("nutpie")
     finally:
-        del sys.modules["arviz"]
+        if sys.modules.get("arviz") is stand_in:
+            del sys.modules["arviz"]
+
+
+class _ArvizOnDemand(types.ModuleType):
+    """ArviZ, of which only `arviz_base` is loaded until something else is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        base = importlib.import_module("arviz_base")
+        if hasattr(base, name):
+            return getattr(base, name)
+        if sys.modules.get("arviz") is self:
+            del sys.modules["arviz"]
+        return getattr(importlib.import_module("arviz"), name)
 
 
 def numpyro_nuts() -> Any:
