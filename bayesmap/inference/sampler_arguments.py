@@ -107,8 +107,8 @@ def _arguments(*functions: Callable[..., Any]) -> set[str]:
 def load_nutpie() -> Any:
     """The module `nutpie`, without figures.
 
-    It imports `arviz` for two functions that are those of `arviz_base`; all of ArviZ loads Matplotlib and takes 2.7 s. So
-    it gets a module that loads ArviZ when it is asked for anything else. It is out of `sys.modules` at once; whoever
+    It imports `arviz` for two functions that are those of `arviz_base`; all of ArviZ loads Matplotlib and takes 2.7 s.
+    So it gets a module that loads ArviZ when it is asked for anything else. It is out of `sys.modules` at once; whoever
     imported `arviz` in another thread meanwhile has it too, and finds all of ArviZ in it.
     """
     if "nutpie" in sys.modules or "arviz" in sys.modules:

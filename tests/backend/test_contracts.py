@@ -372,3 +372,14 @@ def test_nutpie_without_figures():
         "import arviz; assert arviz.__name__ == 'arviz'; assert arviz.plot_dist"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_stand_in_of_arviz_finds_all_of_it():
+    """For another thread that imports ArviZ while nutpie is imported."""
+    code = (
+        "import sys; from bayesmap.inference.sampler_arguments import _ArvizOnDemand; "
+        "arviz = sys.modules['arviz'] = _ArvizOnDemand('arviz'); "
+        "assert arviz.dict_to_dataset; assert sys.modules['arviz'] is arviz; assert 'matplotlib' not in sys.modules; "
+        "assert arviz.plot_dist; assert sys.modules['arviz'] is not arviz"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -74,8 +74,10 @@ def test_shared_model_and_template(cta):
     one, two = from_gammapy(GammapyDatasets([cta, other]))
     assert one.models["first"] is two.models["first"]
     # ours is normalised by the integral of what is interpolated, Gammapy's by the sum over pixels
-    shares = [m.data / m.data.sum() for m in (one.models["shape"].spatial_model.map, template.map)]
+    own = one.models["shape"].spatial_model
+    shares = [m.data / m.data.sum() for m in (own.map, template.map)]
     np.testing.assert_allclose(*shares, atol=1e-12)
+    assert own.integrate_geom(own.map.geom.pad(2).upsample(4)).data.sum() == pytest.approx(1, abs=1e-4)
 
 
 def test_posterior_and_back(cta):
