@@ -16,6 +16,7 @@ import numpy as np
 
 __all__ = [
     "EVENTS",
+    "FLUX_DENSITY",
     "INTERNAL",
     "SPELLINGS",
     "as_quantity",
@@ -54,6 +55,9 @@ INTERNAL = tuple(
         "nJy",
     )
 )
+
+#: unit of images of flux, in the graph and in results
+FLUX_DENSITY = u.nJy
 
 #: words for what is counted; in units they are plain numbers
 EVENTS = ("ct", "cts", "count", "counts", "ph", "phot", "photon", "photons", "evt", "evts", "event", "events")

@@ -9,6 +9,7 @@ from bayesmap.datasets.events.sampler import MapDatasetEventSampler
 from bayesmap.datasets.fermipy import FermipyDatasetsReader
 from bayesmap.datasets.flux_points import FluxPointsDataset
 from bayesmap.datasets.from_gammapy import from_gammapy
+from bayesmap.datasets.image import ImageDataset
 from bayesmap.datasets.map import MapDataset
 from bayesmap.datasets.metadata import MapDatasetMetaData
 from bayesmap.datasets.onoff import MapDatasetOnOff
@@ -24,6 +25,7 @@ __all__ = [
     "Datasets",
     "FermipyDatasetsReader",
     "FluxPointsDataset",
+    "ImageDataset",
     "MapDataset",
     "MapDatasetEventSampler",
     "MapDatasetMetaData",

@@ -16,6 +16,7 @@ from bayesmap.graph.terms.cube import background_term, template_term
 from bayesmap.graph.terms.projected import ProjectedTerm, StampSources
 from bayesmap.graph.terms.region import region_term
 from bayesmap.graph.values import model_at
+from bayesmap.units import FLUX_DENSITY
 
 __all__ = ["build_terms"]
 
@@ -148,6 +149,11 @@ def _uses_exposure(arrays: FoldArrays, model: Any) -> bool:
     """Whether the exposure is applied to a source, or a ValueError that says why it cannot be folded."""
     apply = bool((getattr(model, "apply_irf", None) or {}).get("exposure", True))
     unit = model.spectral_model.output_unit
+    if unit.is_equivalent(FLUX_DENSITY):
+        raise ValueError(
+            f"model {model.name!r} on dataset {arrays.name!r}: its spectrum is a flux density in '{unit}', for images; "
+            "counts need a flux per energy; datasets_names says which datasets a model applies to"
+        )
     if apply and arrays.exposure is None:
         raise ValueError(f"dataset {arrays.name!r} has no exposure: model {model.name!r} cannot be folded")
     if unit.is_equivalent("TeV-1") is apply:

@@ -99,9 +99,14 @@ SPECIAL = {
 }
 
 
+def spectra():
+    """Registered types that are functions of the energy; the flux density of an image is none."""
+    return [cls for cls in model_classes("spectral") if cls.__name__ != "FluxDensitySpectralModel"]
+
+
 def examples():
     """Functions that create one model of each registered type, and some compounds, by name."""
-    ours = [cls for cls in model_classes("spectral") if cls.__module__.startswith("bayesmap.")]
+    ours = [cls for cls in spectra() if cls.__module__.startswith("bayesmap.")]
     return {cls.__name__: cls for cls in ours if cls.__name__ not in SPECIAL} | SPECIAL
 
 

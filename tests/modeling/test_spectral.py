@@ -5,11 +5,11 @@ import numpy as np
 import pytensor.tensor as pt
 import pytest
 
-from bayesmap.modeling import Models, PowerLawNormSpectralModel, PowerLawSpectralModel, get_model_class, model_classes
+from bayesmap.modeling import Models, PowerLawNormSpectralModel, PowerLawSpectralModel, get_model_class
 from bayesmap.modeling.spectral.quadrature import integrate_numbers
 from tests.golden import golden, shared_path
 from tests.modeling.helpers import gradients, quantity
-from tests.modeling.spectral_zoo import examples
+from tests.modeling.spectral_zoo import examples, spectra
 
 FOLDER = ("data", "models", "yaml", "spectral")
 CASES = [name.removeprefix("spectral/") for name in golden("models") if name.startswith("spectral/")]
@@ -54,7 +54,7 @@ def test_golden(name):
     assert model.tag[0] == values["tag"]
 
 
-@pytest.mark.parametrize("cls", [c for c in model_classes("spectral") if c.parameter_names], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", [c for c in spectra() if c.parameter_names], ids=lambda c: c.__name__)
 def test_integral_of_the_default(cls):
     """The closed forms, where there are some, are those of the formula."""
     model = examples()[cls.__name__]() if cls.__name__ in examples() else cls()

@@ -60,6 +60,10 @@ class Facts(abc.ABC):
         """Geometry of the image, or the region, in which positions are seen; None where no position matters."""
         return None
 
+    def position_width(self) -> float | None:
+        """Width of the default prior of positions in deg, where data of this kind have a usual one; None if not."""
+        return None
+
     @abc.abstractmethod
     def energy_range(self) -> u.Quantity:
         """Lowest and highest energy of the data, shape ``(2,)``."""

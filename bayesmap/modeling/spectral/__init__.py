@@ -12,6 +12,7 @@ from bayesmap.modeling.spectral.fermi import (
     SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
     SuperExpCutoffPowerLaw4FGLSpectralModel,
 )
+from bayesmap.modeling.spectral.flux_density import FluxDensitySpectralModel
 from bayesmap.modeling.spectral.gaussian import GaussianSpectralModel
 from bayesmap.modeling.spectral.log_parabola import (
     LogParabola2SpectralModel,
@@ -43,6 +44,7 @@ __all__ = [
     "ExpCutoffPowerLaw3FGLSpectralModel",
     "ExpCutoffPowerLawNormSpectralModel",
     "ExpCutoffPowerLawSpectralModel",
+    "FluxDensitySpectralModel",
     "GaussianSpectralModel",
     "LogGaussianSpectralModel",
     "LogParabola2SpectralModel",

@@ -1,0 +1,380 @@
+"""Images of flux with variance and PSF as data: `ImageDataset`."""
+
+import copy
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+import astropy.units as u
+import numpy as np
+
+from bayesmap._types import Axes, RandomState
+from bayesmap._util import check_option, get_random_state, make_name, suggest
+from bayesmap.datasets.base import Dataset
+from bayesmap.datasets.info import models_text
+from bayesmap.images import CellCoadd, Image, Mask, MaskedImage
+from bayesmap.likelihoods import GaussianLikelihood
+from bayesmap.maps import WcsGeom
+from bayesmap.modeling.collection import ModelsLike
+from bayesmap.units import FLUX_DENSITY
+
+if TYPE_CHECKING:
+    from bayesmap.graph.scene import SceneArrays
+
+__all__ = ["ImageDataset"]
+
+#: mask planes whose pixels are left out, where a mask has them
+BAD_PLANES = ("NO_DATA", "SATURATED", "BAD", "COSMIC_RAY", "REJECTED")
+RESIDUALS = ("diff", "diff/sqrt(var)")
+
+
+class ImageDataset(Dataset):
+    """An image of flux with the variance and the PSF of each pixel, to be compared with sources on the sky.
+
+    Parameters
+    ----------
+    image : `~bayesmap.images.CellCoadd` or `~bayesmap.images.MaskedImage`
+        The image, with a unit, a projection and a variance.
+    models : `~bayesmap.modeling.Models`, list or model, optional
+        Sources: sky models with a flux density as spectrum.
+    name : str, optional
+        Name; a random one by default.
+    mask_planes : iterable of str, optional
+        Planes of the mask whose pixels are left out. By default NO_DATA, SATURATED, BAD, COSMIC_RAY and REJECTED, those
+        that the mask has.
+    mask_fit : array_like of bool, optional
+        Pixels that enter the fit statistic, shape ``(n_y, n_x)``; by default all that are safe.
+    psf : array_like, optional
+        One kernel of odd shape ``(n_y, n_x)`` for all pixels, pixel response included, of sum one; for an image that is
+        no coadd.
+
+    Raises
+    ------
+    TypeError
+        If the image is none of these.
+    ValueError
+        If it has no unit of flux density or no projection, there is not exactly one PSF, a plane is unknown, or an
+        array has another shape.
+
+    Notes
+    -----
+    Safe pixels have a finite value, a positive and finite variance, none of the bad planes and, on a coadd, a cell with
+    a PSF. The noise of different pixels is taken for independent; `noise_correlation` measures it.
+    """
+
+    tag = "ImageDataset"
+    stat_type = "chi2"
+
+    def __init__(
+        self,
+        image: MaskedImage,
+        models: ModelsLike | None = None,
+        name: str | None = None,
+        mask_planes: Iterable[str] | None = None,
+        mask_fit: Any = None,
+        psf: Any = None,
+    ):
+        super().__init__(name)
+        if not isinstance(image, MaskedImage):
+            raise TypeError(f"dataset {self.name!r}: an image must be a CellCoadd or MaskedImage, got {type(image)}")
+        if image.unit is None or not image.unit.is_equivalent(FLUX_DENSITY):
+            raise ValueError(
+                f"dataset {self.name!r}: the image must have a unit of flux density, such as nJy; got {image.unit}"
+            )
+        if image.projection is None:
+            raise ValueError(f"dataset {self.name!r}: the image has no projection: positions on it are not known")
+        self.image, self._unit = image, image.unit
+        scale = self._unit.to(FLUX_DENSITY)
+        self._data = np.asarray(image.image.array, dtype="float64") * scale
+        variance = image.variance
+        variance_unit = variance.unit or image.unit**2
+        self._variance = np.asarray(variance.array, dtype="float64") * variance_unit.to(FLUX_DENSITY**2)
+        self._cells = _cells(self.name, image, psf)
+        self.mask_planes = _planes(self.name, image.mask, mask_planes)
+        self.mask_safe = self._safe()
+        self.mask_fit = mask_fit
+        self.models = models
+
+    def _safe(self) -> np.ndarray:
+        safe = np.zeros(self._data.shape, dtype=bool)
+        for y0, y1, x0, x1 in self._cells[0]:
+            safe[y0:y1, x0:x1] = True
+        safe &= np.isfinite(self._data) & np.isfinite(self._variance) & (self._variance > 0)
+        for plane in self.mask_planes:
+            safe &= ~self.image.mask.get(plane)
+        return safe
+
+    @property
+    def mask_fit(self) -> np.ndarray | None:
+        """Pixels that enter the fit statistic, boolean of shape ``(n_y, n_x)``, or None for all safe ones.
+
+        Raises
+        ------
+        ValueError
+            If it has another shape.
+        """
+        return self._mask_fit
+
+    @mask_fit.setter
+    def mask_fit(self, mask: Any) -> None:
+        if mask is not None:
+            mask = np.asarray(mask, dtype=bool)
+            if mask.shape != self._data.shape:
+                raise ValueError(
+                    f"dataset {self.name!r}: mask_fit has shape {mask.shape}, the image {self._data.shape}"
+                )
+        self._mask_fit: np.ndarray | None = mask
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Pixels that enter the fit statistic, boolean of shape ``(n_y, n_x)``: safe ones, in `mask_fit`."""
+        return self.mask_safe if self._mask_fit is None else self.mask_safe & self._mask_fit
+
+    @property
+    def geom(self) -> WcsGeom:
+        """The pixels."""
+        n_y, n_x = self._data.shape
+        return WcsGeom(self.image.fits_wcs, npix=(n_x, n_y))
+
+    @property
+    def data(self) -> np.ndarray:
+        """The image in nJy, float64 of shape ``(n_y, n_x)``; anything where `mask_safe` is False."""
+        return self._data
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Variance in nJy2, float64 of shape ``(n_y, n_x)``; anything where `mask_safe` is False."""
+        return self._variance
+
+    @property
+    def likelihood(self) -> GaussianLikelihood:
+        """Normal noise with the variance of each pixel; of standard deviation zero where it is not safe."""
+        return GaussianLikelihood(np.sqrt(np.where(self.mask_safe, self._variance, 0.0)))
+
+    def scene_arrays(self) -> "SceneArrays":
+        """What `~bayesmap.graph.scene.Scene` needs to know of the image."""
+        from bayesmap.graph.scene import SceneArrays
+
+        return SceneArrays(self.name, self.geom, *self._cells)
+
+    def _wrap(self, values: np.ndarray, unit: u.UnitBase | None = FLUX_DENSITY) -> Image:
+        return Image(values, bbox=self.image.bbox, unit=unit, projection=self.image.projection)
+
+    def npred(self) -> Image:
+        """Image that the models predict at their present values, in nJy; zero in missing cells.
+
+        Raises
+        ------
+        ValueError
+            If a model cannot be drawn on an image.
+        """
+        return self._wrap(self._predicted())
+
+    def _predicted(self) -> np.ndarray:
+        from bayesmap._backend.program import number
+        from bayesmap.graph.scene import Scene
+
+        models = list(self.models or [])
+        if not models:
+            return np.zeros(self._data.shape)
+        values = {p: p.internal for model in models for p in model.parameters}
+        return np.asarray(number(Scene(self.scene_arrays(), models).image(values)))
+
+    def residuals(self, method: str = "diff") -> Image:
+        """Data minus prediction; NaN outside of `mask_safe`.
+
+        Parameters
+        ----------
+        method : {"diff", "diff/sqrt(var)"}
+            In nJy, or in standard deviations of the noise.
+        """
+        check_option("method", method, RESIDUALS)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            residuals = self._data - self._predicted()
+            if method == "diff/sqrt(var)":
+                residuals = residuals / np.sqrt(self._variance)
+        return self._wrap(np.where(self.mask_safe, residuals, np.nan), FLUX_DENSITY if method == "diff" else None)
+
+    def stat_array(self) -> np.ndarray:
+        """Squared residual over the variance (chi2) of each pixel, ``(n_y, n_x)``; zero outside of `mask_safe`."""
+        return np.nan_to_num(self.residuals("diff/sqrt(var)").array) ** 2
+
+    def fake(self, random_state: RandomState = "random-seed") -> MaskedImage:
+        """Draw an image from the models at their present values; the dataset stays as it is.
+
+        Parameters
+        ----------
+        random_state : int, "random-seed", "global-rng" or generator
+            Source of randomness.
+
+        Returns
+        -------
+        CellCoadd or MaskedImage
+            A copy of the image in which the safe pixels are drawn: prediction plus normal noise of their variance.
+            Others, the mask and the variance are those of the data.
+        """
+        rng = get_random_state(random_state)
+        drawn = rng.normal(self._predicted(), np.sqrt(np.where(self.mask_safe, self._variance, 0.0)))
+        result = self.image.copy()
+        scale = FLUX_DENSITY.to(self._unit)
+        result.image.array = np.where(self.mask_safe, drawn * scale, self.image.image.array)
+        return result
+
+    def noise_scale(self) -> float:
+        """Standard deviation of the noise realizations of a coadd in units of that by the variance, in `mask_safe`.
+
+        Raises
+        ------
+        ValueError
+            If there are no realizations.
+        """
+        noise = self._realizations()
+        return float(np.sqrt(np.mean([np.mean(one[self.mask_safe] ** 2) for one in noise])))
+
+    def noise_correlation(self, max_lag: int = 3) -> np.ndarray:
+        """Correlation of the noise of pixels at a distance, from the noise realizations of a coadd.
+
+        Parameters
+        ----------
+        max_lag : int
+            Largest distance in pixels along an axis.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape ``(2 max_lag + 1, 2 max_lag + 1)``, by distance in y and x, one in the middle; pairs of safe pixels
+            enter.
+
+        Raises
+        ------
+        ValueError
+            If there are no realizations.
+        """
+        safe = np.pad(self.mask_safe.astype("float64"), max_lag)
+        total = np.zeros((2 * max_lag + 1,) * 2)
+        pairs = np.zeros_like(total)
+        for one in self._realizations():
+            padded = np.pad(np.where(self.mask_safe, one, 0.0), max_lag)
+            for i, dy in enumerate(range(-max_lag, max_lag + 1)):
+                for j, dx in enumerate(range(-max_lag, max_lag + 1)):
+                    total[i, j] += (padded * np.roll(padded, (dy, dx), (0, 1))).sum()
+                    pairs[i, j] += (safe * np.roll(safe, (dy, dx), (0, 1))).sum()
+        correlation = total / pairs
+        return correlation / correlation[max_lag, max_lag]
+
+    def _realizations(self) -> list[np.ndarray]:
+        """Noise realizations in standard deviations."""
+        found = getattr(self.image, "noise_realizations", ())
+        if not found:
+            raise ValueError(f"dataset {self.name!r}: the image has no noise realizations")
+        scale = self._unit.to(FLUX_DENSITY)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return [np.asarray(one.array, dtype="float64") * scale / np.sqrt(self._variance) for one in found]
+
+    def info_dict(self, in_safe_data_range: bool = True) -> dict[str, Any]:
+        """Summary numbers: name, size of the image, pixels in the mask, total flux there and fit statistic.
+
+        Parameters
+        ----------
+        in_safe_data_range : bool
+            Whether the flux is summed in `mask_safe` or over all finite pixels.
+        """
+        chosen = self.mask_safe if in_safe_data_range else np.isfinite(self._data)
+        info = {
+            "name": self.name,
+            "shape": self._data.shape,
+            "n_bins": self._data.size,
+            "n_fit_bins": int(self.mask.sum()),
+            "flux": float(self._data[chosen].sum()) * FLUX_DENSITY,
+            "stat_type": self.stat_type,
+            "stat_sum": self.stat_sum(),
+        }
+        if getattr(self.image, "noise_realizations", ()):
+            info["noise_scale"] = self.noise_scale()
+        return info
+
+    def copy(self, name: str | None = None) -> Self:
+        """A deep copy, under a new name, with copies of the models."""
+        new = copy.copy(self)
+        new._name = make_name(name)
+        new.image = self.image.copy()
+        new._data, new._variance = self._data.copy(), self._variance.copy()
+        new.mask_safe = self.mask_safe.copy()
+        new._mask_fit = None if self._mask_fit is None else self._mask_fit.copy()
+        new._models = None if self._models is None else self._models.copy()
+        return new
+
+    def __str__(self) -> str:
+        info = self.info_dict()
+        text = f"{type(self).__name__}\n{'-' * len(type(self).__name__)}\n\n"
+        for key, value in info.items():
+            text += f"  {key.replace('_', ' '):<24}: {value}\n"
+        return text + "\n" + models_text(self)
+
+    def plot_residuals(self, ax: Axes | None = None, method: str = "diff/sqrt(var)", **kwargs: Any) -> Axes:
+        """Draw the residual image.
+
+        Parameters
+        ----------
+        ax : `~matplotlib.axes.Axes`, optional
+            Where to draw; by default new axes with the projection of the image.
+        method : {"diff", "diff/sqrt(var)"}
+            See `residuals`.
+        **kwargs
+            For ``imshow``.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+            The axes.
+        """
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            ax = plt.figure().add_subplot(projection=self.image.fits_wcs)
+        values = self.residuals(method).array
+        largest = 5.0 if method == "diff/sqrt(var)" else float(np.nanpercentile(np.abs(values), 99))
+        options = {"origin": "lower", "cmap": "coolwarm", "vmin": -largest, "vmax": largest, **kwargs}
+        shown = ax.imshow(values, **options)
+        label = "residual / standard deviation" if method == "diff/sqrt(var)" else "residual [nJy]"
+        ax.figure.colorbar(shown, ax=ax, label=label)
+        return ax
+
+
+def _planes(name: str, mask: Mask, wanted: Iterable[str] | None) -> tuple[str, ...]:
+    known = list(mask.schema.names)
+    if wanted is None:
+        return tuple(plane for plane in BAD_PLANES if plane in known)
+    planes = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    for plane in planes:
+        if plane not in known:
+            raise ValueError(
+                f"dataset {name!r}: the mask has no plane {plane!r}{suggest(plane, known)}; it has {known}"
+            )
+    return planes
+
+
+def _cells(name: str, image: MaskedImage, psf: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (n_cell, 4) inside of the image and kernels of the cells that are there."""
+    bbox = image.bbox
+    if isinstance(image, CellCoadd):
+        if psf is not None:
+            raise ValueError(f"dataset {name!r}: a coadd has a PSF of its own; psf is for other images")
+        boxes, kernels = [], []
+        for cell in image.bounds.cell_indices():
+            box = image.grid.bbox_of(cell).intersection(bbox)
+            rows, columns = box.y - bbox.y.start, box.x - bbox.x.start
+            boxes.append([rows.start, rows.stop, columns.start, columns.stop])
+            kernels.append(image.psf[cell].array)
+        if not boxes:
+            raise ValueError(f"dataset {name!r}: all cells of the coadd are missing")
+        return np.array(boxes), np.array(kernels, dtype="float64")
+    if psf is None:
+        raise ValueError(f"dataset {name!r}: a MaskedImage has no PSF; give a kernel as psf")
+    kernel = np.asarray(psf, dtype="float64")
+    if kernel.ndim != 2 or not (kernel.shape[0] % 2 and kernel.shape[1] % 2) or not np.isfinite(kernel).all():
+        raise ValueError(
+            f"dataset {name!r}: psf must be an image of finite numbers with odd sizes, got shape {kernel.shape}"
+        )
+    if not np.isclose(kernel.sum(), 1, atol=0.01):
+        raise ValueError(f"dataset {name!r}: the sum of psf is {kernel.sum():.3g}; it must be 1")
+    return np.array([[0, bbox.shape.y, 0, bbox.shape.x]]), kernel[None]

@@ -1,0 +1,259 @@
+"""Elliptical shapes on an image: the sum of their Fourier transforms, and its convolution with the kernels of cells."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.gradient import disconnected_type
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from scipy import fft
+
+from bayesmap._backend.kernels import inner_kernel, kernel, python_kernel, register_kernel
+from bayesmap._types import Tensor
+
+__all__ = ["CellConvolution", "SpectrumSum"]
+
+
+@inner_kernel
+def _phases(place, waves):
+    """Real and imaginary part of the phase along one axis, shape (2, n)."""
+    result = np.empty((2, waves.size))
+    for i in range(waves.size):
+        result[0, i] = math.cos(waves[i] * place)
+        result[1, i] = -math.sin(waves[i] * place)
+    return result
+
+
+@kernel
+def _spectrum(flux, x, y, metric, tables, tops, wave_x, wave_y, widths):
+    n_y, n_x, n_node = wave_y.size, wave_x.size, tables.shape[1]
+    result = np.zeros((2, n_y, n_x))
+    last = n_node - 3.001
+    for s in range(flux.size):
+        along, across = _phases(x[s], wave_x), flux[s] * _phases(y[s], wave_y)
+        m_xx, m_xy, m_yy = metric[0, s], metric[1, s], metric[2, s]
+        scale, table = (n_node - 3) / math.sqrt(tops[s]), tables[s]
+        for i in range(n_y):
+            mixed, rest = 2.0 * m_xy * wave_y[i], m_yy * wave_y[i] ** 2
+            re, im = across[0, i], across[1, i]
+            for j in range(widths[i]):
+                k_x = wave_x[j]
+                place = min(scale * math.sqrt(math.sqrt(abs((m_xx * k_x + mixed) * k_x + rest))), last)
+                first = int(place)
+                t = place - first
+                a, b, c, d = table[first], table[first + 1], table[first + 2], table[first + 3]
+                value = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+                result[0, i, j] += value * (along[0, j] * re - along[1, j] * im)
+                result[1, i, j] += value * (along[0, j] * im + along[1, j] * re)
+    return result
+
+
+@kernel
+def _spectrum_adjoint(flux, x, y, metric, tables, tops, wave_x, wave_y, widths, above):
+    n_y, n_node = wave_y.size, tables.shape[1]
+    result = np.zeros((flux.size, 6 + n_node))
+    last = n_node - 3.001
+    for s in range(flux.size):
+        along, across = _phases(x[s], wave_x), _phases(y[s], wave_y)
+        m_xx, m_xy, m_yy = metric[0, s], metric[1, s], metric[2, s]
+        scale, table, by_table = (n_node - 3) / math.sqrt(tops[s]), tables[s], result[s, 6:]
+        by_flux = by_x = by_y = by_xx = by_xy = by_yy = 0.0
+        for i in range(n_y):
+            k_y = wave_y[i]
+            mixed, rest = 2.0 * m_xy * k_y, m_yy * k_y**2
+            re, im = across[0, i], across[1, i]
+            phase_sum = slope_sum = slope_x = 0.0
+            for j in range(widths[i]):
+                k_x = wave_x[j]
+                square = abs((m_xx * k_x + mixed) * k_x + rest)
+                place = min(scale * math.sqrt(math.sqrt(square)), last)
+                first = int(place)
+                t = place - first
+                a, b, c, d = table[first], table[first + 1], table[first + 2], table[first + 3]
+                linear, quadratic, cubic = c - a, 2 * a - 5 * b + 4 * c - d, 3 * (b - c) + d - a
+                value = b + 0.5 * t * (linear + t * (quadratic + t * cubic))
+                real = along[0, j] * re - along[1, j] * im
+                imaginary = along[0, j] * im + along[1, j] * re
+                g_real, g_imaginary = above[0, i, j], above[1, i, j]
+                weight = g_real * real + g_imaginary * imaginary
+                phase = value * (g_real * imaginary - g_imaginary * real)
+                by_flux += value * weight
+                by_x += k_x * phase
+                phase_sum += phase
+                half = 0.5 * t * weight
+                by_table[first] += half * (-1 + t * (2 - t))
+                by_table[first + 1] += weight + half * t * (3 * t - 5)
+                by_table[first + 2] += half * (1 + t * (4 - 3 * t))
+                by_table[first + 3] += half * t * (t - 1)
+                if square > 0.0 and place < last:
+                    slope = weight * (0.5 * linear + t * (quadratic + 1.5 * t * cubic)) * place / square
+                    by_xx += slope * k_x * k_x
+                    slope_sum += slope
+                    slope_x += slope * k_x
+            by_y += k_y * phase_sum
+            by_xy += k_y * slope_x
+            by_yy += k_y * k_y * slope_sum
+        result[s, 0] = by_flux
+        result[s, 1], result[s, 2] = flux[s] * by_x, flux[s] * by_y
+        quarter = 0.25 * flux[s]
+        result[s, 3], result[s, 4], result[s, 5] = quarter * by_xx, 2 * quarter * by_xy, quarter * by_yy
+        by_table *= flux[s]
+    return result
+
+
+class SpectrumSumAdjoint(Op):
+    """Gradient of :class:`SpectrumSum`: flux, x, y, three of the metric and the table, ``(n_source, 6 + n_node)``."""
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Tensor) -> Apply:
+        return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [pt.matrix(dtype="float64")])
+
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
+        outputs[0][0] = _spectrum_adjoint(*inputs)
+
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
+        return [(shapes[0][0], 6 + shapes[4][1])]
+
+
+class SpectrumSum(Op):
+    """Sum of the Fourier transforms of elliptical shapes, as real and imaginary part.
+
+    Inputs
+        flux, x, y : (n_source,) float
+            Positions in pixels.
+        metric : (3, n_source) float
+            ``m_xx, m_xy, m_yy``, with which ``m_xx k_x^2 + 2 m_xy k_x k_y + m_yy k_y^2`` is the squared wave number
+            along the major axis.
+        tables : (n_source, n_node) float
+            Transforms along the major axis: node ``j`` is at the wave number ``top ((j - 1) / (n_node - 3))^2``.
+        tops : (n_source,) float
+            Largest wave numbers along the major axis.
+        wave_x, wave_y : (n_x,), (n_y,) float
+            Wave numbers of the grid in rad per pixel.
+        widths : (n_y,) int
+            For each ``wave_y`` how many of ``wave_x`` are needed; the others are zero.
+
+    Outputs
+        (2, n_y, n_x) float
+            What ``scipy.fft.irfft2`` makes an image of.
+    """
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Tensor) -> Apply:
+        return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [pt.tensor3(dtype="float64")])
+
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
+        outputs[0][0] = _spectrum(*inputs)
+
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
+        return [(pt.constant(2), shapes[7][0], shapes[6][0])]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[True]] * 5 + [[False]] * 4
+
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
+        gradient = SpectrumSumAdjoint()(*inputs, cotangents[0])
+        parts = [gradient[:, 0], gradient[:, 1], gradient[:, 2], gradient[:, 3:6].T, gradient[:, 6:]]
+        return [*parts, *(disconnected_type() for _ in range(4))]
+
+
+def _widths(spectrum: np.ndarray) -> tuple[int, int]:
+    return spectrum.shape[1], 2 * (spectrum.shape[2] - 1)
+
+
+def _windows(transforms: np.ndarray, boxes: np.ndarray, layout: np.ndarray) -> tuple[tuple[int, int], list[tuple]]:
+    """Size of the transforms, and for each cell its pixels, its window and its place in the window."""
+    pad, reach_y, reach_x = (int(v) for v in layout[2:])
+    size = transforms.shape[1], 2 * (transforms.shape[2] - 1)
+    windows = []
+    for y0, y1, x0, x1 in boxes.tolist():
+        pixels = slice(y0, y1), slice(x0, x1)
+        window = slice(pad + y0 - reach_y, pad + y1 + reach_y), slice(pad + x0 - reach_x, pad + x1 + reach_x)
+        place = slice(2 * reach_y, 2 * reach_y + y1 - y0), slice(2 * reach_x, 2 * reach_x + x1 - x0)
+        windows.append((pixels, window, place))
+    return size, windows
+
+
+def _convolve(spectrum: np.ndarray, transforms: np.ndarray, boxes: np.ndarray, layout: np.ndarray) -> np.ndarray:
+    scene = fft.irfft2(spectrum[0] + 1j * spectrum[1], s=_widths(spectrum))
+    size, windows = _windows(transforms, boxes, layout)
+    image = np.zeros((int(layout[0]), int(layout[1])))
+    for transform, (pixels, window, place) in zip(transforms, windows, strict=True):
+        image[pixels] = fft.irfft2(fft.rfft2(scene[window], s=size) * transform, s=size)[place]
+    return image
+
+
+def _correlate(
+    above: np.ndarray, spectrum: np.ndarray, transforms: np.ndarray, boxes: np.ndarray, layout: np.ndarray
+) -> np.ndarray:
+    size, windows = _windows(transforms, boxes, layout)
+    whole = _widths(spectrum)
+    scene = np.zeros(whole)
+    for transform, (pixels, window, place) in zip(transforms, windows, strict=True):
+        part = np.zeros(size)
+        part[place] = above[pixels]
+        back = fft.irfft2(fft.rfft2(part) * transform.conj(), s=size)
+        rows, columns = window
+        scene[window] += back[: rows.stop - rows.start, : columns.stop - columns.start]
+    result = fft.rfft2(scene) / scene.size
+    result[:, 1:-1] *= 2  # of conjugate pairs one is held
+    return np.ascontiguousarray(np.stack([result.real, result.imag]))
+
+
+class CellConvolution(Op):
+    """The image of a spectrum, each pixel convolved with the kernel of its own cell.
+
+    Inputs
+        spectrum : (2, n_y, n_x) float
+            From :class:`SpectrumSum`; of a scene that begins ``pad`` pixels before the image.
+        transforms : (n_cell, height, width // 2 + 1) complex
+            Fourier transforms of the kernels, of windows that hold the largest cell and a kernel.
+        boxes : (n_cell, 4) int
+            First and last (excluded) row, first and last column of each cell in the image.
+        layout : (5,) int
+            Shape of the image (2), ``pad``, half the height and half the width of a kernel.
+
+    Outputs
+        (image height, image width) float
+            Zero outside of the cells. With ``adjoint=True`` the first input is the gradient by this image, before the
+            others, and the output that by the spectrum.
+    """
+
+    __props__ = ("adjoint",)
+
+    def __init__(self, adjoint: bool = False) -> None:
+        self.adjoint = adjoint
+
+    def make_node(self, *inputs: Tensor) -> Apply:
+        output = pt.tensor3(dtype="float64") if self.adjoint else pt.matrix(dtype="float64")
+        return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [output])
+
+    def perform(self, node: Apply, inputs: Sequence[np.ndarray], outputs: Sequence[list[np.ndarray]]) -> None:
+        outputs[0][0] = (_correlate if self.adjoint else _convolve)(*inputs)
+
+    def infer_shape(self, node: Apply, shapes: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
+        return [shapes[1]] if self.adjoint else [(node.inputs[3][0], node.inputs[3][1])]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[True], *([False] for _ in node.inputs[1:])]
+
+    def pullback(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+    ) -> list[Tensor]:
+        if self.adjoint:
+            raise NotImplementedError("second derivatives of images are not available")
+        gradient = CellConvolution(adjoint=True)(cotangents[0], *inputs)
+        return [gradient, *(disconnected_type() for _ in inputs[1:])]
+
+
+# SciPy's FFT has no Numba version: a call back into Python, whose cost is small against the transforms.
+_KERNELS = {False: python_kernel(_convolve, "float64", 2), True: python_kernel(_correlate, "float64", 3)}
+register_kernel(SpectrumSum, lambda op: _spectrum)
+register_kernel(SpectrumSumAdjoint, lambda op: _spectrum_adjoint)
+register_kernel(CellConvolution, lambda op: _KERNELS[op.adjoint])

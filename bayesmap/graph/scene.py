@@ -1,0 +1,214 @@
+"""Images of scenes: sources on the sky, seen through a PSF that is constant in each cell of the image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from scipy import fft
+
+from bayesmap._backend.program import number
+from bayesmap._types import Tensor
+from bayesmap.graph.arrays import Values
+from bayesmap.graph.data import data
+from bayesmap.graph.ops.galaxies import CellConvolution, SpectrumSum
+from bayesmap.graph.ops.stars import StarImage
+from bayesmap.graph.pixel import SkyToPixel
+from bayesmap.maps import WcsGeom
+from bayesmap.units import FLUX_DENSITY
+
+__all__ = ["Scene", "SceneArrays"]
+
+#: nodes of the tables of transforms
+_N_NODE = 258
+#: a transform of a kernel that is smaller than this is taken for zero
+_NEGLIGIBLE = 1e-3
+#: pixels beyond an image up to which shapes have the room that they ask for
+_WIDE = 48
+#: shapes may become this much larger than they are
+_GROWTH = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class SceneArrays:
+    """What a scene needs to know of an image.
+
+    Attributes
+    ----------
+    name : str
+        Name of the dataset, for messages.
+    geom : WcsGeom
+        The pixels, shape ``(n_y, n_x)``.
+    boxes : numpy.ndarray
+        First and last (excluded) row, first and last column of each cell that is there, inside the image; integers of
+        shape ``(n_cell, 4)``.
+    kernels : numpy.ndarray
+        The PSF of each cell, pixel response included, shape ``(n_cell, odd, odd)``, of sum one.
+    """
+
+    name: str
+    geom: WcsGeom
+    boxes: np.ndarray
+    kernels: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        return self.geom.data_shape[-2], self.geom.data_shape[-1]
+
+
+class Scene:
+    """The image that sources give.
+
+    A star is the kernel of the cell, shifted with a Lanczos filter of five pixels. Other shapes need a Fourier
+    transform (`~bayesmap.modeling.SpatialModel.transform_graph`): their sum is made on a plane larger than the image,
+    and each cell is convolved with its kernel. In every pixel the kernel is that of its own cell, wherever the source
+    is.
+
+    Parameters
+    ----------
+    arrays : SceneArrays
+        The image.
+    models : sequence of SkyModel
+        Sources. How far light reaches beyond the edges is measured at their present sizes.
+
+    Raises
+    ------
+    ValueError
+        If a model has no flux density, no position, or a shape without Fourier transform.
+    """
+
+    def __init__(self, arrays: SceneArrays, models: Sequence[Any]) -> None:
+        self.arrays, self.models = arrays, list(models)
+        for model in self.models:
+            _check(arrays.name, model)
+        self.stars = [m for m in self.models if m.spatial_model.is_point]
+        self.galaxies = [m for m in self.models if not m.spatial_model.is_point]
+        self.places = {m: self._place(m.spatial_model) for m in self.models}
+        self.boxes = data(np.asarray(arrays.boxes, dtype="int64"))
+        if self.galaxies:
+            self._prepare_waves()
+
+    def _place(self, spatial: Any) -> SkyToPixel:
+        return SkyToPixel.from_geom(self.arrays.geom, spatial.position)
+
+    def _prepare_waves(self) -> None:
+        kernels, (n_y, n_x) = self.arrays.kernels, self.arrays.shape
+        half = kernels.shape[1] // 2, kernels.shape[2] // 2
+        pad = max(half) + self._reach()
+        plane = fft.next_fast_len(n_y + 2 * pad, real=True), 2 * fft.next_fast_len((n_x + 2 * pad + 1) // 2, real=True)
+        wave_y, wave_x = 2 * np.pi * np.fft.fftfreq(plane[0]), 2 * np.pi * np.fft.rfftfreq(plane[1])
+        largest = _largest_wave(kernels)
+        widths = [np.searchsorted(wave_x, np.sqrt(largest**2 - k**2)) if abs(k) < largest else 0 for k in wave_y]
+        self.waves = data(wave_x), data(wave_y), data(np.minimum(widths, len(wave_x) - 1).astype("int64"))
+        sizes = (self.arrays.boxes[:, 1] - self.arrays.boxes[:, 0], self.arrays.boxes[:, 3] - self.arrays.boxes[:, 2])
+        rows = fft.next_fast_len(int(sizes[0].max()) + 2 * half[0], real=True)
+        columns = 2 * fft.next_fast_len((int(sizes[1].max()) + 2 * half[1] + 1) // 2, real=True)
+        self.transforms = data(fft.rfft2(kernels, s=(rows, columns)))
+        self.layout = data(np.array([n_y, n_x, pad, *half]))
+        self.pad = pad
+        self.tops = {m: 1.02 * self._top(m, min(largest, np.sqrt(2) * np.pi)) for m in self.galaxies}
+
+    def _reach(self) -> int:
+        """Pixels beyond the image that the plane has: light that goes further than twice as far comes in elsewhere.
+
+        Up to half the radius of 99.9 % of the light, a quarter for wide ones, whose light out there is thinly spread:
+        on the coadd of the tests 1e-4 of the noise, see docs/decisions.
+        """
+        scale = self.arrays.geom.pixel_scales.to_value("deg").min()
+        radius = max(m.spatial_model.evaluation_radius.to_value("deg") / scale for m in self.galaxies)
+        return int(np.ceil(min(radius / 2, max(_WIDE, radius / 4))))
+
+    def _top(self, model: Any, largest: float) -> float:
+        """Largest wave number in rad / deg."""
+        spatial = model.spatial_model
+        jacobian = self.places[model].jacobian(spatial.lon_0.internal, spatial.lat_0.internal)
+        return largest * float(np.linalg.norm(number(pt.stack(jacobian)).reshape(2, 2), 2))
+
+    def image(self, values: Values) -> Tensor:
+        """Return the image.
+
+        Parameters
+        ----------
+        values : Mapping of Parameter to tensor or float
+            All parameters, in internal units.
+
+        Returns
+        -------
+        TensorVariable
+            In nJy per pixel, shape ``(n_y, n_x)``; zero outside of the cells that are there.
+        """
+        image: Tensor = pt.zeros(self.arrays.shape)
+        if self.stars:
+            image = image + self._stars(values)
+        if self.galaxies:
+            image = image + self._galaxies(values)
+        return image
+
+    def _positions(self, models: Sequence[Any], values: Values) -> tuple[Tensor, Tensor]:
+        pairs = [self.places[m].pixel(values[m.spatial_model.lon_0], values[m.spatial_model.lat_0]) for m in models]
+        return pt.stack([x for x, _ in pairs]), pt.stack([y for _, y in pairs])
+
+    def _fluxes(self, models: Sequence[Any], values: Values) -> Tensor:
+        fluxes = [m.spectral_model.evaluate_graph(pt.constant(1.0), values) for m in models]
+        return pt.stack(fluxes).astype("float64")
+
+    def _stars(self, values: Values) -> Tensor:
+        flux, (x, y) = self._fluxes(self.stars, values), self._positions(self.stars, values)
+        kernels, shape = data(self.arrays.kernels), data(np.array(self.arrays.shape))
+        return StarImage()(flux, x, y, kernels, self.boxes, shape)
+
+    def _galaxies(self, values: Values) -> Tensor:
+        flux, (x, y) = self._fluxes(self.galaxies, values), self._positions(self.galaxies, values)
+        parts = [self._shape(m, values) for m in self.galaxies]
+        metric, tables = pt.stack([p[0] for p in parts], axis=1), pt.stack([p[1] for p in parts])
+        tops = data(np.array([self.tops[m] for m in self.galaxies]))
+        spectrum = SpectrumSum()(flux, x + self.pad, y + self.pad, metric, tables, tops, *self.waves)
+        return CellConvolution()(spectrum, self.transforms, self.boxes, self.layout)
+
+    def _shape(self, model: Any, values: Values) -> tuple[Tensor, Tensor]:
+        """The metric of wave numbers, and the table of the transform along the major axis."""
+        spatial = model.spatial_model
+        ratio, angle = (pt.as_tensor_variable(v) for v in spatial.axes_graph(values))
+        x_east, x_north, y_east, y_north = self.places[model].jacobian(values[spatial.lon_0], values[spatial.lat_0])
+        turn = angle * np.pi / 180
+        sine, cosine = pt.sin(turn), pt.cos(turn)
+        major = x_east * sine + x_north * cosine, y_east * sine + y_north * cosine
+        minor = ratio * (x_east * cosine - x_north * sine), ratio * (y_east * cosine - y_north * sine)
+        products = ((0, 0), (0, 1), (1, 1))
+        metric = pt.stack([major[i] * major[j] + minor[i] * minor[j] for i, j in products])
+        nodes = np.abs(np.arange(_N_NODE) - 1) / (_N_NODE - 3)
+        waves = data(self.tops[model] * nodes**2)
+        phase = self.tops[model] * _GROWTH * spatial.evaluation_radius.to_value("deg")
+        return metric, spatial.transform_graph(waves, values, phase)
+
+
+def _largest_wave(kernels: np.ndarray) -> float:
+    """Wave number in rad per pixel beyond which no kernel lets anything through."""
+    size = 4 * max(kernels.shape[1:])
+    seen = np.abs(fft.rfft2(kernels, s=(size, size))).max(axis=0)
+    waves = 2 * np.pi * np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size))
+    passed = waves[seen > _NEGLIGIBLE]
+    return float(passed.max()) + 2 * np.pi / size
+
+
+def _check(name: str, model: Any) -> None:
+    """Raise a ValueError if a model cannot be drawn on an image."""
+    spatial, start = model.spatial_model, f"dataset {name!r}, model {model.name!r}: "
+    if not model.spectral_model.output_unit.is_equivalent(FLUX_DENSITY):
+        raise ValueError(
+            f"{start}an image holds flux densities, such as FluxDensitySpectralModel(flux='1 nJy') gives; the spectrum "
+            f"is in '{model.spectral_model.output_unit}'"
+        )
+    if model.temporal_model is not None:
+        raise ValueError(f"{start}an image has no times: a source on it cannot have a temporal model")
+    if spatial is None or spatial.position is None:
+        raise ValueError(f"{start}a source on an image needs a spatial model with a position")
+    if not spatial.is_point:
+        values = {p: p.internal for p in spatial.parameters}
+        if spatial.axes_graph(values) is None:
+            raise ValueError(
+                f"{start}{type(spatial).__name__} has no Fourier transform, which images need; points, Sersic, "
+                "exponential and de Vaucouleurs profiles, Gaussians, disks and shells have one"
+            )

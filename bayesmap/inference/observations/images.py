@@ -1,0 +1,159 @@
+"""Images of flux under scenes of sources."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import astropy.units as u
+import numpy as np
+import pytensor
+from scipy.optimize import nnls
+
+from bayesmap._backend.expressions import is_cast_of
+from bayesmap.datasets.image import ImageDataset
+from bayesmap.graph.data import data as graph_data
+from bayesmap.graph.scene import Scene
+from bayesmap.inference.amplitudes import linear_parameter
+from bayesmap.inference.defined import defined, defined_gradient
+from bayesmap.inference.observations.base import Facts, Observation, facts_of
+from bayesmap.inference.observations.predictor import Numbers
+from bayesmap.likelihoods import GaussianLikelihood
+from bayesmap.units import FLUX_DENSITY
+
+__all__ = ["ImageFacts", "ObservedImage"]
+
+#: width of the default prior of a position, in pixels: how well catalogues know them
+POSITION_WIDTH = 3.0
+
+
+class ImageFacts(Facts):
+    """Facts of an image; see `Facts`."""
+
+    def check(self) -> None:
+        """Raise a ValueError if no pixel is left by the masks."""
+        if not self.dataset.mask.any():
+            raise ValueError(f"dataset {self.name!r}: the masks leave no pixel; look at mask_safe and mask_fit")
+
+    def field(self) -> Any:
+        """Geometry of the image and what lies as far outside of it as a kernel reaches."""
+        half = [size // 2 for size in self.dataset.scene_arrays().kernels.shape[1:]]
+        return self.dataset.geom.pad(min(half))
+
+    def position_width(self) -> float | None:
+        """Three pixels, in deg."""
+        return POSITION_WIDTH * float(self.dataset.geom.pixel_scales.to_value("deg").max())
+
+    def energy_range(self) -> u.Quantity:
+        """Raise a ValueError: an image has no energies."""
+        raise ValueError(f"dataset {self.name!r} is an image, which has no energies")
+
+    def amplitude_ratios(self, parameter: Any) -> np.ndarray:
+        """The flux by weighted least squares of all free fluxes together, at the present positions and shapes.
+
+        At least the error that it has when all others are known; shape ``(1,)``, or empty for another parameter.
+        """
+        return self._fluxes.get(parameter, np.zeros(0))
+
+    @functools.cached_property
+    def _fluxes(self) -> dict[Any, np.ndarray]:
+        """`amplitude_ratios` of all free fluxes."""
+        free = list(dict.fromkeys(p for m in self.models if (p := linear_parameter(m)) is not None))
+        dataset = self.dataset
+        chosen, predicted = dataset.mask, ObservedImage(dataset, self.models, free).predicted
+        base = predicted(*np.zeros(len(free)))
+        weight = 1 / np.sqrt(dataset.variance[chosen])
+        units = np.array([(predicted(*one) - base)[chosen] * weight for one in np.eye(len(free))])
+        normal, right = units @ units.T, units @ ((dataset.data - base)[chosen] * weight)
+        size = np.sqrt(np.diag(normal))
+        size[size == 0] = 1.0
+        root = np.linalg.cholesky(normal / np.outer(size, size) + 1e-9 * np.eye(len(free)))
+        found = nnls(root.T, np.linalg.solve(root, right / size))[0] / size
+        fluxes = np.maximum(found, 1 / size) * [p.scale_to_internal for p in free]
+        return {p: np.array([flux]) for p, flux in zip(free, fluxes, strict=True)}
+
+    def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedImage":
+        """Meet the image with the models; see `Facts.observe`. Options for the PSF of maps have no effect."""
+        return ObservedImage(self.dataset, self.models, parameters)
+
+
+facts_of.register(ImageDataset, ImageFacts)
+
+
+class ObservedImage(Observation):
+    """The observed flux in the pixels of one image; see `Observation`.
+
+    Parameters
+    ----------
+    dataset : `~bayesmap.datasets.ImageDataset`
+        The dataset.
+    models : sequence of models
+        Those that apply to it.
+    parameters : sequence of Parameter
+        Free parameters, in the order in which they enter.
+
+    Raises
+    ------
+    ValueError
+        If a model cannot be drawn on an image.
+    """
+
+    quantity: ClassVar[str] = "image"
+    content: ClassVar[str] = "an image"
+    distribution_name = "Image"
+
+    def __init__(self, dataset: Any, models: Sequence[Any], parameters: Sequence[Any]) -> None:
+        self.name, self.models, self.parameters = dataset.name, list(models), list(parameters)
+        self.dataset, self.likelihood = dataset, dataset.likelihood
+        self.mask: np.ndarray = dataset.mask
+        self.image_data = np.where(dataset.mask_safe, dataset.data, 0.0)
+        self.value = pytensor.shared(self.image_data, name=f"{self.name}.image_data")
+        self.scene = Scene(dataset.scene_arrays(), self.models)
+        bins = self.likelihood.bin_data(self.mask, self.mask, self.image_data)
+        self.bins = {key: graph_data(np.asarray(bins[key])) for key in ("sigma", "constant")}
+        self.chosen = graph_data(np.flatnonzero(self.mask))
+        self.predicted = _PredictedImage(self)
+
+    def logp(self, value: Any, *arguments: Any) -> Any:
+        """Log-likelihood of the pixels in the mask, natural logarithm, a scalar; -inf where it is no number."""
+        held = self.value if is_cast_of(value, self.value) else value
+        image = self.predicted.expression([defined_gradient(x) for x in arguments])
+        bins = {**self.bins, "counts": held.ravel()[self.chosen]}
+        npred = image.ravel()[self.chosen]
+        return defined(self.likelihood.logp(npred, npred.sum(), bins, {}))
+
+    def mean(self, *arguments: Any) -> np.ndarray:
+        """Predicted image in nJy, shape ``(n_y, n_x)``."""
+        return self.predicted(*arguments)
+
+    def random(self, rng: np.random.Generator, *arguments: Any) -> np.ndarray:
+        """Draw images in nJy, shape ``(n_y, n_x)``; without noise where a pixel is not safe."""
+        sigma = self.likelihood.sigma
+        return rng.normal(self.mean(*arguments), sigma)
+
+    def pointwise(self, *arguments: Any) -> np.ndarray:
+        """Log-likelihood of each pixel in the mask, shape ``(n,)``."""
+        likelihood = GaussianLikelihood(self.likelihood.sigma[self.mask])
+        return likelihood.pointwise(self.image_data[self.mask], self.mean(*arguments)[self.mask])
+
+    def wrap(self, values: np.ndarray) -> Any:
+        """An `~bayesmap.images.Image` in nJy."""
+        return self.dataset._wrap(values)
+
+    def summary(self) -> dict[str, Any]:
+        """Total flux and number of pixels in the mask, for the result."""
+        total = float(self.image_data[self.mask].sum())
+        return {
+            f"{self.name}.flux": ((), total, {"units": str(FLUX_DENSITY), "long_name": "flux in the mask"}),
+            f"{self.name}.n_pixel": ((), int(self.mask.sum()), {"long_name": "pixels in the mask"}),
+        }
+
+
+class _PredictedImage(Numbers):
+    """Predicted image in nJy, shape ``(n_y, n_x)``."""
+
+    def __init__(self, observed: ObservedImage) -> None:
+        super().__init__(observed.models, observed.parameters)
+        self.observed = observed
+
+    def expression(self, arguments: Sequence[Any]) -> Any:
+        return self.observed.scene.image(self.values(arguments))
