@@ -199,7 +199,8 @@ def build(app):
     names = set()
     for kind in KINDS:
         for cls in model_classes(kind):
-            if not cls.__module__.startswith("bayesmap."):
+            # a flux density has no energies, and default priors of images only: the guide to coadds shows it
+            if not cls.__module__.startswith("bayesmap.") or cls.__name__ == "FluxDensitySpectralModel":
                 continue
             stem = f"{kind}-{cls.__name__}"
             names |= {f"{stem}.rst", f"{stem}.png"}

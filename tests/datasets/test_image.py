@@ -337,6 +337,10 @@ def test_flux_densities_do_not_fold_with_counts():
         dataset.npred()
 
 
+def test_flux_density_is_called_like_any_spectrum():
+    assert u.allclose(FluxDensitySpectralModel(flux="2 uJy")([1, 3] * u.TeV), 2000 * u.nJy)
+
+
 def test_scene_in_a_file(tmp_path):
     models = bm.Models([*true_models([0, 12]), source(DeVaucouleursSpatialModel(), name="v")])
     models.write(tmp_path / "scene.yaml")

@@ -24,6 +24,7 @@ class FluxDensitySpectralModel(SpectralModel):
     """
 
     tag = "flux-density"
+    unit = "nJy"
     in_gammapy = False
     flux_parameter = "flux"
     flux = Parameter("flux", "1 nJy", role="flux")
