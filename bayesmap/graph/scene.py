@@ -64,14 +64,14 @@ class Scene:
     A star is the kernel of the cell, shifted with a Lanczos filter of five pixels. Other shapes need a Fourier
     transform (`~bayesmap.modeling.SpatialModel.transform_graph`): their sum is made on a plane larger than the image,
     and each cell is convolved with its kernel. In every pixel the kernel is that of its own cell, wherever the source
-    is.
+    is. Light of sources beyond the edges counts; a shape whose centre leaves the plane gives none.
 
     Parameters
     ----------
     arrays : SceneArrays
         The image.
     models : sequence of SkyModel
-        Sources. How far light reaches beyond the edges is measured at their present sizes.
+        Sources. How far light reaches beyond the edges is measured at their present sizes and places.
 
     Raises
     ------
@@ -96,7 +96,7 @@ class Scene:
     def _prepare_waves(self) -> None:
         kernels, (n_y, n_x) = self.arrays.kernels, self.arrays.shape
         half = kernels.shape[1] // 2, kernels.shape[2] // 2
-        pad = max(half) + self._reach()
+        pad = max(half) + self._reach(max(half))
         plane = fft.next_fast_len(n_y + 2 * pad, real=True), 2 * fft.next_fast_len((n_x + 2 * pad + 1) // 2, real=True)
         wave_y, wave_x = 2 * np.pi * np.fft.fftfreq(plane[0]), 2 * np.pi * np.fft.rfftfreq(plane[1])
         largest = _largest_wave(kernels)
@@ -110,15 +110,28 @@ class Scene:
         self.pad = pad
         self.tops = {m: 1.02 * self._top(m, min(largest, np.sqrt(2) * np.pi)) for m in self.galaxies}
 
-    def _reach(self) -> int:
-        """Pixels beyond the image that the plane has: light that goes further than twice as far comes in elsewhere.
+    def _reach(self, half: int) -> int:
+        """Pixels that the plane has beyond the image and half a kernel.
 
-        Up to half the radius of 99.9 % of the light, a quarter for wide ones, whose light out there is thinly spread:
-        on the coadd of the tests 1e-4 of the noise, see docs/decisions.
+        For each shape half the radius of 99.9 % of its light, a quarter for wide ones, whose light out there is thinly
+        spread: light that goes twice as far comes in on the other side; on the coadd of the tests 1e-4 of the noise,
+        see docs/decisions. One whose centre is outside of the image needs half of that distance more, or nothing when
+        its light does not get to the image.
         """
-        scale = self.arrays.geom.pixel_scales.to_value("deg").min()
-        radius = max(m.spatial_model.evaluation_radius.to_value("deg") / scale for m in self.galaxies)
-        return int(np.ceil(min(radius / 2, max(_WIDE, radius / 4))))
+        scale, reach = self.arrays.geom.pixel_scales.to_value("deg").min(), 0.0
+        for m in self.galaxies:
+            radius = m.spatial_model.evaluation_radius.to_value("deg") / scale
+            own, outside = min(radius / 2, max(_WIDE, radius / 4)), self._outside(m)
+            if outside <= half + 2 * own:
+                reach = max(reach, own + outside / 2)
+        return int(np.ceil(reach))
+
+    def _outside(self, model: Any) -> float:
+        """Pixels from the centre of a shape to the image, along the axis on which it is further away."""
+        spatial = model.spatial_model
+        place = self.places[model].pixel(spatial.lon_0.internal, spatial.lat_0.internal)
+        pairs = zip(number(pt.stack(place)), self.arrays.shape[::-1], strict=True)
+        return max(0.0, *(float(max(-0.5 - v, v - (size - 0.5))) for v, size in pairs))
 
     def _top(self, model: Any, largest: float) -> float:
         """Largest wave number in rad / deg."""

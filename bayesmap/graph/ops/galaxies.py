@@ -26,12 +26,20 @@ def _phases(place, waves):
     return result
 
 
+@inner_kernel
+def _is_on_plane(x, y, n_y, n_x):
+    """Whether a centre is on the plane: the transform is periodic, and would draw it there wherever it is."""
+    return -0.5 <= x < 2 * (n_x - 1) - 0.5 and -0.5 <= y < n_y - 0.5
+
+
 @kernel
 def _spectrum(flux, x, y, metric, tables, tops, wave_x, wave_y, widths):
     n_y, n_x, n_node = wave_y.size, wave_x.size, tables.shape[1]
     result = np.zeros((2, n_y, n_x))
     last = n_node - 3.001
     for s in range(flux.size):
+        if not _is_on_plane(x[s], y[s], n_y, n_x):
+            continue
         along, across = _phases(x[s], wave_x), flux[s] * _phases(y[s], wave_y)
         m_xx, m_xy, m_yy = metric[0, s], metric[1, s], metric[2, s]
         scale, table = (n_node - 3) / math.sqrt(tops[s]), tables[s]
@@ -52,10 +60,12 @@ def _spectrum(flux, x, y, metric, tables, tops, wave_x, wave_y, widths):
 
 @kernel
 def _spectrum_adjoint(flux, x, y, metric, tables, tops, wave_x, wave_y, widths, above):
-    n_y, n_node = wave_y.size, tables.shape[1]
+    n_y, n_x, n_node = wave_y.size, wave_x.size, tables.shape[1]
     result = np.zeros((flux.size, 6 + n_node))
     last = n_node - 3.001
     for s in range(flux.size):
+        if not _is_on_plane(x[s], y[s], n_y, n_x):
+            continue
         along, across = _phases(x[s], wave_x), _phases(y[s], wave_y)
         m_xx, m_xy, m_yy = metric[0, s], metric[1, s], metric[2, s]
         scale, table, by_table = (n_node - 3) / math.sqrt(tops[s]), tables[s], result[s, 6:]
@@ -123,7 +133,7 @@ class SpectrumSum(Op):
 
     Inputs
         flux, x, y : (n_source,) float
-            Positions in pixels.
+            Positions in pixels of the plane; a source whose centre is not on it gives nothing.
         metric : (3, n_source) float
             ``m_xx, m_xy, m_yy``, with which ``m_xx k_x^2 + 2 m_xy k_x k_y + m_yy k_y^2`` is the squared wave number
             along the major axis.

@@ -1,0 +1,112 @@
+"""Sources on an image at its edges, in missing cells and across cells, against larger images and single kernels."""
+
+import astropy.units as u
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+
+from bayesmap._backend.program import number
+from bayesmap.datasets import ImageDataset
+from bayesmap.graph.pixel import SkyToPixel
+from bayesmap.graph.scene import Scene
+from bayesmap.images import Box, CellCoadd, MaskedImage
+from bayesmap.modeling import FluxDensitySpectralModel, PointSpatialModel, SersicSpatialModel, SkyModel
+from tests.golden import shared_path
+
+HALF = 12
+
+
+@pytest.fixture(scope="module")
+def coadd():
+    return CellCoadd.read_fits(shared_path("data", "cellcoadd", "coadd.fits"))
+
+
+def round_kernel():
+    line = np.exp(-0.5 * (np.arange(-HALF, HALF + 1) / 1.6) ** 2)
+    return np.outer(line, line) / line.sum() ** 2
+
+
+def empty(coadd, start, shape, kernel):
+    """An image with one kernel, of no flux and variance one."""
+    part = coadd[Box.from_shape(shape, start)]
+    image = MaskedImage(part.image.copy(), mask_schema=part.mask.schema)
+    image.image.array, image.variance.array = 0.0, 1.0
+    return ImageDataset(image, psf=kernel, name="image")
+
+
+def drawn(dataset, x, y, cls=SersicSpatialModel, **shape):
+    """The image of a source of 1 nJy at a pixel of the tract."""
+    place = dataset.image.projection.pixel_to_sky(x=x, y=y)
+    spatial = cls(lon_0=place.ra, lat_0=place.dec, **shape)
+    dataset.models = SkyModel(FluxDensitySpectralModel(flux="1 nJy"), spatial, name="source")
+    return dataset.npred()
+
+
+@pytest.mark.parametrize(("n", "r_eff"), [(0.5, 0.6), (1.0, 0.6), (4.0, 0.6), (4.0, 2.0)])
+@pytest.mark.parametrize("distance", [0, 5, 45, 60, 80, 170, 1000])
+def test_galaxy_beyond_the_edge(coadd, n, r_eff, distance):
+    """It shines into the image as into the same pixels of a larger one, and never comes in on the other side."""
+    shape = {"n": n, "r_eff": r_eff * u.arcsec, "q": 0.8, "phi": 20 * u.deg}
+    small = empty(coadd, (13080, 9780), (61, 61), round_kernel())
+    found = drawn(small, 9840.0 + distance, 13110.0, **shape).array
+    large = empty(coadd, (13020, 9780), (180, 240), round_kernel())
+    image = drawn(large, 9840.0 + distance, 13110.0, **shape).array if distance <= 170 else np.zeros((180, 240))
+    peak = drawn(large, 9900.0, 13110.0, **shape).array.max()
+    np.testing.assert_allclose(found, image[60:121, :61], atol=1e-5 * peak)
+
+
+def test_galaxy_that_moves_off_the_plane_gives_nothing(coadd):
+    """Also where the scene was made for a place inside: the transform itself would draw it on the other side."""
+    dataset = empty(coadd, (13080, 9780), (61, 61), round_kernel())
+    place = [dataset.image.projection.pixel_to_sky(x=x, y=13110.0) for x in (9810.0, 9920.0)]
+    spatial = SersicSpatialModel(lon_0=place[0].ra, lat_0=place[0].dec, r_eff="0.6 arcsec")
+    scene = Scene(dataset.scene_arrays(), [SkyModel(FluxDensitySpectralModel(), spatial, name="source")])
+    values = {p: pt.constant(p.internal) for p in scene.models[0].parameters}
+    assert number(scene.image(values)).sum() == pytest.approx(1, abs=1e-3)
+    moved = {**values, spatial.lon_0: pt.constant(place[1].ra.deg), spatial.lat_0: pt.constant(place[1].dec.deg)}
+    assert not number(scene.image(moved)).any()
+
+
+@pytest.mark.parametrize(("x", "y"), [(9840.2, 13079.7), (9963.0, 13110.0), (9961.5, 13138.0)])
+@pytest.mark.parametrize("n", [1.0, 4.0])
+def test_galaxy_across_cells(coadd, x, y, n):
+    """On a corner of four cells and in a missing one: each cell is as if its kernel were that of the whole image."""
+    shape = {"n": n, "r_eff": 0.7 * u.arcsec, "q": 0.6, "phi": 35 * u.deg}
+    image = drawn(ImageDataset(coadd, name="coadd"), x, y, **shape)
+    shone = 0
+    for cell in coadd.bounds.cell_indices():
+        box = coadd.grid.bbox_of(cell)
+        alone = drawn(empty(coadd, (13020, 9780), (180, 240), coadd.psf[cell].array), x, y, **shape)
+        np.testing.assert_allclose(image[box].array, alone[box].array, atol=1e-5)
+        shone += image[box].array.sum() > 1e-2
+    assert shone >= (4 if x < 9900 else 1)
+    for cell in coadd.bounds.missing:
+        assert not image[coadd.grid.bbox_of(cell)].array.any()
+
+
+@pytest.mark.parametrize("n", [0.5, 1.0, 2.5])
+def test_all_the_light_is_on_a_large_image(coadd, n):
+    dataset = empty(coadd, (13020, 9780), (180, 240), round_kernel())
+    image = drawn(dataset, 9900.3, 13109.8, n=n, r_eff=0.4 * u.arcsec, q=0.5, phi=70 * u.deg)
+    assert image.array.sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_star_beyond_the_edge(coadd):
+    small = empty(coadd, (13080, 9780), (61, 61), round_kernel())
+    large = empty(coadd, (13020, 9780), (180, 240), round_kernel())
+    for distance, least in ((1, 0.1), (4, 1e-3)):
+        found = drawn(small, 9840.3 + distance, 13110.2, PointSpatialModel).array
+        expected = drawn(large, 9840.3 + distance, 13110.2, PointSpatialModel).array[60:121, :61]
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        assert found.sum() > least
+    assert not drawn(small, 9840.0 + 40, 13110.0, PointSpatialModel).array.any()
+
+
+def test_pixels_of_positions(coadd):
+    """Over the coadd and 1000 pixels around, from a map made at one place."""
+    geom = ImageDataset(coadd, name="coadd").geom
+    place = SkyToPixel.from_geom(geom, coadd.projection.pixel_to_sky(x=9780.0, y=13020.0))
+    for x, y in ((9780, 13020), (10019, 13199), (9900.4, 13100.7), (8780, 14020), (11020, 12020)):
+        sky = coadd.projection.pixel_to_sky(x=x, y=y)
+        found = number(pt.stack(place.pixel(pt.constant(sky.ra.deg), pt.constant(sky.dec.deg))))
+        np.testing.assert_allclose(found, [x - 9780, y - 13020], atol=1e-4)
