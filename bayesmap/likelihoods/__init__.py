@@ -6,6 +6,7 @@ from bayesmap.likelihoods.gaussian import GaussianLikelihood
 from bayesmap.likelihoods.negative_binomial import NegativeBinomialLikelihood
 from bayesmap.likelihoods.onoff import OnOffLikelihood
 from bayesmap.likelihoods.poisson import PoissonLikelihood
+from bayesmap.likelihoods.student import StudentTLikelihood
 
 __all__ = [
     "FluxPointsLikelihood",
@@ -14,4 +15,5 @@ __all__ = [
     "NegativeBinomialLikelihood",
     "OnOffLikelihood",
     "PoissonLikelihood",
+    "StudentTLikelihood",
 ]

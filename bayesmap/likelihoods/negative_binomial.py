@@ -12,6 +12,7 @@ from bayesmap._types import Tensor
 from bayesmap.likelihoods.base import Likelihood
 from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.likelihoods.expressions import xlogy_graph
+from bayesmap.likelihoods.unknowns import positive_variable
 
 __all__ = ["NegativeBinomialLikelihood"]
 
@@ -87,18 +88,7 @@ class NegativeBinomialLikelihood(Likelihood):
         ValueError
             If the parameter has no prior of its own, or one that reaches below zero.
         """
-        variables = {}
-        for key in self.latent_names:
-            parameter = self.dispersion
-            if parameter.prior is None or parameter.prior.is_joint:
-                raise ValueError(f"dataset {name!r}: the dispersion {key!r} needs a prior of its own, or frozen=True")
-            if max(parameter.prior.support(parameter.unit)[0], parameter.bounds[0]) < 0:
-                raise ValueError(
-                    f"dataset {name!r}: the prior {parameter.prior.summary} of the dispersion {key!r} reaches below "
-                    "zero; take another one or set min=0"
-                )
-            variables[key] = parameter.prior.to_rv(f"{name}.{key}", parameter)
-        return variables
+        return {key: positive_variable(name, self.dispersion, "dispersion") for key in self.latent_names}
 
     def bin_data(
         self, chosen: np.ndarray, mask: np.ndarray, counts: np.ndarray, **off: np.ndarray

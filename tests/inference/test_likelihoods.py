@@ -5,6 +5,7 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+import scipy.optimize
 import scipy.special
 import scipy.stats
 
@@ -18,6 +19,7 @@ from bayesmap.likelihoods import (
     NegativeBinomialLikelihood,
     OnOffLikelihood,
     PoissonLikelihood,
+    StudentTLikelihood,
 )
 from bayesmap.maps import Map, MapAxis, RegionGeom, RegionNDMap
 from bayesmap.modeling import FoVBackgroundModel, Parameter, PowerLawSpectralModel, Prior, SkyModel
@@ -82,11 +84,20 @@ def free_dispersion():
     return NegativeBinomialLikelihood(Parameter("dispersion", 0.2, prior=prior))
 
 
+def free_scale():
+    return Parameter("errors", 1.3, prior=Prior("LogNormal", mu=np.log(1.3), sigma=SMALL))
+
+
+SIGMA = np.linspace(1, 3, N).reshape(N, 1, 1)
 LIKELIHOODS = {
     "Poisson": PoissonLikelihood,
     "negative binomial": lambda: NegativeBinomialLikelihood(0.3),
     "negative binomial, free": free_dispersion,
-    "Gaussian": lambda: GaussianLikelihood(np.linspace(1, 3, N).reshape(N, 1, 1)),
+    "Gaussian": lambda: GaussianLikelihood(SIGMA),
+    "Gaussian, scaled": lambda: GaussianLikelihood(SIGMA, scale=1.3),
+    "Gaussian, free": lambda: GaussianLikelihood(SIGMA, scale=free_scale()),
+    "Student": lambda: StudentTLikelihood(SIGMA, nu=12),
+    "Student, free": lambda: StudentTLikelihood(SIGMA, nu=12, scale=free_scale()),
     "ON/OFF": OnOffLikelihood,
     "ON/OFF, profile": lambda: OnOffLikelihood("profile"),
     "ON/OFF, latent": lambda: OnOffLikelihood("latent"),
@@ -123,7 +134,7 @@ def spectrum(likelihood, width=0.3):
 
 
 def latent_values(likelihood):
-    values = {"background_off": np.linspace(1, 8, MASK.sum()), "dispersion": np.array(0.4)}
+    values = {"background_off": np.linspace(1, 8, MASK.sum()), "dispersion": np.array(0.4), "errors": np.array(1.1)}
     return [values[key] for key in likelihood.latent_names]
 
 
@@ -134,7 +145,8 @@ def numbers(dataset, npred, latents):
         on = npred[MASK] + dataset.alpha.data[MASK] * latents[0]
         return scipy.stats.poisson.logpmf(counts[MASK], on).sum()
     if latents:
-        likelihood.dispersion.value = float(latents[0])
+        unknown = likelihood.scale if likelihood.allows_negative else likelihood.dispersion
+        unknown.value = float(latents[0])
     off = {key: np.asarray(getattr(dataset, key).data, dtype="float64") for key in likelihood.needs}
     return likelihood.pointwise(counts, npred, **off)[MASK].sum()
 
@@ -256,6 +268,22 @@ class TestBadInput:
         with pytest.raises(ValueError, match="'d'.*'dispersion' reaches below zero"):
             to_pymc(dataset)
 
+    @pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf, "fixed"])
+    def test_scale(self, scale):
+        with pytest.raises(ValueError, match="scale of errors must be"):
+            GaussianLikelihood(1.0, scale=scale)
+
+    def test_scale_below_zero(self):
+        prior = Prior("Normal", mu=1.0, sigma=0.1)
+        dataset = spectrum(StudentTLikelihood(1.0, nu=4, scale=Parameter("errors", 1.0, prior=prior)))
+        with pytest.raises(ValueError, match="'d'.*scale 'errors' reaches below zero"):
+            to_pymc(dataset)
+
+    @pytest.mark.parametrize("nu", [0, -1, np.nan, np.inf])
+    def test_nu(self, nu):
+        with pytest.raises(ValueError, match="nu must be positive and finite"):
+            StudentTLikelihood(1.0, nu=nu)
+
     @pytest.mark.parametrize("sigma", [0.0, -1.0, np.inf])
     def test_sigma(self, sigma):
         dataset = spectrum(GaussianLikelihood(sigma))
@@ -285,6 +313,26 @@ def test_posterior_predictive_takes_the_unknowns_of_the_likelihood():
     mean = posterior_predictive(tree, dataset, num_draws=40).data
     np.testing.assert_allclose(mean[MASK], 1e4, rtol=0.02)
     assert mean[~MASK].max() < 100
+
+
+def test_densities_are_those_of_scipy():
+    rng = np.random.default_rng(1)
+    data, mean = rng.normal(size=(2, N, 1, 1))
+    found = StudentTLikelihood(SIGMA, nu=3.5, scale=1.2).pointwise(data, mean)
+    np.testing.assert_allclose(found, scipy.stats.t.logpdf(data, 3.5, mean, 1.2 * SIGMA), rtol=1e-12)
+    found = GaussianLikelihood(SIGMA, scale="free").pointwise(data, mean, latents={"noise_scale": np.array(1.2)})
+    np.testing.assert_allclose(found, scipy.stats.norm.logpdf(data, mean, 1.2 * SIGMA), rtol=1e-12)
+
+
+def test_free_scale_is_that_of_the_residuals():
+    """With the prediction held fixed: n ln s + chi2 / 2 s^2 and, of the prior's density in s, ln s + ln(s)^2 / 0.08."""
+    dataset = spectrum(GaussianLikelihood(SIGMA, scale="free"), width=SMALL)
+    chi2, size = spectrum(GaussianLikelihood(SIGMA), width=SMALL).stat_sum(), MASK.sum()
+    scale = scipy.optimize.brentq(lambda s: size + 1 - chi2 / s**2 + np.log(s) / 0.04, 0.1, 10)
+    mode = find_mode(dataset)
+    assert mode.values["d.noise_scale"] == pytest.approx(scale, rel=1e-5)
+    assert 0.1 < mode.errors["d.noise_scale"] / scale < 0.2
+    assert repr(dataset.likelihood) == "GaussianLikelihood(sigma=<array of shape (7, 1, 1)>, scale='free')"
 
 
 def test_map_of_sigma():

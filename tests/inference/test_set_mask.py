@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 
 from bayesmap.inference import CompiledFit
-from bayesmap.likelihoods import GaussianLikelihood, NegativeBinomialLikelihood, OnOffLikelihood, PoissonLikelihood
+from bayesmap.likelihoods import (
+    GaussianLikelihood,
+    NegativeBinomialLikelihood,
+    OnOffLikelihood,
+    PoissonLikelihood,
+    StudentTLikelihood,
+)
 from bayesmap.maps import Map
 from bayesmap.modeling import GaussianSpatialModel, Prior, SkyModel
-from tests.inference.test_likelihoods import GEOM, MASK, spectrum
+from tests.inference.test_likelihoods import GEOM, MASK, free_scale, spectrum
 from tests.inference.test_observations import flux_points
 from tests.inference.tiny import LAT, LON, background, geom, make_dataset, point, power_law, source_and_background
 
@@ -61,6 +67,7 @@ LIKELIHOODS = {
     "Poisson": PoissonLikelihood,
     "negative binomial": lambda: NegativeBinomialLikelihood(0.3),
     "Gaussian": lambda: GaussianLikelihood(np.linspace(1, 3, len(MASK)).reshape(-1, 1, 1)),
+    "Student, free": lambda: StudentTLikelihood(np.linspace(1, 3, len(MASK)).reshape(-1, 1, 1), 5, scale=free_scale()),
     "ON/OFF": OnOffLikelihood,
     "ON/OFF, profile": lambda: OnOffLikelihood("profile"),
 }
