@@ -222,8 +222,10 @@ class DatasetsOperations:
         columns = list(dict.fromkeys(key for row in rows for key in row))
         table = Table()
         for key in columns:
-            values = [row.get(key, np.nan) for row in rows]
-            table[key] = u.Quantity(values) if any(isinstance(v, u.Quantity) for v in values) else values
+            unit = next((row[key].unit for row in rows if isinstance(row.get(key), u.Quantity)), None)
+            missing = np.nan if unit is None else np.nan * unit
+            values = [row.get(key, missing) for row in rows]
+            table[key] = values if unit is None else u.Quantity(values)
         return table
 
 
