@@ -16,6 +16,7 @@ from bayesmap.datasets.onoff import MapDatasetOnOff
 from bayesmap.datasets.opening import open_datasets
 from bayesmap.datasets.predict import compute_residuals
 from bayesmap.datasets.registry import DATASET_REGISTRY
+from bayesmap.datasets.source_tables import source_table, sources_from_table
 from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 
 __all__ = [
@@ -39,4 +40,6 @@ __all__ = [
     "from_gammapy",
     "open_datasets",
     "simulate_cta_like",
+    "source_table",
+    "sources_from_table",
 ]

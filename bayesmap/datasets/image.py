@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 import astropy.units as u
 import numpy as np
 
-from bayesmap._types import Axes, RandomState
+from bayesmap._types import Axes, FileName, RandomState
 from bayesmap._util import check_option, get_random_state, make_name, suggest
 from bayesmap.datasets.base import Dataset
 from bayesmap.datasets.info import models_text
 from bayesmap.images import CellCoadd, Image, Mask, MaskedImage
-from bayesmap.likelihoods import GaussianLikelihood
+from bayesmap.likelihoods import GaussianLikelihood, Likelihood
 from bayesmap.maps import WcsGeom
 from bayesmap.modeling.collection import ModelsLike
 from bayesmap.units import FLUX_DENSITY
@@ -46,6 +46,8 @@ class ImageDataset(Dataset):
     psf : array_like, optional
         One kernel of odd shape ``(n_y, n_x)`` for all pixels, pixel response included, of sum one; for an image that is
         no coadd.
+    likelihood : `~bayesmap.likelihoods.Likelihood`, optional
+        Of values that may be negative, in nJy. By default normal noise of the standard deviations `sigma`.
 
     Raises
     ------
@@ -72,6 +74,7 @@ class ImageDataset(Dataset):
         mask_planes: Iterable[str] | None = None,
         mask_fit: Any = None,
         psf: Any = None,
+        likelihood: Likelihood | None = None,
     ):
         super().__init__(name)
         if not isinstance(image, MaskedImage):
@@ -92,6 +95,7 @@ class ImageDataset(Dataset):
         self.mask_planes = _planes(self.name, image.mask, mask_planes)
         self.mask_safe = self._safe()
         self.mask_fit = mask_fit
+        self.likelihood = likelihood
         self.models = models
 
     def _safe(self) -> np.ndarray:
@@ -146,9 +150,38 @@ class ImageDataset(Dataset):
         return self._variance
 
     @property
-    def likelihood(self) -> GaussianLikelihood:
-        """Normal noise with the variance of each pixel; of standard deviation zero where it is not safe."""
-        return GaussianLikelihood(np.sqrt(np.where(self.mask_safe, self._variance, 0.0)))
+    def sigma(self) -> np.ndarray:
+        """Standard deviation of the noise in nJy, float64 of shape ``(n_y, n_x)``; zero where `mask_safe` is False."""
+        return np.sqrt(np.where(self.mask_safe, self._variance, 0.0))
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """What the pixels say about a prediction in nJy: by default normal noise of the standard deviations `sigma`.
+
+        Assign ``GaussianLikelihood(dataset.sigma, scale="free")`` to infer a factor to these, or
+        ``StudentTLikelihood(dataset.sigma, nu=4)`` where pixels are off that no mask knows. None sets the default.
+
+        Raises
+        ------
+        TypeError
+            If it is no likelihood.
+        ValueError
+            If it is one of counts, or does not fit to the pixels.
+        """
+        return GaussianLikelihood(self.sigma) if self._likelihood is None else self._likelihood
+
+    @likelihood.setter
+    def likelihood(self, likelihood: Likelihood | None) -> None:
+        if likelihood is not None and not isinstance(likelihood, Likelihood):
+            raise TypeError(f"dataset {self.name!r}: expected a likelihood, got {type(likelihood).__name__}")
+        if likelihood is not None and (not likelihood.allows_negative or likelihood.needs):
+            raise ValueError(
+                f"dataset {self.name!r}: {type(likelihood).__name__} is for counts; an image takes GaussianLikelihood "
+                "or StudentTLikelihood"
+            )
+        if likelihood is not None and self.mask.any():
+            likelihood.check(self.name, self._data, self.mask)
+        self._likelihood: Likelihood | None = likelihood
 
     def scene_arrays(self) -> "SceneArrays":
         """What `~bayesmap.graph.scene.Scene` needs to know of the image."""
@@ -195,8 +228,12 @@ class ImageDataset(Dataset):
         return self._wrap(np.where(self.mask_safe, residuals, np.nan), FLUX_DENSITY if method == "diff" else None)
 
     def stat_array(self) -> np.ndarray:
-        """Squared residual over the variance (chi2) of each pixel, ``(n_y, n_x)``; zero outside of `mask_safe`."""
-        return np.nan_to_num(self.residuals("diff/sqrt(var)").array) ** 2
+        """Fit statistic of each pixel, ``(n_y, n_x)``; zero outside of `mask_safe`.
+
+        By default chi2, the squared residual over the variance; of another likelihood its own statistic.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.mask_safe, self.likelihood.stat_array(self._data, self._predicted()), 0.0)
 
     def fake(self, random_state: RandomState = "random-seed") -> MaskedImage:
         """Draw an image from the models at their present values; the dataset stays as it is.
@@ -209,11 +246,11 @@ class ImageDataset(Dataset):
         Returns
         -------
         CellCoadd or MaskedImage
-            A copy of the image in which the safe pixels are drawn: prediction plus normal noise of their variance.
-            Others, the mask and the variance are those of the data.
+            A copy of the image in which the safe pixels are drawn from the likelihood: by default prediction plus
+            normal noise of their variance. Others, the mask and the variance are those of the data.
         """
         rng = get_random_state(random_state)
-        drawn = rng.normal(self._predicted(), np.sqrt(np.where(self.mask_safe, self._variance, 0.0)))
+        drawn = self.likelihood.random(self._predicted(), rng)
         result = self.image.copy()
         scale = FLUX_DENSITY.to(self._unit)
         result.image.array = np.where(self.mask_safe, drawn * scale, self.image.image.array)
@@ -303,6 +340,19 @@ class ImageDataset(Dataset):
         new._models = None if self._models is None else self._models.copy()
         return new
 
+    def write(self, filename: FileName, overwrite: bool = False, *, checksum: bool = False) -> None:
+        """Refuse: there is no file for an image and its models; ``dataset.image.write_fits`` writes the image.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
+        raise NotImplementedError(
+            f"dataset {self.name!r} is an image, which files that list datasets do not hold; write dataset.image by "
+            "its write_fits, and the models by dataset.models.write"
+        )
+
     def __str__(self) -> str:
         info = self.info_dict()
         text = f"{type(self).__name__}\n{'-' * len(type(self).__name__)}\n\n"
@@ -310,34 +360,49 @@ class ImageDataset(Dataset):
             text += f"  {key.replace('_', ' '):<24}: {value}\n"
         return text + "\n" + models_text(self)
 
+    def plot_image(self, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Draw the image in nJy; arguments and result are those of `bayesmap.plot.plot_image`."""
+        from bayesmap.plot.image import plot_image
+
+        return plot_image(self, ax, **kwargs)
+
     def plot_residuals(self, ax: Axes | None = None, method: str = "diff/sqrt(var)", **kwargs: Any) -> Axes:
         """Draw the residual image.
 
         Parameters
         ----------
         ax : `~matplotlib.axes.Axes`, optional
-            Where to draw; by default new axes with the projection of the image.
+            Where to draw, with a sky projection; by default new axes with that of the image.
         method : {"diff", "diff/sqrt(var)"}
             See `residuals`.
         **kwargs
-            For ``imshow``.
+            For `bayesmap.plot.plot_map`.
 
         Returns
         -------
         `~matplotlib.axes.Axes`
             The axes.
         """
-        import matplotlib.pyplot as plt
+        from bayesmap.plot.image import plot_image_residuals
 
-        if ax is None:
-            ax = plt.figure().add_subplot(projection=self.image.fits_wcs)
-        values = self.residuals(method).array
-        largest = 5.0 if method == "diff/sqrt(var)" else float(np.nanpercentile(np.abs(values), 99))
-        options = {"origin": "lower", "cmap": "coolwarm", "vmin": -largest, "vmax": largest, **kwargs}
-        shown = ax.imshow(values, **options)
-        label = "residual / standard deviation" if method == "diff/sqrt(var)" else "residual [nJy]"
-        ax.figure.colorbar(shown, ax=ax, label=label)
-        return ax
+        return plot_image_residuals(self, ax, method, **kwargs)
+
+    def peek(self, figsize: tuple[float, float] = (14, 4.2)) -> np.ndarray:
+        """Show data, prediction and residuals at a glance.
+
+        Parameters
+        ----------
+        figsize : tuple of float
+            Size of the figure in inches.
+
+        Returns
+        -------
+        numpy.ndarray
+            The axes, shape ``(3,)``.
+        """
+        from bayesmap.plot.image import peek_image
+
+        return peek_image(self, figsize=figsize)
 
 
 def _planes(name: str, mask: Mask, wanted: Iterable[str] | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from bayesmap.plot.flux_points import (
     plot_residual_points,
     plot_spectrum_points,
 )
+from bayesmap.plot.image import peek_image, plot_image, plot_image_residuals
 from bayesmap.plot.irf import (
     peek_edisp_kernel,
     peek_psf,
@@ -59,6 +60,7 @@ __all__ = [
     "parameter_draws",
     "peek",
     "peek_edisp_kernel",
+    "peek_image",
     "peek_psf",
     "peek_psf_kernel",
     "peek_spectrum",
@@ -76,6 +78,8 @@ __all__ = [
     "plot_flux_points",
     "plot_grid",
     "plot_hist",
+    "plot_image",
+    "plot_image_residuals",
     "plot_map",
     "plot_marginal",
     "plot_marginals",

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.patheffects import withStroke
 
 from bayesmap._types import Axes, QuantityLike, Tree
-from bayesmap.datasets import FluxPointsDataset
+from bayesmap.datasets import FluxPointsDataset, ImageDataset
 from bayesmap.inference import posterior_npred
 from bayesmap.maps import Map
 from bayesmap.modeling import SkyModel, parameter_names
@@ -102,7 +102,7 @@ def analysis_figures(
         figures |= {prefix + name: figure for name, figure in _data_figures(dataset, tree).items()}
     models, posterior = datasets.models, Posterior(tree)
     figures["marginals"] = _marginals(tree, models, truth)
-    if any(isinstance(model, SkyModel) for model in models):
+    if _with_spectrum(datasets):
         figures["spectra"] = _spectra(tree, datasets, true_models)
     for model in models:
         names = [name for name in posterior.parameters(parameter_names([model])) if name in posterior.scalars]
@@ -132,6 +132,13 @@ def _data_figures(dataset: Any, tree: Tree) -> dict[str, Figure]:
 def _flux_points_figures(dataset: FluxPointsDataset, tree: Tree) -> dict[str, Figure]:
     top, _ = dataset.plot_fit()
     return {"fit": _render(top.figure, "Flux points and the spectrum at the posterior mean, with residuals.")}
+
+
+@_data_figures.register
+def _image_figures(dataset: ImageDataset, tree: Tree) -> dict[str, Figure]:
+    axes = dataset.peek()
+    text = "Image, prediction at the posterior mean, and residuals in standard deviations of the noise."
+    return {"fit": _render(axes[0].figure, text)}
 
 
 def _options(tree: Tree, dataset: "MapDataset") -> dict[str, Any]:
@@ -219,12 +226,18 @@ def _predictive(tree: Tree, dataset: "MapDataset") -> Figure:
     return _render(fig, caption)
 
 
+def _with_spectrum(datasets: "Datasets") -> list[SkyModel]:
+    """Sky models of datasets that have energies, each once."""
+    models = {id(m): m for d in datasets if _energy_limits(d) is not None for m in d.models or ()}
+    return [m for m in models.values() if isinstance(m, SkyModel)]
+
+
 def _spectra(tree: Tree, datasets: "Datasets", true_models: Any) -> Figure:
     fig, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-    limits = [_energy_limits(dataset) for dataset in datasets]
+    limits = [found for dataset in datasets if (found := _energy_limits(dataset)) is not None]
     bounds = (min(low for low, _ in limits), max(high for _, high in limits))
     true = {model.name: model for model in true_models or ()}
-    for number, model in enumerate(m for m in datasets.models if isinstance(m, SkyModel)):
+    for number, model in enumerate(_with_spectrum(datasets)):
         color = f"C{number}"
         plot_spectrum_posterior(tree, model, bounds, ax, color=color)
         if model.name in true:
@@ -237,8 +250,8 @@ def _spectra(tree: Tree, datasets: "Datasets", true_models: Any) -> Figure:
 
 
 @functools.singledispatch
-def _energy_limits(dataset: Any) -> tuple[u.Quantity, u.Quantity]:
-    """Lowest and highest energy that a dataset sees, in TeV."""
+def _energy_limits(dataset: Any) -> tuple[u.Quantity, u.Quantity] | None:
+    """Lowest and highest energy that a dataset sees, in TeV; None if it has no energies."""
     low, high = dataset.energy_range_total
     if dataset.exposure is not None:
         true = dataset.exposure.geom.axes["energy_true"].edges
@@ -249,6 +262,11 @@ def _energy_limits(dataset: Any) -> tuple[u.Quantity, u.Quantity]:
 @_energy_limits.register
 def _flux_points_limits(dataset: FluxPointsDataset) -> tuple[u.Quantity, u.Quantity]:
     return dataset.data.energy_min[0].to("TeV"), dataset.data.energy_max[-1].to("TeV")
+
+
+@_energy_limits.register
+def _image_limits(dataset: ImageDataset) -> None:
+    return None
 
 
 def _marginals(tree: Tree, models: "Models", truth: Mapping[str, QuantityLike] | None) -> Figure:

@@ -7,23 +7,36 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from scipy import signal, special
+from astropy.wcs import WCS
+from scipy import signal, special, stats
 
 import bayesmap as bm
 from bayesmap._backend.program import number
 from bayesmap.datasets import ImageDataset, MapDataset
 from bayesmap.graph.scene import Scene
-from bayesmap.images import Box, CellCoadd, MaskedImage
+from bayesmap.images import (
+    Box,
+    CellCoadd,
+    GeneralFrame,
+    Image,
+    MaskedImage,
+    MaskPlane,
+    MaskSchema,
+    Projection,
+)
 from bayesmap.inference import compile_fit, default_priors, find_mode, posterior_npred
 from bayesmap.inference.observations import facts_of
+from bayesmap.likelihoods import GaussianLikelihood, PoissonLikelihood, StudentTLikelihood
 from bayesmap.modeling import (
     DeVaucouleursSpatialModel,
     DiskSpatialModel,
     ExponentialSpatialModel,
     FluxDensitySpectralModel,
     GaussianSpatialModel,
+    Parameter,
     PointSpatialModel,
     PowerLawSpectralModel,
+    Prior,
     SersicSpatialModel,
     ShellSpatialModel,
     SkyModel,
@@ -288,18 +301,96 @@ def test_mode_of_a_scene(coadd):
     assert 0.5 < pulls.std() < 1.6
 
 
-def test_each_pixel(coadd):
+def shared_errors():
+    return Parameter("errors", 1.2, prior=Prior("LogNormal", mu=0.0, sigma=0.3))
+
+
+LIKELIHOODS = {
+    "normal": lambda sigma: None,
+    "normal, free": lambda sigma: GaussianLikelihood(sigma, scale="free"),
+    "Student": lambda sigma: StudentTLikelihood(sigma, nu=4),
+    "Student, a parameter": lambda sigma: StudentTLikelihood(sigma, nu=4, scale=shared_errors()),
+}
+
+
+@pytest.mark.parametrize("key", LIKELIHOODS)
+def test_each_pixel(coadd, key):
+    """Pixels add up to the log-likelihood, which is minus half the statistic; also where its scale is unknown."""
     part = coadd[Box.from_shape((30, 30), (13095, 9800))]
     dataset = ImageDataset(part, true_models([0]), name="coadd")
+    dataset.likelihood = LIKELIHOODS[key](dataset.sigma)
     default_priors(dataset)
     observed = facts_of(dataset).observe(list(dataset.models.parameters)[:3])
     arguments = [np.asarray(p.value) for p in observed.parameters]
-    each = observed.pointwise(*arguments)
+    unknown = [np.array(1.2 if "parameter" in key else 1.0)] * len(observed.latent_names)
+    assert len(unknown) == ("free" in key or "parameter" in key)
+    each = observed.pointwise(*arguments, *unknown)
     assert each.shape == (dataset.mask.sum(),)
-    logp = observed.logp(observed.value, *(pt.constant(a) for a in arguments))
+    logp = observed.logp(observed.value, *(pt.constant(a) for a in [*arguments, *unknown]))
     assert each.sum() == pytest.approx(float(number(logp)), rel=1e-10)
-    chi2 = -2 * (each.sum() + 0.5 * np.log(2 * np.pi * dataset.variance[dataset.mask]).sum())
-    assert chi2 == pytest.approx(dataset.stat_sum(), rel=1e-6)
+    scale, sigma = float(*unknown or [1.0]), dataset.sigma[dataset.mask]
+    law = stats.t(4, scale=scale * sigma) if "Student" in key else stats.norm(scale=scale * sigma)
+    residual = dataset.residuals().array[dataset.mask]
+    np.testing.assert_allclose(each, law.logpdf(residual), rtol=1e-6)
+    constants = 2 * (law.logpdf(0) + np.log(scale)).sum()
+    assert -2 * each.sum() + constants == pytest.approx(dataset.stat_sum(), rel=1e-6)
+    drawn = observed.random(np.random.default_rng(1), *arguments, *unknown)
+    deviations = law.cdf((drawn - observed.mean(*arguments))[dataset.mask])
+    assert stats.kstest(deviations, "uniform").pvalue > 1e-3
+    np.testing.assert_array_equal(drawn[~dataset.mask_safe], observed.mean(*arguments)[~dataset.mask_safe])
+
+
+def test_own_likelihood(coadd):
+    """It travels with copies, is drawn from, and what does not fit is said when it is assigned."""
+    part = coadd[Box.from_shape((30, 30), (13095, 9800))]
+    dataset = ImageDataset(part, true_models([0]), name="coadd", likelihood=StudentTLikelihood(30.0, nu=4))
+    assert dataset.copy().likelihood is dataset.likelihood
+    drawn = (dataset.fake(1).image.array - dataset.npred().array)[dataset.mask]
+    assert np.percentile(abs(drawn), 68.27) == pytest.approx(1.142 * 30, rel=0.1)
+    dataset.likelihood = None
+    assert dataset.stat_sum() == pytest.approx((dataset.residuals("diff/sqrt(var)").array[dataset.mask] ** 2).sum())
+    with pytest.raises(ValueError, match=r"'coadd': sigma of its GaussianLikelihood has shape \(3, 3\), the data"):
+        dataset.likelihood = GaussianLikelihood(np.ones((3, 3)))
+    with pytest.raises(ValueError, match="'coadd': PoissonLikelihood is for counts"):
+        dataset.likelihood = PoissonLikelihood()
+    with pytest.raises(TypeError, match="'coadd': expected a likelihood, got str"):
+        dataset.likelihood = "student"
+
+
+def scaled_noise(coadd, factor):
+    """A star with noise of another size than the variance says, and its true flux."""
+    part = coadd[Box.from_shape((30, 30), (13095, 9795))]
+    dataset = ImageDataset(part, true_models([0]), name="r")
+    drawn = dataset.fake(3)
+    mean = dataset.npred().array
+    drawn.image.array = np.where(dataset.mask_safe, mean + factor * (drawn.image.array - mean), mean)
+    return ImageDataset(drawn, true_models([0]), name="r")
+
+
+def test_noise_of_another_size(coadd):
+    """A free scale finds it, and errors of the flux are larger by it."""
+    dataset = scaled_noise(coadd, 1.5)
+    plain_errors = find_mode(dataset).errors
+    dataset.likelihood = GaussianLikelihood(dataset.sigma, scale="free")
+    mode = find_mode(dataset)
+    assert mode.values["r.noise_scale"] == pytest.approx(1.5, rel=0.1)
+    assert mode.errors["r.noise_scale"] == pytest.approx(1.5 / np.sqrt(2 * dataset.mask.sum()), rel=0.1)
+    assert mode.errors["s0.flux"] / plain_errors["s0.flux"] == pytest.approx(mode.values["r.noise_scale"], rel=0.02)
+
+
+def test_outliers(coadd):
+    """Pixels near the star that no mask knows spoil its flux; with tails they hardly do."""
+    dataset = scaled_noise(coadd, 1.0)
+    star = dataset.image.projection.sky_to_pixel(dataset.models[0].spatial_model.position)
+    x, y = round(float(star.x)) - 9795, round(float(star.y)) - 13095
+    dataset.data[y + 2, x - 1 : x + 3] += 60 * dataset.sigma[y + 2, x - 1 : x + 3]
+    pulls = {}
+    for key, likelihood in (("normal", None), ("tails", StudentTLikelihood(dataset.sigma, nu=3))):
+        dataset.likelihood, dataset.models = likelihood, true_models([0])
+        mode = find_mode(dataset)
+        pulls[key] = (mode.values["s0.flux"] - truth()["sources"][0]["flux_nJy"]) / mode.errors["s0.flux"]
+    assert abs(pulls["normal"]) > 10
+    assert abs(pulls["tails"]) < 3
 
 
 def test_errors(coadd):
@@ -363,6 +454,50 @@ def test_shared_position_of_two_images(coadd):
     mode = find_mode(datasets)
     alone = find_mode(bm.Datasets([datasets[0]]))
     assert mode.errors["star-r.lon_0"] == pytest.approx(alone.errors["star-r.lon_0"] / np.sqrt(2), rel=0.1)
+
+
+def image_of_tiny():
+    """A dataset of counts and an image without sources of the same place, 21 pixels of 0.2 arcsec wide."""
+    counts = make_dataset(models=source_and_background())
+    counts.models["source"].datasets_names = ["tiny"]
+    place = counts.models["source"].spatial_model.position.icrs
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ("RA---TAN", "DEC--TAN"), (place.ra.deg, place.dec.deg), (11, 11)
+    wcs.wcs.cdelt = -0.2 / 3600, 0.2 / 3600
+    projection = Projection.from_fits_wcs(wcs, GeneralFrame())
+    image = Image(np.zeros((21, 21)), unit="nJy", projection=projection)
+    schema = MaskSchema([MaskPlane("BAD", "bad")])
+    variance = Image(np.ones((21, 21)), unit="nJy2")
+    return counts, MaskedImage(image, mask_schema=schema, variance=variance)
+
+
+def test_image_and_counts_share_a_position():
+    """The image says where the source of the counts is; fluxes stay those of each."""
+    counts, image = image_of_tiny()
+    shape = counts.models["source"].spatial_model
+    star = source(shape, 300, "star")
+    star.datasets_names = ["optical"]
+    psf = gaussian_kernel(1.5, 6)
+    drawn = ImageDataset(image, star, psf=psf, name="optical").fake(1)
+    datasets = bm.Datasets([counts, ImageDataset(drawn, star, psf=psf, name="optical")])
+    mode = find_mode(datasets)
+    assert set(mode.values) == {f"source.{p}" for p in ("index", "amplitude", "lon_0", "lat_0")} | {
+        "tiny-bkg.norm",
+        "star.flux",
+    }
+    assert mode.errors["source.lon_0"] < 0.05 * 0.2 / 3600  # in counts alone it is 1000 times larger
+    assert abs(mode.values["star.flux"] - 300) < 3 * mode.errors["star.flux"]
+    table = datasets.info_table()
+    assert list(table["name"]) == ["tiny", "optical"]
+    assert table["flux"].unit == "nJy"
+    assert np.isnan(table["flux"][0])
+
+
+def test_files_that_list_datasets_hold_no_images(coadd, tmp_path):
+    dataset = ImageDataset(coadd, name="c")
+    with pytest.raises(NotImplementedError, match="'c' is an image.*write_fits"):
+        bm.Datasets([dataset]).write(tmp_path / "datasets.yaml")
+    assert not list(tmp_path.iterdir())
 
 
 def test_posterior_prediction(coadd):

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from bayesmap.datasets import Datasets, FluxPointsDataset, open_datasets
+from bayesmap.datasets import Datasets, FluxPointsDataset, ImageDataset, open_datasets
 from bayesmap.errors import FormatError
 from bayesmap.estimators import FluxPoints
+from bayesmap.images import Box, CellCoadd
 from bayesmap.inference import compile_fit
 from bayesmap.inference.result import build_tree, describe
 from bayesmap.inference.samplers import Run
 from bayesmap.report import write_report
+from tests.datasets.test_image import true_models
 from tests.golden import shared_path
 from tests.inference.test_family import on_off
 from tests.inference.test_fit_golden_family import flat_priors
@@ -45,6 +47,15 @@ def test_report_of_a_joint_fit(tmp_path, rng):
     assert "three kinds" in page
     assert "cube, spectrum, points" in page
     assert page.count("<img") == len(figures)
+
+
+def test_report_of_an_image(tmp_path, rng):
+    """It has no energies: no spectra, and the image beside its prediction."""
+    coadd = CellCoadd.read_fits(shared_path("data", "cellcoadd", "coadd.fits"))
+    dataset = ImageDataset(coadd[Box.from_shape((30, 30), (13095, 9795))], true_models([0]), name="r")
+    page = write_report(gaussian_tree(Datasets([dataset]), rng), dataset, tmp_path).read_text()
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"fit", "marginals", "corner-s0", "traces"}
+    assert page.count("<img") == 4
 
 
 @pytest.mark.parametrize(

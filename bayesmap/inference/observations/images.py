@@ -17,7 +17,6 @@ from bayesmap.inference.amplitudes import linear_parameter
 from bayesmap.inference.defined import defined, defined_gradient
 from bayesmap.inference.observations.base import Facts, Observation, facts_of
 from bayesmap.inference.observations.predictor import Numbers
-from bayesmap.likelihoods import GaussianLikelihood
 from bayesmap.units import FLUX_DENSITY
 
 __all__ = ["ImageFacts", "ObservedImage"]
@@ -30,9 +29,11 @@ class ImageFacts(Facts):
     """Facts of an image; see `Facts`."""
 
     def check(self) -> None:
-        """Raise a ValueError if no pixel is left by the masks."""
-        if not self.dataset.mask.any():
+        """Raise a ValueError if no pixel is left by the masks, or the likelihood does not fit to the image."""
+        dataset = self.dataset
+        if not dataset.mask.any():
             raise ValueError(f"dataset {self.name!r}: the masks leave no pixel; look at mask_safe and mask_fit")
+        dataset.likelihood.check(self.name, dataset.data, dataset.mask)
 
     def field(self) -> Any:
         """Geometry of the image and what lies as far outside of it as a kernel reaches."""
@@ -109,31 +110,48 @@ class ObservedImage(Observation):
         self.value = pytensor.shared(self.image_data, name=f"{self.name}.image_data")
         self.scene = Scene(dataset.scene_arrays(), self.models)
         bins = self.likelihood.bin_data(self.mask, self.mask, self.image_data)
-        self.bins = {key: graph_data(np.asarray(bins[key])) for key in ("sigma", "constant")}
+        self.bins = {key: graph_data(np.asarray(values)) for key, values in bins.items() if key != "counts"}
         self.chosen = graph_data(np.flatnonzero(self.mask))
+        self.weights = graph_data(self.likelihood.weights(self.mask)[self.mask])
         self.predicted = _PredictedImage(self)
+
+    @property
+    def latent_names(self) -> tuple[str, ...]:
+        """Names of the unknowns of the likelihood."""
+        return self.likelihood.latent_names
+
+    def latents(self) -> dict[str, Any]:
+        """Create the unknowns of the likelihood; see `Observation.latents`."""
+        return self.likelihood.latents(self.name, self.mask)
 
     def logp(self, value: Any, *arguments: Any) -> Any:
         """Log-likelihood of the pixels in the mask, natural logarithm, a scalar; -inf where it is no number."""
+        parameters, latents = self._split([defined_gradient(x) for x in arguments])
         held = self.value if is_cast_of(value, self.value) else value
-        image = self.predicted.expression([defined_gradient(x) for x in arguments])
+        image = self.predicted.expression(parameters)
         bins = {**self.bins, "counts": held.ravel()[self.chosen]}
         npred = image.ravel()[self.chosen]
-        return defined(self.likelihood.logp(npred, npred.sum(), bins, {}))
+        return defined(self.likelihood.logp(npred, (self.weights * npred).sum(), bins, latents))
+
+    def _given(self, arguments: Sequence[Any]) -> tuple[np.ndarray, dict[str, Any]]:
+        """The predicted image, and what a likelihood takes besides."""
+        parameters, latents = self._split(arguments)
+        return self.predicted(*parameters), {"latents": latents, "mask": self.mask} if latents else {}
 
     def mean(self, *arguments: Any) -> np.ndarray:
         """Predicted image in nJy, shape ``(n_y, n_x)``."""
-        return self.predicted(*arguments)
+        return self._given(arguments)[0]
 
     def random(self, rng: np.random.Generator, *arguments: Any) -> np.ndarray:
         """Draw images in nJy, shape ``(n_y, n_x)``; without noise where a pixel is not safe."""
-        sigma = self.likelihood.sigma
-        return rng.normal(self.mean(*arguments), sigma)
+        mean, further = self._given(arguments)
+        return np.where(self.dataset.mask_safe, self.likelihood.random(mean, rng, **further), mean)
 
     def pointwise(self, *arguments: Any) -> np.ndarray:
         """Log-likelihood of each pixel in the mask, shape ``(n,)``."""
-        likelihood = GaussianLikelihood(self.likelihood.sigma[self.mask])
-        return likelihood.pointwise(self.image_data[self.mask], self.mean(*arguments)[self.mask])
+        mean, further = self._given(arguments)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.likelihood.pointwise(self.image_data, mean, **further)[self.mask]
 
     def wrap(self, values: np.ndarray) -> Any:
         """An `~bayesmap.images.Image` in nJy."""
