@@ -78,7 +78,8 @@ class ImageDataset(Dataset):
     ):
         super().__init__(name)
         if not isinstance(image, MaskedImage):
-            raise TypeError(f"dataset {self.name!r}: an image must be a CellCoadd or MaskedImage, got {type(image)}")
+            found = type(image).__name__
+            raise TypeError(f"dataset {self.name!r}: an image must be a CellCoadd or MaskedImage, got {found}")
         if image.unit is None or not image.unit.is_equivalent(FLUX_DENSITY):
             raise ValueError(
                 f"dataset {self.name!r}: the image must have a unit of flux density, such as nJy; got {image.unit}"
@@ -189,7 +190,8 @@ class ImageDataset(Dataset):
 
         return SceneArrays(self.name, self.geom, *self._cells)
 
-    def _wrap(self, values: np.ndarray, unit: u.UnitBase | None = FLUX_DENSITY) -> Image:
+    def image_of(self, values: np.ndarray, unit: u.UnitBase | None = FLUX_DENSITY) -> Image:
+        """Pixel values, shape ``(n_y, n_x)``, as an image at the place of this one; by default they are in nJy."""
         return Image(values, bbox=self.image.bbox, unit=unit, projection=self.image.projection)
 
     def npred(self) -> Image:
@@ -200,7 +202,7 @@ class ImageDataset(Dataset):
         ValueError
             If a model cannot be drawn on an image.
         """
-        return self._wrap(self._predicted())
+        return self.image_of(self._predicted())
 
     def _predicted(self) -> np.ndarray:
         from bayesmap._backend.program import number
@@ -225,7 +227,7 @@ class ImageDataset(Dataset):
             residuals = self._data - self._predicted()
             if method == "diff/sqrt(var)":
                 residuals = residuals / np.sqrt(self._variance)
-        return self._wrap(np.where(self.mask_safe, residuals, np.nan), FLUX_DENSITY if method == "diff" else None)
+        return self.image_of(np.where(self.mask_safe, residuals, np.nan), FLUX_DENSITY if method == "diff" else None)
 
     def stat_array(self) -> np.ndarray:
         """Fit statistic of each pixel, ``(n_y, n_x)``; zero outside of `mask_safe`.
@@ -345,10 +347,10 @@ class ImageDataset(Dataset):
 
         Raises
         ------
-        NotImplementedError
+        ValueError
             Always.
         """
-        raise NotImplementedError(
+        raise ValueError(
             f"dataset {self.name!r} is an image, which files that list datasets do not hold; write dataset.image by "
             "its write_fits, and the models by dataset.models.write"
         )
@@ -436,10 +438,11 @@ def _cells(name: str, image: MaskedImage, psf: Any) -> tuple[np.ndarray, np.ndar
     if psf is None:
         raise ValueError(f"dataset {name!r}: a MaskedImage has no PSF; give a kernel as psf")
     kernel = np.asarray(psf, dtype="float64")
-    if kernel.ndim != 2 or not (kernel.shape[0] % 2 and kernel.shape[1] % 2) or not np.isfinite(kernel).all():
-        raise ValueError(
-            f"dataset {name!r}: psf must be an image of finite numbers with odd sizes, got shape {kernel.shape}"
-        )
+    if kernel.ndim != 2 or not (kernel.shape[0] % 2 and kernel.shape[1] % 2):
+        raise ValueError(f"dataset {name!r}: psf must be an image with odd sizes, got shape {kernel.shape}")
+    if not np.isfinite(kernel).all():
+        number = np.count_nonzero(~np.isfinite(kernel))
+        raise ValueError(f"dataset {name!r}: {number} values of psf are not finite numbers")
     if not np.isclose(kernel.sum(), 1, atol=0.01):
         raise ValueError(f"dataset {name!r}: the sum of psf is {kernel.sum():.3g}; it must be 1")
     return np.array([[0, bbox.shape.y, 0, bbox.shape.x]]), kernel[None]

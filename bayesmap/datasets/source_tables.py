@@ -29,7 +29,7 @@ __all__ = ["source_table", "sources_from_table"]
 
 REQUIRED = {"ra": u.deg, "dec": u.deg, "flux": FLUX_DENSITY}
 #: columns of shapes, with the unit that results have
-SHAPE = {"r_half": u.arcsec, "q": u.dimensionless_unscaled, "phi": u.deg, "n": u.dimensionless_unscaled}
+SHAPE = {"r_eff": u.arcsec, "q": u.dimensionless_unscaled, "phi": u.deg, "n": u.dimensionless_unscaled}
 #: indices of profiles that have no parameter for it
 INDICES = {"exponential": 1.0, "de-vaucouleurs": 4.0}
 
@@ -40,10 +40,10 @@ def sources_from_table(table: "Table", prefix: str = "source-") -> Models:
     Parameters
     ----------
     table : `~astropy.table.Table`
-        With the columns ``ra`` and ``dec`` (ICRS) and ``flux``, and for galaxies ``r_half``, the half-light radius
+        With the columns ``ra`` and ``dec`` (ICRS) and ``flux``, and for galaxies ``r_eff``, the half-light radius
         along the major axis; further, as far as they are there, ``q`` (ratio of the axes), ``phi`` (position angle of
         the major axis from North to East) and ``n`` (Sersic index). Angles and fluxes need units. A row without
-        ``r_half`` (masked, NaN or zero) is a star. Galaxies without ``n`` are exponential disks.
+        ``r_eff`` (masked, NaN or zero) is a star. Galaxies without ``n`` are exponential disks.
     prefix : str
         Models are called by this and the column ``label``, or the number of the row, from 1, where there is none.
 
@@ -101,7 +101,7 @@ def _factor(key: str, given: u.UnitBase, unit: u.UnitBase) -> float:
 
 def _shape(row: dict[str, float]) -> PointSpatialModel | SersicSpatialModel | ExponentialSpatialModel:
     place = {"lon_0": row["ra"] * u.deg, "lat_0": row["dec"] * u.deg, "frame": "icrs"}
-    size = row.get("r_half", np.nan)
+    size = row.get("r_eff", np.nan)
     if size < 0:
         raise ValueError(f"the half-light radius is negative, {size} arcsec")
     if not size > 0:
@@ -131,7 +131,7 @@ def source_table(tree: Tree, dataset: "ImageDataset") -> "QTable":
     `~astropy.table.QTable`
         A row for each source of the dataset: ``label`` (the name of the model), ``kind`` (the tag of its shape), ``ra``
         and ``dec`` (ICRS), ``x`` and ``y`` (absolute pixel coordinates of the image at that place), ``flux``, and of
-        galaxies ``r_half``, ``q``, ``phi`` and ``n``, which are NaN for others. Each but ``x`` and ``y`` has an error,
+        galaxies ``r_eff``, ``q``, ``phi`` and ``n``, which are NaN for others. Each but ``x`` and ``y`` has an error,
         ``ra_err`` and so on, zero where the parameter is frozen; that of ``ra`` is on the sky, times cos(dec).
 
     Raises
@@ -179,7 +179,7 @@ def _row(model: Any, draws: dict[Any, np.ndarray]) -> dict[str, float]:
     row["ra_err"] = ra_err * np.cos(np.deg2rad(row["dec"]))
     if not hasattr(spatial, "r_eff"):
         return row
-    row["r_half"], row["r_half_err"] = _moments(column(spatial.r_eff, u.arcsec))
+    row["r_eff"], row["r_eff_err"] = _moments(column(spatial.r_eff, u.arcsec))
     row["q"], row["q_err"] = _moments(column(spatial.q, u.dimensionless_unscaled))
     row["phi"], row["phi_err"] = _axis(column(spatial.phi, u.deg))
     n = getattr(spatial, "n", None)

@@ -85,13 +85,11 @@ class Scene:
             _check(arrays.name, model)
         self.stars = [m for m in self.models if m.spatial_model.is_point]
         self.galaxies = [m for m in self.models if not m.spatial_model.is_point]
-        self.places = {m: self._place(m.spatial_model) for m in self.models}
+        self.places = {m: SkyToPixel.from_geom(arrays.geom, m.spatial_model.position) for m in self.models}
+        self.kernels, self.shape = data(arrays.kernels), data(np.array(arrays.shape))
         self.boxes = data(np.asarray(arrays.boxes, dtype="int64"))
         if self.galaxies:
             self._prepare_waves()
-
-    def _place(self, spatial: Any) -> SkyToPixel:
-        return SkyToPixel.from_geom(self.arrays.geom, spatial.position)
 
     def _prepare_waves(self) -> None:
         kernels, (n_y, n_x) = self.arrays.kernels, self.arrays.shape
@@ -169,8 +167,7 @@ class Scene:
 
     def _stars(self, values: Values) -> Tensor:
         flux, (x, y) = self._fluxes(self.stars, values), self._positions(self.stars, values)
-        kernels, shape = data(self.arrays.kernels), data(np.array(self.arrays.shape))
-        return StarImage()(flux, x, y, kernels, self.boxes, shape)
+        return StarImage()(flux, x, y, self.kernels, self.boxes, self.shape)
 
     def _galaxies(self, values: Values) -> Tensor:
         flux, (x, y) = self._fluxes(self.galaxies, values), self._positions(self.galaxies, values)

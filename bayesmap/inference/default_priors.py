@@ -221,8 +221,10 @@ def _field(facts: Sequence[Facts]) -> tuple[float, float]:
 
 def _position(parameter: Parameter, model: Any, facts: Sequence[Facts]) -> Prior:
     width, pixel = _field(facts)
+    sigma = max(width / 10, 2 * pixel) if pixel < width else width / 10
     usual = [found for one in facts if (found := one.position_width()) is not None]
-    sigma = min(usual) if usual else max(width / 10, 2 * pixel) if pixel < width else width / 10
+    if usual:
+        sigma = min(usual)
     if parameter is model.spatial_model.lon_0:
         sigma /= max(float(np.cos(model.spatial_model.position.data.lat.rad)), 0.02)
     scale = float((1 * u.deg).to_value(parameter.unit))

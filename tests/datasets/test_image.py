@@ -1,7 +1,5 @@
 """Images of flux as data, and scenes of sources on them."""
 
-import json
-
 import astropy.units as u
 import numpy as np
 import pytensor
@@ -42,55 +40,13 @@ from bayesmap.modeling import (
     SkyModel,
 )
 from bayesmap.modeling.spatial.sersic_op import sersic_transform
-from tests.golden import shared_path
 from tests.inference.tiny import make_dataset, source_and_background
+from tests.scenes import at, empty, gaussian_kernel, source, stored_coadd, true_models, truth
 
 
-@pytest.fixture(scope="module")
-def coadd():
-    return CellCoadd.read_fits(shared_path("data", "cellcoadd", "coadd.fits"))
-
-
-def truth():
-    return json.loads(shared_path("data", "cellcoadd", "truth.json").read_text())
-
-
-def source(spatial, flux=1000.0, name="source"):
-    return SkyModel(FluxDensitySpectralModel(flux=flux * u.nJy), spatial, name=name)
-
-
-def true_models(wanted=None):
-    models = []
-    for one in truth()["sources"]:
-        place = {"lon_0": one["ra"] * u.deg, "lat_0": one["dec"] * u.deg}
-        if one["kind"] == "star":
-            spatial = PointSpatialModel(**place)
-        else:
-            size, angle = one["r_eff_major_arcsec"] * u.arcsec, one["pa_deg_east_of_north"] * u.deg
-            spatial = SersicSpatialModel(**place, r_eff=size, n=one["n"], q=one["q"], phi=angle)
-        if wanted is None or one["id"] in wanted:
-            models.append(source(spatial, one["flux_nJy"], f"s{one['id']}"))
-    return models
-
-
-def at(dataset, cls, x, y, **shape):
-    """A shape at a pixel of the image."""
-    position = dataset.image.projection.pixel_to_sky(x=x, y=y)
-    return cls(lon_0=position.ra, lat_0=position.dec, **shape)
-
-
-def plain(coadd, kernel, size=61):
-    """An image of one kernel without noise, at the place of a coadd."""
-    part = coadd[Box.from_shape((size, size), (13080, 9860))]
-    image = MaskedImage(part.image.copy(), mask_schema=part.mask.schema)
-    image.image.array, image.variance.array = 0.0, 1.0
-    return ImageDataset(image, psf=kernel, name="plain")
-
-
-def gaussian_kernel(sigma, half=14):
-    edges = (np.arange(-half, half + 2) - 0.5) / (np.sqrt(2) * sigma)
-    line = np.diff(special.erf(edges)) / 2
-    return np.outer(line, line) / line.sum() ** 2
+@pytest.fixture(name="coadd")
+def fixture_coadd():
+    return stored_coadd()
 
 
 # -- the stored scene --------------------------------------------------------------------------------------------------
@@ -132,6 +88,14 @@ def test_stars_are_those_of_the_coadd(coadd):
             np.testing.assert_allclose(image[box].array, expected, atol=1e-9)
 
 
+def test_a_star_is_the_stellar_image_of_the_psf(coadd):
+    """Two forms of one formula: where a kernel ends LSST cuts the shifted one, which is continued here."""
+    dataset = ImageDataset(coadd, name="coadd")
+    dataset.models = source(at(dataset, PointSpatialModel, 9871.3, 13110.8), 1.0)
+    stellar = coadd.psf.compute_stellar_image(x=9871.3, y=13110.8)
+    np.testing.assert_allclose(dataset.npred()[stellar.bbox].array, stellar.array, atol=1e-9)
+
+
 def test_star_in_a_missing_cell_shines_into_its_neighbours(coadd):
     dataset = ImageDataset(coadd, name="coadd")
     dataset.models = source(at(dataset, PointSpatialModel, 9961.0, 13100.0))
@@ -155,11 +119,11 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("key", SHAPES)
-def test_shape(coadd, key):
+def test_shape(key):
     """A Gaussian PSF is known between pixels: the profile is summed over a grid 20 times as fine."""
     cls, shape = SHAPES[key]
     sigma, fine, half = 1.6, 20, 24
-    dataset = plain(coadd, gaussian_kernel(sigma))
+    dataset = empty(gaussian_kernel(sigma))
     spatial = at(dataset, cls, 9890.3, 13109.8, **shape)
     dataset.models = source(spatial)
     image = dataset.npred().array
@@ -202,6 +166,26 @@ def test_half_of_the_light_is_inside_of_the_half_light_radius():
     brightness = spatial(np.zeros_like(radii) * u.deg, radii * 10 / 3600 * u.deg).value
     ring = 2 * np.pi * radii / 20000 * np.deg2rad(10 / 3600) ** 2
     assert (brightness * ring).sum() == pytest.approx(0.5, abs=1e-4)
+
+
+def test_bounds_of_the_index(coadd):
+    """Beyond the table of transforms there is nothing, not the nearest index."""
+    dataset = ImageDataset(coadd, name="coadd")
+    spatial = at(dataset, SersicSpatialModel, 9871.3, 13110.8)
+    spatial.n.max = 10
+    dataset.models = source(spatial)
+    with pytest.raises(ValueError, match="n goes from 0.5 to 10.*0.5 to 8"):
+        dataset.npred()
+    spatial.n.frozen = True
+    assert dataset.npred().array.sum() > 900
+
+
+def test_region_of_a_profile():
+    """As that of a Gaussian of the same axes."""
+    shape = {"lon_0": 10 * u.deg, "lat_0": 20 * u.deg, "phi": 30 * u.deg}
+    region = SersicSpatialModel(r_eff="2 deg", q=0.6, **shape).to_region()
+    other = GaussianSpatialModel(sigma="2 deg", e=0.8, **shape).to_region()
+    assert all(u.isclose(getattr(region, key), getattr(other, key)) for key in ("width", "height", "angle"))
 
 
 @pytest.mark.parametrize("key", ["point", "sersic", "gauss"])
@@ -408,6 +392,8 @@ def test_errors(coadd):
         ImageDataset(image, name="c")
     with pytest.raises(ValueError, match="'c'.*odd sizes"):
         ImageDataset(image, name="c", psf=np.ones((4, 5)) / 20)
+    with pytest.raises(ValueError, match="'c': 25 values of psf are not finite"):
+        ImageDataset(image, name="c", psf=np.full((5, 5), np.nan))
     with pytest.raises(ValueError, match="'c'.*sum of psf is 25"):
         ImageDataset(image, name="c", psf=np.ones((5, 5)))
     dataset = ImageDataset(part, SkyModel(PowerLawSpectralModel(), PointSpatialModel(), name="gamma"), name="c")
@@ -495,7 +481,7 @@ def test_image_and_counts_share_a_position():
 
 def test_files_that_list_datasets_hold_no_images(coadd, tmp_path):
     dataset = ImageDataset(coadd, name="c")
-    with pytest.raises(NotImplementedError, match="'c' is an image.*write_fits"):
+    with pytest.raises(ValueError, match="'c' is an image.*write_fits"):
         bm.Datasets([dataset]).write(tmp_path / "datasets.yaml")
     assert not list(tmp_path.iterdir())
 

@@ -7,15 +7,13 @@ import xarray as xr
 from astropy.table import MaskedColumn, QTable, Table
 
 from bayesmap.datasets import ImageDataset, source_table, sources_from_table
-from bayesmap.images import CellCoadd
 from bayesmap.modeling import ExponentialSpatialModel, GaussianSpatialModel, PointSpatialModel, SersicSpatialModel
-from tests.datasets.test_image import source, true_models
-from tests.golden import shared_path
+from tests.scenes import source, stored_coadd, true_models
 
 
 @pytest.fixture(scope="module")
 def coadd():
-    return CellCoadd.read_fits(shared_path("data", "cellcoadd", "coadd.fits"))
+    return stored_coadd()
 
 
 def catalogue():
@@ -25,7 +23,7 @@ def catalogue():
             "ra": [150.07, 150.071, 150.072] * u.deg,
             "dec": [2.434 * 60, 2.435 * 60, 2.436 * 60] * u.arcmin,
             "flux": [1.0, 2.0, 3.0] * u.uJy,
-            "r_half": [np.nan, 0.5, 1.0] * u.arcsec,
+            "r_eff": [np.nan, 0.5, 1.0] * u.arcsec,
             "q": [np.nan, 0.5, 0.7],
             "phi": [0, 170, 30] * u.deg,
             "n": [np.nan, np.nan, 2.5],
@@ -65,7 +63,7 @@ def test_least_columns():
 
 def test_masked_cells():
     table = Table(catalogue())
-    table["r_half"] = MaskedColumn([9.0, 0.5, 1.0], mask=[True, False, False], unit="arcsec")
+    table["r_eff"] = MaskedColumn([9.0, 0.5, 1.0], mask=[True, False, False], unit="arcsec")
     assert isinstance(sources_from_table(table)[0].spatial_model, PointSpatialModel)
     assert isinstance(sources_from_table(QTable(table))[0].spatial_model, PointSpatialModel)
     table["flux"] = MaskedColumn([1.0, 2.0, 3.0], mask=[False, True, False], unit="uJy")
@@ -90,7 +88,7 @@ def test_wrong_tables():
     with pytest.raises(ValueError, match="source c, row 2 of the table: .*q"):
         sources_from_table(table)
     table = catalogue()
-    table["r_half"][1] = -1 * u.arcsec
+    table["r_eff"][1] = -1 * u.arcsec
     with pytest.raises(ValueError, match="source b, row 1 of the table: the half-light radius is negative"):
         sources_from_table(table)
     table = catalogue()
@@ -118,8 +116,8 @@ def test_catalogue_of_a_posterior(coadd):
     errors = [np.std(draws[f"{k}.lon_0"]) * np.cos(np.deg2rad(2.435)) for k in "abc"]
     np.testing.assert_allclose(table["ra_err"].to_value("deg"), errors, rtol=1e-4)
     np.testing.assert_allclose(table["flux_err"].to_value("nJy"), [np.std(draws[f"{k}.flux"]) for k in "abc"])
-    assert np.isnan(table["r_half"][0])
-    assert table["r_half_err"][2].to_value("arcsec") == pytest.approx(0.01, rel=0.1)
+    assert np.isnan(table["r_eff"][0])
+    assert table["r_eff_err"][2].to_value("arcsec") == pytest.approx(0.01, rel=0.1)
     assert (table["n"][1], table["n_err"][1], table["n"][2], table["n_err"][2]) == (1, 0, 2.5, 0)
     assert abs(table["phi"][1].to_value("deg")) == pytest.approx(90, abs=1e-6)
     assert table["phi_err"][1].to_value("deg") == pytest.approx(1, abs=1e-6)
@@ -127,7 +125,7 @@ def test_catalogue_of_a_posterior(coadd):
     assert (table["x"][1], table["y"][1]) == pytest.approx((float(x), float(y)), abs=0.01)
     again = sources_from_table(table, prefix="")
     assert again.names == models.names
-    assert again["c"].spatial_model.r_eff.value == pytest.approx(table["r_half"][2].to_value("arcsec"))
+    assert again["c"].spatial_model.r_eff.value == pytest.approx(table["r_eff"][2].to_value("arcsec"))
 
 
 def test_other_frames_and_shapes(coadd):
@@ -141,7 +139,7 @@ def test_other_frames_and_shapes(coadd):
     assert min(centre.ra.deg, 360 - centre.ra.deg) < 0.5
     assert abs((table["ra"][0].to_value("deg") - centre.ra.deg + 180) % 360 - 180) < 0.05
     assert 0.1 < table["ra_err"][0].to_value("deg") < 1
-    assert np.isnan(table["r_half"][0])
+    assert np.isnan(table["r_eff"][0])
 
 
 def test_free_parameters_that_were_not_sampled(coadd):

@@ -9,36 +9,21 @@ from bayesmap._backend.program import number
 from bayesmap.datasets import ImageDataset
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.scene import Scene
-from bayesmap.images import Box, CellCoadd, MaskedImage
-from bayesmap.modeling import FluxDensitySpectralModel, PointSpatialModel, SersicSpatialModel, SkyModel
-from tests.golden import shared_path
-
-HALF = 12
+from bayesmap.modeling import PointSpatialModel, SersicSpatialModel
+from tests.scenes import at, empty, gaussian_kernel, source, stored_coadd
 
 
-@pytest.fixture(scope="module")
-def coadd():
-    return CellCoadd.read_fits(shared_path("data", "cellcoadd", "coadd.fits"))
+@pytest.fixture(name="coadd")
+def fixture_coadd():
+    return stored_coadd()
 
 
-def round_kernel():
-    line = np.exp(-0.5 * (np.arange(-HALF, HALF + 1) / 1.6) ** 2)
-    return np.outer(line, line) / line.sum() ** 2
-
-
-def empty(coadd, start, shape, kernel):
-    """An image with one kernel, of no flux and variance one."""
-    part = coadd[Box.from_shape(shape, start)]
-    image = MaskedImage(part.image.copy(), mask_schema=part.mask.schema)
-    image.image.array, image.variance.array = 0.0, 1.0
-    return ImageDataset(image, psf=kernel, name="image")
+KERNEL = gaussian_kernel(1.6, half=12)
 
 
 def drawn(dataset, x, y, cls=SersicSpatialModel, **shape):
     """The image of a source of 1 nJy at a pixel of the tract."""
-    place = dataset.image.projection.pixel_to_sky(x=x, y=y)
-    spatial = cls(lon_0=place.ra, lat_0=place.dec, **shape)
-    dataset.models = SkyModel(FluxDensitySpectralModel(flux="1 nJy"), spatial, name="source")
+    dataset.models = source(at(dataset, cls, x, y, **shape), 1.0)
     return dataset.npred()
 
 
@@ -47,9 +32,9 @@ def drawn(dataset, x, y, cls=SersicSpatialModel, **shape):
 def test_galaxy_beyond_the_edge(coadd, n, r_eff, distance):
     """It shines into the image as into the same pixels of a larger one, and never comes in on the other side."""
     shape = {"n": n, "r_eff": r_eff * u.arcsec, "q": 0.8, "phi": 20 * u.deg}
-    small = empty(coadd, (13080, 9780), (61, 61), round_kernel())
+    small = empty(KERNEL, (13080, 9780), (61, 61))
     found = drawn(small, 9840.0 + distance, 13110.0, **shape).array
-    large = empty(coadd, (13020, 9780), (180, 240), round_kernel())
+    large = empty(KERNEL, (13020, 9780), (180, 240))
     image = drawn(large, 9840.0 + distance, 13110.0, **shape).array if distance <= 170 else np.zeros((180, 240))
     peak = drawn(large, 9900.0, 13110.0, **shape).array.max()
     np.testing.assert_allclose(found, image[60:121, :61], atol=1e-5 * peak)
@@ -57,10 +42,10 @@ def test_galaxy_beyond_the_edge(coadd, n, r_eff, distance):
 
 def test_galaxy_that_moves_off_the_plane_gives_nothing(coadd):
     """Also where the scene was made for a place inside: the transform itself would draw it on the other side."""
-    dataset = empty(coadd, (13080, 9780), (61, 61), round_kernel())
+    dataset = empty(KERNEL, (13080, 9780), (61, 61))
     place = [dataset.image.projection.pixel_to_sky(x=x, y=13110.0) for x in (9810.0, 9920.0)]
     spatial = SersicSpatialModel(lon_0=place[0].ra, lat_0=place[0].dec, r_eff="0.6 arcsec")
-    scene = Scene(dataset.scene_arrays(), [SkyModel(FluxDensitySpectralModel(), spatial, name="source")])
+    scene = Scene(dataset.scene_arrays(), [source(spatial, 1.0)])
     values = {p: pt.constant(p.internal) for p in scene.models[0].parameters}
     assert number(scene.image(values)).sum() == pytest.approx(1, abs=1e-3)
     moved = {**values, spatial.lon_0: pt.constant(place[1].ra.deg), spatial.lat_0: pt.constant(place[1].dec.deg)}
@@ -76,7 +61,7 @@ def test_galaxy_across_cells(coadd, x, y, n):
     shone = 0
     for cell in coadd.bounds.cell_indices():
         box = coadd.grid.bbox_of(cell)
-        alone = drawn(empty(coadd, (13020, 9780), (180, 240), coadd.psf[cell].array), x, y, **shape)
+        alone = drawn(empty(coadd.psf[cell].array, (13020, 9780), (180, 240)), x, y, **shape)
         np.testing.assert_allclose(image[box].array, alone[box].array, atol=1e-5)
         shone += image[box].array.sum() > 1e-2
     assert shone >= (4 if x < 9900 else 1)
@@ -86,14 +71,14 @@ def test_galaxy_across_cells(coadd, x, y, n):
 
 @pytest.mark.parametrize("n", [0.5, 1.0, 2.5])
 def test_all_the_light_is_on_a_large_image(coadd, n):
-    dataset = empty(coadd, (13020, 9780), (180, 240), round_kernel())
+    dataset = empty(KERNEL, (13020, 9780), (180, 240))
     image = drawn(dataset, 9900.3, 13109.8, n=n, r_eff=0.4 * u.arcsec, q=0.5, phi=70 * u.deg)
     assert image.array.sum() == pytest.approx(1, abs=1e-3)
 
 
 def test_star_beyond_the_edge(coadd):
-    small = empty(coadd, (13080, 9780), (61, 61), round_kernel())
-    large = empty(coadd, (13020, 9780), (180, 240), round_kernel())
+    small = empty(KERNEL, (13080, 9780), (61, 61))
+    large = empty(KERNEL, (13020, 9780), (180, 240))
     for distance, least in ((1, 0.1), (4, 1e-3)):
         found = drawn(small, 9840.3 + distance, 13110.2, PointSpatialModel).array
         expected = drawn(large, 9840.3 + distance, 13110.2, PointSpatialModel).array[60:121, :61]

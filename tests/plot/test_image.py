@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 
 from bayesmap.datasets import ImageDataset
-from bayesmap.images import Box, CellCoadd
-from tests.datasets.test_image import true_models
-from tests.golden import shared_path
+from bayesmap.images import Box
+from tests.scenes import stored_coadd, true_models
 
 
 @pytest.fixture(scope="module")
 def dataset():
-    coadd = CellCoadd.read_fits(shared_path("data", "cellcoadd", "coadd.fits"))
+    coadd = stored_coadd()
     return ImageDataset(coadd[Box.from_shape((30, 40), (13095, 9795))], true_models([0]), name="r")
 
 

@@ -6,23 +6,23 @@ import pytest
 from bayesmap.datasets import Datasets, FluxPointsDataset, ImageDataset, open_datasets
 from bayesmap.errors import FormatError
 from bayesmap.estimators import FluxPoints
-from bayesmap.images import Box, CellCoadd
+from bayesmap.images import Box
 from bayesmap.inference import compile_fit
 from bayesmap.inference.result import build_tree, describe
 from bayesmap.inference.samplers import Run
 from bayesmap.report import write_report
-from tests.datasets.test_image import true_models
 from tests.golden import shared_path
 from tests.inference.test_family import on_off
 from tests.inference.test_fit_golden_family import flat_priors
 from tests.inference.tiny import make_dataset, point
+from tests.scenes import stored_coadd, true_models
 
 
 def gaussian_tree(datasets, rng):
     """A result with draws from the Gaussian around the mode."""
     fit = compile_fit(datasets)
     mode = fit.find_mode(searches=1)
-    draws = rng.multivariate_normal(list(mode.values.values()), mode.covariance, size=(2, 200))
+    draws = rng.multivariate_normal(list(mode.values.values()), mode.covariance, size=(2, 200), method="cholesky")
     posterior = {name: draws[..., i] for i, name in enumerate(mode.values)}
     stats = {"diverging": np.zeros((2, 200), dtype=bool), "lp": np.zeros((2, 200))}
     return build_tree(describe(fit), Run(posterior, stats), {"sampler": "gaussian"})
@@ -51,7 +51,7 @@ def test_report_of_a_joint_fit(tmp_path, rng):
 
 def test_report_of_an_image(tmp_path, rng):
     """It has no energies: no spectra, and the image beside its prediction."""
-    coadd = CellCoadd.read_fits(shared_path("data", "cellcoadd", "coadd.fits"))
+    coadd = stored_coadd()
     dataset = ImageDataset(coadd[Box.from_shape((30, 30), (13095, 9795))], true_models([0]), name="r")
     page = write_report(gaussian_tree(Datasets([dataset]), rng), dataset, tmp_path).read_text()
     assert {path.stem for path in tmp_path.glob("*.png")} == {"fit", "marginals", "corner-s0", "traces"}

@@ -256,9 +256,8 @@ class CellConvolution(Op):
     def pullback(
         self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], cotangents: Sequence[Tensor]
     ) -> list[Tensor]:
-        if self.adjoint:
-            raise NotImplementedError("second derivatives of images are not available")
-        gradient = CellConvolution(adjoint=True)(cotangents[0], *inputs)
+        others = inputs[2:] if self.adjoint else inputs
+        gradient = CellConvolution(not self.adjoint)(cotangents[0], *others)
         return [gradient, *(disconnected_type() for _ in inputs[1:])]
 
 

@@ -57,43 +57,46 @@ def _shifted(first, size, start, stop, center):
 
 
 @inner_kernel
-def _overlap(center, half, low, high):
-    """Pixels of a cell that a stamp reaches; where none is, the second is not above the first."""
+def _overlap(center, size, low, high):
+    """First and last (excluded) pixel that a kernel of some size around a star reaches in a cell; none: equal."""
+    reach = size // 2 + _HALF_WIDTH
     nearest = int(math.floor(center + 0.5))
-    return max(low, nearest - half - _HALF_WIDTH), min(high, nearest + half + _HALF_WIDTH + 1)
+    first = max(low, nearest - reach)
+    return first, max(first, min(high, nearest + reach + 1))
+
+
+@inner_kernel
+def _stamp(x, y, kernel, box):
+    """Pixels of a cell that a star reaches, and the weights of kernel rows and columns there, see `_shifted`."""
+    n_y, n_x = kernel.shape
+    y0, y1 = _overlap(y, n_y, box[0], box[1])
+    x0, x1 = _overlap(x, n_x, box[2], box[3])
+    if y1 == y0 or x1 == x0:
+        return y0, y0, x0, x0, np.empty((2, 0, n_y)), np.empty((2, 0, n_x))
+    return y0, y1, x0, x1, _shifted(-(n_y // 2), n_y, y0, y1, y), _shifted(-(n_x // 2), n_x, x0, x1, x)
 
 
 @kernel
 def _stars(flux, x, y, kernels, boxes, shape):
     image = np.zeros((shape[0], shape[1]))
-    n_y, n_x = kernels.shape[1:]
     for s in range(flux.size):
         for c in range(boxes.shape[0]):
-            y0, y1 = _overlap(y[s], n_y // 2, boxes[c, 0], boxes[c, 1])
-            x0, x1 = _overlap(x[s], n_x // 2, boxes[c, 2], boxes[c, 3])
-            if y1 <= y0 or x1 <= x0:
-                continue
-            rows = _shifted(-(n_y // 2), n_y, y0, y1, y[s])
-            columns = _shifted(-(n_x // 2), n_x, x0, x1, x[s])
-            image[y0:y1, x0:x1] += flux[s] * np.dot(np.dot(rows[0], kernels[c]), columns[0].T)
+            y0, y1, x0, x1, rows, columns = _stamp(x[s], y[s], kernels[c], boxes[c])
+            if y1 > y0:
+                image[y0:y1, x0:x1] += flux[s] * np.dot(np.dot(rows[0], kernels[c]), columns[0].T)
     return image
 
 
 @kernel
 def _stars_adjoint(flux, x, y, kernels, boxes, shape, above):
     result = np.zeros((3, flux.size))
-    n_y, n_x = kernels.shape[1:]
     for s in range(flux.size):
         for c in range(boxes.shape[0]):
-            y0, y1 = _overlap(y[s], n_y // 2, boxes[c, 0], boxes[c, 1])
-            x0, x1 = _overlap(x[s], n_x // 2, boxes[c, 2], boxes[c, 3])
-            if y1 <= y0 or x1 <= x0:
+            y0, y1, x0, x1, rows, columns = _stamp(x[s], y[s], kernels[c], boxes[c])
+            if y1 == y0:
                 continue
-            rows = _shifted(-(n_y // 2), n_y, y0, y1, y[s])
-            columns = _shifted(-(n_x // 2), n_x, x0, x1, x[s])
             part = np.ascontiguousarray(above[y0:y1, x0:x1])
-            right = np.dot(part, columns[0])
-            moved = np.dot(part, columns[1])
+            right, moved = np.dot(part, columns[0]), np.dot(part, columns[1])
             value, across = np.dot(rows[0], kernels[c]), np.dot(rows[1], kernels[c])
             result[0, s] += (value * right).sum()
             result[1, s] += flux[s] * (value * moved).sum()

@@ -155,7 +155,7 @@ class ObservedImage(Observation):
 
     def wrap(self, values: np.ndarray) -> Any:
         """An `~bayesmap.images.Image` in nJy."""
-        return self.dataset._wrap(values)
+        return self.dataset.image_of(values)
 
     def summary(self) -> dict[str, Any]:
         """Total flux and number of pixels in the mask, for the result."""

@@ -1,6 +1,7 @@
 """Profiles of galaxies."""
 
-from typing import Any
+import abc
+from typing import Any, ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -10,9 +11,12 @@ from bayesmap._types import Region, Tensor
 from bayesmap.modeling.formulas import sphere
 from bayesmap.modeling.parameter import Parameter, Values
 from bayesmap.modeling.spatial.base import SpatialModel
+from bayesmap.modeling.spatial.views import ellipse
 
 __all__ = ["DeVaucouleursSpatialModel", "ExponentialSpatialModel", "SersicSpatialModel"]
 
+#: indices whose Fourier transform is known
+SMALLEST_INDEX, LARGEST_INDEX = 0.5, 8.0
 #: a part of the half-light radius below which the cusp is cut
 _CORE = 1e-3
 
@@ -36,13 +40,15 @@ class _Profile(SpatialModel):
     """What the profiles have in common."""
 
     in_gammapy = False
-    r_eff: Parameter
-    q: Parameter
-    phi: Parameter
+    lon_0 = Parameter("lon_0", "0 deg", role="position")
+    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
+    r_eff = Parameter("r_eff", "1 arcsec", min=0, role="extension")
+    q = Parameter("q", 1.0, min=0.01, max=1.0)
+    phi = Parameter("phi", "0 deg", min=-180, max=180, role="angle")
 
+    @abc.abstractmethod
     def _index(self, values: Values) -> Any:
         """The index of the profile."""
-        raise NotImplementedError
 
     @property
     def _index_value(self) -> float:
@@ -90,11 +96,7 @@ class _Profile(SpatialModel):
         **kwargs : dict
             Passed to the region.
         """
-        from regions import EllipseSkyRegion
-
-        major = 2 * size_factor * self.r_eff.quantity
-        angle = self.phi.quantity + 90 * u.deg
-        return EllipseSkyRegion(self.position, width=major, height=major * self.q.value, angle=angle, **kwargs)
+        return ellipse(self, size_factor * self.r_eff.quantity, self.q.value, **kwargs)
 
 
 class SersicSpatialModel(_Profile):
@@ -115,12 +117,12 @@ class SersicSpatialModel(_Profile):
         Centre. Default 0 deg.
     r_eff : `~astropy.units.Quantity`
         Half-light radius along the major axis. Default 1 arcsec.
-    n : `~astropy.units.Quantity`
-        Index, 0.5 (a Gaussian) to 8. Default 1.
     q : `~astropy.units.Quantity`
         Ratio of the minor to the major axis. Default 1.
     phi : `~astropy.units.Quantity`
         Position angle of the major axis, from North to East in the frame of the model. Default 0 deg.
+    n : `~astropy.units.Quantity`
+        Index, 0.5 (a Gaussian) to 8; the bounds of the parameter may be narrower, not wider. Default 1.
     frame : {"icrs", "galactic"}
         Frame of the position.
 
@@ -131,16 +133,11 @@ class SersicSpatialModel(_Profile):
     """
 
     tag = "sersic"
-    lon_0 = Parameter("lon_0", "0 deg", role="position")
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
-    r_eff = Parameter("r_eff", "1 arcsec", min=0, role="extension")
     n = Parameter("n", 1.0, min=0.5, max=8.0)
-    q = Parameter("q", 1.0, min=0.01, max=1.0)
-    phi = Parameter("phi", "0 deg", min=-180, max=180, role="angle")
 
     @staticmethod
     def evaluate(
-        lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, r_eff: Tensor, n: Tensor, q: Tensor, phi: Tensor
+        lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, r_eff: Tensor, q: Tensor, phi: Tensor, n: Tensor
     ) -> Tensor:
         """Return the surface brightness in sr-1."""
         distance = 2 * sphere.one_minus_cos(lon, lat, lon_0, lat_0)
@@ -148,10 +145,32 @@ class SersicSpatialModel(_Profile):
         return _brightness(distance, cos_square, sin_square, (sphere.RADIANS * r_eff, n, q))
 
     def _index(self, values: Values) -> Any:
+        lower, upper = (self.n.value,) * 2 if self.n.frozen else self.n.bounds
+        if not SMALLEST_INDEX <= lower <= upper <= LARGEST_INDEX:
+            raise ValueError(
+                f"SersicSpatialModel: n goes from {lower:g} to {upper:g}; the Fourier transform is known from "
+                f"{SMALLEST_INDEX:g} to {LARGEST_INDEX:g}: set n.min and n.max within these"
+            )
         return values[self.n]
 
 
-class ExponentialSpatialModel(_Profile):
+class _FixedIndex(_Profile):
+    """A profile whose index is no parameter."""
+
+    index: ClassVar[float]
+
+    @classmethod
+    def evaluate(
+        cls, lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, r_eff: Tensor, q: Tensor, phi: Tensor
+    ) -> Tensor:
+        """Return the surface brightness in sr-1."""
+        return SersicSpatialModel.evaluate(lon, lat, lon_0, lat_0, r_eff, q, phi, pt.constant(cls.index))
+
+    def _index(self, values: Values) -> Any:
+        return self.index
+
+
+class ExponentialSpatialModel(_FixedIndex):
     r"""Elliptical exponential disk, a Sersic profile with n = 1.
 
     Parameters
@@ -161,24 +180,10 @@ class ExponentialSpatialModel(_Profile):
     """
 
     tag = "exponential"
-    lon_0 = Parameter("lon_0", "0 deg", role="position")
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
-    r_eff = Parameter("r_eff", "1 arcsec", min=0, role="extension")
-    q = Parameter("q", 1.0, min=0.01, max=1.0)
-    phi = Parameter("phi", "0 deg", min=-180, max=180, role="angle")
-
-    @staticmethod
-    def evaluate(
-        lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, r_eff: Tensor, q: Tensor, phi: Tensor
-    ) -> Tensor:
-        """Return the surface brightness in sr-1."""
-        return SersicSpatialModel.evaluate(lon, lat, lon_0, lat_0, r_eff, pt.constant(1.0), q, phi)
-
-    def _index(self, values: Values) -> Any:
-        return 1.0
+    index = 1.0
 
 
-class DeVaucouleursSpatialModel(_Profile):
+class DeVaucouleursSpatialModel(_FixedIndex):
     r"""Elliptical profile of de Vaucouleurs (1948), a Sersic profile with n = 4.
 
     Parameters
@@ -188,18 +193,4 @@ class DeVaucouleursSpatialModel(_Profile):
     """
 
     tag = "de-vaucouleurs"
-    lon_0 = Parameter("lon_0", "0 deg", role="position")
-    lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90, role="position")
-    r_eff = Parameter("r_eff", "1 arcsec", min=0, role="extension")
-    q = Parameter("q", 1.0, min=0.01, max=1.0)
-    phi = Parameter("phi", "0 deg", min=-180, max=180, role="angle")
-
-    @staticmethod
-    def evaluate(
-        lon: Tensor, lat: Tensor, lon_0: Tensor, lat_0: Tensor, r_eff: Tensor, q: Tensor, phi: Tensor
-    ) -> Tensor:
-        """Return the surface brightness in sr-1."""
-        return SersicSpatialModel.evaluate(lon, lat, lon_0, lat_0, r_eff, pt.constant(4.0), q, phi)
-
-    def _index(self, values: Values) -> Any:
-        return 4.0
+    index = 4.0

@@ -15,9 +15,8 @@ from scipy import fft, interpolate, ndimage, special
 from bayesmap._backend.kernels import inner_kernel, kernel, register_kernel
 from bayesmap._types import Tensor
 
-__all__ = ["LARGEST_INDEX", "SMALLEST_INDEX", "sersic_transform"]
+__all__ = ["sersic_transform"]
 
-SMALLEST_INDEX, LARGEST_INDEX = 0.5, 8.0
 #: the table: logarithms of the index, with some nodes to spare, and of the wave number times the half-light radius
 _FIRST_INDEX, _LAST_INDEX, _N_INDEX = math.log(0.4), math.log(10.0), 65
 _FIRST_WAVE, _LAST_WAVE, _N_WAVE = math.log(1e-5), math.log(1e4), 521
@@ -146,7 +145,7 @@ def sersic_transform(n: Tensor, x: Tensor) -> Tensor:
     Parameters
     ----------
     n : tensor or float
-        Index, a scalar; what is outside of 0.5 to 8 is taken as the nearest of these.
+        Index, a scalar from 0.5 to 8.
     x : tensor
         Wave numbers times the half-light radius in rad, shape ``(n,)``.
 
@@ -155,5 +154,8 @@ def sersic_transform(n: Tensor, x: Tensor) -> Tensor:
     TensorVariable
         Shape ``(n,)``, dimensionless, one at zero; accurate to 1e-5.
     """
-    n = pt.clip(pt.as_tensor_variable(n).astype("float64"), SMALLEST_INDEX, LARGEST_INDEX)
-    return _op(n, pt.as_tensor_variable(x).astype("float64"), pt.constant(_coefficients()))[0]
+    return _op(
+        pt.as_tensor_variable(n).astype("float64"),
+        pt.as_tensor_variable(x).astype("float64"),
+        pt.constant(_coefficients()),
+    )[0]

@@ -20,12 +20,15 @@ SCALE_95 = float(np.sqrt(-2 * np.log(0.05)))
 IMAGE_PIXELS = 200
 
 
-def ellipse(model: Any, semi_axis: u.Quantity, **kwargs: object) -> Region:
-    """Return the `~regions.EllipseSkyRegion` of a model with ``e`` and ``phi``, given its semi-major axis."""
+def ellipse(model: Any, semi_axis: u.Quantity, ratio: float | None = None, **kwargs: object) -> Region:
+    """Return the `~regions.EllipseSkyRegion` of a model with ``phi``, given its semi-major axis and the ratio of both.
+
+    Without the ratio the model has ``e``.
+    """
     from regions import EllipseSkyRegion
 
     height = 2 * semi_axis
-    width = height * np.sqrt(1 - model.e.value**2)
+    width = height * (np.sqrt(1 - model.e.value**2) if ratio is None else ratio)
     return EllipseSkyRegion(center=model.position, height=height, width=width, angle=model.phi.quantity, **kwargs)
 
 
