@@ -9,11 +9,12 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant
+from pytensor.graph.replace import vectorize_graph
 from pytensor.tensor.type import TensorType
 
 from bayesmap._backend.functions import QUICK
 
-__all__ = ["Anatomy", "Structure"]
+__all__ = ["Anatomy", "Structure", "sum_of_alike"]
 
 
 class Anatomy:
@@ -170,6 +171,31 @@ class Structure:
             [x for x, scalar in stand_ins if not scalar],
             values,
         )
+
+
+def sum_of_alike(members: Sequence[Anatomy]) -> Any:
+    """Sum of scalar expressions as one expression of vectors, where that is possible.
+
+    Parameters
+    ----------
+    members : sequence of Anatomy
+        With equal keys.
+
+    Returns
+    -------
+    TensorVariable or None
+        A scalar; None if the expressions hold shared variables or different arrays.
+    """
+    structure = Structure.of(members)
+    numbers, arrays = zip(*structure.values, strict=True)
+    same = all(np.array_equal(x, y) for row in arrays for x, y in zip(row, arrays[0], strict=True))
+    if structure.shared or any(x.type.ndim for x in structure.leaves) or not same:
+        return None
+    replaced = dict(zip(structure.arrays, map(pt.constant, arrays[0]), strict=True))
+    replaced |= dict(zip(structure.numbers, map(pt.constant, np.transpose(numbers)), strict=True))
+    for leaf, *column in zip(structure.leaves, *(m.leaves for m in members), strict=True):
+        replaced[leaf] = column[0] if all(x is column[0] for x in column) else pt.stack(column)
+    return vectorize_graph(structure.output, replaced).sum()
 
 
 def _is_scalar(x: Any) -> bool:

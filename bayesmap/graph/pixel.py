@@ -4,6 +4,7 @@ The plate carree and gnomonic projections are written out (Calabretta & Greisen 
 projection is replaced by its affine approximation around a reference position.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,10 @@ class SkyToPixel:
         Shape (3, 3): from unit vectors in the model's frame to the native frame of the projection.
     matrix, origin : numpy.ndarray
         Shapes (2, 2) and (2,): pixel = matrix @ plane coordinates in deg + origin.
+
+    Notes
+    -----
+    For several positions at once, see `together`, the arrays have one more axis at the end.
     """
 
     kind: str
@@ -75,6 +80,13 @@ class SkyToPixel:
         return cls(kind, rotation, matrix, pixel - number(pt.stack([x, y])))
 
     @classmethod
+    def together(cls, places: Sequence["SkyToPixel"]) -> "SkyToPixel":
+        """Maps of one geometry as one, for vectors with one position for each of them."""
+        columns = zip(*((p.rotation, p.matrix, p.origin) for p in places), strict=True)
+        rotation, matrix, origin = (np.stack(column, axis=-1) for column in columns)
+        return cls(places[0].kind, rotation, matrix, origin)
+
+    @classmethod
     def _affine(cls, geom: Any, reference: SkyCoord) -> "SkyToPixel":
         """Tangent plane at the reference, with the Jacobian of the true projection there."""
         step = 0.01 * u.deg
@@ -104,7 +116,7 @@ class SkyToPixel:
         return (da * c - a * dc) / c**2, (db * c - b * dc) / c**2
 
     def _rotate(self, vector: list[Any]) -> list[Any]:
-        return [sum(float(r) * v for r, v in zip(row, vector, strict=True)) for row in self.rotation]
+        return [sum(r * v for r, v in zip(row, vector, strict=True)) for row in self.rotation]
 
     def pixel(self, lon: Any, lat: Any) -> tuple[Any, Any]:
         """Pixel coordinates (x, y) of a position in deg; pixel centres are integers."""

@@ -157,41 +157,52 @@ class Scene:
             image = image + self._galaxies(values)
         return image
 
-    def _positions(self, models: Sequence[Any], values: Values) -> tuple[Tensor, Tensor]:
-        pairs = [self.places[m].pixel(values[m.spatial_model.lon_0], values[m.spatial_model.lat_0]) for m in models]
-        return pt.stack([x for x, _ in pairs]), pt.stack([y for _, y in pairs])
-
     def _fluxes(self, models: Sequence[Any], values: Values) -> Tensor:
         fluxes = [m.spectral_model.evaluate_graph(pt.constant(1.0), values) for m in models]
         return pt.stack(fluxes).astype("float64")
 
+    def _places(self, models: Sequence[Any], values: Values) -> tuple[SkyToPixel, Tensor, Tensor]:
+        """The map to pixels and the positions of some models, as vectors: one node for all, not one for each."""
+        lon = _vector([values[m.spatial_model.lon_0] for m in models])
+        lat = _vector([values[m.spatial_model.lat_0] for m in models])
+        return SkyToPixel.together([self.places[m] for m in models]), lon, lat
+
     def _stars(self, values: Values) -> Tensor:
-        flux, (x, y) = self._fluxes(self.stars, values), self._positions(self.stars, values)
-        return StarImage()(flux, x, y, self.kernels, self.boxes, self.shape)
+        place, lon, lat = self._places(self.stars, values)
+        return StarImage()(
+            self._fluxes(self.stars, values), *place.pixel(lon, lat), self.kernels, self.boxes, self.shape
+        )
 
     def _galaxies(self, values: Values) -> Tensor:
-        flux, (x, y) = self._fluxes(self.galaxies, values), self._positions(self.galaxies, values)
-        parts = [self._shape(m, values) for m in self.galaxies]
-        metric, tables = pt.stack([p[0] for p in parts], axis=1), pt.stack([p[1] for p in parts])
+        place, lon, lat = self._places(self.galaxies, values)
+        x, y = place.pixel(lon, lat)
+        axes = [m.spatial_model.axes_graph(values) for m in self.galaxies]
+        metric = _metric(place.jacobian(lon, lat), *(_vector(column) for column in zip(*axes, strict=True)))
+        tables = pt.stack([self._table(m, values) for m in self.galaxies])
         tops = data(np.array([self.tops[m] for m in self.galaxies]))
+        flux = self._fluxes(self.galaxies, values)
         spectrum = SpectrumSum()(flux, x + self.pad, y + self.pad, metric, tables, tops, *self.waves)
         return CellConvolution()(spectrum, self.transforms, self.boxes, self.layout)
 
-    def _shape(self, model: Any, values: Values) -> tuple[Tensor, Tensor]:
-        """The metric of wave numbers, and the table of the transform along the major axis."""
-        spatial = model.spatial_model
-        ratio, angle = (pt.as_tensor_variable(v) for v in spatial.axes_graph(values))
-        x_east, x_north, y_east, y_north = self.places[model].jacobian(values[spatial.lon_0], values[spatial.lat_0])
-        turn = angle * np.pi / 180
-        sine, cosine = pt.sin(turn), pt.cos(turn)
-        major = x_east * sine + x_north * cosine, y_east * sine + y_north * cosine
-        minor = ratio * (x_east * cosine - x_north * sine), ratio * (y_east * cosine - y_north * sine)
-        products = ((0, 0), (0, 1), (1, 1))
-        metric = pt.stack([major[i] * major[j] + minor[i] * minor[j] for i, j in products])
+    def _table(self, model: Any, values: Values) -> Tensor:
+        """The transform of a shape along its major axis."""
         nodes = np.abs(np.arange(_N_NODE) - 1) / (_N_NODE - 3)
-        waves = data(self.tops[model] * nodes**2)
-        phase = self.tops[model] * _GROWTH * spatial.evaluation_radius.to_value("deg")
-        return metric, spatial.transform_graph(waves, values, phase)
+        phase = self.tops[model] * _GROWTH * model.spatial_model.evaluation_radius.to_value("deg")
+        return model.spatial_model.transform_graph(data(self.tops[model] * nodes**2), values, phase)
+
+
+def _vector(values: Sequence[Any]) -> Tensor:
+    return pt.stack([pt.as_tensor_variable(v).astype("float64") for v in values])
+
+
+def _metric(jacobian: Sequence[Tensor], ratio: Tensor, angle: Tensor) -> Tensor:
+    """What makes squared wave numbers along the major axes of those on the grid, shape ``(3, n_source)``."""
+    x_east, x_north, y_east, y_north = jacobian
+    turn = angle * np.pi / 180
+    sine, cosine = pt.sin(turn), pt.cos(turn)
+    major = x_east * sine + x_north * cosine, y_east * sine + y_north * cosine
+    minor = ratio * (x_east * cosine - x_north * sine), ratio * (y_east * cosine - y_north * sine)
+    return pt.stack([major[i] * major[j] + minor[i] * minor[j] for i, j in ((0, 0), (0, 1), (1, 1))])
 
 
 def _largest_wave(kernels: np.ndarray) -> float:

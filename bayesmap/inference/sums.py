@@ -10,7 +10,7 @@ import pytensor
 import pytensor.tensor as pt
 
 from bayesmap._backend.expressions import parents, reached
-from bayesmap._backend.structure import Anatomy
+from bayesmap._backend.structure import Anatomy, sum_of_alike
 from bayesmap.inference.defined import defined
 from bayesmap.inference.looped import Member
 
@@ -18,6 +18,8 @@ __all__ = ["Term", "Terms"]
 
 #: terms that are alike are put into a loop from this number on; fewer are faster together with all others
 FEW = 3
+#: scalar priors that are alike are put into vectors from this number on
+MANY = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +115,28 @@ class Terms:
 
     def _priors(self, variables: list[Any]) -> Any:
         """Prior of some variables, and all potentials."""
+        together, variables = self._vectors(variables)
         variables = variables + self.model.potentials
         if not variables:
-            return pt.constant(0.0)
+            return together
         # The likelihood must enter once: its gradient would be computed for each occurrence.
         prior = self.model.logp(vars=variables, jacobian=False)
-        return prior + self.weight * (self.model.logp(vars=variables, jacobian=True) - prior)
+        return together + prior + self.weight * (self.model.logp(vars=variables, jacobian=True) - prior)
+
+    def _vectors(self, variables: list[Any]) -> tuple[Any, list[Any]]:
+        """Prior of scalar variables of which many have the same distribution, and the other variables."""
+        total, done, free = pt.constant(0.0), set(), set(self.model.free_RVs)
+        alone = [rv for rv in variables if rv.ndim == 0 and not reached(parents(rv), free)]
+        if len(alone) < MANY:
+            return total, variables
+        groups: dict[Any, list[tuple[Any, Anatomy]]] = defaultdict(list)
+        leaves = {self.model.rvs_to_values[rv] for rv in alone} | {self.weight}
+        for rv in alone:
+            logp, jacobian = self._prior(rv)
+            anatomy = Anatomy(logp + self.weight * jacobian, leaves)
+            groups[anatomy.key].append((rv, anatomy))
+        for group in groups.values():
+            part = sum_of_alike([anatomy for _, anatomy in group]) if len(group) >= MANY else None
+            if part is not None:
+                total, done = total + part, done | {rv for rv, _ in group}
+        return total, [rv for rv in variables if rv not in done]

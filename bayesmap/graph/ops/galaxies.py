@@ -32,29 +32,52 @@ def _is_on_plane(x, y, n_y, n_x):
     return -0.5 <= x < 2 * (n_x - 1) - 0.5 and -0.5 <= y < n_y - 0.5
 
 
+@inner_kernel
+def _cells(table):
+    """Coefficients of the cubic between each pair of nodes, shape (n_node - 3, 4)."""
+    result = np.empty((table.size - 3, 4))
+    for i in range(table.size - 3):
+        a, b, c, d = table[i], table[i + 1], table[i + 2], table[i + 3]
+        result[i] = b, 0.5 * (c - a), 0.5 * (2 * a - 5 * b + 4 * c - d), 0.5 * (3 * (b - c) + d - a)
+    return result
+
+
+@inner_kernel
+def _along_row(metric, k_y, scale, wave_x, width, squares, places):
+    """Squared wave numbers along the major axis for one row of waves, and their places in the table."""
+    m_xx, mixed, rest = metric[0], 2.0 * metric[1] * k_y, metric[2] * k_y**2
+    for j in range(width):
+        squares[j] = abs((m_xx * wave_x[j] + mixed) * wave_x[j] + rest)
+        places[j] = scale * math.sqrt(math.sqrt(squares[j]))
+
+
+# Rows are done in short loops of one thing each: those that look nothing up in a table become vector instructions.
+
+
 @kernel
 def _spectrum(flux, x, y, metric, tables, tops, wave_x, wave_y, widths):
     n_y, n_x, n_node = wave_y.size, wave_x.size, tables.shape[1]
     result = np.zeros((2, n_y, n_x))
     last = n_node - 3.001
+    squares, places, values = np.empty(n_x), np.empty(n_x), np.empty(n_x)
     for s in range(flux.size):
         if not _is_on_plane(x[s], y[s], n_y, n_x):
             continue
         along, across = _phases(x[s], wave_x), flux[s] * _phases(y[s], wave_y)
-        m_xx, m_xy, m_yy = metric[0, s], metric[1, s], metric[2, s]
-        scale, table = (n_node - 3) / math.sqrt(tops[s]), tables[s]
+        cosine, sine, axes = along[0], along[1], metric[:, s]
+        scale, cells = (n_node - 3) / math.sqrt(tops[s]), _cells(tables[s])
         for i in range(n_y):
-            mixed, rest = 2.0 * m_xy * wave_y[i], m_yy * wave_y[i] ** 2
-            re, im = across[0, i], across[1, i]
-            for j in range(widths[i]):
-                k_x = wave_x[j]
-                place = min(scale * math.sqrt(math.sqrt(abs((m_xx * k_x + mixed) * k_x + rest))), last)
-                first = int(place)
-                t = place - first
-                a, b, c, d = table[first], table[first + 1], table[first + 2], table[first + 3]
-                value = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-                result[0, i, j] += value * (along[0, j] * re - along[1, j] * im)
-                result[1, i, j] += value * (along[0, j] * im + along[1, j] * re)
+            width = widths[i]
+            _along_row(axes, wave_y[i], scale, wave_x, width, squares, places)
+            for j in range(width):
+                place = min(places[j], last)
+                n = int(place)
+                t = place - n
+                values[j] = cells[n, 0] + t * (cells[n, 1] + t * (cells[n, 2] + t * cells[n, 3]))
+            re, im, real, imaginary = across[0, i], across[1, i], result[0, i], result[1, i]
+            for j in range(width):
+                real[j] += values[j] * (cosine[j] * re - sine[j] * im)
+                imaginary[j] += values[j] * (cosine[j] * im + sine[j] * re)
     return result
 
 
@@ -63,53 +86,62 @@ def _spectrum_adjoint(flux, x, y, metric, tables, tops, wave_x, wave_y, widths, 
     n_y, n_x, n_node = wave_y.size, wave_x.size, tables.shape[1]
     result = np.zeros((flux.size, 6 + n_node))
     last = n_node - 3.001
+    squares, places, values, slopes = np.empty(n_x), np.empty(n_x), np.empty(n_x), np.empty(n_x)
+    weights, turns = np.empty(n_x), np.empty(n_x)
     for s in range(flux.size):
         if not _is_on_plane(x[s], y[s], n_y, n_x):
             continue
         along, across = _phases(x[s], wave_x), _phases(y[s], wave_y)
-        m_xx, m_xy, m_yy = metric[0, s], metric[1, s], metric[2, s]
-        scale, table, by_table = (n_node - 3) / math.sqrt(tops[s]), tables[s], result[s, 6:]
-        by_flux = by_x = by_y = by_xx = by_xy = by_yy = 0.0
+        cosine, sine, axes = along[0], along[1], metric[:, s]
+        scale, cells = (n_node - 3) / math.sqrt(tops[s]), _cells(tables[s])
+        moments = np.zeros(cells.shape)
+        by_x = by_y = by_xx = by_xy = by_yy = 0.0
         for i in range(n_y):
-            k_y = wave_y[i]
-            mixed, rest = 2.0 * m_xy * k_y, m_yy * k_y**2
-            re, im = across[0, i], across[1, i]
-            phase_sum = slope_sum = slope_x = 0.0
-            for j in range(widths[i]):
+            width, k_y = widths[i], wave_y[i]
+            _along_row(axes, k_y, scale, wave_x, width, squares, places)
+            re, im, g_real, g_imaginary = across[0, i], across[1, i], above[0, i], above[1, i]
+            for j in range(width):
+                real, imaginary = cosine[j] * re - sine[j] * im, cosine[j] * im + sine[j] * re
+                weights[j] = g_real[j] * real + g_imaginary[j] * imaginary
+                turns[j] = g_real[j] * imaginary - g_imaginary[j] * real
+            for j in range(width):
+                place = min(places[j], last)
+                n = int(place)
+                t = place - n
+                b, c, d = cells[n, 1], cells[n, 2], cells[n, 3]
+                values[j], slopes[j] = cells[n, 0] + t * (b + t * (c + t * d)), b + t * (2 * c + t * 3 * d)
+                weight, moment = weights[j], moments[n]
+                moment[0] += weight
+                moment[1] += weight * t
+                moment[2] += weight * t * t
+                moment[3] += weight * t * t * t
+            for j in range(width):
+                turns[j] *= values[j]
+                inside = squares[j] > 0.0 and places[j] < last
+                slopes[j] = slopes[j] * weights[j] * places[j] / squares[j] if inside else 0.0
+            turn = turn_x = slope = slope_x = slope_xx = 0.0
+            for j in range(width):
                 k_x = wave_x[j]
-                square = abs((m_xx * k_x + mixed) * k_x + rest)
-                place = min(scale * math.sqrt(math.sqrt(square)), last)
-                first = int(place)
-                t = place - first
-                a, b, c, d = table[first], table[first + 1], table[first + 2], table[first + 3]
-                linear, quadratic, cubic = c - a, 2 * a - 5 * b + 4 * c - d, 3 * (b - c) + d - a
-                value = b + 0.5 * t * (linear + t * (quadratic + t * cubic))
-                real = along[0, j] * re - along[1, j] * im
-                imaginary = along[0, j] * im + along[1, j] * re
-                g_real, g_imaginary = above[0, i, j], above[1, i, j]
-                weight = g_real * real + g_imaginary * imaginary
-                phase = value * (g_real * imaginary - g_imaginary * real)
-                by_flux += value * weight
-                by_x += k_x * phase
-                phase_sum += phase
-                half = 0.5 * t * weight
-                by_table[first] += half * (-1 + t * (2 - t))
-                by_table[first + 1] += weight + half * t * (3 * t - 5)
-                by_table[first + 2] += half * (1 + t * (4 - 3 * t))
-                by_table[first + 3] += half * t * (t - 1)
-                if square > 0.0 and place < last:
-                    slope = weight * (0.5 * linear + t * (quadratic + 1.5 * t * cubic)) * place / square
-                    by_xx += slope * k_x * k_x
-                    slope_sum += slope
-                    slope_x += slope * k_x
-            by_y += k_y * phase_sum
+                turn += turns[j]
+                turn_x += k_x * turns[j]
+                slope += slopes[j]
+                slope_x += k_x * slopes[j]
+                slope_xx += k_x * k_x * slopes[j]
+            by_x += turn_x
+            by_y += k_y * turn
+            by_xx += slope_xx
             by_xy += k_y * slope_x
-            by_yy += k_y * k_y * slope_sum
-        result[s, 0] = by_flux
-        result[s, 1], result[s, 2] = flux[s] * by_x, flux[s] * by_y
+            by_yy += k_y * k_y * slope
         quarter = 0.25 * flux[s]
-        result[s, 3], result[s, 4], result[s, 5] = quarter * by_xx, 2 * quarter * by_xy, quarter * by_yy
-        by_table *= flux[s]
+        result[s, 0] = (moments * cells).sum()
+        result[s, 1:6] = flux[s] * by_x, flux[s] * by_y, quarter * by_xx, 2 * quarter * by_xy, quarter * by_yy
+        for n in range(len(moments)):
+            m_0, m_1, m_2, m_3 = flux[s] * moments[n]
+            nodes = result[s, 6 + n :]
+            nodes[0] += 0.5 * (2 * m_2 - m_1 - m_3)
+            nodes[1] += m_0 + 0.5 * (3 * m_3 - 5 * m_2)
+            nodes[2] += 0.5 * (m_1 + 4 * m_2 - 3 * m_3)
+            nodes[3] += 0.5 * (m_3 - m_2)
     return result
 
 
