@@ -16,6 +16,7 @@ CONVERGED = 5e-7  # predicted gain in log-density: a thousandth of a standard de
 SMALLEST = 1e-7  # radius, in standard deviations, below which no step leads on
 PRESSED = 0.5  # gain in log-density on the way to an edge below which a variable may be put there
 LEVEL = 1e-7  # slope and curvature of a plateau
+MANY = 40  # variables beyond which second derivatives cost more than steps with old ones
 FLAT = 1e-3  # change of the log-density over a whole support that nobody would see
 
 
@@ -79,30 +80,40 @@ def climb(function: Function, start: np.ndarray, edges: Edges | None = None, ite
     scaled with the curvature; where the quadratic has no maximum it goes to the surface. Steps into density zero are
     refused like those that lead down, and shrink the sphere. A variable whose gradient points to an edge beyond which
     the quadratic in the parameter has its maximum, and little before it, is put there and held.
+
+    With many variables second derivatives are measured where a step gained much less than was expected, and at the end;
+    in between they follow from the gradients on the way (symmetric rank one, Nocedal & Wright 2006, section 6.2).
     """
     theta, (value, gradient) = start, function(start)
     scale, radius, blocked, converged = np.full(len(start), 1e3), 1.0, False, False
     walls: dict[int, bool] = {}
     flat: tuple[int, ...] = ()
+    due = True
     for _ in range(iterations):
-        curvature = curvature_at(function, theta, gradient, 0.1 / scale)
+        if due:
+            curvature = curvature_at(function, theta, gradient, 0.1 / scale)
+        measured, due = due, len(theta) <= MANY
         if edges is not None:
             theta, value, gradient, walls, moved = _press(function, edges, theta, value, gradient, curvature, walls)
             if moved:
-                curvature = curvature_at(function, theta, gradient, 0.1 / scale)
+                curvature, measured = curvature_at(function, theta, gradient, 0.1 / scale), True
             walls, flat = _settled(function, edges, theta, value, gradient, curvature, walls)
         free = np.ones(len(theta), dtype=bool)
         free[[*walls, *flat]] = False
         if not free.any():
-            converged = True
-            break
+            if converged := measured:
+                break
+            due = True
+            continue
         diagonal = np.abs(np.diag(curvature))
         scale = np.clip(np.sqrt(diagonal), 1.0, 1e6)
         units = np.where(free, 1 / scale, 0.0)[free]
         quadratic = _Quadratic(gradient[free] * units, curvature[np.ix_(free, free)] * np.outer(units, units))
         if quadratic.has_maximum and quadratic.newton_gain < CONVERGED:
-            converged = True
-            break
+            if converged := measured:
+                break
+            due = True
+            continue
         step, blocked = np.zeros(len(theta)), False
         while radius > SMALLEST:
             scaled = quadratic.step(radius)
@@ -115,6 +126,9 @@ def climb(function: Function, start: np.ndarray, edges: Edges | None = None, ite
             blocked = not np.isfinite(trial)
             radius = 0.25 * min(radius, float(np.linalg.norm(scaled)))
         else:
+            if not measured:
+                due, radius = True, 1.0
+                continue
             # No step leads up where none is impossible: a kink, or the noise of rounding.
             converged = not blocked and quadratic.has_maximum
             break
@@ -122,8 +136,20 @@ def climb(function: Function, start: np.ndarray, edges: Edges | None = None, ite
             radius *= 4.0
         elif ratio < 0.25:
             radius *= 0.5
+            due = True
+        if not due:
+            curvature = _updated(curvature, step, gradient - slope)
         theta, value, gradient = theta + step, trial, slope
     return Summit(theta, gradient, value, curvature, walls, flat, blocked and not converged, converged)
+
+
+def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """The symmetric matrix nearest in rank that gives the change of minus the gradient over the last step."""
+    missing = change - curvature @ step
+    scale = float(missing @ step)
+    if abs(scale) < 1e-8 * np.linalg.norm(missing) * np.linalg.norm(step):
+        return curvature
+    return curvature + np.outer(missing, missing) / scale
 
 
 class _Quadratic:

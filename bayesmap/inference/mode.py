@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import minimize
 
-from bayesmap.inference.climb import Function, Summit, climb
+from bayesmap.inference.climb import MANY, Function, Summit, climb
 from bayesmap.inference.density import LogDensity
 
 __all__ = ["Laplace", "search_modes"]
@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 NEGLIGIBLE = 7.0
 # Variables are of order one over the prior.
 REACH = 6.0
-# With more variables than this, differences of gradients cost more than the steps of a quasi-Newton search.
-MANY = 40
 # Weights of the barrier, in counts per bin: the last is what the result is off by.
 BARRIERS = (1e-1, 1e-2, 1e-3, 1e-4)
 # Numbers beyond which squares overflow.

@@ -1,22 +1,26 @@
 """Many datasets: those of one structure share one compiled function, and nothing changes by that."""
 
 import numpy as np
+import pymc as pm
 import pytest
 
 from bayesmap._backend.functions import QUICK
 from bayesmap.datasets import FluxPointsDataset
 from bayesmap.estimators import FluxPoints
-from bayesmap.inference import compile_fit, looped
+from bayesmap.inference import compile_fit, looped, sums
 from bayesmap.inference.density import LogDensity
+from bayesmap.inference.sums import Terms
 from bayesmap.modeling import (
     ExpDecayTemporalModel,
     GaussianSpatialModel,
     HyperParameter,
     Models,
     MultivariateNormalPrior,
+    Parameter,
     Prior,
     SkyModel,
 )
+from bayesmap.modeling.priors.pymc_variables import random_variable
 from tests.golden import shared_path
 from tests.inference.test_family import on_off
 from tests.inference.tiny import LAT, LON, background, make_dataset, point
@@ -219,3 +223,31 @@ def test_compiled_loops(fit):
         assert gradient == pytest.approx(slope, rel=1e-9, abs=1e-9)
     compiled.set_counts({"marginal0": (np.full((4, 1, 1), 7.0), np.full((4, 1, 1), 3.0))})
     assert density(density.start)[0] == pytest.approx(whole(density.start)[0], rel=1e-10)
+
+
+def test_priors_that_are_alike_are_vectors(monkeypatch):
+    """Value and gradient, with and without the Jacobian, are those of one prior at a time."""
+    rng = np.random.default_rng(5)
+    with pm.Model() as model:
+        for i in range(9):
+            made = {
+                "normal": Prior("Normal", mu=rng.normal(), sigma=rng.uniform(0.5, 2)),
+                "cut": Prior("Normal", mu=rng.uniform(0, 1), sigma=1.0),
+                "even": Prior("LogUniform", lower=rng.uniform(0.1, 0.5), upper=rng.uniform(2, 3)),
+                "amplitude": Prior("LogNormal", mu=rng.normal(), sigma=0.5),
+            }
+            for name, prior in made.items():
+                random_variable(prior, f"{name}{i}", Parameter(name, 1.0, "", min=0.0 if name == "cut" else np.nan))
+        random_variable(Prior("Gamma", alpha=2.0, beta=1.0), "other", Parameter("other", 1.0, ""))
+    together = Terms(model, [])
+    monkeypatch.setattr(sums, "MANY", 1000)
+    apart = Terms(model, [])
+    assert [rv.name for rv in together._vectors(model.free_RVs)[1]] == [rv.name for rv in model.free_RVs]
+    monkeypatch.undo()
+    assert [rv.name for rv in together._vectors(model.free_RVs)[1]] == ["other"]
+    one, other = (LogDensity(terms, mode=QUICK) for terms in (together, apart))
+    for jacobian in (True, False):
+        for theta in rng.normal(size=(3, one.size)):
+            (value, slope), (expected, gradient) = one(theta, jacobian), other(theta, jacobian)
+            np.testing.assert_allclose(value, expected, rtol=1e-12)
+            np.testing.assert_allclose(slope, gradient, rtol=1e-10, atol=1e-12)

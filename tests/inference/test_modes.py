@@ -79,6 +79,28 @@ def test_climb_along_a_bent_ridge(start):
     np.testing.assert_allclose(summit.theta, [1, 1], atol=1e-3)
 
 
+@pytest.mark.parametrize("n", [30, 60])
+def test_climb_of_many_variables_seldom_measures_the_curvature(n):
+    """Steps with old second derivatives arrive at the same place; those at the end are measured."""
+    rng = np.random.default_rng(n)
+    mix = np.linalg.qr(rng.normal(size=(n, n)))[0] * rng.uniform(0.3, 3, n)
+    calls = []
+
+    def bell(theta):
+        calls.append(theta)
+        z = mix @ (theta - 1)
+        return -np.logaddexp(z, -z).sum(), -mix.T @ np.tanh(z)
+
+    summit = climb(bell, np.zeros(n))
+    assert summit.converged
+    np.testing.assert_allclose(mix @ (summit.theta - 1), 0, atol=2e-3)  # of a standard deviation
+    np.testing.assert_allclose(summit.curvature, mix.T @ mix, rtol=0.01, atol=0.1)
+    steps = [i for i, (a, b) in enumerate(zip(calls, calls[1:], strict=False)) if np.count_nonzero(a != b) > 2]
+    assert len(steps) > 3
+    if n > 40:
+        assert len(calls) < 4 * 2 * n + 3 * len(steps)
+
+
 def test_climb_leaves_a_saddle():
     summit = climb(
         lambda t: (t[0] ** 2 - t[0] ** 4 - t[1] ** 2, np.array([2 * t[0] - 4 * t[0] ** 3, -2 * t[1]])), np.zeros(2)
