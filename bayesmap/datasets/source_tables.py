@@ -129,10 +129,11 @@ def source_table(tree: Tree, dataset: "ImageDataset") -> "QTable":
     Returns
     -------
     `~astropy.table.QTable`
-        A row for each source of the dataset: ``label`` (the name of the model), ``kind`` (the tag of its shape), ``ra``
-        and ``dec`` (ICRS), ``x`` and ``y`` (absolute pixel coordinates of the image at that place), ``flux``, and of
-        galaxies ``r_eff``, ``q``, ``phi`` and ``n``, which are NaN for others. Each but ``x`` and ``y`` has an error,
-        ``ra_err`` and so on, zero where the parameter is frozen; that of ``ra`` is on the sky, times cos(dec).
+        A row for each source of the dataset that has a position: ``label`` (the name of the model), ``kind`` (the tag
+        of its shape), ``ra`` and ``dec`` (ICRS), ``x`` and ``y`` (absolute pixel coordinates of the image at that
+        place), ``flux``, and of galaxies ``r_eff``, ``q``, ``phi`` and ``n``, which are NaN for others. Each but ``x``
+        and ``y`` has an error, ``ra_err`` and so on, zero where the parameter is frozen; that of ``ra`` is on the sky,
+        times cos(dec).
 
     Raises
     ------
@@ -146,7 +147,7 @@ def source_table(tree: Tree, dataset: "ImageDataset") -> "QTable":
     """
     from astropy.table import QTable
 
-    posterior, models = Posterior(tree), [m for m in dataset.models or () if isinstance(m, SkyModel)]
+    posterior, models = Posterior(tree), [m for m in dataset.models or () if isinstance(m, SkyModel) and _is_source(m)]
     draws = posterior.columns(parameter_names(models), f"dataset {dataset.name!r}")
     rows = [_row(model, draws) for model in models]
     names = {"label": [model.name for model in models], "kind": [_tag(model) for model in models]}
@@ -185,6 +186,10 @@ def _row(model: Any, draws: dict[Any, np.ndarray]) -> dict[str, float]:
     n = getattr(spatial, "n", None)
     row["n"], row["n_err"] = (INDICES[_tag(model)], 0.0) if n is None else _moments(column(n, u.dimensionless_unscaled))
     return row
+
+
+def _is_source(model: SkyModel) -> bool:
+    return model.spatial_model is not None and model.spatial_model.position is not None
 
 
 def _tag(model: Any) -> str:

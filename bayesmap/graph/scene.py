@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from scipy import fft
+from scipy import fft, signal
 
 from bayesmap._backend.program import number
 from bayesmap._types import Tensor
@@ -26,6 +26,8 @@ _N_NODE = 258
 _NEGLIGIBLE = 1e-3
 #: pixels beyond an image up to which shapes have the room that they ask for
 _WIDE = 48
+#: for shapes that are drawn once: parts of a pixel, and pixels beyond what kernels reach, where waves of edges die out
+_DIVIDED, _MARGIN = 3, 8
 #: shapes may become this much larger than they are
 _GROWTH = 10.0
 
@@ -66,6 +68,8 @@ class Scene:
     and each cell is convolved with its kernel. In every pixel the kernel is that of its own cell, wherever the source
     is. Light of sources beyond the edges counts; a shape whose centre leaves the plane gives none.
 
+    Shapes without a transform (templates, a constant level) are drawn and convolved once: only their flux may be free.
+
     Parameters
     ----------
     arrays : SceneArrays
@@ -76,7 +80,7 @@ class Scene:
     Raises
     ------
     ValueError
-        If a model has no flux density, no position, or a shape without Fourier transform.
+        If a model has no flux density, or a free shape without Fourier transform.
     """
 
     def __init__(self, arrays: SceneArrays, models: Sequence[Any]) -> None:
@@ -84,12 +88,16 @@ class Scene:
         for model in self.models:
             _check(arrays.name, model)
         self.stars = [m for m in self.models if m.spatial_model.is_point]
-        self.galaxies = [m for m in self.models if not m.spatial_model.is_point]
-        self.places = {m: SkyToPixel.from_geom(arrays.geom, m.spatial_model.position) for m in self.models}
+        self.galaxies = [m for m in self.models if not m.spatial_model.is_point and _has_transform(m.spatial_model)]
+        drawn = {*self.stars, *self.galaxies}
+        self.fixed = [m for m in self.models if m not in drawn]
+        self.places = {m: SkyToPixel.from_geom(arrays.geom, m.spatial_model.position) for m in drawn}
         self.kernels, self.shape = data(arrays.kernels), data(np.array(arrays.shape))
         self.boxes = data(np.asarray(arrays.boxes, dtype="int64"))
         if self.galaxies:
             self._prepare_waves()
+        if self.fixed:
+            self.images = data(np.array([_convolved(arrays, m.spatial_model) for m in self.fixed]))
 
     def _prepare_waves(self) -> None:
         kernels, (n_y, n_x) = self.arrays.kernels, self.arrays.shape
@@ -155,6 +163,8 @@ class Scene:
             image = image + self._stars(values)
         if self.galaxies:
             image = image + self._galaxies(values)
+        if self.fixed:
+            image = image + pt.tensordot(self._fluxes(self.fixed, values), self.images, axes=1)
         return image
 
     def _fluxes(self, models: Sequence[Any], values: Values) -> Tensor:
@@ -214,6 +224,40 @@ def _largest_wave(kernels: np.ndarray) -> float:
     return float(passed.max()) + 2 * np.pi / size
 
 
+def _has_transform(spatial: Any) -> bool:
+    return spatial.axes_graph({p: p.internal for p in spatial.parameters}) is not None
+
+
+def _convolved(arrays: SceneArrays, spatial: Any) -> np.ndarray:
+    """Image of a shape of flux one, each cell convolved with its kernel."""
+    half = arrays.kernels.shape[1] // 2, arrays.kernels.shape[2] // 2
+    pad = max(half) + _MARGIN
+    wide = _at_centers(spatial, arrays.geom.pad(pad))
+    image = np.zeros(arrays.shape)
+    for (y0, y1, x0, x1), kernel in zip(arrays.boxes, arrays.kernels, strict=True):
+        window = wide[pad + y0 - half[0] : pad + y1 + half[0], pad + x0 - half[1] : pad + x1 + half[1]]
+        image[y0:y1, x0:x1] = signal.fftconvolve(window, kernel, mode="valid")
+    return image
+
+
+def _at_centers(spatial: Any, geom: WcsGeom) -> np.ndarray:
+    """Flux per pixel area at the centres of pixels, up to the wave numbers that pixels hold.
+
+    Kernels have the response of pixels in them, so that it must not be in this.
+    """
+    n_y, n_x = geom.data_shape[-2:]
+    if spatial.is_per_pixel:
+        return spatial.integrate_geom(geom).data
+    fine = spatial.integrate_geom(geom.upsample(_DIVIDED)).quantity.to_value("")
+    wave_y, wave_x = np.fft.fftfreq(n_y) / _DIVIDED, np.fft.rfftfreq(n_x) / _DIVIDED
+    rows = np.rint(wave_y * fine.shape[0]).astype(int)
+    spectrum = fft.rfft2(fine)[rows][:, : len(wave_x)]
+    for wave in (wave_y[:, None], wave_x):
+        # out of the response of small pixels, and from the first of them to the one in the centre of a pixel
+        spectrum = spectrum / np.sinc(wave) * np.exp(1j * np.pi * (_DIVIDED - 1) * wave)
+    return fft.irfft2(spectrum, s=(n_y, n_x))
+
+
 def _check(name: str, model: Any) -> None:
     """Raise a ValueError if a model cannot be drawn on an image."""
     spatial, start = model.spatial_model, f"dataset {name!r}, model {model.name!r}: "
@@ -224,12 +268,14 @@ def _check(name: str, model: Any) -> None:
         )
     if model.temporal_model is not None:
         raise ValueError(f"{start}an image has no times: a source on it cannot have a temporal model")
-    if spatial is None or spatial.position is None:
-        raise ValueError(f"{start}a source on an image needs a spatial model with a position")
-    if not spatial.is_point:
-        values = {p: p.internal for p in spatial.parameters}
-        if spatial.axes_graph(values) is None:
-            raise ValueError(
-                f"{start}{type(spatial).__name__} has no Fourier transform, which images need; points, Sersic, "
-                "exponential and de Vaucouleurs profiles, Gaussians, disks and shells have one"
-            )
+    if spatial is None:
+        raise ValueError(f"{start}a source on an image needs a spatial model")
+    if spatial.is_energy_dependent:
+        raise ValueError(f"{start}an image has no energies: {type(spatial).__name__} depends on them")
+    free = [p.name for p in spatial.parameters if not p.frozen]
+    if free and not spatial.is_point and not _has_transform(spatial):
+        raise ValueError(
+            f"{start}{type(spatial).__name__} has no Fourier transform, so that on an image only its flux may be free: "
+            f"freeze {', '.join(free)}; points, Sersic, exponential and de Vaucouleurs profiles, Gaussians, disks and "
+            "shells may move and change"
+        )

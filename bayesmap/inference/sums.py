@@ -125,7 +125,8 @@ class Terms:
 
     def _vectors(self, variables: list[Any]) -> tuple[Any, list[Any]]:
         """Prior of scalar variables of which many have the same distribution, and the other variables."""
-        total, done, free = pt.constant(0.0), set(), set(self.model.free_RVs)
+        total, free = pt.constant(0.0), set(self.model.free_RVs)
+        done: set[Any] = set()
         alone = [rv for rv in variables if rv.ndim == 0 and not reached(parents(rv), free)]
         if len(alone) < MANY:
             return total, variables

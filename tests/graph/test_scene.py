@@ -4,12 +4,23 @@ import astropy.units as u
 import numpy as np
 import pytensor.tensor as pt
 import pytest
+from scipy import signal
 
 from bayesmap._backend.program import number
 from bayesmap.datasets import ImageDataset
 from bayesmap.graph.pixel import SkyToPixel
 from bayesmap.graph.scene import Scene
-from bayesmap.modeling import PointSpatialModel, SersicSpatialModel
+from bayesmap.inference import find_mode
+from bayesmap.maps import Map
+from bayesmap.modeling import (
+    ConstantFluxSpatialModel,
+    ConstantSpatialModel,
+    GaussianSpatialModel,
+    PointSpatialModel,
+    Prior,
+    SersicSpatialModel,
+    TemplateSpatialModel,
+)
 from tests.scenes import at, empty, gaussian_kernel, source, stored_coadd
 
 
@@ -95,3 +106,57 @@ def test_pixels_of_positions(coadd):
         sky = coadd.projection.pixel_to_sky(x=x, y=y)
         found = number(pt.stack(place.pixel(pt.constant(sky.ra.deg), pt.constant(sky.dec.deg))))
         np.testing.assert_allclose(found, [x - 9780, y - 13020], atol=1e-4)
+
+
+def test_level_of_the_sky(coadd):
+    """The same flux in every pixel of the cells that are there; or per solid angle."""
+    dataset = ImageDataset(coadd, name="coadd")
+    dataset.models = source(ConstantFluxSpatialModel(), -2.5, name="sky")
+    pixels = np.zeros(dataset.data.shape)
+    for y0, y1, x0, x1 in dataset.scene_arrays().boxes:
+        pixels[y0:y1, x0:x1] = 1
+    np.testing.assert_allclose(dataset.npred().array, -2.5 * pixels, atol=1e-12)
+    dataset.models = source(ConstantSpatialModel(value="1 sr-1"), 1e12, name="sky")
+    solid_angle = dataset.geom.solid_angle().to_value("sr")
+    np.testing.assert_allclose(dataset.npred().array, 1e12 * pixels * solid_angle, rtol=1e-9, atol=1e-12)
+
+
+def test_template_is_what_it_was_made_of(coadd):
+    """A finely sampled Gaussian, on the corner of four cells."""
+    dataset = ImageDataset(coadd, name="coadd")
+    shape = at(dataset, GaussianSpatialModel, 9840.2, 13079.7, sigma="0.7 arcsec")
+    geom = dataset.geom.cutout(shape.position, "12 arcsec").upsample(4)
+    brightness = Map.from_geom(geom, data=shape.evaluate_geom(geom).to_value("sr-1"), unit="sr-1")
+    images = []
+    for spatial in (shape, TemplateSpatialModel(brightness, normalize=False)):
+        dataset.models = source(spatial, 1.0)
+        images.append(dataset.npred().array)
+    np.testing.assert_allclose(images[1], images[0], atol=2e-3 * images[0].max())
+
+
+def test_level_is_fitted_with_a_source():
+    """The mode of two fluxes is that of linear least squares."""
+    rng, dataset = np.random.default_rng(3), empty(KERNEL)
+    dataset.image.image.array = rng.normal(size=dataset.data.shape) + 0.4
+    dataset = ImageDataset(dataset.image, psf=KERNEL, name="image")
+    star = at(dataset, PointSpatialModel, 9890.0, 13110.0)
+    star.freeze()
+    dataset.models = [source(star, 50.0, "star"), source(ConstantFluxSpatialModel(), 0.1, "sky")]
+    for model in dataset.models:
+        model.spectral_model.flux.prior = Prior("Normal", mu=0, sigma=1e4)
+    kernel = np.zeros(dataset.data.shape)
+    kernel[30, 30] = 1.0
+    parts = np.stack([signal.convolve(kernel, KERNEL, mode="same").ravel(), np.ones(kernel.size)])
+    found = np.linalg.solve(parts @ parts.T, parts @ dataset.data.ravel())
+    mode = find_mode(dataset).values
+    np.testing.assert_allclose([mode["star.flux"], mode["sky.flux"]], found, rtol=1e-3)
+
+
+def test_shapes_without_transform_are_fixed(coadd):
+    dataset = ImageDataset(coadd, name="coadd")
+    geom = dataset.geom.cutout(dataset.geom.center_skydir, "4 arcsec")
+    template = TemplateSpatialModel(Map.from_geom(geom, data=1.0, unit="sr-1"))
+    template.lon_0.frozen = False
+    dataset.models = source(template, 1.0)
+    with pytest.raises(ValueError, match="'coadd', model 'source'.*only its flux may be free: freeze lon_0"):
+        dataset.npred()
