@@ -55,7 +55,7 @@ def estimate_amplitudes(facts: Sequence[Any], wanted: Sequence[Parameter]) -> di
     Raises
     ------
     ValueError
-        If a source predicts no counts in any dataset.
+        If a source predicts nothing in any dataset.
 
     Notes
     -----
@@ -80,6 +80,13 @@ def estimate_amplitudes(facts: Sequence[Any], wanted: Sequence[Parameter]) -> di
             )
         else:
             ratios = np.concatenate([np.zeros(0), *(f.amplitude_ratios(p) for f in facts)])
+            hidden = [f for f in facts if f.hides(p)]
+            if hidden and not len(ratios):
+                name = sources_of(hidden[0].models, p)[0].name
+                raise ValueError(
+                    f"model {name!r} shines on no pixel inside the masks of dataset(s) {[f.name for f in hidden]}: no "
+                    "default prior for its flux; remove or move the source, or give its flux a prior"
+                )
             unit = 1.0 / p.scale_to_internal
             result[p] = float(np.median(ratios)) * unit if len(ratios) else abs(p.value) or unit
     return result

@@ -22,7 +22,7 @@ from bayesmap.images import (
     MaskSchema,
     Projection,
 )
-from bayesmap.inference import compile_fit, default_priors, find_mode, posterior_npred
+from bayesmap.inference import assign_default_priors, compile_fit, default_priors, find_mode, posterior_npred
 from bayesmap.inference.observations import facts_of
 from bayesmap.likelihoods import GaussianLikelihood, PoissonLikelihood, StudentTLikelihood
 from bayesmap.modeling import (
@@ -495,3 +495,20 @@ def test_posterior_prediction(coadd):
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(names)})
     mean = posterior_npred(tree, dataset, num_draws=2)
     np.testing.assert_allclose(mean.array, dataset.npred().array, atol=1e-6)
+
+
+def test_a_source_that_no_pixel_shows(coadd):
+    """In a missing cell: no prior is made up for it, as for counts; another image may show it."""
+    hidden = true_models([8, 9])
+    dataset = ImageDataset(coadd, hidden, name="coadd")
+    with pytest.raises(ValueError, match=r"'s8' shines on no pixel inside the masks of dataset\(s\) \['coadd'\]"):
+        assign_default_priors([dataset])
+    hidden[0].spectral_model.flux.prior = Prior("LogNormal", mu=np.log(3000), sigma=0.5)
+    assign_default_priors([dataset])
+    again = true_models([8, 9])
+    place = dataset.image.projection.sky_to_pixel(again[0].spatial_model.position)
+    around = empty(gaussian_kernel(1.6), tuple(int(v) - 30 for v in place[::-1]))
+    around.image.image.array = around.data + 5.0
+    both = [ImageDataset(coadd, again, name="coadd"), ImageDataset(around.image, again, psf=gaussian_kernel(1.6))]
+    assign_default_priors(both)
+    assert again[0].spectral_model.flux.prior is not None

@@ -76,6 +76,10 @@ class Facts(abc.ABC):
         """Data over what a unit of a linear parameter predicts, shape ``(n,)``; of data without `templates`."""
         return np.zeros(0)
 
+    def hides(self, parameter: Any) -> bool:
+        """Whether a linear parameter belongs to a source of the dataset of which the data show nothing."""
+        return False
+
     @abc.abstractmethod
     def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "Observation":
         """Meet the data with the models.

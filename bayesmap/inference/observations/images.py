@@ -51,9 +51,14 @@ class ImageFacts(Facts):
     def amplitude_ratios(self, parameter: Any) -> np.ndarray:
         """The flux by weighted least squares of all free fluxes together, at the present positions and shapes.
 
-        At least the error that it has when all others are known; shape ``(1,)``, or empty for another parameter.
+        At least the error that it has when all others are known; shape ``(1,)``, or empty for another parameter and for
+        a source that shines on no pixel in the mask.
         """
         return self._fluxes.get(parameter, np.zeros(0))
+
+    def hides(self, parameter: Any) -> bool:
+        """Whether it is the flux of a source that shines on no pixel in the mask."""
+        return parameter in map(linear_parameter, self.models) and parameter not in self._fluxes
 
     @functools.cached_property
     def _fluxes(self) -> dict[Any, np.ndarray]:
@@ -66,11 +71,12 @@ class ImageFacts(Facts):
         units = np.array([(predicted(*one) - base)[chosen] * weight for one in np.eye(len(free))])
         normal, right = units @ units.T, units @ ((dataset.data - base)[chosen] * weight)
         size = np.sqrt(np.diag(normal))
-        size[size == 0] = 1.0
+        seen = size > 0
+        size[~seen] = 1.0
         root = np.linalg.cholesky(normal / np.outer(size, size) + 1e-9 * np.eye(len(free)))
         found = nnls(root.T, np.linalg.solve(root, right / size))[0] / size
         fluxes = np.maximum(found, 1 / size) * [p.scale_to_internal for p in free]
-        return {p: np.array([flux]) for p, flux in zip(free, fluxes, strict=True)}
+        return {p: np.array([flux]) for p, flux, is_seen in zip(free, fluxes, seen, strict=True) if is_seen}
 
     def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedImage":
         """Meet the image with the models; see `Facts.observe`. Options for the PSF of maps have no effect."""
