@@ -10,11 +10,13 @@ from astropy.io import fits
 
 from bayesmap import Datasets, MapDataset, Models, SkyModel
 from bayesmap._files import beside, checksum_of, whole, write_set, write_text
-from bayesmap.datasets import SpectrumDatasetOnOff
+from bayesmap.datasets import ImageDataset, SpectrumDatasetOnOff
 from bayesmap.errors import FormatError
+from bayesmap.likelihoods import StudentTLikelihood
 from bayesmap.maps import Map, MapAxis, RegionGeom, WcsGeom
 from bayesmap.modeling import TemplateSpatialModel
 from tests.files import at_every_step, names, with_full_disk
+from tests.scenes import empty, gaussian_kernel
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=3)
 TRUE = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", nbin=4, name="energy_true")
@@ -81,9 +83,29 @@ def read_models(folder):
     return found.pop()
 
 
+def write_images(folder, value):
+    image = empty(gaussian_kernel(1.3, 6), shape=(20, 25)).image
+    image.image.array = float(value)
+    datasets = [ImageDataset(image, psf=gaussian_kernel(value, 6), name=name) for name in ("r", "i")]
+    for one in datasets:
+        one.likelihood = StudentTLikelihood(one.sigma, nu=value)
+    Datasets(datasets).write(folder / "list.yaml", overwrite=True)
+
+
+def read_images(folder):
+    """The one value of two images, their kernels and their likelihoods."""
+    found = set()
+    for one in Datasets.read(folder / "list.yaml"):
+        width = next(v for v in (1, 2, 3) if np.allclose(one.scene_arrays().kernels, gaussian_kernel(v, 6)))
+        found |= {float(one.data.max()), one.likelihood.nu, float(width)}
+    assert len(found) == 1, f"old and new data are mixed: {found}"
+    return found.pop()
+
+
 SETS = {
     "datasets": (write_pair, read_pair, {"a.fits", "b.fits", "list.yaml", "models.yaml"}),
     "ogip": (write_run, read_run, {"run.fits", "run_arf.fits", "run_bkg.fits", "run_rmf.fits"}),
+    "images": (write_images, read_images, {"r.fits", "i.fits", "list.yaml"}),
     "models": (write_models, read_models, {"template.fits", "models.yaml"}),
 }
 

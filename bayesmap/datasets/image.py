@@ -10,6 +10,7 @@ import numpy as np
 from bayesmap._types import Axes, FileName, RandomState
 from bayesmap._util import check_option, get_random_state, make_name, suggest
 from bayesmap.datasets.base import Dataset
+from bayesmap.datasets.image_file import read_image_dataset, write_image_dataset
 from bayesmap.datasets.info import models_text
 from bayesmap.images import CellCoadd, Image, Mask, MaskedImage
 from bayesmap.likelihoods import GaussianLikelihood, Likelihood
@@ -87,23 +88,32 @@ class ImageDataset(Dataset):
         if image.projection is None:
             raise ValueError(f"dataset {self.name!r}: the image has no projection: positions on it are not known")
         self.image, self._unit = image, image.unit
-        scale = self._unit.to(FLUX_DENSITY)
-        self._data = np.asarray(image.image.array, dtype="float64") * scale
-        variance = image.variance
-        variance_unit = variance.unit or image.unit**2
-        self._variance = np.asarray(variance.array, dtype="float64") * variance_unit.to(FLUX_DENSITY**2)
+        self._data, self._variance = self._planes()
         self._cells = _cells(self.name, image, psf)
-        self.mask_planes = _planes(self.name, image.mask, mask_planes)
+        self.mask_planes = _known_planes(self.name, image.mask, mask_planes)
         self.mask_safe = self._safe()
         self.mask_fit = mask_fit
         self.likelihood = likelihood
         self.models = models
 
+    def _planes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Values and variance of the image, in nJy and nJy2."""
+        image, variance = self.image.image, self.image.variance
+        variance_unit = variance.unit or self._unit**2
+        return (
+            np.asarray(image.array, dtype="float64") * self._unit.to(FLUX_DENSITY),
+            np.asarray(variance.array, dtype="float64") * variance_unit.to(FLUX_DENSITY**2),
+        )
+
+    def _usable(self) -> np.ndarray:
+        """Pixels with a value and an error."""
+        return np.isfinite(self._data) & np.isfinite(self._variance) & (self._variance > 0)
+
     def _safe(self) -> np.ndarray:
         safe = np.zeros(self._data.shape, dtype=bool)
         for y0, y1, x0, x1 in self._cells[0]:
             safe[y0:y1, x0:x1] = True
-        safe &= np.isfinite(self._data) & np.isfinite(self._variance) & (self._variance > 0)
+        safe &= self._usable()
         for plane in self.mask_planes:
             safe &= ~self.image.mask.get(plane)
         return safe
@@ -343,17 +353,54 @@ class ImageDataset(Dataset):
         return new
 
     def write(self, filename: FileName, overwrite: bool = False, *, checksum: bool = False) -> None:
-        """Refuse: there is no file for an image and its models; ``dataset.image.write_fits`` writes the image.
+        """Write image, PSF, masks and likelihood to a FITS file that is also one of the image; models go elsewhere.
+
+        Parameters
+        ----------
+        filename : str or path
+            The file; it appears complete or not at all.
+        overwrite : bool
+            Whether an existing file is replaced.
+        checksum : bool
+            Accepted for the same call as for other datasets: no checksums are written into the file. Lists of datasets
+            have that of the whole file.
 
         Raises
         ------
+        OSError
+            If the file exists and ``overwrite`` is False, or cannot be written.
         ValueError
-            Always.
+            If the likelihood is neither `~bayesmap.likelihoods.GaussianLikelihood` nor
+            `~bayesmap.likelihoods.StudentTLikelihood`, or its scale is a parameter; if ``data`` or ``variance`` were
+            changed and the image was not; or for what `MaskedImage.write_fits` refuses.
+
+        Notes
+        -----
+        The layout is that of `MaskedImage.write_fits`, with every digit, and in an HDU "DATASET" the settings as JSON.
         """
-        raise ValueError(
-            f"dataset {self.name!r} is an image, which files that list datasets do not hold; write dataset.image by "
-            "its write_fits, and the models by dataset.models.write"
-        )
+        write_image_dataset(self, filename, overwrite)
+
+    @classmethod
+    def read(cls, filename: FileName, name: str | None = None, lazy: bool = False, cache: bool = True) -> Self:
+        """Read a dataset from a file that `write` wrote, or make one of a coadd's file.
+
+        Parameters
+        ----------
+        filename : str or path
+            The file.
+        name : str, optional
+            Name of the dataset; by default that in the file, else a random one.
+        lazy, cache : bool
+            Accepted for the same call as for other datasets: the image is read at once.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        bayesmap.errors.FormatError
+            If it is damaged or holds no image, or one without PSF.
+        """
+        return read_image_dataset(cls, filename, name)
 
     def __str__(self) -> str:
         info = self.info_dict()
@@ -407,7 +454,7 @@ class ImageDataset(Dataset):
         return peek_image(self, figsize=figsize)
 
 
-def _planes(name: str, mask: Mask, wanted: Iterable[str] | None) -> tuple[str, ...]:
+def _known_planes(name: str, mask: Mask, wanted: Iterable[str] | None) -> tuple[str, ...]:
     known = list(mask.schema.names)
     if wanted is None:
         return tuple(plane for plane in BAD_PLANES if plane in known)

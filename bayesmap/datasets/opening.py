@@ -7,6 +7,7 @@ from bayesmap._types import FileName
 from bayesmap._util import make_path
 from bayesmap.datasets.base import Dataset, Datasets
 from bayesmap.datasets.flux_points import FluxPointsDataset
+from bayesmap.datasets.image import ImageDataset
 from bayesmap.datasets.map import MapDataset
 from bayesmap.datasets.onoff import MapDatasetOnOff
 from bayesmap.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
@@ -18,6 +19,8 @@ LISTS = (".yaml", ".yml")
 TEXTS = (".ecsv", ".txt", ".dat")
 #: HDUs of which a dataset with counts has one
 COUNTED = {"COUNTS", "BACKGROUND", "EXPOSURE", "MASK_SAFE", "MASK_FIT"}
+#: HDUs of an image with mask and variance
+IMAGED = {"IMAGE", "MASK", "VARIANCE", "JSON"}
 OFF = {"COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF"}
 
 
@@ -27,7 +30,8 @@ def open_datasets(filename: FileName, name: str | None = None) -> Datasets:
     Parameters
     ----------
     filename : str or path
-        A FITS file in the GADF layout, an OGIP PHA file, flux points in FITS or text, or the YAML file of a list.
+        A FITS file in the GADF layout, an OGIP PHA file, flux points in FITS or text, a coadd or another image that
+        `ImageDataset.write` wrote, or the YAML file of a list.
     name : str, optional
         Name of a single dataset; by default that in the file, else a random one.
 
@@ -63,6 +67,8 @@ def _class_of(path: Path) -> Any:
         names = {hdu.name for hdu in hdulist}
     if "SPECTRUM" in names:
         return SpectrumDatasetOnOff
+    if names >= IMAGED:
+        return ImageDataset
     counted = names & (COUNTED | OFF)
     if not counted:
         return FluxPointsDataset if len(names) <= 3 and "EVENTS" not in names else MapDataset

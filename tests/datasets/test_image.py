@@ -479,13 +479,6 @@ def test_image_and_counts_share_a_position():
     assert np.isnan(table["flux"][0])
 
 
-def test_files_that_list_datasets_hold_no_images(coadd, tmp_path):
-    dataset = ImageDataset(coadd, name="c")
-    with pytest.raises(ValueError, match="'c' is an image.*write_fits"):
-        bm.Datasets([dataset]).write(tmp_path / "datasets.yaml")
-    assert not list(tmp_path.iterdir())
-
-
 def test_posterior_prediction(coadd):
     import xarray as xr
 

@@ -16,6 +16,7 @@ from bayesmap.data import EventList
 from bayesmap.datasets import (
     Datasets,
     FluxPointsDataset,
+    ImageDataset,
     MapDataset,
     MapDatasetOnOff,
     SpectrumDataset,
@@ -44,6 +45,7 @@ from bayesmap.images import (
 from bayesmap.io import write_components, write_ogip
 from bayesmap.io.ogip_tables import CHECKSUMS
 from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
+from bayesmap.likelihoods import GaussianLikelihood, StudentTLikelihood
 from bayesmap.maps import Map, MapAxis, RegionGeom, WcsGeom
 from bayesmap.modeling import Models
 from bayesmap.modeling.models import (
@@ -343,6 +345,31 @@ def read_legacy(path: Path) -> Any:
     return image.fits_wcs, image.mask.get("BAD")
 
 
+def write_image_dataset(folder: Path) -> None:
+    coadd = make_coadd()
+    safe = np.isfinite(coadd.image.array) & (np.indices(coadd.image.array.shape)[0] > 1)
+    dataset = ImageDataset(coadd, name="image", mask_planes=["P1"], mask_fit=safe)
+    dataset.likelihood = StudentTLikelihood(2 + np.indices(safe.shape)[0], nu=4, scale="free")
+    dataset.write(folder / "image.fits")
+
+
+def write_masked_image(folder: Path) -> None:
+    """One with a kernel, in a list."""
+    coadd = make_coadd()
+    image = MaskedImage(coadd.image, mask=coadd.mask, variance=coadd.variance, projection=coadd.projection)
+    dataset = ImageDataset(image, psf=np.full((3, 5), 1 / 15), name="image", mask_planes=["P1", "P2"])
+    dataset.mask_safe[2:4] = False
+    dataset.likelihood = GaussianLikelihood(dataset.sigma, scale=1.5)
+    dataset.write(folder / "image.fits")
+    entry = "-   {name: image, type: ImageDataset, filename: image.fits}\n"
+    (folder / "datasets.yaml").write_text(f"datasets:\n{entry}")
+
+
+def read_image_dataset(path: Path) -> Any:
+    dataset = ImageDataset.read(path)
+    return dataset.stat_sum(), str(dataset)
+
+
 def read_coadd(path: Path) -> Any:
     coadd = CellCoadd.read_fits(path)
     return coadd.projection.pixel_to_sky(x=30, y=20), coadd.psf.compute_stellar_image(x=30.2, y=20.1), str(coadd)
@@ -457,4 +484,6 @@ SAMPLES = (
     Sample("coadds", write_coadd, read_coadd, ("coadd.fits",)),
     Sample("coadds", write_lossy_coadd, read_part_of_coadd, ("coadd.fits",)),
     Sample("coadds", write_legacy, read_legacy, ("legacy.fits",)),
+    Sample("image datasets", write_image_dataset, read_image_dataset, ("image.fits",)),
+    Sample("image datasets", write_masked_image, Datasets.read, ("datasets.yaml", "image.fits")),
 )

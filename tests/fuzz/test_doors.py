@@ -12,7 +12,7 @@ from astropy.io import fits
 
 import bayesmap
 from bayesmap.data import EventList
-from bayesmap.datasets import Datasets, FluxPointsDataset, MapDataset, SpectrumDatasetOnOff
+from bayesmap.datasets import Datasets, FluxPointsDataset, ImageDataset, MapDataset, SpectrumDatasetOnOff
 from bayesmap.datasets.opening import open_datasets
 from bayesmap.errors import FormatError, ModelFileError
 from bayesmap.io import is_ogip, read_flux_table
@@ -54,6 +54,7 @@ READERS = {
     "spectral templates": TemplateNDSpectralModel.read,
     "npred template": TemplateNPredModel.read,
     "models": Models.read,
+    "image dataset": ImageDataset.read,
     "datasets": Datasets.read,
     "any": open_datasets,
 }

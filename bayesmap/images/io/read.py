@@ -31,7 +31,7 @@ from bayesmap.units import parse_unit
 if TYPE_CHECKING:
     from bayesmap.images.masked_image import MaskedImage
 
-__all__ = ["local_path", "read_image"]
+__all__ = ["local_path", "read_image", "read_tree"]
 
 #: version of the layout up to which files are read
 VERSION = 1
@@ -229,15 +229,26 @@ def _tree(hdus: Hdus) -> Node:
     version = hdus.hdulist[0].header.get("FMTVER", VERSION)
     if not isinstance(version, int) or version > VERSION:
         raise FormatError(f"the file has the layout FMTVER={version!r}; it is read up to {VERSION}")
-    hdu = hdus.find("JSON")
-    with named_errors("", "JSON"):
-        if not isinstance(hdu, fits.BinTableHDU) or hdu.columns.names != ["JSON"] or len(hdu.data) < 1:
-            raise FormatError("it should be a table with a column 'JSON'")
-        tree = parse(np.asarray(hdu.data["JSON"][0], dtype="uint8").tobytes())
+    tree = read_tree(hdus, "JSON")
     needed = tree.get("min_read_version")
     if needed is not None and needed.integer() > VERSION:
         raise needed.wrong(f"{VERSION} or less, for this version of the package to read it")
     return tree
+
+
+def read_tree(hdus: Hdus, name: str) -> Node:
+    """The JSON tree in a table of one cell.
+
+    Raises
+    ------
+    FormatError
+        If there is no such HDU, or something else in it.
+    """
+    hdu = hdus.find(name)
+    with named_errors("", name):
+        if not isinstance(hdu, fits.BinTableHDU) or hdu.columns.names != ["JSON"] or len(hdu.data) < 1:
+            raise FormatError("it should be a table with a column 'JSON'")
+        return parse(np.asarray(hdu.data["JSON"][0], dtype="uint8").tobytes())
 
 
 def _warn_of_the_rest(tree: Node) -> None:

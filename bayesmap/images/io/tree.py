@@ -5,6 +5,7 @@ Two dialects differ in names ("start" or "yx0", "projection" or "sky_projection"
 
 import json
 from collections.abc import Iterator
+from math import inf
 
 from bayesmap.errors import FormatError
 from bayesmap.images.cells import CellGrid, CellGridBounds, CellIJ, PatchDefinition
@@ -93,6 +94,13 @@ class Node:
         if not isinstance(self.value, int) or isinstance(self.value, bool) or abs(self.value) >= largest:
             raise self.wrong(f"an integer below {largest}")
         return self.value
+
+    def number(self) -> float:
+        """The finite number that is there."""
+        value = self.value
+        if not isinstance(value, int | float) or isinstance(value, bool) or not -inf < value < inf:
+            raise self.wrong("a finite number")
+        return float(value)
 
     def _of(self, key: str) -> str:
         return f"{self.place}.{key}" if self.place else key

@@ -1,7 +1,7 @@
 """Write masked images and coadds to files that the package ``lsst-images`` reads."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
@@ -94,14 +94,29 @@ class FitsArchive:
 
 
 def write_image(
-    image: "MaskedImage", filename: FileName, compression: Compression, seed: int | None, schema: str | None
+    image: "MaskedImage",
+    filename: FileName,
+    compression: Compression,
+    seed: int | None,
+    schema: str | None,
+    more: Mapping[str, Callable[[FitsArchive], JSON]] | None = None,
 ) -> None:
-    """Write a masked image or a coadd; see `MaskedImage.write_fits`."""
+    """Write a masked image or a coadd; see `MaskedImage.write_fits`.
+
+    Parameters
+    ----------
+    image, filename, compression, seed, schema
+        As there; compression by the names of HDUs.
+    more : dict of callable, optional
+        By the name of an HDU, a function that takes the archive and returns a tree to be put there, beside that of the
+        image; readers of images pass over it.
+    """
     if schema not in (None, "1.0.0"):
         raise ValueError(f"schema must be '1.0.0' or None, got {schema!r}")
     archive = FitsArchive(Dialect(schema), tile=() if schema is None else image._cell_shape())
     path = _new_path(filename)
     tree = _content(image._tree(archive, archive.dialect), image)
+    archive.tables += [_tree_hdu(_as_json(make(archive)), name) for name, make in (more or {}).items()]
     _write(path, tree, archive, _options(archive, compression, seed), image)
 
 
@@ -129,7 +144,18 @@ def _content(tree: dict[str, JSON], image: "MaskedImage") -> bytes:
             raise TypeError(
                 f"metadata[{key!r}] is {value!r}; texts, finite numbers, truth values and None can be written"
             )
+    return _as_json(tree)
+
+
+def _as_json(tree: JSON) -> bytes:
     return json.dumps(tree, allow_nan=False, ensure_ascii=False).encode()
+
+
+def _tree_hdu(tree: bytes, name: str) -> fits.BinTableHDU:
+    """Table with a tree as its only cell."""
+    content = np.empty(1, dtype=object)
+    content[0] = np.frombuffer(tree, dtype="uint8")
+    return fits.BinTableHDU.from_columns([fits.Column("JSON", f"PB({len(tree)})", array=content)], name=name)
 
 
 def _options(archive: FitsArchive, compression: Compression, seed: int | None) -> list[FitsCompressionOptions | None]:
@@ -148,10 +174,7 @@ def _write(
     hdus = [primary]
     for stored, chosen in zip(archive.arrays, options, strict=True):
         hdus.append(_image_hdu(stored, chosen, archive.tile, image))
-    content = np.empty(1, dtype=object)
-    content[0] = np.frombuffer(tree, dtype="uint8")
-    column = fits.Column("JSON", f"PB({len(tree)})", array=content)
-    hdus += [*archive.tables, fits.BinTableHDU.from_columns([column], name="JSON")]
+    hdus += [*archive.tables, _tree_hdu(tree, "JSON")]
     hdus.append(_index_hdu(max(len(hdu.name) for hdu in hdus), len(hdus)))
     if archive.dialect.schema is not None:
         _add_versions(hdus, json.loads(tree)["schema_url"])
