@@ -406,7 +406,8 @@ class ImageDataset(Dataset):
         info = self.info_dict()
         text = f"{type(self).__name__}\n{'-' * len(type(self).__name__)}\n\n"
         for key, value in info.items():
-            text += f"  {key.replace('_', ' '):<24}: {value}\n"
+            shown = f"{value:.2f}" if isinstance(value, float | u.Quantity) else value
+            text += f"  {key.replace('_', ' '):<24}: {shown}\n"
         return text + "\n" + models_text(self)
 
     def plot_image(self, ax: Axes | None = None, **kwargs: Any) -> Axes:
