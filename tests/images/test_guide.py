@@ -27,5 +27,5 @@ def test_examples_of_the_user_guide(tmp_path, monkeypatch, capsys):
     for text in promised:
         assert text.removesuffix("...").strip() in printed
     sizes = {path.stem: path.stat().st_size for path in tmp_path.iterdir()}
-    assert sizes.keys() == {"coadd", "new", "new-schema", "lossy"}
+    assert sizes.keys() == {"coadd", "new", "new-schema", "lossy", "r", "datasets", "scene"}
     assert (names["usable"].mean()).round(2) == 0.91
