@@ -53,6 +53,8 @@ class LogDensity:
         Name of each element of the vector, ``"<name>[<i>]"`` where a variable is an array.
     index : dict of str to int
         Place of each scalar free variable in the vector.
+    transforms : list of Transform or None
+        How each element of the vector became unconstrained.
     edges : Edges
         Where the supports of the parameters behind the unconstrained variables end.
     loops : Loops or None
@@ -75,7 +77,8 @@ class LogDensity:
         ]
         self.index = {n: int(i) for n, i, x in zip(self.names, firsts, start, strict=False) if not np.shape(x)}
         transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
-        self.edges = Edges([t for t, size in zip(transforms, sizes, strict=True) for _ in range(size)])
+        self.transforms = [t for t, size in zip(transforms, sizes, strict=True) for _ in range(size)]
+        self.edges = Edges(self.transforms)
         self._start = np.concatenate([np.ravel(x) for x in start]).astype("float64")
         self._weight = terms.weight
         self._shapes = dict(zip(values, map(np.shape, start), strict=True))
@@ -90,12 +93,36 @@ class LogDensity:
     @functools.cached_property
     def _formulas(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         """Each variable as a function of many points, shape ``(n, size)``."""
-        values = self.model.replace_rvs_by_values(self._unknowns)
+        columns = self._of_points(self.model.replace_rvs_by_values(self._unknowns))
+        return {v.name: column for v, column in zip(self._unknowns, columns, strict=True)}
+
+    @functools.cached_property
+    def _log_prior(self) -> Callable[[np.ndarray], np.ndarray]:
+        model = self.model
+        [formula] = self._of_points([model.logp(vars=model.free_RVs + model.potentials, jacobian=False)])
+        return formula
+
+    def _of_points(self, expressions: Sequence[Any]) -> list[Callable[[np.ndarray], np.ndarray]]:
+        """Expressions of the value variables as functions of many points, shape ``(n, size)``."""
         draws = pt.matrix("draws", dtype="float64", shape=(None, self.size))
         theta, pieces = self._cut(list(self._places))
-        one = clone_replace(values, replace=pieces, rebuild_strict=False)
-        columns = vectorize_graph(one, {theta: draws})
-        return {v.name: compile_numbers([draws], x) for v, x in zip(self._unknowns, columns, strict=True)}
+        one = clone_replace(list(expressions), replace=pieces, rebuild_strict=False)
+        return [compile_numbers([draws], x) for x in vectorize_graph(one, {theta: draws})]
+
+    def log_prior(self, points: np.ndarray) -> np.ndarray:
+        """Logarithm of the prior density per unit of the parameters.
+
+        Parameters
+        ----------
+        points : numpy.ndarray
+            Unconstrained variables, shape ``(n, size)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape ``(n,)``.
+        """
+        return self._log_prior(np.ascontiguousarray(points, dtype="float64"))
 
     def _cut(self, values: Sequence[Any]) -> tuple[Any, dict[Any, Any]]:
         """A vector, and which of its parts is which of some variables."""

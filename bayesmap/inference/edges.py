@@ -12,6 +12,8 @@ __all__ = ["Edges"]
 
 # A parameter is put this much closer to an edge that it is pressed against: what is left of the way means nothing.
 CLOSER = 1e-6
+# Logarithm of the odds of the part of a support that a number can tell from an edge, and of the largest numbers.
+FAR, LOG_LARGE = 34.5, 690.0
 
 
 class Edges:
@@ -89,12 +91,22 @@ class Edges:
         upper = rising != bool(self._from_above[index])
         return float(self.upper[index] if upper else self.lower[index])
 
-    def variable(self, index: int, value: float) -> float:
-        """The unconstrained variable of a value inside the support."""
+    def variable(self, index: int, value: Any) -> Any:
+        """The unconstrained variable of a value inside the support, or of an array of them."""
         if self.both[index]:
             logit = np.log(value - self.lower[index]) - np.log(self.upper[index] - value)
-            return float((logit - self._center[index]) / self.width[index])
+            return (logit - self._center[index]) / self.width[index]
         if self.one[index]:
             distance = self.upper[index] - value if self._from_above[index] else value - self.lower[index]
-            return float(np.log(distance / self._scale[index]) / self.width[index])
-        return float((value - self._center[index]) / self._scale[index])
+            return np.log(distance / self._scale[index]) / self.width[index]
+        return (value - self._center[index]) / self._scale[index]
+
+    def inner_variable(self, index: int, value: Any) -> Any:
+        """The same, finite for a value on an edge too, which is moved inside by what numbers can tell."""
+        with np.errstate(divide="ignore"):
+            variable = self.variable(index, value)
+        if self.both[index]:
+            return np.clip(variable, *((np.array([-FAR, FAR]) - self._center[index]) / self.width[index]))
+        return (
+            np.clip(variable, *(np.array([-LOG_LARGE, LOG_LARGE]) / self.width[index])) if self.one[index] else variable
+        )

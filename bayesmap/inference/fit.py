@@ -14,6 +14,7 @@ from bayesmap._backend.functions import QUICK
 from bayesmap._util import get_random_state, suggest
 from bayesmap.inference import samplers
 from bayesmap.inference.compile import observe, prepare, unobserved_model
+from bayesmap.inference.cube import UnitCube
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models
 from bayesmap.inference.mode import Laplace, search_modes
@@ -64,11 +65,12 @@ class CompiledFit:
         self.hyperparameters = hyperparameters_of(self._names)
         self._density: LogDensity | None = None
         self._quick: LogDensity | None = None
+        self._unit_cube: UnitCube | None = None
         self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
 
     def __getstate__(self) -> dict[str, Any]:
         # Neither compiled functions nor the classes that PyMC makes of distributions can be pickled.
-        return {**self.__dict__, "_log_posterior": None, "_density": None, "_quick": None}
+        return {**self.__dict__, "_log_posterior": None, "_density": None, "_quick": None, "_unit_cube": None}
 
     def _sum(self) -> Terms:
         """The log-posterior, of a model without observed variables."""
@@ -161,6 +163,78 @@ class CompiledFit:
             if name not in self._observed:
                 raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")
         return given
+
+    @property
+    def cube_labels(self) -> list[str]:
+        """What the axes of the unit cube of :meth:`loglike` stand for, one name per axis.
+
+        They are the free parameters and hyperparameters, and standard variables (``"<name>_offset"``) behind
+        hierarchical and joint priors.
+        """
+        return list(self.density.labels)
+
+    @property
+    def _cube(self) -> UnitCube:
+        if self._unit_cube is None:
+            self._unit_cube = UnitCube(self.density)
+        return self._unit_cube
+
+    def loglike(self, u: Any) -> Any:
+        """Log-likelihood, natural logarithm, at points of the unit cube of the prior, for nested samplers.
+
+        Parameters
+        ----------
+        u : array-like
+            Probabilities below the parameters under their priors, shape ``(n,)`` or ``(n_point, n)``; axes are those of
+            ``cube_labels``.
+
+        Returns
+        -------
+        float or numpy.ndarray
+            One number, or shape ``(n_point,)``; minus infinity where the data are impossible. Its integral over the
+            cube is the evidence.
+
+        Raises
+        ------
+        TypeError
+            If parameters are given in place of a point of the cube.
+        ValueError
+            If the shape is wrong, a number is not between 0 and 1, or a prior has no quantiles.
+
+        Examples
+        --------
+        With dynesty, and with nautilus::
+
+            dynesty.NestedSampler(fit.loglike, lambda u: u, len(fit.cube_labels))
+            nautilus.Sampler(lambda u: u, fit.loglike, len(fit.cube_labels))
+        """
+        values = self._cube.loglike(self._cube.checked(u))
+        return float(values[0]) if np.ndim(u) == 1 else values
+
+    def prior_transform(self, u: Any) -> dict[str, np.ndarray]:
+        """Parameters at points of the unit cube: quantiles of their priors, within their bounds.
+
+        Parameters
+        ----------
+        u : array-like
+            As for :meth:`loglike`, shape ``(n,)`` or ``(n_point, n)``.
+
+        Returns
+        -------
+        dict of numpy.ndarray
+            By the names of the variables, in the declared units; shape ``()`` or ``(n_point,)``, and that of the
+            parameter where it is an array.
+
+        Raises
+        ------
+        TypeError
+            If parameters are given in place of a point of the cube.
+        ValueError
+            As for :meth:`loglike`.
+        """
+        points = self._cube.points(self._cube.checked(u))
+        columns = self.density.expand_draws(points[None])
+        return {name: columns[name][0, 0] if np.ndim(u) == 1 else columns[name][0] for name in self.density.reported}
 
     def find_mode(self, random_state: Any = 0, *, searches: int = 4, jacobian: bool = False) -> ModeResult:
         """Find the posterior mode and the Gaussian errors around it.

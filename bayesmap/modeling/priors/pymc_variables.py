@@ -1,6 +1,7 @@
 """Random variables of priors: the one module of this layer that needs PyMC (imported on first use)."""
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import astropy.units as u
@@ -43,6 +44,9 @@ class Standardize(Transform):
         Edges of the support, infinite for none.
     center, scale, width : float
         The numbers c, s and w, those that the case needs.
+    quantile : callable or None
+        Quantiles of x under its prior, one number at a time; None where they depend on other unknowns, or the prior
+        is improper.
     """
 
     name = "standardize"
@@ -55,8 +59,10 @@ class Standardize(Transform):
         center: float = 0.0,
         scale: float = 1.0,
         width: float = 1.0,
+        quantile: Callable[[float], float] | None = None,
     ) -> None:
         self.lower, self.upper, self.center, self.scale, self.width = lower, upper, center, scale, width
+        self.quantile = quantile
         self.kind = (bool(np.isfinite(lower)), bool(np.isfinite(upper)))
 
     def forward(self, value: Tensor, *inputs: Tensor) -> Tensor:
@@ -92,14 +98,30 @@ class Standardize(Transform):
     def from_prior(cls, prior: Prior, parameter: Parameter, lower: float, upper: float) -> "Standardize":
         """Return the transform in which a prior with support ``(lower, upper)`` is about a unit normal."""
         center, low, high = _quantiles(prior, parameter, lower, upper)
+        quantile = _quantile_function(prior, parameter, lower, upper)
         if np.isfinite(lower) and np.isfinite(upper):
             logits = [np.log((x - lower) / (upper - x)) for x in (center, low, high)]
-            return cls(lower, upper, center=logits[0], width=0.5 * (logits[2] - logits[1]))
+            return cls(lower, upper, center=logits[0], width=0.5 * (logits[2] - logits[1]), quantile=quantile)
         if np.isfinite(lower):
-            return cls(lower, upper, scale=center - lower, width=0.5 * np.log((high - lower) / (low - lower)))
+            width = 0.5 * np.log((high - lower) / (low - lower))
+            return cls(lower, upper, scale=center - lower, width=width, quantile=quantile)
         if np.isfinite(upper):
-            return cls(lower, upper, scale=upper - center, width=0.5 * np.log((upper - low) / (upper - high)))
-        return cls(center=center, scale=0.5 * (high - low))
+            width = 0.5 * np.log((upper - low) / (upper - high))
+            return cls(lower, upper, scale=upper - center, width=width, quantile=quantile)
+        return cls(center=center, scale=0.5 * (high - low), quantile=quantile)
+
+
+def _quantile_function(
+    prior: Prior, parameter: Parameter, lower: float, upper: float
+) -> Callable[[float], float] | None:
+    """Quantiles of a prior between its edges; None if there are none, or they depend on hyperparameters."""
+    if prior.depth:
+        return None
+    if prior.distribution.scipy is not None:
+        return functools.partial(prior.quantile, unit=parameter.unit, lower=lower, upper=upper)
+    if np.isfinite(lower) and np.isfinite(upper):
+        return lambda q: float(lower + q * (upper - lower))
+    return None
 
 
 def _quantiles(prior: Prior, parameter: Parameter, lower: float, upper: float) -> tuple[float, float, float]:
