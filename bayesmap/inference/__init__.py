@@ -3,19 +3,24 @@
 from bayesmap.inference.check import ConvergenceReport, convergence_report
 from bayesmap.inference.compile import to_pymc
 from bayesmap.inference.default_priors import assign_default_priors, default_priors
+from bayesmap.inference.evidences import BayesFactor, Evidence, bayes_factor, evidence
 from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
 from bayesmap.inference.predict import posterior_npred, posterior_predictive
 from bayesmap.inference.prior_draws import sample_prior
 from bayesmap.inference.result import ModeResult
 
 __all__ = [
+    "BayesFactor",
     "CompiledFit",
     "ConvergenceReport",
+    "Evidence",
     "ModeResult",
     "assign_default_priors",
+    "bayes_factor",
     "compile_fit",
     "convergence_report",
     "default_priors",
+    "evidence",
     "find_mode",
     "posterior_npred",
     "posterior_predictive",

@@ -313,6 +313,25 @@ class CompiledFit:
                 tell("interrupted when all draws were there: the result holds them", 3)
         return tree
 
+    def search_modes(self, rng: np.random.Generator, searches: int = 4) -> tuple[Laplace | None, list[Laplace]]:
+        """Search for modes in the unconstrained variables of the sampler.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Draws the dispersed starts.
+        searches : int
+            Number of searches.
+
+        Returns
+        -------
+        best : Laplace or None
+            See :func:`~bayesmap.inference.mode.search_modes`.
+        rivals : list of Laplace
+            Other modes whose mass is not negligible.
+        """
+        return self._search(self.density, rng, searches, True)
+
     def _search(
         self, density: LogDensity, rng: np.random.Generator, searches: int, jacobian: bool
     ) -> tuple[Laplace | None, list[Laplace]]:
@@ -325,7 +344,7 @@ class CompiledFit:
         return search_modes(density, rng, searches, jacobian, starts, barrier if dense else None)
 
     def _whitening(self, rng: np.random.Generator, searches: int) -> tuple[Laplace | None, str]:
-        best, rivals = self._search(self.density, rng, searches, True)
+        best, rivals = self.search_modes(rng, searches)
         if best is None:
             message = f"no mode found, {_why_none(self.density)}: plain adaptation from dispersed starts"
         elif best.blocked:

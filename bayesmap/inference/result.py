@@ -18,8 +18,10 @@ from bayesmap.inference.samplers import Run
 from bayesmap.modeling.collection import all_parameter_names
 from bayesmap.modeling.priors.pymc_variables import offset_names
 
-__all__ = ["Description", "ModeResult", "build_tree", "describe", "draw_dims"]
+__all__ = ["OFFSETS", "Description", "ModeResult", "build_tree", "describe", "draw_dims"]
 
+#: group of the standard variables behind hierarchical and joint priors, which have no meaning of their own
+OFFSETS = "offsets"
 VERSIONED = ("pymc", "pytensor", "nutpie", "arviz", "numpy", "astropy")
 
 
@@ -207,7 +209,8 @@ def build_tree(description: Description, run: Run, info: dict[str, Any]) -> xr.D
     Returns
     -------
     xarray.DataTree
-        With the groups ``posterior``, ``sample_stats`` and ``observed_data``. Where no parameters could be made of the
+        With the groups ``posterior``, ``sample_stats`` and ``observed_data``, and where there are hierarchical or joint
+        priors ``offsets``, their standard variables. Where no parameters could be made of the
         draws, ``unconstrained_posterior`` stands for the first.
     """
     tree = xr.DataTree.from_dict(_draws(description, run))
@@ -229,7 +232,10 @@ def _draws(description: Description, run: Run) -> dict[str, xr.Dataset]:
         return {"unconstrained_posterior": _by_draw(variables, {"theta": {"variables": list(description.names)}})}
     offsets = offset_names(run.posterior)
     variables = {name: values for name, values in run.posterior.items() if name not in offsets}
-    return {"posterior": _by_draw(variables, description.variables)}
+    groups = {"posterior": _by_draw(variables, description.variables)}
+    if offsets:
+        groups[OFFSETS] = _by_draw({name: run.posterior[name] for name in sorted(offsets)})
+    return groups
 
 
 def _by_draw(variables: dict[str, np.ndarray], attributes: dict[str, dict[str, Any]] | None = None) -> xr.Dataset:

@@ -14,16 +14,17 @@ from bayesmap.modeling import Models, PowerLawSpectralModel, Prior, SkyModel
 UNIT = "cm-2 s-1 TeV-1"
 INDEX = Prior("Normal", mu=2.2, sigma=0.4)
 AMPLITUDE = Prior("LogUniform", lower="2e-13 cm-2 s-1 TeV-1", upper="5e-12 cm-2 s-1 TeV-1")
+COUNTS = (31, 22, 14, 4, 3, 1)
 #: prior of the amplitude alone, in units of 1e-12: Gamma(a, b)
 SHAPE, RATE = 2.5, 2.0
 
 
-def dataset(model, background=2.0, counts=(31, 22, 14, 4, 3, 1), name="d"):
+def dataset(model, background=2.0, counts=COUNTS, name="d"):
     """Six energies from 1 to 20 TeV."""
     axis = MapAxis.from_energy_bounds("1 TeV", "20 TeV", nbin=6, name="energy")
     true = MapAxis.from_energy_bounds("1 TeV", "20 TeV", nbin=6, name="energy_true")
     geom, geom_true = (RegionGeom.create(None, axes=[one]) for one in (axis, true))
-    level = background * np.ones(geom.data_shape)
+    level = np.full(geom.data_shape, background or 0.0)
     return SpectrumDataset(
         models=Models([model]),
         counts=RegionNDMap.from_geom(geom, data=np.reshape(counts, geom.data_shape).astype(float), unit=""),
@@ -78,21 +79,20 @@ def quadrature(fit):
     return logsumexp(values, b=weights[:, None] * weights) + np.log(area)
 
 
-def gamma_poisson():
+def gamma_poisson(a=SHAPE, counts=COUNTS):
     """A fit of the amplitude alone without background, the shape and rate of its posterior, and its log-evidence.
 
     The counts are those of a power law with a known index; the prior of A / 1e-12 is Gamma(a, b).
     """
-    amplitude = Prior("Gamma", alpha=SHAPE, beta=RATE / (1e-12 * u.Unit(UNIT)))
-    data = dataset(source(amplitude=amplitude), background=None)
+    amplitude = Prior("Gamma", alpha=a, beta=RATE / (1e-12 * u.Unit(UNIT)))
+    data = dataset(source(amplitude=amplitude), background=None, counts=counts)
     unit = data.npred_signal().data.ravel()
-    counts = data.counts.data.ravel()
-    total, number = unit.sum(), counts.sum()
+    total, number = unit.sum(), np.sum(counts)
     log_evidence = (
-        SHAPE * np.log(RATE)
-        - gammaln(SHAPE)
-        + gammaln(SHAPE + number)
-        - (SHAPE + number) * np.log(RATE + total)
-        + (counts * np.log(unit) - gammaln(counts + 1)).sum()
+        a * np.log(RATE)
+        - gammaln(a)
+        + gammaln(a + number)
+        - (a + number) * np.log(RATE + total)
+        + (counts * np.log(unit) - gammaln(np.add(counts, 1))).sum()
     )
-    return quick_fit(data), (SHAPE + number, RATE + total), log_evidence
+    return quick_fit(data), (a + number, RATE + total), log_evidence

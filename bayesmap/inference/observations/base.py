@@ -222,6 +222,10 @@ class Observation(abc.ABC):
     def summary(self) -> dict[str, Any]:
         """The data in short, as variables of an `xarray.Dataset`, for the result."""
 
+    def seen(self) -> list[np.ndarray]:
+        """Return the data that are looked at, and which these are, as arrays of any shapes: the same for all models."""
+        return [self.value.get_value()]
+
     def check(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
         """Raise a ValueError if these cannot replace the data; by default nothing can."""
         raise ValueError(f"dataset {self.name!r} holds {self.content}, not counts; compile it again with other data")

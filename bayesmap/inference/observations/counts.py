@@ -427,6 +427,12 @@ class ObservedCounts(Observation):
         npred, further = self._given(arguments)
         return self.likelihood.pointwise(self.value.get_value(), npred, **further)[self.arrays.mask]
 
+    def seen(self) -> list[np.ndarray]:
+        """Counts in the mask, the mask, and what was measured of the background; see `Observation.seen`."""
+        mask = self.arrays.mask
+        off = [np.where(mask, self.off[key].get_value(), 0.0) for key in sorted(self.off)]
+        return [np.where(mask, self.value.get_value(), 0.0), mask, *off]
+
     def wrap(self, values: np.ndarray) -> Map:
         """A cube as a map."""
         return Map.from_geom(self.arrays.geom, data=values, unit="")

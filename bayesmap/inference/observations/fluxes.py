@@ -149,6 +149,10 @@ class ObservedFluxes(Observation):
         """Differential fluxes as a quantity."""
         return u.Quantity(values, UNIT)
 
+    def seen(self) -> list[np.ndarray]:
+        """Fluxes and energies of the points; see `Observation.seen`."""
+        return [self.likelihood.flux, self.energy]
+
     def summary(self) -> dict[str, Any]:
         """The fluxes that were fitted, for the result."""
         dim = f"{self.name}_energy"

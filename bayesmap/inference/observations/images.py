@@ -144,6 +144,10 @@ class ObservedImage(Observation):
         parameters, latents = self._split(arguments)
         return self.predicted(*parameters), {"latents": latents, "mask": self.mask} if latents else {}
 
+    def seen(self) -> list[np.ndarray]:
+        """Pixels of the mask, and the mask; see `Observation.seen`."""
+        return [np.where(self.mask, self.value.get_value(), 0.0), self.mask]
+
     def mean(self, *arguments: Any) -> np.ndarray:
         """Predicted image in nJy, shape ``(n_y, n_x)``."""
         return self._given(arguments)[0]
