@@ -50,8 +50,8 @@ class GaussianMixture:
         groups = [group for group in groups if len(group) >= least]
         if not groups:
             raise ValueError(
-                f"bridge sampling fits a Gaussian of {points.shape[1]} variables to half of the draws and needs at least "
-                f"{least} there, got {len(points)}: sample more draws"
+                f"bridge sampling fits a Gaussian of {points.shape[1]} variables to half of the draws and needs at "
+                f"least {least} there, got {len(points)}: sample more draws"
             )
         covariances = [np.atleast_2d(np.cov(group, rowvar=False)) for group in groups]
         sizes = np.array([len(group) for group in groups], dtype="float64")

@@ -1,5 +1,6 @@
 """Is the sample good enough? The answer in words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,10 @@ from bayesmap.inference.conflict import prior_places
 __all__ = ["ConvergenceReport", "convergence_report"]
 
 RHAT, ESS = 1.01, 400.0
+#: weights of modes that are less certain than this are told
+WEIGHT_ERROR = 0.02
+#: modes with fewer draws per chain have no R-hat
+FEW = 50
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,11 @@ class ConvergenceReport:
         A sentence for each parameter about which prior and data disagree: its posterior median is more than 4 prior
         standard deviations away from the prior median (of priors that are not normal: as improbable as that), where the
         prior is thin. The sample may be converged all the same.
+    modes : str
+        The modes of the posterior and their weights in words, if it has several. R-hat is then the largest of that of
+        all draws and those within the modes.
+    mode_weight_error : float
+        The largest standard error of their weights.
     """
 
     rhat: dict[str, float]
@@ -42,6 +52,8 @@ class ConvergenceReport:
     n_draw: int
     interrupted: bool = False
     conflicts: tuple[str, ...] = ()
+    modes: str = ""
+    mode_weight_error: float = 0.0
 
     @property
     def converged(self) -> bool:
@@ -73,6 +85,11 @@ class ConvergenceReport:
                 f"The effective sample size of {worst} is {low[worst]:.0f}, below {ESS:.0f}: "
                 f"take about {factor} times as many draws."
             )
+        if not self.mode_weight_error <= WEIGHT_ERROR:
+            advice.append(
+                f"The weights of the modes are only known to {self.mode_weight_error:.2f}: take more draws, from which "
+                "they follow."
+            )
         if self.divergences:
             advice.append(
                 f"{self.divergences} divergent transitions: the posterior has corners that the sampler misses. Raise "
@@ -88,7 +105,11 @@ class ConvergenceReport:
             f"{self.divergences} divergences"
         )
         verdict = "Converged" if self.converged else "Not converged"
-        return "\n".join([f"{verdict}: {size}, {numbers}.", *(f"- {s}" for s in (*self.advice, *self.conflicts))])
+        several = (
+            [f"The posterior has {self.modes}. A mean over all of them is no place of anything."] if self.modes else []
+        )
+        sentences = (*several, *self.advice, *self.conflicts)
+        return "\n".join([f"{verdict}: {size}, {numbers}.", *(f"- {s}" for s in sentences)])
 
 
 def convergence_report(tree: xr.DataTree) -> ConvergenceReport:
@@ -113,8 +134,12 @@ def convergence_report(tree: xr.DataTree) -> ConvergenceReport:
             values = function(posterior, **kwargs)
         return {str(name): float(pick(values[name].to_numpy())) for name in values.data_vars}
 
+    stats = tree["sample_stats"].to_dataset() if "sample_stats" in tree.children else xr.Dataset()
     rhat = worst(az.rhat, np.max) if sizes["chain"] > 1 else dict.fromkeys(map(str, posterior.data_vars), np.nan)
-    diverging = tree["sample_stats"]["diverging"] if "sample_stats" in tree.children else np.zeros(1)
+    if "mode" in stats and sizes["chain"] > 1:
+        within = [_largest(az.rhat(part)) for part in _by_mode(posterior, stats["mode"])]
+        rhat = {name: max([value, *(one[name] for one in within)]) for name, value in rhat.items()}
+    diverging = stats.get("diverging", np.zeros(1))
     return ConvergenceReport(
         rhat,
         worst(az.ess, np.min, method="bulk"),
@@ -124,4 +149,23 @@ def convergence_report(tree: xr.DataTree) -> ConvergenceReport:
         sizes["draw"],
         bool(tree.attrs.get("interrupted", 0)),
         tuple(place.sentence for place in prior_places(tree).values() if place.in_conflict),
+        str(tree.attrs["modes"]) if "mode" in stats else "",
+        float(np.max(tree.attrs["mode_weight_errors"])) if "mode" in stats else 0.0,
     )
+
+
+def _by_mode(posterior: xr.Dataset, mode: xr.DataArray) -> Iterator[xr.Dataset]:
+    """The draws of each mode, as many of each chain as there are of all; modes with few are left out."""
+    labels = mode.transpose("chain", "draw").to_numpy()
+    for value in np.unique(labels):
+        chosen = [np.flatnonzero(row == value) for row in labels]
+        number = min(map(len, chosen))
+        if number >= FEW:
+            places = xr.DataArray([row[:number] for row in chosen], dims=("chain", "draw"))
+            yield posterior.isel(chain=xr.DataArray(np.arange(len(labels)), dims="chain"), draw=places).drop_vars(
+                "draw", errors="ignore"
+            )
+
+
+def _largest(rhat: xr.Dataset) -> dict[str, float]:
+    return {str(name): float(rhat[name].max()) for name in rhat.data_vars}

@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,21 +152,21 @@ def evidence(
     remarks: list[str] = []
     if method == "bridge":
         draws = fit.sample(random_state=rng, progress_bar=False) if draws is None else draws
-        log_z, error, best = _bridged(fit, draws, rng, remarks)
-        laplace = _laplace(fit, rng, best)
+        log_z, error, starts = _bridged(fit, draws, rng, remarks)
+        laplace = _laplace(fit, rng, starts)
         if np.isfinite(laplace) and abs(laplace - log_z) - 2 * error > DISAGREE:
             remarks.append(
-                f"Laplace and bridge differ by {abs(laplace - log_z):.2f}: the posterior is no Gaussian in the variables "
-                "of the sampler, or has parts that the draws do not show. Trust the bridge if the chains agree."
+                f"Laplace and bridge differ by {abs(laplace - log_z):.2f}: the posterior is no Gaussian in the "
+                "variables of the sampler, or has parts that the draws do not show. Trust the bridge if the chains agree."
             )
     elif method == "laplace":
-        laplace = log_z = _laplace(fit, rng, None)
+        laplace = log_z = _laplace(fit, rng)
         error = np.nan
         if not np.isfinite(log_z):
             raise ValueError("the posterior has no mode with a Gaussian around it: take method='bridge'")
     else:
         log_z, error = _smc(fit, rng)
-        laplace = _laplace(fit, rng, None)
+        laplace = _laplace(fit, rng)
     for remark in remarks:
         warnings.warn(remark, stacklevel=2)
     defaults = tuple(name for name, p in fit.parameters.items() if p.prior is not None and p.prior.is_default)
@@ -194,8 +195,8 @@ def bayes_factor(first: Evidence, second: Evidence) -> BayesFactor:
         raise ValueError("the two evidences are of different data or masks, and their ratio means nothing")
     if defaults := sorted({*first.default_priors, *second.default_priors}):
         raise ValueError(
-            f"the priors of {', '.join(defaults)} are defaults that were made from the data. An evidence is the mean of "
-            "the likelihood over the prior, and such a prior lies where the likelihood is high: its width decides and "
+            f"the priors of {', '.join(defaults)} are defaults that were made from the data. An evidence is the "
+            "mean of the likelihood over the prior, and such a prior lies where the likelihood is high: its width decides and "
             "uses the data twice. Give these parameters priors of your own, and compute both evidences again"
         )
     error = float(np.sqrt(first.error**2 + second.error**2))
@@ -218,8 +219,8 @@ def _check_proper(fit: CompiledFit) -> None:
 
 def _bridged(
     fit: CompiledFit, tree: Any, rng: np.random.Generator, remarks: list[str]
-) -> tuple[float, float, np.ndarray | None]:
-    """Log-evidence and its error from draws, and the draw of highest density; None with several modes."""
+) -> tuple[float, float, list[np.ndarray]]:
+    """Log-evidence and its error from draws, and the draw of highest density in each mode."""
     from arviz_stats import rhat
 
     density = fit.density
@@ -232,24 +233,25 @@ def _bridged(
     labels = stats["mode"].transpose("chain", "draw").to_numpy() if "mode" in stats else None
     if "diverging" in stats and (divergences := int(stats["diverging"].sum())):
         remarks.append(
-            f"{divergences} divergent transitions: the draws miss a corner of the posterior, and the evidence may be too "
-            "low. Sample again with target_accept=0.95."
+            f"{divergences} divergent transitions: the draws miss a corner of the posterior, and the evidence may be "
+            "too low. Sample again with target_accept=0.95."
         )
     if draws.shape[0] > 1 and labels is None and not (worst := float(rhat(values))) < RHAT:
         remarks.append(
             f"The chains disagree (R-hat of the log-posterior {worst:.3f}): the evidence is that of no posterior."
         )
     result = bridge(lambda theta: density(theta)[0], draws, values, rng, labels)
-    best = None if labels is not None else draws.reshape(-1, density.size)[int(np.argmax(values))]
-    return result.log_z, result.error, best
+    modes = np.zeros(values.shape, dtype=int) if labels is None else labels
+    starts = [draws[modes == mode][int(np.argmax(values[modes == mode]))] for mode in np.unique(modes)]
+    return result.log_z, result.error, starts
 
 
-def _laplace(fit: CompiledFit, rng: np.random.Generator, start: np.ndarray | None) -> float:
-    """Log of the sum of the Gaussians at the modes; with a start that of the mode near it; NaN without any."""
-    if start is None:
-        best, rivals = fit.search_modes(rng)
+def _laplace(fit: CompiledFit, rng: np.random.Generator, starts: Sequence[np.ndarray] = ()) -> float:
+    """Log of the sum of the Gaussians at the modes, or at those near some points; NaN without any."""
+    if starts:
+        best, rivals = search_modes(fit.density, rng, len(starts), True, starts)
     else:
-        best, rivals = search_modes(fit.density, rng, 1, True, [start])
+        best, rivals = fit.search_modes(rng)
     if best is None or best.blocked:
         return np.nan
     return float(np.logaddexp.reduce([mode.log_evidence for mode in (best, *rivals)]))

@@ -18,6 +18,7 @@ from bayesmap.inference.cube import UnitCube
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.listing import as_datasets, dataset_models
 from bayesmap.inference.mode import Laplace, search_modes
+from bayesmap.inference.modes import sample_modes
 from bayesmap.inference.progress import Progress
 from bayesmap.inference.result import ModeResult, build_tree, describe
 from bayesmap.inference.safety import Interrupts, tell
@@ -290,22 +291,27 @@ class CompiledFit:
         description, progress = describe(self), Progress(progress_bar)
         if sampler != "pymc" and self._density is None:
             progress.begin("compiling the log-posterior with Numba; the first time on a machine takes up to a minute")
-        laplace, density = None, None if sampler == "pymc" else self.density
+        density = None if sampler == "pymc" else self.density
+        modes: list[Laplace] = []
         if sampler == "whitened":
             progress.begin("looking for the mode")
-            laplace, info["modes"] = self._whitening(rng, searches)
-            if laplace is None:
+            modes, info["modes"] = self._whitening(rng, searches)
+            if not modes:
                 sampler = "nutpie"
         if tune is None:
-            tune = 1000 if laplace is None else 300
+            tune = 300 if modes else 1000
         with Interrupts() as interrupts:
             settings: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "cores": cores}
             settings |= {"progress": progress, "interrupts": interrupts, **kwargs}
             if density is None:
                 run = samplers.sample_pymc(self.model, **settings)
+            elif len(modes) > 1:
+                drawn, shares = sample_modes(density, modes, backend="nutpie", **settings)
+                run, info["modes"] = samplers.expanded(density, drawn), str(shares)
+                info |= {"mode_weights": shares.weights, "mode_weight_errors": shares.errors}
             else:
                 backend = "numpyro" if sampler == "numpyro" else "nutpie"
-                run = samplers.sample_density(density, laplace, backend=backend, **settings)
+                run = samplers.sample_density(density, modes[0] if modes else None, backend=backend, **settings)
             info |= {"sampler": sampler, "sampling_seconds": round(time.perf_counter() - started, 3)}
             tree = build_tree(description, run, info)
             if interrupts.noted and not run.interrupted:
@@ -343,7 +349,8 @@ class CompiledFit:
 
         return search_modes(density, rng, searches, jacobian, starts, barrier if dense else None)
 
-    def _whitening(self, rng: np.random.Generator, searches: int) -> tuple[Laplace | None, str]:
+    def _whitening(self, rng: np.random.Generator, searches: int) -> tuple[list[Laplace], str]:
+        """Modes whose Gaussians whiten the variables, best first, and what to say of them; none: plain adaptation."""
         best, rivals = self.search_modes(rng, searches)
         if best is None:
             message = f"no mode found, {_why_none(self.density)}: plain adaptation from dispersed starts"
@@ -353,20 +360,13 @@ class CompiledFit:
                 "is negative, and has no Gaussian around it: plain adaptation from dispersed starts. A prior that does "
                 "not reach below zero has no such border"
             )
-            best = None
-        elif rivals:
-            points = [self.density.expand(mode.mode) for mode in (best, *rivals)]
-            places = "; ".join(", ".join(f"{k}={np.mean(v):.4g}" for k, v in point.items()) for point in points)
-            message = (
-                f"{1 + len(rivals)} modes of comparable mass: plain adaptation from dispersed starts. Modes: {places}"
-            )
-            best = None
         else:
-            message = "one mode"
-            log.info("one mode, log density %.3f", best.log_density)
-            return best, message
+            modes = [best, *(mode for mode in rivals if not mode.blocked)]
+            message = "one mode" if len(modes) == 1 else f"{len(modes)} modes"
+            log.info("%s, log density %.3f", message, best.log_density)
+            return modes, message
         warnings.warn(message, stacklevel=4)
-        return best, message
+        return [], message
 
 
 def _why_none(density: LogDensity) -> str:

@@ -15,7 +15,7 @@ from bayesmap.inference.progress import Progress
 from bayesmap.inference.safety import Interrupts, attempt, tell
 from bayesmap.inference.sampler_arguments import load_nutpie
 
-__all__ = ["Run", "sample_density", "sample_pymc"]
+__all__ = ["Drawn", "Run", "draw_density", "expanded", "sample_density", "sample_pymc"]
 
 # Starting points are this many standard deviations of prior or Laplace approximation wide, so that R-hat can see.
 DISPERSION = 2.0
@@ -49,12 +49,32 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
+class Drawn:
+    """Draws of the variables of a density.
+
+    Attributes
+    ----------
+    theta : numpy.ndarray
+        Shape ``(n_chain, n_draw, n)``.
+    stats : dict of numpy.ndarray
+        As in `Run`.
+    interrupted : bool
+        Stopped by the user.
+    """
+
+    theta: np.ndarray
+    stats: dict[str, np.ndarray]
+    interrupted: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Whitened:
-    """Density of z where theta = mode + factor @ z."""
+    """Density of z where theta = mode + factor @ z; chains start where theta is ``inside`` of something."""
 
     density: LogDensity
     mode: np.ndarray
     factor: np.ndarray
+    inside: Callable[[np.ndarray], bool] | None = None
 
     def __call__(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = self.density(self.mode + self.factor @ z)
@@ -69,6 +89,8 @@ class Whitened:
         rng = np.random.default_rng(seed)
         for shrink in (1.0, 1.0, 1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05):
             z = DISPERSION * shrink * rng.normal(size=len(self.mode))
+            if self.inside is not None and not self.inside(self.theta(z)):
+                continue
             value, gradient = self(z)
             if np.isfinite(value) and np.isfinite(gradient).all():
                 return z
@@ -88,7 +110,32 @@ class Whitened:
         return bool(not np.max(pulls) < WALL)  # NaN is a wall too
 
 
-def sample_density(
+def sample_density(density: LogDensity, laplace: Laplace | None, *, backend: str, **settings: Any) -> Run:
+    """Sample a density, in whitened coordinates if a Gaussian approximation is given.
+
+    Parameters
+    ----------
+    density : LogDensity
+        The log-posterior.
+    laplace : Laplace or None
+        Mode and covariance for the whitening; without it the variables are sampled as they are.
+    backend : {"nutpie", "numpyro"}
+        The sampler.
+    **settings
+        See :func:`draw_density`.
+    """
+    drawn = draw_density(density, laplace, backend=backend, **settings)
+    return expanded(density, drawn)
+
+
+def expanded(density: LogDensity, drawn: Drawn) -> Run:
+    """Draws as parameters; as the variables of the density where no parameters can be made of them."""
+    theta = drawn.theta
+    posterior = attempt("the parameters, only the group 'unconstrained_posterior'", density.expand_draws, theta)
+    return Run(posterior or {}, drawn.stats, drawn.interrupted, None if posterior else theta)
+
+
+def draw_density(
     density: LogDensity,
     laplace: Laplace | None,
     *,
@@ -100,31 +147,30 @@ def sample_density(
     cores: int | None,
     progress: Progress,
     interrupts: Interrupts,
+    inside: Callable[[np.ndarray], bool] | None = None,
     **kwargs: Any,
-) -> Run:
-    """Sample a density, in whitened coordinates if a Gaussian approximation is given.
+) -> Drawn:
+    """Draw the variables of a density.
 
     Parameters
     ----------
-    density : LogDensity
-        The log-posterior.
-    laplace : Laplace or None
-        Mode and covariance for the whitening; without it the variables are sampled as they are.
-    backend : {"nutpie", "numpyro"}
-        The sampler.
+    density, laplace, backend
+        See :func:`sample_density`.
     draws, tune, chains, seed, cores
         See :func:`~bayesmap.inference.sample`.
     progress : Progress
         Says how far it is.
     interrupts : Interrupts
         Takes Ctrl-C.
+    inside : callable, optional
+        Whether a chain may start at a point, shape ``(n,)``; later it may go anywhere.
     **kwargs
         For ``nutpie.sample`` or ``numpyro.infer.NUTS``.
     """
     if laplace is None:
         target = Whitened(density, density.start, np.eye(density.size))
     else:
-        target = Whitened(density, laplace.mode, laplace.factor)
+        target = Whitened(density, laplace.mode, laplace.factor, inside)
         if backend == "nutpie":
             kwargs.setdefault("target_accept", 0.9 if target.has_walls() else 0.8)
     available = cores or os.cpu_count() or 1
@@ -134,9 +180,7 @@ def sample_density(
     run = _nutpie if backend == "nutpie" else _numpyro
     progress.begin(f"sampling {chains} chains of {tune} + {draws} draws with {backend}")
     z, stats, interrupted = run(target, draws, tune, chains, seed, cores, progress, interrupts, **kwargs)
-    theta = target.theta(z)
-    posterior = attempt("the parameters, only the group 'unconstrained_posterior'", density.expand_draws, theta)
-    return Run(posterior or {}, stats, interrupted, None if posterior else theta)
+    return Drawn(target.theta(z), stats, interrupted)
 
 
 def _nutpie(

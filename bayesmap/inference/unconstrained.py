@@ -41,7 +41,9 @@ def unconstrained_draws(tree: Any, density: LogDensity, parameters: dict[str, An
     others = [name for name in posterior.names if name not in wanted and "." in name]
     unknown = [name for name in others if not any(alias in wanted for alias in posterior.aliases(name))]
     if missing or unknown:
-        what = "; ".join(f"{text} {sorted(names)}" for text, names in (("it lacks", missing), ("it has", unknown)) if names)
+        what = "; ".join(
+            f"{text} {sorted(names)}" for text, names in (("it lacks", missing), ("it has", unknown)) if names
+        )
         raise ValueError(
             f"the tree is of other models: {what}. Give the datasets and models that were sampled, with the same "
             "parameters frozen"

@@ -18,7 +18,7 @@ from bayesmap.inference.density import LogDensity
 from bayesmap.inference.samplers import Whitened, _draws_so_far
 from bayesmap.maps import Map
 from bayesmap.modeling import Prior
-from tests.inference.tiny import LAT, LON, background, geom, make_dataset, point, source_and_background
+from tests.inference.tiny import background, geom, make_dataset, source_and_background
 
 ALPHA, BETA, NORM = 50.0, 50.0, "tiny-bkg.norm"
 QUIET = {"progress_bar": False, "searches": 1}
@@ -372,35 +372,6 @@ def test_interrupted_draws_are_a_rectangle():
     assert statistics["diverging"].dtype == bool
     with pytest.raises(KeyboardInterrupt, match="no draws yet"):
         _draws_so_far(np.full((2, 0, 1), np.nan), {})
-
-
-def even(data):
-    """Give a dataset the same exposure everywhere."""
-    data.exposure.data[:] = data.exposure.data.mean(axis=(1, 2), keepdims=True)
-    return data
-
-
-def two_modes():
-    """Two equally bright sources, and a model with one that may sit on either."""
-    truth = [point("left", lon=LON + 0.3, lat=LAT), point("right", lon=LON - 0.3, lat=LAT), background()]
-    counts = even(make_dataset(models=truth)).npred().data.round()
-    model = point("one", lon=LON, lat=LAT)
-    model.spatial_model.lon_0.prior = Prior("Uniform", lower=LON - 0.5, upper=LON + 0.5)
-    fit = compile_fit(even(make_dataset(models=[model, background()], counts=counts)))
-    fit._density = LogDensity(fit.model, mode="FAST_COMPILE")
-    return fit
-
-
-def test_two_modes_are_reported_and_sampled_plainly():
-    fit = two_modes()
-    with pytest.warns(UserWarning, match=r"2 modes of comparable mass.*lon_0=2\d\.\d.*lon_0=2\d\.\d"):
-        tree = fit.sample(5, 5, 1, random_state=1, progress_bar=False, searches=8, maxdepth=3)
-    assert (tree.attrs["requested_sampler"], tree.attrs["sampler"]) == ("whitened", "nutpie")
-    assert tree.attrs["modes"].startswith("2 modes")
-    assert np.isfinite(tree["posterior"]["one.lon_0"]).all()
-    mode = fit.find_mode(1, searches=8)
-    places = sorted([mode.values["one.lon_0"], *(rival["one.lon_0"] for rival in mode.rivals)])
-    np.testing.assert_allclose(places, [LON - 0.3, LON + 0.3], atol=0.02)
 
 
 class _Known:
