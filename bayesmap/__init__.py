@@ -19,7 +19,16 @@ if TYPE_CHECKING:
         SpectrumDataset,
         SpectrumDatasetOnOff,
     )
-    from bayesmap.inference import convergence_report, find_mode, posterior_npred, sample, to_pymc
+    from bayesmap.inference import (
+        bayes_factor,
+        convergence_report,
+        evidence,
+        find_mode,
+        posterior_npred,
+        sample,
+        savage_dickey,
+        to_pymc,
+    )
     from bayesmap.io import load, save
     from bayesmap.maps import Map, MapAxis, WcsGeom
     from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
@@ -44,11 +53,14 @@ __all__ = [
     "SpectrumDatasetOnOff",
     "WcsGeom",
     "__version__",
+    "bayes_factor",
     "convergence_report",
+    "evidence",
     "find_mode",
     "load",
     "posterior_npred",
     "sample",
+    "savage_dickey",
     "save",
     "summary",
     "to_pymc",
@@ -68,12 +80,15 @@ _HOME = {
     "SpectrumDataset": "datasets",
     "SpectrumDatasetOnOff": "datasets",
     "WcsGeom": "maps",
+    "bayes_factor": "inference",
     "convergence_report": "inference",
+    "evidence": "inference",
     "find_mode": "inference",
     "load": "io",
     "posterior_npred": "inference",
     "sample": "inference",
     "save": "io",
+    "savage_dickey": "inference",
     "summary": "report",
     "to_pymc": "inference",
 }

@@ -1,6 +1,5 @@
 """The evidence of a model, the integral of likelihood times prior, and its ratio to that of another model."""
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from bayesmap.inference.fit import CompiledFit, compile_fit
 from bayesmap.inference.mode import search_modes
 from bayesmap.inference.unconstrained import log_densities, unconstrained_draws
 
-__all__ = ["BayesFactor", "Evidence", "bayes_factor", "evidence"]
+__all__ = ["BayesFactor", "Evidence", "bayes_factor", "evidence", "refuse_default_priors"]
 
 METHODS = ("bridge", "laplace", "smc")
 #: fewer draws make no covariance and no error that mean anything
@@ -80,21 +79,24 @@ class BayesFactor:
         Standard error of that.
     remarks : tuple of str
         What speaks against it.
+    names : tuple of str
+        What the two are called in the sentence.
     """
 
     log: float
     error: float
     remarks: tuple[str, ...] = ()
+    names: tuple[str, str] = ("the first", "the second")
 
     @property
     def sentence(self) -> str:
         """Which model is the more probable one, if both were equally probable before."""
-        better, odds = ("first", self.log) if self.log >= 0 else ("second", -self.log)
+        better, odds = (self.names[0], self.log) if self.log >= 0 else (self.names[1], -self.log)
         times = f"{np.exp(odds):.3g}" if odds < 700 else f"e^{odds:.0f}"
         error = f" +- {self.error:.2g}" if np.isfinite(self.error) else ""
         return (
             f"The logarithm of the Bayes factor is {self.log:.3f}{error}: if both models were equally probable before, "
-            f"the {better} is now {times} times as probable as the other one."
+            f"{better} is now {times} times as probable as the other one."
         )
 
     def __str__(self) -> str:
@@ -157,7 +159,8 @@ def evidence(
         if np.isfinite(laplace) and abs(laplace - log_z) - 2 * error > DISAGREE:
             remarks.append(
                 f"Laplace and bridge differ by {abs(laplace - log_z):.2f}: the posterior is no Gaussian in the "
-                "variables of the sampler, or has parts that the draws do not show. Trust the bridge if the chains agree."
+                "variables of the sampler, or has parts that the draws do not show. Trust the bridge if the chains "
+                "agree."
             )
     elif method == "laplace":
         laplace = log_z = _laplace(fit, rng)
@@ -170,7 +173,7 @@ def evidence(
     for remark in remarks:
         warnings.warn(remark, stacklevel=2)
     defaults = tuple(name for name, p in fit.parameters.items() if p.prior is not None and p.prior.is_default)
-    return Evidence(log_z, error, method, laplace, tuple(remarks), defaults, _data_hash(fit))
+    return Evidence(log_z, error, method, laplace, tuple(remarks), defaults, fit.data_hash)
 
 
 def bayes_factor(first: Evidence, second: Evidence) -> BayesFactor:
@@ -193,14 +196,19 @@ def bayes_factor(first: Evidence, second: Evidence) -> BayesFactor:
     """
     if first.data != second.data:
         raise ValueError("the two evidences are of different data or masks, and their ratio means nothing")
-    if defaults := sorted({*first.default_priors, *second.default_priors}):
-        raise ValueError(
-            f"the priors of {', '.join(defaults)} are defaults that were made from the data. An evidence is the "
-            "mean of the likelihood over the prior, and such a prior lies where the likelihood is high: its width decides and "
-            "uses the data twice. Give these parameters priors of your own, and compute both evidences again"
-        )
+    refuse_default_priors(sorted({*first.default_priors, *second.default_priors}))
     error = float(np.sqrt(first.error**2 + second.error**2))
     return BayesFactor(first.log_z - second.log_z, error, (*first.remarks, *second.remarks))
+
+
+def refuse_default_priors(names: Sequence[str]) -> None:
+    """Raise a ValueError if there are parameters whose priors were made from the data."""
+    if names:
+        raise ValueError(
+            f"the priors of {', '.join(names)} are defaults that were made from the data. An evidence is the mean of the "
+            "likelihood over the prior, and such a prior lies where the likelihood is high: its width decides and uses "
+            "the data twice. Give these parameters priors of your own, and compute again"
+        )
 
 
 def _check_proper(fit: CompiledFit) -> None:
@@ -275,13 +283,3 @@ def _smc(fit: CompiledFit, rng: np.random.Generator) -> tuple[float, float]:
     relative = np.exp(last - last.max())
     error = relative.std(ddof=1) / relative.mean() / np.sqrt(len(last))
     return float(last.max() + np.log(relative.mean())), float(error)
-
-
-def _data_hash(fit: CompiledFit) -> str:
-    """Hash of what is looked at of all datasets, whatever the models are."""
-    digest = hashlib.sha256()
-    for name, observed in sorted(fit._observed.items()):
-        digest.update(name.encode())
-        for array in observed.seen():
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

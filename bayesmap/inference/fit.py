@@ -1,5 +1,6 @@
 """A compiled analysis: one graph, compiled once, sampled as often as wanted, also with other counts."""
 
+import hashlib
 import logging
 import time
 import warnings
@@ -166,6 +167,35 @@ class CompiledFit:
         return given
 
     @property
+    def data_hash(self) -> str:
+        """Hash of the data and masks that are looked at now, whatever the models are."""
+        digest = hashlib.sha256()
+        for name, observed in sorted(self._observed.items()):
+            digest.update(name.encode())
+            for array in observed.seen():
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def log_likelihood_at_mode(self, random_state: Any = 0, searches: int = 4) -> float:
+        """Log-likelihood, natural logarithm, at the mode that :meth:`find_mode` finds.
+
+        Parameters
+        ----------
+        random_state : int, numpy.random.Generator or str
+            Draws the dispersed starts.
+        searches : int
+            Number of searches.
+
+        Raises
+        ------
+        RuntimeError
+            If no search ends in a maximum.
+        """
+        density = self._any_density
+        mode = self._best(density, get_random_state(random_state), searches, False)[0].mode
+        return density(mode, False)[0] - float(density.log_prior(mode[None])[0])
+
+    @property
     def cube_labels(self) -> list[str]:
         """What the axes of the unit cube of :meth:`loglike` stand for, one name per axis.
 
@@ -262,9 +292,7 @@ class CompiledFit:
             If no search ends in a maximum.
         """
         density = self._any_density
-        best, rivals = self._search(density, get_random_state(random_state), searches, jacobian)
-        if best is None:
-            raise RuntimeError(f"no mode found: {_why_none(density)}; parameters: {density.names}")
+        best, rivals = self._best(density, get_random_state(random_state), searches, jacobian)
         return ModeResult.from_laplace(best, rivals, density, self.parameters | self.hyperparameters)
 
     def sample(
@@ -337,6 +365,15 @@ class CompiledFit:
             Other modes whose mass is not negligible.
         """
         return self._search(self.density, rng, searches, True)
+
+    def _best(
+        self, density: LogDensity, rng: np.random.Generator, searches: int, jacobian: bool
+    ) -> tuple[Laplace, list[Laplace]]:
+        """The modes that are found, of which there must be one."""
+        best, rivals = self._search(density, rng, searches, jacobian)
+        if best is None:
+            raise RuntimeError(f"no mode found: {_why_none(density)}; parameters: {density.names}")
+        return best, rivals
 
     def _search(
         self, density: LogDensity, rng: np.random.Generator, searches: int, jacobian: bool

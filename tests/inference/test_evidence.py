@@ -144,7 +144,7 @@ def test_bayes_factor_of_a_frozen_index(spectrum, rng):
     found = bayes_factor(simple, evidence(exact_spectrum(spectrum, rng), spectrum))
     assert found.log == pytest.approx(wanted, abs=4 * found.error + 3e-3)
     better = "first" if wanted > 0 else "second"
-    assert f"the {better} is now {np.exp(abs(found.log)):.3g} times as probable" in found.sentence
+    assert f"before, the {better} is now {np.exp(abs(found.log)):.3g} times as probable" in found.sentence
 
 
 def test_laplace_that_differs_is_told(rng):
