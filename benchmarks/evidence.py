@@ -44,9 +44,10 @@ def of_model(data: Path, letter: str, draws: int) -> None:
     sampling, tree = timed(lambda: fit.sample(draws, chains=4, random_state=1, progress_bar=False))
     runs = [timed(lambda seed=seed: evidence(tree, fit, random_state=seed)) for seed in range(5)]
     found = np.array([one.log_z for _, one in runs])
+    seconds, first = np.median([seconds for seconds, _ in runs]), runs[0][1]
     print(
-        f"{letter}: sampling {sampling:.1f} s; evidence {np.median([seconds for seconds, _ in runs]):.2f} s, five repeats "
-        f"{found.mean():.3f} +- {found.std(ddof=1):.4f} (said +- {runs[0][1].error:.4f}), Laplace {runs[0][1].laplace:.3f}",
+        f"{letter}: sampling {sampling:.1f} s; evidence {seconds:.2f} s, five repeats {found.mean():.3f} +- "
+        f"{found.std(ddof=1):.4f} (said +- {first.error:.4f}), Laplace {first.laplace:.3f}",
         flush=True,
     )
 

@@ -205,9 +205,9 @@ def refuse_default_priors(names: Sequence[str]) -> None:
     """Raise a ValueError if there are parameters whose priors were made from the data."""
     if names:
         raise ValueError(
-            f"the priors of {', '.join(names)} are defaults that were made from the data. An evidence is the mean of the "
-            "likelihood over the prior, and such a prior lies where the likelihood is high: its width decides and uses "
-            "the data twice. Give these parameters priors of your own, and compute again"
+            f"the priors of {', '.join(names)} are defaults that were made from the data. An evidence is the mean of "
+            "the likelihood over the prior, and such a prior lies where the likelihood is high: its width decides and "
+            "uses the data twice. Give these parameters priors of your own, and compute again"
         )
 
 

@@ -85,12 +85,12 @@ def savage_dickey(tree: xr.DataTree, name: str, value: Any) -> BayesFactor:
         )
     parts = np.array([_density(part, number, low, high, width) for part in np.array_split(draws, CUTS, axis=1)])
     density = _density(draws, number, low, high, width)
-    remarks = ()
-    if abs(number - draws.mean()) > TAIL * draws.std() and not low < draws.min() < low + width:
-        remarks = (
-            f"{number:.5g} is {abs(number - draws.mean()) / draws.std():.1f} standard deviations from the mean, where "
-            "few draws are: the Bayes factor is rough. Compute the evidence of both models.",
-        )
+    away = abs(number - draws.mean()) / draws.std()
+    at_edge = low < draws.min() < low + width
+    rough = (
+        f"{number:.5g} is {away:.1f} standard deviations from the mean, where few draws are: the Bayes factor is rough."
+    )
+    remarks = (f"{rough} Compute the evidence of both models.",) if away > TAIL and not at_edge else ()
     error = float(parts.std(ddof=1) / np.sqrt(CUTS) / density)
     names = (f"the model with {variable} = {number:.5g}", f"the one with {variable} free")
     return BayesFactor(float(np.log(density) - log_prior), error, remarks, names)

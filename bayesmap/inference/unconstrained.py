@@ -38,7 +38,7 @@ def unconstrained_draws(tree: Any, density: LogDensity, parameters: dict[str, An
     wanted = {*density.names, *density.reported}
     missing = [name for name in wanted if name not in posterior and name not in offsets]
     # a variable without a model in its name is one that a user computed from others
-    others = [name for name in posterior.names if name not in wanted and "." in name]
+    others = [variable for variable in posterior.names if variable not in wanted and variable.count(".")]
     unknown = [name for name in others if not any(alias in wanted for alias in posterior.aliases(name))]
     if missing or unknown:
         what = "; ".join(
