@@ -5,6 +5,7 @@ from bayesmap.inference.compile import to_pymc
 from bayesmap.inference.default_priors import assign_default_priors, default_priors
 from bayesmap.inference.evidences import BayesFactor, Evidence, bayes_factor, evidence
 from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
+from bayesmap.inference.leave_out import left_out_density, reloo
 from bayesmap.inference.nested_models import savage_dickey, ts
 from bayesmap.inference.predict import posterior_npred, posterior_predictive
 from bayesmap.inference.prior_draws import sample_prior
@@ -23,8 +24,10 @@ __all__ = [
     "default_priors",
     "evidence",
     "find_mode",
+    "left_out_density",
     "posterior_npred",
     "posterior_predictive",
+    "reloo",
     "sample",
     "sample_prior",
     "savage_dickey",

@@ -218,6 +218,7 @@ def _check_proper(fit: CompiledFit) -> None:
         for name, p in fit.parameters.items()
         if not p.frozen and p.prior.distribution.scipy is None and not np.isfinite(p.bounds).all()
     ]
+    improper += [name for name, hyper in fit.hyperparameters.items() if hyper.prior.distribution.scipy is None]
     if improper:
         raise ValueError(
             f"the priors of {', '.join(improper)} are improper (Flat without bounds on both sides): their evidence is "

@@ -155,6 +155,36 @@ class CompiledFit:
         for name, one in masks.items():
             self._observed[name].set_mask(one)
 
+    def masks(self, given: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return what is looked at now, and what is given, of each dataset for which something is given.
+
+        Parameters
+        ----------
+        given : Map, numpy.ndarray or mapping of dataset name to one of them
+            Booleans in the shape of the dataset. A single one is for a single dataset.
+
+        Returns
+        -------
+        dict of tuple of numpy.ndarray
+            Two booleans of the shape of the data by the name of the dataset.
+
+        Raises
+        ------
+        KeyError
+            If a name is unknown.
+        ValueError
+            If a shape is wrong, or the data are of a kind without a mask that can be replaced.
+        """
+        masks = {}
+        for name, one in self._by_dataset(given, "groups").items():
+            chosen = np.asarray(getattr(one, "data", one))
+            mask = self._observed[name].mask
+            if mask is None or chosen.dtype != bool or chosen.shape != mask.shape:
+                shape = "no mask that can be replaced" if mask is None else f"the shape {mask.shape}"
+                raise ValueError(f"dataset {name!r} has {shape}, got {chosen.dtype} of the shape {chosen.shape}")
+            masks[name] = (mask, chosen)
+        return masks
+
     def _by_dataset(self, given: Any, what: str) -> Mapping[str, Any]:
         """What was given for each dataset, by name."""
         if not isinstance(given, Mapping):

@@ -7,6 +7,7 @@ import numpy as np
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.result import OFFSETS
 from bayesmap.modeling.posterior import Posterior
+from bayesmap.modeling.priors.pymc_variables import Standardize
 
 __all__ = ["log_densities", "unconstrained_draws"]
 
@@ -48,6 +49,12 @@ def unconstrained_draws(tree: Any, density: LogDensity, parameters: dict[str, An
             f"the tree is of other models: {what}. Give the datasets and models that were sampled, with the same "
             "parameters frozen"
         )
+    for label, transform in zip(density.labels, density.transforms, strict=True):
+        if transform is not None and not isinstance(transform, Standardize):
+            raise ValueError(
+                f"{label!r} is an unknown of the likelihood itself, which has no way back from its draws; take a "
+                "likelihood without such unknowns, as OnOffLikelihood('marginal')"
+            )
     columns = []
     for name in density.names:
         source = posterior if name in posterior else offsets

@@ -39,6 +39,17 @@ def test_units_and_an_edge_of_the_prior(rng):
     assert savage_dickey(tree, "s.x", 0).log == found.log
 
 
+def test_a_slope_at_an_edge_does_not_enter(rng):
+    """An exponential posterior falls from the edge of the prior; a normal one is cut there, where it rises."""
+    prior = Prior("HalfNormal", sigma=5)
+    falling = savage_dickey(tree_of(rng.exponential(1.0, 8000), prior), "s.x", 0)
+    assert falling.log == pytest.approx(-(np.log(2) + norm.logpdf(0, scale=5)), abs=0.12)
+    draws = rng.normal(1.0, 1.0, 12000)
+    draws = draws[draws > 0][:8000]
+    wanted = norm.logpdf(1.0) - norm.logcdf(1.0) - np.log(2) - norm.logpdf(0, scale=5)
+    assert savage_dickey(tree_of(draws, prior), "s.x", 0).log == pytest.approx(wanted, abs=0.12)
+
+
 def test_bounds_cut_the_prior(rng):
     draws = rng.uniform(0, 1, 4000)
     found = savage_dickey(tree_of(draws, Prior("Exponential", scale=1), bounds=(None, 1.0)), "s.x", 0.5)

@@ -168,6 +168,8 @@ class Observation(abc.ABC):
         The observed variable is called ``"<dataset>.<quantity>"``.
     content : str
         What the dataset holds, for messages.
+    mask : numpy.ndarray or None
+        Data that are looked at, a boolean array of the shape of the data; None if all are.
     """
 
     quantity: ClassVar[str]
@@ -176,6 +178,7 @@ class Observation(abc.ABC):
     models: list[Any]
     parameters: list[Any]
     value: Any = None
+    mask: Any = None
     revision: int = 0
     nonnegative: bool = True
 

@@ -212,6 +212,11 @@ class ObservedCounts(Observation):
         return np.asarray(self.likelihood.weights(self.arrays.mask), dtype="float64")
 
     @property
+    def mask(self) -> np.ndarray:  # type: ignore[override]
+        """Bins that enter the likelihood, a boolean cube."""
+        return self.arrays.mask
+
+    @property
     def routes(self) -> dict[str, tuple[str, float]]:
         """How each source meets the PSF; see :class:`~bayesmap.graph.Terms`."""
         return self.fold.terms.routes
