@@ -10,6 +10,7 @@ from bayesmap.inference import compile_fit, convergence_report, evidence
 from bayesmap.inference.mode import Laplace
 from bayesmap.inference.modes import merge_modes
 from bayesmap.inference.samplers import Drawn
+from bayesmap.io import load, save
 from bayesmap.modeling import Prior
 from tests.inference.tiny import LAT, LON, background, make_dataset, point
 
@@ -150,7 +151,7 @@ def by_quadrature(dataset, counts, n=41):
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.1])
-def test_one_model_source_and_two_of_the_data(fit, ratio):
+def test_one_model_source_and_two_of_the_data(fit, ratio, tmp_path):
     """The showcase of nested sampling of Gammapy 2.0; with equal fluxes the weights are equal by symmetry."""
     counts = two_sources(ratio, 5e-13)
     fit.set_counts(counts)
@@ -166,6 +167,8 @@ def test_one_model_source_and_two_of_the_data(fit, ratio):
     assert max(report.rhat.values()) < 1.01
     assert report.converged
     assert "2 modes: weight 0." in str(report)
+    save(tree, tmp_path / "posterior.nc")
+    assert str(convergence_report(load(tmp_path / "posterior.nc"))) == str(report)
     found = evidence(tree, fit)
     assert found.error < 0.02
     assert found.laplace == pytest.approx(found.log_z, abs=0.1)

@@ -212,7 +212,7 @@ class ObservedCounts(Observation):
         return np.asarray(self.likelihood.weights(self.arrays.mask), dtype="float64")
 
     @property
-    def mask(self) -> np.ndarray:  # type: ignore[override]
+    def mask(self) -> np.ndarray:
         """Bins that enter the likelihood, a boolean cube."""
         return self.arrays.mask
 
