@@ -85,7 +85,11 @@ class ConvergenceReport:
                 f"The effective sample size of {worst} is {low[worst]:.0f}, below {ESS:.0f}: "
                 f"take about {factor} times as many draws."
             )
-        if not self.mode_weight_error <= WEIGHT_ERROR:
+        if np.isnan(self.mode_weight_error):
+            advice.append(
+                "The weights of the modes are only those of Gaussians: take more draws for weights by bridges."
+            )
+        elif self.mode_weight_error > WEIGHT_ERROR:
             advice.append(
                 f"The weights of the modes are only known to {self.mode_weight_error:.2f}: take more draws, from which "
                 "they follow."

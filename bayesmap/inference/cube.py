@@ -66,7 +66,7 @@ class UnitCube:
         ValueError
             If the shape does not fit, or a number is not between 0 and 1.
         """
-        if isinstance(u, Mapping):
+        if isinstance(u, Mapping) or np.asarray(u).dtype == object:
             raise TypeError(
                 "loglike takes points of the unit cube, not the parameters that prior_transform makes of them: give a "
                 "nested sampler the identity as its prior transform"

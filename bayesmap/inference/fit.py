@@ -518,6 +518,8 @@ def sample(
     xarray.DataTree
         Groups ``posterior`` (variables ``"<model>.<parameter>"`` in declared units, ``attrs["units"]``),
         ``sample_stats`` and ``observed_data`` (counts per energy); models, priors, versions and seed in the attributes.
+        With several modes ``sample_stats`` has a variable ``mode``, zero for that of most weight, and the attributes
+        ``mode_weights`` and ``mode_weight_errors``.
 
     Raises
     ------
@@ -535,7 +537,8 @@ def sample(
     Ctrl-C ends sampling and returns the draws so far, marked as ``interrupted`` in the attributes; pressed more often,
     or while the result is put together, it costs nothing. What fails then, for example the description of the models,
     is left out of the result with a warning. The draws are always those of the original parameters; the whitening is an
-    affine change of variables with a constant Jacobian.
+    affine change of variables with a constant Jacobian. Where the searches find several modes, each is sampled, and the
+    draws are merged with weights from bridge sampling.
     """
     counts = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "searches": searches}
     check_sampler_arguments(sampler, **counts, random_state=random_state, options=kwargs)

@@ -43,6 +43,8 @@ class Shares:
     log_z: float
 
     def __str__(self) -> str:
+        if self.found == 1:
+            return "one mode of several: sampling was interrupted before the others had draws"
         if len(self.weights) == 1:
             return f"one mode: chains cross between the {self.found} that the searches found"
         rows = zip(self.weights, self.errors, self.places, strict=True)

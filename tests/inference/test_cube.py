@@ -40,6 +40,8 @@ def test_corners_of_the_cube_have_a_likelihood(spectrum):
 def test_what_is_no_point_of_the_cube_is_told(spectrum):
     with pytest.raises(TypeError, match="unit cube, not the parameters"):
         spectrum.loglike(spectrum.prior_transform([0.5, 0.5]))
+    with pytest.raises(TypeError, match="unit cube, not the parameters"):  # as dynesty hands it over
+        spectrum.loglike(np.asarray(spectrum.prior_transform([0.5, 0.5])))
     with pytest.raises(ValueError, match=r"has 2 numbers, \['s.index', 's.amplitude'\]"):
         spectrum.loglike([0.5, 0.5, 0.5])
     with pytest.raises(ValueError, match="between 0 and 1"):

@@ -101,6 +101,23 @@ def test_a_shoulder_that_chains_leave_is_no_mode(rng):
     assert shares.found == 3
 
 
+def test_few_draws_have_the_weights_of_gaussians(rng):
+    density = Mixture([-10, 10], [1.0, 0.3], [0.35, 0.65])
+    runs = [density.run(rng, lambda x: x < 0, (2, 6)), density.run(rng, lambda x: x > 0, (2, 6))]
+    with pytest.warns(UserWarning, match="only that of a Gaussian: bridge sampling fits a Gaussian of 3 variables"):
+        _, shares = merge_modes(density, density.modes(), runs, rng)
+    np.testing.assert_allclose(shares.weights, [0.65, 0.35], atol=1e-6)
+    assert np.isnan(shares.errors).all()
+
+
+def test_an_interrupt_before_the_second_mode(rng):
+    density = Mixture([-10, 10], [1.0, 0.3], [0.35, 0.65])
+    drawn, shares = merge_modes(density, density.modes(), [density.run(rng, lambda x: x < 0)], rng)
+    assert shares.weights == [1.0]
+    assert drawn.theta.shape == (4, 800, 3)
+    assert "interrupted before the others" in str(shares)
+
+
 def even(data):
     """Give a dataset the same exposure everywhere."""
     data.exposure.data[:] = data.exposure.data.mean(axis=(1, 2), keepdims=True)
