@@ -4,7 +4,6 @@ import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,14 @@ import pymc as pm
 import xarray as xr
 
 from bayesmap._backend.functions import QUICK
-from bayesmap._util import get_random_state, suggest
+from bayesmap._util import get_random_state
 from bayesmap.inference import samplers
 from bayesmap.inference.compile import observe, prepare, unobserved_model
 from bayesmap.inference.cube import UnitCube
 from bayesmap.inference.density import LogDensity
+from bayesmap.inference.given import as_cubes, by_dataset, chosen_bins
 from bayesmap.inference.listing import as_datasets, dataset_models
-from bayesmap.inference.mode import Laplace, search_modes
+from bayesmap.inference.mode import Laplace, search_modes, why_none
 from bayesmap.inference.modes import sample_modes
 from bayesmap.inference.progress import Progress
 from bayesmap.inference.result import ModeResult, build_tree, describe
@@ -125,7 +125,7 @@ class CompiledFit:
             If a shape is wrong or counts are not whole, non-negative numbers.
         """
         # All are checked before the first is replaced.
-        cubes = {name: _as_cubes(given) for name, given in self._by_dataset(counts, "counts").items()}
+        cubes = {name: as_cubes(given) for name, given in by_dataset(counts, self._observed, "counts").items()}
         for name, cube in cubes.items():
             self._observed[name].check(**cube)
         for name, cube in cubes.items():
@@ -149,7 +149,9 @@ class CompiledFit:
             ``to_pymc``; if the bins hold a negative background where there was none, or the likelihood has an unknown
             per bin. Nothing is changed then, of any dataset.
         """
-        masks = {name: np.asarray(getattr(m, "data", m)) for name, m in self._by_dataset(mask, "masks").items()}
+        masks = {
+            name: np.asarray(getattr(m, "data", m)) for name, m in by_dataset(mask, self._observed, "masks").items()
+        }
         for name, one in masks.items():
             self._observed[name].check_mask(one)
         for name, one in masks.items():
@@ -175,26 +177,7 @@ class CompiledFit:
         ValueError
             If a shape is wrong, or the data are of a kind without a mask that can be replaced.
         """
-        masks = {}
-        for name, one in self._by_dataset(given, "groups").items():
-            chosen = np.asarray(getattr(one, "data", one))
-            mask = self._observed[name].mask
-            if mask is None or chosen.dtype != bool or chosen.shape != mask.shape:
-                shape = "no mask that can be replaced" if mask is None else f"the shape {mask.shape}"
-                raise ValueError(f"dataset {name!r} has {shape}, got {chosen.dtype} of the shape {chosen.shape}")
-            masks[name] = (mask, chosen)
-        return masks
-
-    def _by_dataset(self, given: Any, what: str) -> Mapping[str, Any]:
-        """What was given for each dataset, by name."""
-        if not isinstance(given, Mapping):
-            if len(self._observed) != 1:
-                raise ValueError(f"give {what} by dataset name, one of {sorted(self._observed)}")
-            return {next(iter(self._observed)): given}
-        for name in given:
-            if name not in self._observed:
-                raise KeyError(f"unknown dataset {name!r}{suggest(name, self._observed)}")
-        return given
+        return chosen_bins(given, self._observed)
 
     @property
     def data_hash(self) -> str:
@@ -402,7 +385,7 @@ class CompiledFit:
         """The modes that are found, of which there must be one."""
         best, rivals = self._search(density, rng, searches, jacobian)
         if best is None:
-            raise RuntimeError(f"no mode found: {_why_none(density)}; parameters: {density.names}")
+            raise RuntimeError(f"no mode found: {why_none(density)}; parameters: {density.names}")
         return best, rivals
 
     def _search(
@@ -420,7 +403,7 @@ class CompiledFit:
         """Modes whose Gaussians whiten the variables, best first, and what to say of them; none: plain adaptation."""
         best, rivals = self.search_modes(rng, searches)
         if best is None:
-            message = f"no mode found, {_why_none(self.density)}: plain adaptation from dispersed starts"
+            message = f"no mode found, {why_none(self.density)}: plain adaptation from dispersed starts"
         elif best.blocked:
             message = (
                 "the mode lies on the border of the parameters that are possible, beyond which a prediction of counts "
@@ -434,27 +417,6 @@ class CompiledFit:
             return modes, message
         warnings.warn(message, stacklevel=4)
         return [], message
-
-
-def _why_none(density: LogDensity) -> str:
-    """Why searches found nothing, in words."""
-    if np.isfinite(density(density.start)[0]):
-        return (
-            "no search ended in a maximum with positive curvature. Look at the priors of weakly constrained "
-            "parameters, or sample with sampler='nutpie'"
-        )
-    centre = ", ".join(f"{name}={np.mean(value):.4g}" for name, value in density.expand(density.start).items())
-    return (
-        "the log-posterior is not finite at the prior centre nor around it. Look at priors that are much wider than "
-        f"what the data can tell; the centre is {centre}"
-    )
-
-
-def _as_cubes(given: Any) -> dict[str, np.ndarray]:
-    """Arguments of `Observation.set_counts` from a cube or a pair of them."""
-    pair = given if isinstance(given, tuple | list) else (given,)
-    named = zip(("counts", "counts_off"), pair, strict=False)
-    return {key: np.asarray(getattr(cube, "data", cube), dtype="float64") for key, cube in named}
 
 
 def compile_fit(datasets: Any, **options: Any) -> CompiledFit:

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from bayesmap.inference.climb import MANY, Function, Summit, climb
 from bayesmap.inference.density import LogDensity
 
-__all__ = ["Laplace", "search_modes"]
+__all__ = ["Laplace", "search_modes", "why_none"]
 
 log = logging.getLogger(__name__)
 
@@ -263,3 +263,17 @@ def _fallen(function: Function, summit: Summit, covariance: np.ndarray, index: i
         middle = 0.5 * (low + high)
         low, high = (middle, high) if fall(middle) < 0 else (low, middle)
     return float(summit.theta[index] + 0.5 * (low + high) * axis[index])
+
+
+def why_none(density: LogDensity) -> str:
+    """Why searches found nothing, in words."""
+    if np.isfinite(density(density.start)[0]):
+        return (
+            "no search ended in a maximum with positive curvature. Look at the priors of weakly constrained "
+            "parameters, or sample with sampler='nutpie'"
+        )
+    centre = ", ".join(f"{name}={np.mean(value):.4g}" for name, value in density.expand(density.start).items())
+    return (
+        "the log-posterior is not finite at the prior centre nor around it. Look at priors that are much wider than "
+        f"what the data can tell; the centre is {centre}"
+    )
