@@ -93,6 +93,7 @@ _SUBPACKAGES = frozenset(
         "modeling",
         "plot",
         "stats",
+        "studies",
     }
 )
 

@@ -1,0 +1,171 @@
+"""A study: one task on many simulations, with a folder, workers and progress."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from bayesmap import __version__
+from bayesmap._types import FileName
+from bayesmap.studies.folder import StudyFolder
+from bayesmap.studies.workers import Job, check_client, run_jobs
+
+__all__ = ["PriorTruths", "Study", "Task", "run_study"]
+
+#: simulations whose parameters are drawn from the prior together; a part of what a seed means
+BLOCK = 128
+#: time between two lines of progress, in s
+INTERVAL = 10.0
+
+
+class Task(Protocol):
+    """What is done in each simulation."""
+
+    def run(self, truth: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        """Draw data at parameters, do with them what is studied, and return numbers, texts, lists and dictionaries."""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Records of a study.
+
+    Attributes
+    ----------
+    head : dict
+        What was studied: ``kind``, ``seed``, ``identity``, ``units``, ``version``, and more by kind.
+    records : list of dict
+        One per simulation, in order; failed ones have an ``error``.
+    """
+
+    head: dict[str, Any]
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def done(self) -> list[dict[str, Any]]:
+        """Records of simulations that did not fail."""
+        return [record for record in self.records if "error" not in record]
+
+
+class PriorTruths:
+    """Parameters from the prior, the same for each number of simulations and workers.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Draws them.
+    seed : int
+        Of the study.
+    """
+
+    def __init__(self, analysis: Any, seed: int) -> None:
+        self.analysis, self.seed = analysis, seed
+        self._blocks: dict[int, dict[str, np.ndarray]] = {}
+
+    def __call__(self, index: int) -> dict[str, Any]:
+        number, row = divmod(index, BLOCK)
+        if number not in self._blocks:
+            rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(0, number)))
+            self._blocks[number] = self.analysis.draw_prior(BLOCK, rng)
+        return {name: values[row] for name, values in self._blocks[number].items()}
+
+
+def run_study(
+    kind: str,
+    task: Task,
+    truths: Callable[[int], Mapping[str, Any]],
+    n: int,
+    *,
+    seed: int,
+    identity: Mapping[str, str],
+    head: Mapping[str, Any],
+    folder: FileName | None = None,
+    n_workers: int = 1,
+    client: Any = None,
+    progress: bool = True,
+) -> Study:
+    """Run a study, or go on with one.
+
+    Parameters
+    ----------
+    kind : str
+        Its name.
+    task : Task
+        What is done in each simulation.
+    truths : callable
+        Parameters of a simulation by its number.
+    n : int
+        Number of simulations.
+    seed : int
+        Together with the number of a simulation it decides all that is drawn in it.
+    identity : mapping of str to str
+        What must be the same for a study to be continued.
+    head : mapping
+        Further entries of the description.
+    folder : path, optional
+        Where records are kept; simulations that are there are not done again.
+    n_workers : int
+        Processes.
+    client : distributed.Client, optional
+        A Dask cluster in place of processes.
+    progress : bool
+        Say on standard error how far it is.
+
+    Raises
+    ------
+    ValueError
+        If a number is none, or the folder holds something else.
+    RuntimeError
+        If all simulations failed, or a worker process died.
+    """
+    for what, value, least in (("n", n, 1), ("n_workers", n_workers, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or int(value) != value or value < least:
+            raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+    if client is not None:
+        check_client(client)
+    described = {"format": "bayesmap study", "kind": kind, "seed": int(seed), "identity": dict(identity), **head}
+    described["version"] = __version__
+    records: dict[int, dict[str, Any]] = {}
+    place = None if folder is None else StudyFolder(folder)
+    if place is not None:
+        place.begin(described)
+        records = {record["index"]: record for record in place.records() if record["index"] < n}
+    jobs: list[Job] = [(i, dict(truths(i))) for i in range(int(n)) if i not in records]
+    said = Counter(int(n), len(records), progress)
+    for record in run_jobs(task, jobs, int(seed), int(n_workers), client):
+        if place is not None:
+            place.write(record)
+        records[record["index"]] = record
+        said.one("error" in record)
+    study = Study(described, [records[index] for index in sorted(records)])
+    if not study.done:
+        raise RuntimeError(f"all {n} simulations failed, the first with {study.records[0]['error']}")
+    return study
+
+
+class Counter:
+    """Says how far a study is: a line every ten seconds, and one at the end."""
+
+    def __init__(self, total: int, done: int, wanted: bool) -> None:
+        self.total, self.before, self.number, self.failed, self.wanted = total, done, done, 0, wanted
+        self._begun = self._said = time.monotonic()
+        if wanted and done:
+            self._say(f"{done} of {total} simulations are there already")
+
+    def one(self, failed: bool) -> None:
+        """Count a simulation."""
+        self.number += 1
+        self.failed += failed
+        now = time.monotonic()
+        if self.wanted and (now - self._said > INTERVAL or self.number == self.total):
+            self._said = now
+            rate = (now - self._begun) / (self.number - self.before)
+            left = f", about {rate * (self.total - self.number):.0f} s left" if self.number < self.total else ""
+            failed_text = f", {self.failed} failed" if self.failed else ""
+            self._say(f"{self.number} of {self.total} simulations ({now - self._begun:.0f} s{left}){failed_text}")
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(f"bayesmap: {text}\n")
+        sys.stderr.flush()
