@@ -138,8 +138,8 @@ def _about_simulations(tree: xr.DataTree) -> Iterator[str]:
     yield f"{total} simulations, {len(failed)} failed; {np.nanmedian(draws):.0f} independent draws each (median)."
     if failed:
         yield (
-            f"Failed simulations are not among the ranks, which may hide a fault: {len(failed) / total:.1%} of all. The "
-            f"most frequent error: {max(set(failed), key=failed.count)}"
+            f"Failed simulations ({len(failed) / total:.1%}) are not among the ranks, which may hide a fault. The most "
+            f"frequent error: {max(set(failed), key=failed.count)}"
         )
     if few := int((draws < 50).sum()):
         yield f"{few} simulations have fewer than 50 independent draws: sample longer (draws=, tune=)."
@@ -163,10 +163,11 @@ def _about_parameters(tree: xr.DataTree) -> Iterator[str]:
     for row in wrong:
         yield f"{row['name']} is not calibrated (p = {row['p_value']:.2g}): {_fault(row)}."
     if not len(wrong):
+        n, least = table["n"][0], min(table["p_value"])
         yield (
-            f"No sign of miscalibration in {len(table)} parameters (smallest p = {min(table['p_value']):.2g}, which has "
-            f"to be below {FALSE_ALARM / len(table):.2g}); a shift of {3 / np.sqrt(table['n'][0]):.2f} sigma or errors "
-            f"wrong by {3 / np.sqrt(2 * table['n'][0]):.0%} would have been seen."
+            f"No sign of miscalibration in {len(table)} parameters: the smallest p = {least:.2g} is not below "
+            f"{FALSE_ALARM / len(table):.2g}. A shift of {3 / np.sqrt(n):.2f} standard deviations, or errors wrong by "
+            f"{3 / np.sqrt(2 * n):.0%}, would have been seen."
         )
 
 
