@@ -1,6 +1,6 @@
 """Does a posterior mean what it says? Simulation-based calibration and coverage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ import xarray as xr
 from bayesmap._types import FileName
 from bayesmap.studies.analysis import Analysis, as_analysis
 from bayesmap.studies.result import study_tree
-from bayesmap.studies.run import PriorTruths, run_study
+from bayesmap.studies.run import PriorTruths, Scenarios, run_study
 from bayesmap.studies.workers import listed
 
-__all__ = ["Calibration", "calibrate", "coverage", "sbc"]
+__all__ = ["Calibration", "calibrate", "coverage", "run_calibration", "sbc"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,29 @@ def _pit(draws: np.ndarray, truth: Any, rng: np.random.Generator) -> np.ndarray:
     return np.asarray((below + rng.uniform(size=np.shape(below)) * (equal + 1)) / (len(draws) + 1))
 
 
+def run_calibration(
+    kind: str,
+    analysis: Analysis,
+    truths: Callable[[int], Mapping[str, Any]],
+    n: int,
+    *,
+    identity: Mapping[str, str] | None = None,
+    head: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> xr.DataTree:
+    """Run a study of calibration; see :func:`~bayesmap.studies.run.run_study`."""
+    study = run_study(
+        kind,
+        Calibration(analysis),
+        truths,
+        n,
+        identity={**analysis.identity, **(identity or {})},
+        head={"units": dict(analysis.units), **(head or {})},
+        **settings,
+    )
+    return study_tree(study)
+
+
 def sbc(
     datasets: Any,
     n: int = 500,
@@ -156,20 +179,17 @@ def sbc(
     in each bin comes from its distribution given these, the prior that it then has.
     """
     analysis = as_analysis(datasets, fitted, **options)
-    study = run_study(
+    return run_calibration(
         "sbc",
-        Calibration(analysis),
+        analysis,
         PriorTruths(analysis, seed),
         n,
         seed=seed,
-        identity=analysis.identity,
-        head={"units": dict(analysis.units)},
         folder=folder,
         n_workers=n_workers,
         client=client,
         progress=progress,
     )
-    return study_tree(study)
 
 
 def coverage(
@@ -212,21 +232,17 @@ def coverage(
         As for :func:`sbc`.
     """
     analysis = as_analysis(datasets, fitted, **options)
-    given = [truths] if truths is None or isinstance(truths, Mapping) else list(truths)
-    if not given:
-        raise ValueError("truths must name at least one set of true values, or be left out")
-    scenarios = [analysis.values_of(one or {}) for one in given]
-    study = run_study(
+    scenarios = Scenarios.of(analysis, truths)
+    return run_calibration(
         "coverage",
-        Calibration(analysis),
-        lambda index: scenarios[index % len(scenarios)],
+        analysis,
+        scenarios,
         n * len(scenarios),
+        identity=scenarios.identity,
+        head=scenarios.head,
         seed=seed,
-        identity={**analysis.identity, "truths": repr([sorted(one.items()) for one in scenarios])},
-        head={"units": dict(analysis.units), "scenarios": len(scenarios)},
         folder=folder,
         n_workers=n_workers,
         client=client,
         progress=progress,
     )
-    return study_tree(study)

@@ -1,7 +1,7 @@
 """What a study returns: a tree of ranks, truths and estimates, one draw per simulation."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,26 +18,24 @@ PIT_GROUPS = {"sbc": "prior_sbc", "posterior_sbc": "posterior_sbc", "coverage": 
 
 
 def study_tree(study: Study) -> xr.DataTree:
-    """Put the records of a study of calibration into one tree.
+    """Put the records of a study into one tree.
 
     Parameters
     ----------
     study : Study
-        Of the kinds "sbc", "posterior_sbc" and "coverage".
+        Of any kind.
 
     Returns
     -------
     xarray.DataTree
-        Groups with the dimensions ``chain`` (one) and ``draw`` (the simulations that did not fail, by number):
-        ``prior_sbc`` (or ``posterior_sbc``, ``coverage_pit``), where the truth lies in the posterior, in [0, 1];
-        ``truth``, ``mean`` and ``sd``, in declared units. The group ``simulations`` has one entry per simulation, with
-        the error of those that failed. Models, seed and version are in the attributes.
+        Of calibrations, groups with the dimensions ``chain`` (one) and ``draw`` (the simulations that did not fail, by
+        number): ``prior_sbc`` (or ``posterior_sbc``, ``coverage_pit``), where the truth lies in the posterior, in
+        [0, 1]; ``truth``, ``mean`` and ``sd``, in declared units. Other studies have a group of their own. The group
+        ``simulations`` has one entry per simulation, with the error of those that failed. Seed, version and what was
+        studied are in the attributes.
     """
-    units, done = study.head.get("units", {}), study.done
-    groups = {PIT_GROUPS[study.head["kind"]]: _by_simulation([r["pit"] for r in done], done, study, {})}
-    for key in ("truth", "mean", "sd"):
-        rows = [{name: record[key][name] for name in record["pit"]} for record in done]
-        groups[key] = _by_simulation(rows, done, study, units)
+    kind = study.head["kind"]
+    groups = _GROUPS[kind](study) if kind in _GROUPS else _ranks(study)
     groups["simulations"] = _simulations(study)
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = {
@@ -46,13 +44,55 @@ def study_tree(study: Study) -> xr.DataTree:
     return tree
 
 
+def _ranks(study: Study) -> dict[str, xr.Dataset]:
+    """Groups of a study of calibration."""
+    units, done = study.head.get("units", {}), study.done
+    groups = {PIT_GROUPS[study.head["kind"]]: _by_simulation([record["pit"] for record in done], study, {})}
+    for key in ("truth", "mean", "sd"):
+        rows = [{name: record[key][name] for name in record["pit"]} for record in done]
+        groups[key] = _by_simulation(rows, study, units)
+    return groups
+
+
+def _detections(study: Study) -> dict[str, xr.Dataset]:
+    """Groups of a study of power."""
+    name = study.head["parameter"]
+    unit = study.head["units"].get(name, "")
+    keys = [key for key in ("ts", "upper_limit") if key in study.done[0]]
+    rows = [{**{key: record[key] for key in keys}, "value": record["truth"][name]} for record in study.done]
+    return {"detection": _by_simulation(rows, study, {"value": unit, "upper_limit": unit})}
+
+
+def _estimates(study: Study) -> dict[str, xr.Dataset]:
+    """Groups of a comparison of estimators: NaN where one failed."""
+    units, done, estimators = study.head.get("units", {}), study.done, study.head["estimators"]
+    found = [record["estimates"] for record in done]
+    names = list(dict.fromkeys(name for one in found for values in one.values() for name in values))
+    none = [np.nan, np.nan]
+    dims = ("estimator", "chain", "draw", "quantity")
+    data = {
+        name: (
+            dims,
+            np.array([[[one.get(estimator, {}).get(name, none) for one in found]] for estimator in estimators]),
+            {"units": units.get(name, "")},
+        )
+        for name in names
+    }
+    truth = _by_simulation([{name: record["truth"][name] for name in names} for record in done], study, units)
+    coords = {"estimator": estimators, "quantity": ["value", "error"]}
+    return {"estimates": xr.Dataset(data, coords={**coords, **truth.coords}), "truth": truth}
+
+
+_GROUPS: dict[str, Callable[[Study], dict[str, xr.Dataset]]] = {"power": _detections, "compare": _estimates}
+
+
 def load_study(folder: FileName) -> xr.DataTree:
     """Read the simulations of a study that are there, also while it runs.
 
     Parameters
     ----------
     folder : path
-        As given to :func:`sbc`, :func:`coverage` or :func:`posterior_sbc`.
+        As given to :func:`sbc`, :func:`coverage`, ...
 
     Returns
     -------
@@ -66,8 +106,8 @@ def load_study(folder: FileName) -> xr.DataTree:
     """
     place = StudyFolder(folder)
     study = Study(place.head(), list(place.records()))
-    if study.head["kind"] not in PIT_GROUPS:
-        raise ValueError(f"{folder} holds a study of the kind {study.head['kind']!r}, not one of {list(PIT_GROUPS)}")
+    if study.head["kind"] not in {*PIT_GROUPS, *_GROUPS}:
+        raise ValueError(f"{folder} holds a study of the unknown kind {study.head['kind']!r}; by a later version?")
     if not study.done:
         raise ValueError(f"{folder} holds no finished simulation yet, of {len(study.records)} that failed")
     return study_tree(study)
@@ -87,16 +127,14 @@ def pit_group(tree: xr.DataTree) -> str:
     raise ValueError(f"no study of calibration: the tree has the groups {sorted(tree.children)}")
 
 
-def _by_simulation(
-    rows: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], study: Study, units: Mapping[str, str]
-) -> xr.Dataset:
-    """Values by name as a group; names that some rows lack are left out of none: all simulations have the same."""
+def _by_simulation(rows: Sequence[Mapping[str, Any]], study: Study, units: Mapping[str, str]) -> xr.Dataset:
+    """Values by name, of each simulation that did not fail, as a group."""
     data = {}
     for name in rows[0]:
         values = np.array([row[name] for row in rows], dtype="float64")[None]
         dims = ("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 2)))
         data[name] = (dims, values, {"units": units[name]} if units.get(name) else {})
-    index = [record["index"] for record in records]
+    index = [record["index"] for record in study.done]
     coords: dict[str, Any] = {"chain": [0], "draw": index}
     if study.head.get("scenarios", 1) > 1:
         coords["scenario"] = ("draw", np.array(index) % study.head["scenarios"])

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from bayesmap._types import FileName
 from bayesmap.studies.folder import StudyFolder
 from bayesmap.studies.workers import Job, check_client, run_jobs
 
-__all__ = ["PriorTruths", "Study", "Task", "run_study"]
+__all__ = ["PriorTruths", "Scenarios", "Study", "Task", "run_study"]
 
 #: simulations whose parameters are drawn from the prior together; a part of what a seed means
 BLOCK = 128
@@ -65,11 +65,59 @@ class PriorTruths:
         self._blocks: dict[int, dict[str, np.ndarray]] = {}
 
     def __call__(self, index: int) -> dict[str, Any]:
+        """Parameters of one simulation."""
         number, row = divmod(index, BLOCK)
         if number not in self._blocks:
             rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(0, number)))
             self._blocks[number] = self.analysis.draw_prior(BLOCK, rng)
         return {name: values[row] for name, values in self._blocks[number].items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Scenarios:
+    """Parameters that somebody sets; simulations take the sets in turns.
+
+    Attributes
+    ----------
+    values : list of dict
+        Sets of values of all parameters.
+    """
+
+    values: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, analysis: Any, truths: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None) -> "Scenarios":
+        """Make one of values by name; those of other parameters are the current ones.
+
+        Raises
+        ------
+        KeyError
+            If a name is that of no free parameter.
+        ValueError
+            If there is no set.
+        """
+        given = [truths or {}] if truths is None or isinstance(truths, Mapping) else list(truths)
+        if not given:
+            raise ValueError("truths must name at least one set of true values, or be left out")
+        return cls([analysis.values_of(one) for one in given])
+
+    def __len__(self) -> int:
+        """Number of sets."""
+        return len(self.values)
+
+    def __call__(self, index: int) -> dict[str, Any]:
+        """Parameters of one simulation."""
+        return self.values[index % len(self.values)]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The values, as a text."""
+        return {"truths": repr([sorted(one.items()) for one in self.values])}
+
+    @property
+    def head(self) -> dict[str, int]:
+        """What the description of a study says of them."""
+        return {"scenarios": len(self)}
 
 
 def run_study(
@@ -150,21 +198,24 @@ class Counter:
 
     def __init__(self, total: int, done: int, wanted: bool) -> None:
         self.total, self.before, self.number, self.failed, self.wanted = total, done, done, 0, wanted
-        self._begun = self._said = time.monotonic()
+        self._begun = self._said = self._first = time.monotonic()
         if wanted and done:
             self._say(f"{done} of {total} simulations are there already")
 
     def one(self, failed: bool) -> None:
         """Count a simulation."""
+        now = time.monotonic()
         self.number += 1
         self.failed += failed
-        now = time.monotonic()
+        new = self.number - self.before
+        if new == 1:  # with all that is compiled
+            self._first = now
         if self.wanted and (now - self._said > INTERVAL or self.number == self.total):
             self._said = now
-            rate = (now - self._begun) / (self.number - self.before)
-            left = f", about {rate * (self.total - self.number):.0f} s left" if self.number < self.total else ""
+            left = (now - self._first) / (new - 1) * (self.total - self.number) if new > 1 else 0
+            left_text = f", about {left:.0f} s left" if left else ""
             failed_text = f", {self.failed} failed" if self.failed else ""
-            self._say(f"{self.number} of {self.total} simulations ({now - self._begun:.0f} s{left}){failed_text}")
+            self._say(f"{self.number} of {self.total} simulations ({now - self._begun:.0f} s{left_text}){failed_text}")
 
     def _say(self, text: str) -> None:
         sys.stderr.write(f"bayesmap: {text}\n")

@@ -10,7 +10,15 @@ from scipy import stats
 
 from bayesmap.studies.result import pit_group
 
-__all__ = ["binomial_interval", "calibration_table", "coverage_table", "study_text"]
+__all__ = [
+    "binomial_interval",
+    "calibration_table",
+    "comparison_table",
+    "coverage_table",
+    "power_table",
+    "sensitivity",
+    "study_text",
+]
 
 #: probability of the intervals around fractions, and of a false alarm of the sentences about all parameters together
 CONFIDENCE, FALSE_ALARM = 0.95, 0.05
@@ -120,6 +128,130 @@ def coverage_table(tree: xr.DataTree, levels: Sequence[float] = (0.68, 0.95)) ->
     return table
 
 
+def power_table(tree: xr.DataTree, threshold: float | None = None) -> Table:
+    """How often a source was found.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of :func:`power`.
+    threshold : float, optional
+        For the test statistic; that of the study by default.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        A row per true value: ``value``; ``n``; ``found``, the fraction of simulations above the threshold, with its
+        95 % interval ``low``, ``high``; ``ts``, the median test statistic; ``upper_limit``, the median limit, and
+        ``above``, the fraction of limits above the true value, where limits were asked for.
+
+    Raises
+    ------
+    ValueError
+        If the tree holds no study of power.
+    """
+    if "detection" not in tree.children:
+        raise ValueError(f"no study of power: the tree has the groups {sorted(tree.children)}")
+    group = tree["detection"].to_dataset()
+    least = float(tree.attrs["threshold"]) if threshold is None else threshold
+    values, ts = group["value"].to_numpy()[0], group["ts"].to_numpy()[0]
+    names = ["value", "n", "found", "low", "high", "ts"]
+    names += ["upper_limit", "above"] if "upper_limit" in group else []
+    rows = []
+    for value in np.unique(values):
+        chosen = values == value
+        k, n = int((ts[chosen] > least).sum()), int(chosen.sum())
+        row = [value, n, k / n, *binomial_interval(k, n), np.median(ts[chosen])]
+        if "upper_limit" in group:
+            limits = group["upper_limit"].to_numpy()[0, chosen]
+            row += [np.median(limits), (limits > value).mean()]
+        rows.append(tuple(row))
+    formats = dict.fromkeys(("found", "low", "high", "above"), ".3f") | {"value": ".4g", "ts": ".1f"}
+    table = _table(rows, names, {**formats, "upper_limit": ".4g"})
+    for name in {"value", "upper_limit"} & set(names):
+        table[name].unit = group["value"].attrs.get("units") or None
+    return table
+
+
+def sensitivity(tree: xr.DataTree, fraction: float = 0.5, threshold: float | None = None) -> float:
+    """The true value at which a source is found with some probability.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of :func:`power` at several values.
+    fraction : float
+        The probability.
+    threshold : float, optional
+        As for :func:`power_table`.
+
+    Returns
+    -------
+    float
+        In the unit of the values, interpolated between them.
+
+    Raises
+    ------
+    ValueError
+        If the fraction is not reached between two of the values.
+    """
+    table = power_table(tree, threshold)
+    found, values = np.maximum.accumulate(np.array(table["found"])), np.array(table["value"])
+    above = np.flatnonzero(found >= fraction)
+    if not len(above) or above[0] == 0:
+        raise ValueError(
+            f"found are {found.min():.0%} to {found.max():.0%} of the sources between {values.min():.4g} and "
+            f"{values.max():.4g} {table['value'].unit or ''}: simulate other values to get {fraction:.0%}"
+        )
+    i = above[0]
+    return float(np.interp(fraction, found[i - 1 : i + 1], values[i - 1 : i + 1]))
+
+
+def comparison_table(tree: xr.DataTree) -> Table:
+    """Bias, scatter and coverage of each estimator.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Result of :func:`compare`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        A row per parameter, truth and estimator: ``name``, ``truth``, ``estimator``; ``n`` and ``failed``; ``bias``,
+        the mean of estimate less truth, and its error ``bias_err``; ``scatter``, the standard deviation of the
+        estimates; ``error``, the mean of the errors that it states; ``covered``, the fraction of intervals of one error
+        to either side that contain the truth, with its 95 % interval ``low``, ``high``.
+
+    Raises
+    ------
+    ValueError
+        If the tree holds no comparison.
+    """
+    if "estimates" not in tree.children:
+        raise ValueError(f"no comparison of estimators: the tree has the groups {sorted(tree.children)}")
+    group, truths = tree["estimates"].to_dataset(), tree["truth"].to_dataset()
+    scenarios = truths["scenario"].to_numpy() if "scenario" in truths.coords else np.zeros(truths.sizes["draw"])
+    rows = []
+    for name in group.data_vars:
+        for scenario in np.unique(scenarios):
+            chosen = scenarios == scenario
+            truth = truths[name].to_numpy()[0, chosen]
+            for estimator in group["estimator"].to_numpy():
+                value, error = group[name].sel(estimator=estimator).to_numpy()[0, chosen].T
+                good = np.isfinite(value)
+                n, off = int(good.sum()), (value - truth)[good]
+                k = int((np.abs(off) <= error[good]).sum())
+                spread = off.std(ddof=1) if n > 1 else np.nan
+                numbers = (off.mean(), spread / np.sqrt(n), spread, error[good].mean(), k / n) if n else (np.nan,) * 5
+                interval = binomial_interval(k, n)
+                rows.append((str(name), truth[0], str(estimator), n, int((~good).sum()), *numbers, *interval))
+    names = ("name", "truth", "estimator", "n", "failed")
+    names += ("bias", "bias_err", "scatter", "error", "covered", "low", "high")
+    formats = dict.fromkeys(("truth", "bias", "scatter", "error"), ".4g") | {"bias_err": ".2g"}
+    return _table(rows, names, formats | dict.fromkeys(("covered", "low", "high"), ".3f"))
+
+
 def study_text(tree: xr.DataTree) -> str:
     """What a study found, in sentences.
 
@@ -197,6 +329,6 @@ def _columns(tree: xr.DataTree) -> Iterator[tuple[str, float, np.ndarray]]:
 
 def _table(rows: list[tuple], names: Sequence[str], formats: dict[str, str]) -> Table:
     table = Table(rows=rows, names=names)
-    for name, text in formats.items():
-        table[name].format = text
+    for name in set(formats) & set(names):
+        table[name].format = formats[name]
     return table

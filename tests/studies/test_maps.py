@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from bayesmap.inference import compile_fit
-from bayesmap.studies import DatasetAnalysis, calibration_table, coverage, coverage_table, sbc
+from bayesmap.likelihoods import NegativeBinomialLikelihood
+from bayesmap.modeling import TemplateNPredModel
+from bayesmap.studies import DatasetAnalysis, calibration_table, coverage, coverage_table, posterior_sbc, sbc
 from tests.inference.tiny import background, make_dataset, point, source_and_background
 
 NAMES = ["source.index", "source.amplitude", "source.lon_0", "source.lat_0", "tiny-bkg.norm"]
@@ -99,3 +101,28 @@ def test_bad_input():
         DatasetAnalysis(dataset, random_state=3)
     with pytest.raises(TypeError, match="takes no argument 'drawz'"):
         sbc(dataset, 2, drawz=10)
+
+
+def test_calibration_at_the_data_at_hand(analysis):
+    dataset = make_dataset(models=source_and_background())
+    tree = posterior_sbc(dataset, 6, seed=1, draws=100, tune=100, progress=False)
+    assert list(tree["posterior_sbc"].data_vars) == NAMES
+    truth = tree["truth"].to_dataset()
+    # the truths come from the posterior, which is narrower than the prior by far
+    assert float(truth["tiny-bkg.norm"].std()) < 0.06
+    # observed and replicated counts together halve the variance
+    sample = analysis.posterior({"tiny": dataset.counts.data}, 1)
+    ratio = float(tree["sd"]["tiny-bkg.norm"].mean()) / float(sample["posterior"]["tiny-bkg.norm"].std())
+    assert ratio == pytest.approx(np.sqrt(0.5), rel=0.12)
+    assert min(calibration_table(tree)["p_value"]) > 1e-3
+
+
+def test_what_cannot_be_added_up():
+    dataset = make_dataset(models=source_and_background())
+    dataset.models = [*dataset.models, TemplateNPredModel(dataset.background * 0.1, datasets_names=["tiny"])]
+    with pytest.raises(ValueError, match="does not double with exposure and background"):
+        posterior_sbc(dataset, 2)
+    dataset = make_dataset(models=source_and_background())
+    dataset.likelihood = NegativeBinomialLikelihood(0.01)
+    with pytest.raises(ValueError, match="dataset 'tiny': posterior_sbc adds .* for a Poisson likelihood only"):
+        posterior_sbc(dataset, 2)
