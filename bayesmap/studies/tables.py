@@ -11,6 +11,7 @@ from scipy import stats
 from bayesmap.studies.result import pit_group
 
 __all__ = [
+    "about_simulations",
     "binomial_interval",
     "calibration_table",
     "comparison_table",
@@ -260,18 +261,20 @@ def study_text(tree: xr.DataTree) -> str:
     tree : xarray.DataTree
         Result of :func:`coverage`, :func:`sbc` or :func:`posterior_sbc`.
     """
-    return "\n".join([*_about_simulations(tree), *_about_parameters(tree)])
+    return "\n".join([*about_simulations(tree), *_about_parameters(tree)])
 
 
-def _about_simulations(tree: xr.DataTree) -> Iterator[str]:
+def about_simulations(tree: xr.DataTree) -> Iterator[str]:
+    """Sentences about failed and doubtful simulations of a study."""
     group = tree["simulations"]
     failed = [str(error) for error in group["error"].to_numpy() if error]
     total, draws = group.sizes["simulation"], group["draws"].to_numpy()
-    yield f"{total} simulations, {len(failed)} failed; {np.nanmedian(draws):.0f} independent draws each (median)."
+    size = f"; {np.nanmedian(draws):.0f} independent draws each (median)" if np.isfinite(draws).any() else ""
+    yield f"{total} simulations, {len(failed)} failed{size}."
     if failed:
         yield (
-            f"Failed simulations ({len(failed) / total:.1%}) are not among the ranks, which may hide a fault. The most "
-            f"frequent error: {max(set(failed), key=failed.count)}"
+            f"Failed simulations ({len(failed) / total:.1%}) are not among the results, which may hide a fault. The "
+            f"most frequent error: {max(set(failed), key=failed.count)}"
         )
     if few := int((draws < 50).sum()):
         yield f"{few} simulations have fewer than 50 independent draws: sample longer (draws=, tune=)."

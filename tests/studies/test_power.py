@@ -15,7 +15,7 @@ from bayesmap.studies import (
     sensitivity,
     simulate,
 )
-from bayesmap.studies.power import Detection
+from bayesmap.studies.detection import Detection
 from tests.inference.tiny import background, make_dataset, point, source_and_background
 from tests.studies.analyses import GammaPoisson
 
