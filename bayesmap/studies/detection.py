@@ -123,7 +123,8 @@ def power(
     -----
     The test statistic is twice the difference of the log-likelihoods at the posterior modes with and without the source
     (the maximum-likelihood points, under flat priors). Its distribution without a source depends on how many parameters
-    of the source are free: simulate the value 0 to see it.
+    of the source are free: simulate the value 0 to see it. A prior under which a flux near zero is improbable, as the
+    log-normal default is, lowers it; give the amplitude a uniform prior from zero on where that is not wanted.
     """
     if limit is not None and not 0 < limit < 1:
         raise ValueError(f"limit is a probability between 0 and 1, got {limit!r}")

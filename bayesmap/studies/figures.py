@@ -13,6 +13,8 @@ from bayesmap.studies.tables import coverage_table, power_table
 
 __all__ = ["plot_coverage", "plot_power", "plot_ranks"]
 
+COLUMNS = 3
+
 
 def plot_ranks(tree: xr.DataTree) -> np.ndarray:
     """Where the truth lies in the posterior, as distance of the cumulative distribution from a uniform one.
@@ -28,11 +30,16 @@ def plot_ranks(tree: xr.DataTree) -> np.ndarray:
         Of a new figure, one for each variable; ranks that lie where they should not are marked
         (``arviz.plot_ecdf_pit``).
     """
-    drawn = az.plot_ecdf_pit(tree, group=pit_group(tree), backend="matplotlib")
+    group = pit_group(tree)
+    rows = -(-sum(values[0, 0].size for values in tree[group].data_vars.values()) // COLUMNS)
+    size = {"figsize": (9.5, 0.6 + 2.4 * rows), "layout": "constrained"}
+    drawn = az.plot_ecdf_pit(tree, group=group, backend="matplotlib", col_wrap=COLUMNS, figure_kwargs=size)
     figure = drawn.viz["figure"].item()
     axes = np.array([one for one in figure.axes if one.get_visible() and one.has_data()])
     for one in axes:
-        one.set(xlabel="PIT: fraction of draws below the truth", ylabel="ECDF less uniform")
+        one.set(xlabel="", ylabel="")
+    figure.supxlabel("PIT: fraction of draws below the truth", fontsize="medium")
+    figure.supylabel("ECDF less uniform", fontsize="medium")
     return axes
 
 
@@ -53,7 +60,7 @@ def plot_coverage(tree: xr.DataTree, ax: Axes = None, levels: tuple[float, ...] 
     `~matplotlib.axes.Axes`
         With 95 % intervals as bars.
     """
-    axis = plt.subplots(figsize=(6, 4.5), layout="constrained")[1] if ax is None else ax
+    axis = plt.subplots(figsize=(7.5, 4), layout="constrained")[1] if ax is None else ax
     table = coverage_table(tree, levels)
     curves = [table[i : i + len(levels)] for i in range(0, len(table), len(levels))]
     for i, rows in enumerate(curves):
@@ -66,7 +73,7 @@ def plot_coverage(tree: xr.DataTree, ax: Axes = None, levels: tuple[float, ...] 
         axis.errorbar(rows["level"] + shift, found - rows["level"], yerr=bars, fmt="o", ms=4, capsize=2, label=label)
     axis.axhline(0, color="0.4", lw=1)
     axis.set(xlabel="Probability of the interval", ylabel="Coverage less probability")
-    axis.legend(fontsize="small")
+    axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
     return axis
 
 
