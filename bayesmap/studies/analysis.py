@@ -15,6 +15,7 @@ from bayesmap.inference.listing import dataset_models, parameter_names
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.irf.base import IRFMap
 from bayesmap.modeling.posterior import Posterior
+from bayesmap.studies.types import Data, Record, SomeDatasets, Values
 
 __all__ = ["Analysis", "DatasetAnalysis", "as_analysis"]
 
@@ -39,11 +40,11 @@ class Analysis(abc.ABC):
         """Draw parameters from their priors, by name, shape ``(size, ...)`` each."""
 
     @abc.abstractmethod
-    def draw_data(self, values: Mapping[str, Any], rng: np.random.Generator) -> Any:
+    def draw_data(self, values: Values, rng: np.random.Generator) -> Any:
         """Draw data at values of the parameters."""
 
     @abc.abstractmethod
-    def posterior(self, data: Any, seed: int) -> xr.DataTree:
+    def posterior(self, data: Data, seed: int) -> xr.DataTree:
         """Sample the posterior of such data: a tree with the group ``posterior``, as `bayesmap.sample` returns it."""
 
     @property
@@ -51,11 +52,11 @@ class Analysis(abc.ABC):
         """Units of parameters that have one, by name."""
         return {}
 
-    def current_values(self) -> dict[str, Any]:
+    def current_values(self) -> Record:
         """Values of the parameters where a study is given none."""
         return {}
 
-    def values_of(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def values_of(self, given: Values) -> Record:
         """Values of all parameters as numbers: those given, by name, and the current ones of the others.
 
         Raises
@@ -96,7 +97,12 @@ class DatasetAnalysis(Analysis):
     """
 
     def __init__(
-        self, datasets: Any, fitted: Any = None, *, compile_options: Mapping[str, Any] | None = None, **sampling: Any
+        self,
+        datasets: SomeDatasets,
+        fitted: SomeDatasets = None,
+        *,
+        compile_options: Mapping[str, Any] | None = None,
+        **sampling: Any,
     ) -> None:
         self.sampling = {"draws": DRAWS, "tune": TUNE, "chains": CHAINS, "sampler": "whitened", **sampling}
         _check_sampling(self.sampling)
@@ -127,26 +133,47 @@ class DatasetAnalysis(Analysis):
         group = Posterior(sample_prior(self.fit.datasets, size, rng), "prior")
         return {name: group.column(name) for name in group.names}
 
-    def draw_data(self, values: Mapping[str, Any], rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw a cube of counts per dataset."""
+    def draw_data(self, values: Values, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw counts, by dataset a cube of its shape; see `CompiledFit.draw_counts`."""
         return self.fit.draw_counts(values, rng)
 
     def posterior(self, data: Mapping[str, np.ndarray], seed: int) -> xr.DataTree:
-        """See `Analysis.posterior`."""
+        """Sample the posterior of counts.
+
+        Parameters
+        ----------
+        data : mapping of str to numpy.ndarray
+            A cube per dataset, of its shape.
+        seed : int
+            Of the sampler.
+
+        Returns
+        -------
+        xarray.DataTree
+            As of :func:`bayesmap.sample`.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If the sampler was interrupted: its draws do not depend on the seed alone.
+        """
         self.fitter.set_counts(data)
-        return self.fitter.sample(random_state=seed, cores=1, progress_bar=False, **self.sampling)
+        tree = self.fitter.sample(random_state=seed, cores=1, progress_bar=False, **self.sampling)
+        if tree.attrs.get("interrupted", 0):
+            raise KeyboardInterrupt
+        return tree
 
     @property
     def units(self) -> Mapping[str, str]:
         """See `Analysis.units`."""
         return {name: str(p.unit) for name, p in {**self.fit.parameters, **self.fit.hyperparameters}.items()}
 
-    def current_values(self) -> dict[str, Any]:
+    def current_values(self) -> Record:
         """Values of the free parameters of the models, in their declared units."""
         return {name: p.value for name, p in self.fit.parameters.items() if not p.frozen}
 
 
-def as_analysis(what: Any, fitted: Any = None, **options: Any) -> Analysis:
+def as_analysis(what: Any, fitted: SomeDatasets = None, **options: Any) -> Analysis:
     """Return an analysis, made of datasets if they are given.
 
     Raises
@@ -204,7 +231,7 @@ def _contents(fit: Any) -> list[Any]:
     return found
 
 
-def _arrays(values: Mapping[str, Any]) -> list[Any]:
+def _arrays(values: Values) -> list[Any]:
     """Names and arrays of maps and responses among some attributes."""
     found: list[Any] = []
     for name, value in sorted(values.items()):

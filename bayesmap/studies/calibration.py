@@ -11,6 +11,7 @@ from bayesmap._types import FileName
 from bayesmap.studies.analysis import Analysis, as_analysis
 from bayesmap.studies.result import study_tree
 from bayesmap.studies.run import PriorTruths, Scenarios, run_study
+from bayesmap.studies.types import Client, Record, SomeDatasets, Values
 from bayesmap.studies.workers import listed
 
 __all__ = ["Calibration", "calibrate", "coverage", "run_calibration", "sbc"]
@@ -28,16 +29,14 @@ class Calibration:
 
     analysis: Analysis
 
-    def run(self, truth: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    def run(self, truth: Values, rng: np.random.Generator) -> Record:
         """Return what `calibrate` does of one simulation."""
         data = self.analysis.draw_data(truth, rng)
         tree = self.analysis.posterior(data, int(rng.integers(2**31)))
-        if tree.attrs.get("interrupted", 0):
-            raise KeyboardInterrupt
         return calibrate(tree, truth, rng)
 
 
-def calibrate(tree: xr.DataTree, truth: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+def calibrate(tree: xr.DataTree, truth: Values, rng: np.random.Generator) -> Record:
     """See where true values lie in a sample.
 
     Parameters
@@ -82,7 +81,7 @@ def calibrate(tree: xr.DataTree, truth: Mapping[str, Any], rng: np.random.Genera
         raise ValueError("the effective sample size of the draws is no number")
     total = posterior.sizes["chain"] * posterior.sizes["draw"]
     kept = np.linspace(0, total - 1, int(np.clip(ess, 1, total))).round().astype(int)
-    record: dict[str, Any] = {"pit": {}, "mean": {}, "sd": {}, "draws": len(kept), "ess": ess}
+    record: Record = {"pit": {}, "mean": {}, "sd": {}, "draws": len(kept), "ess": ess}
     for name in names:
         draws = posterior[name].to_numpy().reshape(total, *posterior[name].shape[2:])
         record["pit"][name] = listed(_pit(draws[kept], truth[name], rng))
@@ -104,11 +103,11 @@ def _pit(draws: np.ndarray, truth: Any, rng: np.random.Generator) -> np.ndarray:
 def run_calibration(
     kind: str,
     analysis: Analysis,
-    truths: Callable[[int], Mapping[str, Any]],
+    truths: Callable[[int], Values],
     n: int,
     *,
     identity: Mapping[str, str] | None = None,
-    head: Mapping[str, Any] | None = None,
+    head: Values | None = None,
     **settings: Any,
 ) -> xr.DataTree:
     """Run a study of calibration; see :func:`~bayesmap.studies.run.run_study`."""
@@ -125,14 +124,14 @@ def run_calibration(
 
 
 def sbc(
-    datasets: Any,
+    datasets: SomeDatasets,
     n: int = 500,
     *,
     seed: int = 0,
     folder: FileName | None = None,
     n_workers: int = 1,
-    client: Any = None,
-    fitted: Any = None,
+    client: Client = None,
+    fitted: SomeDatasets = None,
     progress: bool = True,
     **options: Any,
 ) -> xr.DataTree:
@@ -193,15 +192,15 @@ def sbc(
 
 
 def coverage(
-    datasets: Any,
+    datasets: SomeDatasets,
     n: int = 500,
     *,
-    truths: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    truths: Values | Sequence[Values] | None = None,
     seed: int = 0,
     folder: FileName | None = None,
     n_workers: int = 1,
-    client: Any = None,
-    fitted: Any = None,
+    client: Client = None,
+    fitted: SomeDatasets = None,
     progress: bool = True,
     **options: Any,
 ) -> xr.DataTree:

@@ -11,14 +11,15 @@ from bayesmap._types import FileName
 from bayesmap.studies.analysis import Analysis, as_analysis
 from bayesmap.studies.result import study_tree
 from bayesmap.studies.run import Scenarios, run_study
+from bayesmap.studies.types import Client, Data, Record, SomeDatasets, Values
 
 __all__ = ["Estimator", "compare", "from_mode", "from_posterior"]
 
 #: takes an analysis, data and a seed; returns value and error of each parameter by name
-type Estimator = Callable[[Analysis, Any, int], Mapping[str, tuple[float, float]]]
+type Estimator = Callable[[Analysis, Data, int], Mapping[str, tuple[float, float]]]
 
 
-def from_posterior(analysis: Analysis, data: Any, seed: int) -> dict[str, tuple[float, float]]:
+def from_posterior(analysis: Analysis, data: Data, seed: int) -> dict[str, tuple[float, float]]:
     """Posterior means and standard deviations.
 
     Parameters
@@ -36,14 +37,12 @@ def from_posterior(analysis: Analysis, data: Any, seed: int) -> dict[str, tuple[
         Value and error by the name of the variable; of scalars only.
     """
     tree = analysis.posterior(data, seed)
-    if tree.attrs.get("interrupted", 0):
-        raise KeyboardInterrupt
     group = tree["posterior"].to_dataset()
     draws = {str(name): values.to_numpy() for name, values in group.data_vars.items() if values.ndim == 2}
     return {name: (float(values.mean()), float(values.std(ddof=1))) for name, values in draws.items()}
 
 
-def from_mode(analysis: Any, data: Any, seed: int) -> dict[str, tuple[float, float]]:
+def from_mode(analysis: Any, data: Data, seed: int) -> dict[str, tuple[float, float]]:
     """The posterior mode and the errors of the Gaussian around it; for a `DatasetAnalysis`.
 
     Parameters, units and result are those of :func:`from_posterior`.
@@ -69,10 +68,10 @@ class Comparison:
     analysis: Analysis
     estimators: Mapping[str, Estimator]
 
-    def run(self, truth: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    def run(self, truth: Values, rng: np.random.Generator) -> Record:
         """Return value and error by estimator and parameter, and the errors of those that failed."""
         data = self.analysis.draw_data(truth, rng)
-        record: dict[str, Any] = {"estimates": {}, "errors": {}}
+        record: Record = {"estimates": {}, "errors": {}}
         for name, estimator in self.estimators.items():
             seed = int(rng.integers(2**31))
             try:
@@ -86,16 +85,16 @@ class Comparison:
 
 
 def compare(
-    datasets: Any,
+    datasets: SomeDatasets,
     n: int = 200,
     *,
     estimators: Mapping[str, Estimator] | None = None,
-    truths: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    truths: Values | Sequence[Values] | None = None,
     seed: int = 0,
     folder: FileName | None = None,
     n_workers: int = 1,
-    client: Any = None,
-    fitted: Any = None,
+    client: Client = None,
+    fitted: SomeDatasets = None,
     progress: bool = True,
     **options: Any,
 ) -> xr.DataTree:

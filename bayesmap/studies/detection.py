@@ -1,9 +1,10 @@
 """How often a source is found, and what limits are set on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import xarray as xr
 
@@ -15,6 +16,7 @@ from bayesmap.modeling.posterior import Posterior
 from bayesmap.studies.analysis import DatasetAnalysis
 from bayesmap.studies.result import study_tree
 from bayesmap.studies.run import Scenarios, run_study
+from bayesmap.studies.types import Client, Record, SomeDatasets, Values
 
 __all__ = ["power"]
 
@@ -42,7 +44,7 @@ class Detection:
     parameter: str
     limit: float | None
 
-    def run(self, truth: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    def run(self, truth: Values, rng: np.random.Generator) -> Record:
         """Return the test statistic ``ts`` and, if asked for, the ``upper_limit``."""
         counts = self.analysis.draw_data(truth, rng)
         fit, seed = self.analysis.fitter, int(rng.integers(2**31))
@@ -56,8 +58,6 @@ class Detection:
         record = {"ts": 2 * (best - without)}
         if self.limit is not None:
             tree = self.analysis.posterior(counts, seed)
-            if tree.attrs.get("interrupted", 0):
-                raise KeyboardInterrupt
             record["upper_limit"] = float(np.quantile(Posterior(tree).column(self.parameter), self.limit))
         return record
 
@@ -69,18 +69,18 @@ def _mode(fit: CompiledFit, seed: int) -> dict[str, float]:
 
 
 def power(
-    datasets: Any,
+    datasets: SomeDatasets,
     n: int = 200,
     *,
     source: str,
     values: QuantityLike | Sequence[QuantityLike] | None = None,
-    truths: Mapping[str, Any] | None = None,
+    truths: Values | None = None,
     threshold: float = 25.0,
     limit: float | None = None,
     seed: int = 0,
     folder: FileName | None = None,
     n_workers: int = 1,
-    client: Any = None,
+    client: Client = None,
     progress: bool = True,
     **options: Any,
 ) -> xr.DataTree:
@@ -132,9 +132,8 @@ def power(
         raise ValueError(f"threshold must be a number, got {threshold!r}")
     analysis = DatasetAnalysis(datasets, **options)
     name = _amplitude_name(analysis.fit, source)
-    listed = [None] if values is None else list(np.atleast_1d(values))
     base = dict(truths or {})
-    scenarios = Scenarios.of(analysis, [base if value is None else {**base, name: value} for value in listed])
+    scenarios = Scenarios.of(analysis, base if values is None else [{**base, name: one} for one in _listed(values)])
     study = run_study(
         "power",
         Detection(analysis, _without(analysis, source), name, limit),
@@ -151,13 +150,19 @@ def power(
     return study_tree(study)
 
 
+def _listed(values: QuantityLike | Sequence[QuantityLike]) -> list[u.Quantity] | list[float]:
+    """Values one by one: quantities, or numbers if they have no unit."""
+    found = np.atleast_1d(u.Quantity(values))
+    return list(found.value if found.unit == u.one else found)
+
+
 def _amplitude_name(fit: CompiledFit, source: str) -> str:
     """Name of the variable of a source's amplitude."""
     if source not in fit.models.names:
         raise KeyError(f"no model {source!r}{suggest(source, fit.models.names)}")
     parameter = linear_parameter(fit.models[source])
-    name = next((name for name, p in fit.parameters.items() if p is parameter and not p.frozen), None)
-    if name is None:
+    name = next((name for name, p in fit.parameters.items() if p is parameter), None)
+    if parameter is None or parameter.frozen or name is None:
         raise ValueError(f"{source!r} has no free amplitude to which its flux is proportional")
     return name
 

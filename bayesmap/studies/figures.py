@@ -27,7 +27,7 @@ def plot_ranks(tree: xr.DataTree) -> np.ndarray:
     Returns
     -------
     numpy.ndarray of `~matplotlib.axes.Axes`
-        Of a new figure, one for each variable; ranks that lie where they should not are marked
+        Of a new figure, one for each variable, shape ``(n,)``; ranks that lie where they should not are marked
         (``arviz.plot_ecdf_pit``).
     """
     group = pit_group(tree)

@@ -1,12 +1,12 @@
 """The folder of a study: what is studied, and one small file per simulation, each whole or absent."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from bayesmap._files import write_text
 from bayesmap._types import FileName
+from bayesmap.studies.types import Record, Values
 
 __all__ = ["StudyFolder"]
 
@@ -30,7 +30,7 @@ class StudyFolder:
     def __init__(self, path: FileName) -> None:
         self.path = Path(path)
 
-    def begin(self, head: Mapping[str, Any]) -> None:
+    def begin(self, head: Values) -> None:
         """Make the folder, or make sure that it holds the same study.
 
         Parameters
@@ -60,7 +60,7 @@ class StudyFolder:
         (self.path / RECORDS).mkdir(parents=True)
         write_text(json.dumps(dict(head), indent=1), self.path / HEAD)
 
-    def head(self) -> dict[str, Any]:
+    def head(self) -> Record:
         """What is studied.
 
         Raises
@@ -73,12 +73,12 @@ class StudyFolder:
             raise ValueError(f"{self.path / HEAD} does not describe a study of bayesmap")
         return head
 
-    def write(self, record: Mapping[str, Any]) -> None:
+    def write(self, record: Values) -> None:
         """Store the record of one simulation."""
         (self.path / RECORDS).mkdir(exist_ok=True)
         write_text(json.dumps(dict(record)), self._place(record["index"]))
 
-    def records(self) -> Iterator[dict[str, Any]]:
+    def records(self) -> Iterator[Record]:
         """Records that are there, in order.
 
         Raises
@@ -96,7 +96,7 @@ class StudyFolder:
         return self.path / RECORDS / f"{index:06d}.json"
 
 
-def _read(path: Path, complaint: str) -> dict[str, Any]:
+def _read(path: Path, complaint: str) -> Record:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -12,6 +12,7 @@ from bayesmap.modeling.posterior import Posterior
 from bayesmap.studies.analysis import DatasetAnalysis, digest_of
 from bayesmap.studies.calibration import run_calibration
 from bayesmap.studies.run import PriorTruths
+from bayesmap.studies.types import Client, SomeDatasets, Values
 
 __all__ = ["posterior_sbc"]
 
@@ -26,7 +27,7 @@ class _Augmented(DatasetAnalysis):
     background.
     """
 
-    def __init__(self, datasets: Any, tree: xr.DataTree | None, seed: int, **options: Any) -> None:
+    def __init__(self, datasets: SomeDatasets, tree: xr.DataTree | None, seed: int, **options: Any) -> None:
         listed = as_datasets(datasets)
         super().__init__(listed, [_doubled(dataset) for dataset in listed], **options)
         self.observed = {name: one.value.get_value() for name, one in self.fit._observed.items()}
@@ -49,7 +50,7 @@ class _Augmented(DatasetAnalysis):
         rows = rng.integers(len(next(iter(self.columns.values()))), size=size)
         return {name: column[rows] for name, column in self.columns.items()}
 
-    def draw_data(self, values: Mapping[str, Any], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw_data(self, values: Values, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw counts and add the observed ones."""
         return {name: counts + self.observed[name] for name, counts in super().draw_data(values, rng).items()}
 
@@ -75,14 +76,14 @@ def _doubled(dataset: Any) -> Any:
 
 
 def posterior_sbc(
-    datasets: Any,
+    datasets: SomeDatasets,
     n: int = 200,
     *,
     tree: xr.DataTree | None = None,
     seed: int = 0,
     folder: FileName | None = None,
     n_workers: int = 1,
-    client: Any = None,
+    client: Client = None,
     progress: bool = True,
     **options: Any,
 ) -> xr.DataTree:

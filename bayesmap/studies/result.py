@@ -10,6 +10,7 @@ import xarray as xr
 from bayesmap._types import FileName
 from bayesmap.studies.folder import StudyFolder
 from bayesmap.studies.run import Study
+from bayesmap.studies.types import Values
 
 __all__ = ["PIT_GROUPS", "load_study", "pit_group", "study_tree"]
 
@@ -127,7 +128,7 @@ def pit_group(tree: xr.DataTree) -> str:
     raise ValueError(f"no study of calibration: the tree has the groups {sorted(tree.children)}")
 
 
-def _by_simulation(rows: Sequence[Mapping[str, Any]], study: Study, units: Mapping[str, str]) -> xr.Dataset:
+def _by_simulation(rows: Sequence[Values], study: Study, units: Mapping[str, str]) -> xr.Dataset:
     """Values by name, of each simulation that did not fail, as a group."""
     data = {}
     for name in rows[0]:

@@ -4,28 +4,22 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from bayesmap import __version__
 from bayesmap._types import FileName
 from bayesmap.studies.folder import StudyFolder
+from bayesmap.studies.types import Client, Record, Task, Values
 from bayesmap.studies.workers import Job, check_client, run_jobs
 
-__all__ = ["PriorTruths", "Scenarios", "Study", "Task", "run_study"]
+__all__ = ["PriorTruths", "Scenarios", "Study", "run_study"]
 
 #: simulations whose parameters are drawn from the prior together; a part of what a seed means
 BLOCK = 128
 #: time between two lines of progress, in s
 INTERVAL = 10.0
-
-
-class Task(Protocol):
-    """What is done in each simulation."""
-
-    def run(self, truth: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-        """Draw data at parameters, do with them what is studied, and return numbers, texts, lists and dictionaries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +34,11 @@ class Study:
         One per simulation, in order; failed ones have an ``error``.
     """
 
-    head: dict[str, Any]
-    records: list[dict[str, Any]] = field(default_factory=list)
+    head: Record
+    records: list[Record] = field(default_factory=list)
 
     @property
-    def done(self) -> list[dict[str, Any]]:
+    def done(self) -> list[Record]:
         """Records of simulations that did not fail."""
         return [record for record in self.records if "error" not in record]
 
@@ -64,7 +58,7 @@ class PriorTruths:
         self.analysis, self.seed = analysis, seed
         self._blocks: dict[int, dict[str, np.ndarray]] = {}
 
-    def __call__(self, index: int) -> dict[str, Any]:
+    def __call__(self, index: int) -> Record:
         """Parameters of one simulation."""
         number, row = divmod(index, BLOCK)
         if number not in self._blocks:
@@ -83,10 +77,10 @@ class Scenarios:
         Sets of values of all parameters.
     """
 
-    values: list[dict[str, Any]]
+    values: list[Record]
 
     @classmethod
-    def of(cls, analysis: Any, truths: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None) -> "Scenarios":
+    def of(cls, analysis: Any, truths: Values | Sequence[Values] | None) -> "Scenarios":
         """Make one of values by name; those of other parameters are the current ones.
 
         Raises
@@ -105,7 +99,7 @@ class Scenarios:
         """Number of sets."""
         return len(self.values)
 
-    def __call__(self, index: int) -> dict[str, Any]:
+    def __call__(self, index: int) -> Record:
         """Parameters of one simulation."""
         return self.values[index % len(self.values)]
 
@@ -123,15 +117,15 @@ class Scenarios:
 def run_study(
     kind: str,
     task: Task,
-    truths: Callable[[int], Mapping[str, Any]],
+    truths: Callable[[int], Values],
     n: int,
     *,
     seed: int,
     identity: Mapping[str, str],
-    head: Mapping[str, Any],
+    head: Values,
     folder: FileName | None = None,
     n_workers: int = 1,
-    client: Any = None,
+    client: Client = None,
     progress: bool = True,
 ) -> Study:
     """Run a study, or go on with one.
@@ -175,7 +169,7 @@ def run_study(
         check_client(client)
     described = {"format": "bayesmap study", "kind": kind, "seed": int(seed), "identity": dict(identity), **head}
     described["version"] = __version__
-    records: dict[int, dict[str, Any]] = {}
+    records: dict[int, Record] = {}
     place = None if folder is None else StudyFolder(folder)
     if place is not None:
         place.begin(described)

@@ -12,17 +12,18 @@ from bayesmap._files import whole
 from bayesmap._types import FileName
 from bayesmap.studies.analysis import DatasetAnalysis
 from bayesmap.studies.run import PriorTruths, Scenarios
+from bayesmap.studies.types import Record, SomeDatasets, Values
 
 __all__ = ["simulate"]
 
 
 def simulate(
-    datasets: Any,
+    datasets: SomeDatasets,
     n: int,
     *,
     block: int | None = None,
     summary: Callable[[Mapping[str, np.ndarray]], np.ndarray] | None = None,
-    truths: Mapping[str, Any] | None = None,
+    truths: Values | None = None,
     seed: int = 0,
     path: FileName | None = None,
     **options: Any,
@@ -39,7 +40,7 @@ def simulate(
         Sum counts in blocks of so many pixels on a side, as well as per energy; the whole image by default. Blocks at
         the upper edges are smaller where the image is no multiple.
     summary : callable, optional
-        Makes an array of the counts of all datasets, cubes by name, in place of sums.
+        Makes an array, of any shape, of the counts of all datasets, cubes by name, in place of sums.
     truths : mapping, optional
         Values of the parameters, as for :func:`coverage`, in place of draws from the priors.
     seed : int
@@ -98,7 +99,7 @@ def _sums(cube: np.ndarray, block: int | None) -> np.ndarray:
     return np.add.reduceat(np.add.reduceat(cube, rows, axis=1), columns, axis=2)
 
 
-def _stacked(rows: list[dict[str, Any]], units: Mapping[str, str]) -> xr.Dataset:
+def _stacked(rows: list[Record], units: Mapping[str, str]) -> xr.Dataset:
     data = {}
     for name in rows[0]:
         values = np.array([row[name] for row in rows], dtype="float64")

@@ -247,8 +247,8 @@ def comparison_table(tree: xr.DataTree) -> Table:
                 numbers = (off.mean(), spread / np.sqrt(n), spread, error[good].mean(), k / n) if n else (np.nan,) * 5
                 interval = binomial_interval(k, n)
                 rows.append((str(name), truth[0], str(estimator), n, int((~good).sum()), *numbers, *interval))
-    names = ("name", "truth", "estimator", "n", "failed")
-    names += ("bias", "bias_err", "scatter", "error", "covered", "low", "high")
+    names = [*("name", "truth", "estimator", "n", "failed"), *("bias", "bias_err", "scatter", "error")]
+    names += ["covered", "low", "high"]
     formats = dict.fromkeys(("truth", "bias", "scatter", "error"), ".4g") | {"bias_err": ".2g"}
     return _table(rows, names, formats | dict.fromkeys(("covered", "low", "high"), ".3f"))
 

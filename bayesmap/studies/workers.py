@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap.studies.types import Client, Record, Task, Values
+
 __all__ = ["Job", "run_jobs", "simulate"]
 
 #: number of a simulation, and its parameters
-type Job = tuple[int, dict[str, Any]]
+type Job = tuple[int, Values]
 
 #: one process has one compiled fit, whose counts belong to one simulation at a time
 _TURN = threading.Lock()
 _HELD: dict[str, Any] = {}
 
 
-def simulate(task: Any, index: int, truth: dict[str, Any], seed: int) -> dict[str, Any]:
+def simulate(task: Task, index: int, truth: Values, seed: int) -> Record:
     """Do one simulation.
 
     Parameters
@@ -43,7 +45,7 @@ def simulate(task: Any, index: int, truth: dict[str, Any], seed: int) -> dict[st
         Record of numbers, texts, lists and dictionaries. If it failed there is an ``error``.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index)))
-    record: dict[str, Any] = {"index": index, "truth": {name: listed(value) for name, value in truth.items()}}
+    record: Record = {"index": index, "truth": {name: listed(value) for name, value in truth.items()}}
     with _TURN, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         started = time.perf_counter()
@@ -62,9 +64,7 @@ def listed(value: Any) -> Any:
     return np.asarray(value, dtype="float64").tolist()
 
 
-def run_jobs(
-    task: Any, jobs: Sequence[Job], seed: int, n_workers: int = 1, client: Any = None
-) -> Iterator[dict[str, Any]]:
+def run_jobs(task: Task, jobs: Sequence[Job], seed: int, n_workers: int = 1, client: Client = None) -> Iterator[Record]:
     """Do simulations, and yield their records as they come.
 
     Parameters
@@ -94,7 +94,7 @@ def run_jobs(
         yield from _in_processes(task, jobs, seed, min(n_workers, len(jobs)))
 
 
-def _in_processes(task: Any, jobs: Sequence[Job], seed: int, n_workers: int) -> Iterator[dict[str, Any]]:
+def _in_processes(task: Task, jobs: Sequence[Job], seed: int, n_workers: int) -> Iterator[Record]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(n_workers, context, initializer=_hold, initargs=(pickle.dumps(task),))
     try:
@@ -116,11 +116,11 @@ def _hold(task: bytes) -> None:
     _HELD["task"] = pickle.loads(task)
 
 
-def _simulate_held(index: int, truth: dict[str, Any], seed: int) -> dict[str, Any]:
+def _simulate_held(index: int, truth: Values, seed: int) -> Record:
     return simulate(_HELD["task"], index, truth, seed)
 
 
-def check_client(client: Any) -> None:
+def check_client(client: Client) -> None:
     """Raise unless a client is one of Dask.
 
     Raises
@@ -131,18 +131,18 @@ def check_client(client: Any) -> None:
         If it is something else.
     """
     try:
-        from distributed import Client
+        from distributed import Client as DaskClient
     except ImportError as error:
         raise ImportError(
             "client= needs the package distributed: install bayesmap with the extra 'dask', or give n_workers"
         ) from error
-    if not isinstance(client, Client):
+    if not isinstance(client, DaskClient):
         raise TypeError(f"client must be a distributed.Client, got {type(client).__name__}")
     if client.asynchronous:
         raise TypeError("client must not be asynchronous")
 
 
-def _on_dask(task: Any, jobs: Sequence[Job], seed: int, client: Any) -> Iterator[dict[str, Any]]:
+def _on_dask(task: Task, jobs: Sequence[Job], seed: int, client: Client) -> Iterator[Record]:
     from distributed import as_completed
 
     sent = client.scatter(task, broadcast=True)
