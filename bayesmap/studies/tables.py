@@ -80,7 +80,7 @@ def calibration_table(tree: xr.DataTree) -> Table:
         width = np.sqrt(square / n)
         rows.append((name, n, shift, 1 / np.sqrt(n), width, width / np.sqrt(2 * n), min(1.0, 3 * min(tails))))
     names = ("name", "n", "shift", "shift_err", "width", "width_err", "p_value")
-    return _table(rows, names, {"shift": ".3f", "shift_err": ".3f", "width": ".3f", "width_err": ".3f"})
+    return _table(rows, names, dict.fromkeys(names[2:6], ".3f") | {"p_value": ".2g"})
 
 
 def coverage_table(tree: xr.DataTree, levels: Sequence[float] = (0.68, 0.95)) -> Table:
