@@ -15,7 +15,7 @@ from bayesmap.inference.listing import dataset_models, parameter_names
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.irf.base import IRFMap
 from bayesmap.modeling.posterior import Posterior
-from bayesmap.studies.types import Data, Record, SomeDatasets, Values
+from bayesmap.studies.types import Record, SomeDatasets, Values
 
 __all__ = ["Analysis", "DatasetAnalysis", "as_analysis"]
 
@@ -44,7 +44,7 @@ class Analysis(abc.ABC):
         """Draw data at values of the parameters."""
 
     @abc.abstractmethod
-    def posterior(self, data: Data, seed: int) -> xr.DataTree:
+    def posterior(self, data: Any, seed: int) -> xr.DataTree:
         """Sample the posterior of such data: a tree with the group ``posterior``, as `bayesmap.sample` returns it."""
 
     @property
@@ -99,7 +99,7 @@ class DatasetAnalysis(Analysis):
     def __init__(
         self,
         datasets: SomeDatasets,
-        fitted: SomeDatasets = None,
+        fitted: SomeDatasets | None = None,
         *,
         compile_options: Mapping[str, Any] | None = None,
         **sampling: Any,
@@ -173,7 +173,7 @@ class DatasetAnalysis(Analysis):
         return {name: p.value for name, p in self.fit.parameters.items() if not p.frozen}
 
 
-def as_analysis(what: Any, fitted: SomeDatasets = None, **options: Any) -> Analysis:
+def as_analysis(what: Any, fitted: SomeDatasets | None = None, **options: Any) -> Analysis:
     """Return an analysis, made of datasets if they are given.
 
     Raises

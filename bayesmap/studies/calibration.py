@@ -131,7 +131,7 @@ def sbc(
     folder: FileName | None = None,
     n_workers: int = 1,
     client: Client = None,
-    fitted: SomeDatasets = None,
+    fitted: SomeDatasets | None = None,
     progress: bool = True,
     **options: Any,
 ) -> xr.DataTree:
@@ -200,7 +200,7 @@ def coverage(
     folder: FileName | None = None,
     n_workers: int = 1,
     client: Client = None,
-    fitted: SomeDatasets = None,
+    fitted: SomeDatasets | None = None,
     progress: bool = True,
     **options: Any,
 ) -> xr.DataTree:

@@ -11,15 +11,15 @@ from bayesmap._types import FileName
 from bayesmap.studies.analysis import Analysis, as_analysis
 from bayesmap.studies.result import study_tree
 from bayesmap.studies.run import Scenarios, run_study
-from bayesmap.studies.types import Client, Data, Record, SomeDatasets, Values
+from bayesmap.studies.types import Client, Record, SomeDatasets, Values
 
 __all__ = ["Estimator", "compare", "from_mode", "from_posterior"]
 
 #: takes an analysis, data and a seed; returns value and error of each parameter by name
-type Estimator = Callable[[Analysis, Data, int], Mapping[str, tuple[float, float]]]
+type Estimator = Callable[[Analysis, Any, int], Mapping[str, tuple[float, float]]]
 
 
-def from_posterior(analysis: Analysis, data: Data, seed: int) -> dict[str, tuple[float, float]]:
+def from_posterior(analysis: Analysis, data: Any, seed: int) -> dict[str, tuple[float, float]]:
     """Posterior means and standard deviations.
 
     Parameters
@@ -42,7 +42,7 @@ def from_posterior(analysis: Analysis, data: Data, seed: int) -> dict[str, tuple
     return {name: (float(values.mean()), float(values.std(ddof=1))) for name, values in draws.items()}
 
 
-def from_mode(analysis: Any, data: Data, seed: int) -> dict[str, tuple[float, float]]:
+def from_mode(analysis: Any, data: Any, seed: int) -> dict[str, tuple[float, float]]:
     """The posterior mode and the errors of the Gaussian around it; for a `DatasetAnalysis`.
 
     Parameters, units and result are those of :func:`from_posterior`.
@@ -94,7 +94,7 @@ def compare(
     folder: FileName | None = None,
     n_workers: int = 1,
     client: Client = None,
-    fitted: SomeDatasets = None,
+    fitted: SomeDatasets | None = None,
     progress: bool = True,
     **options: Any,
 ) -> xr.DataTree:

@@ -1,24 +1,24 @@
 """What annotations of studies call things."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-__all__ = ["Client", "Data", "Numbers", "Record", "SomeDatasets", "Task", "Values"]
+if TYPE_CHECKING:
+    from bayesmap.datasets.base import Dataset
+    from bayesmap.studies.analysis import Analysis
+
+__all__ = ["Client", "Record", "SomeDatasets", "Task", "Values"]
 
 #: a `distributed.Client`, or None
-type Client = Any
-#: parameters by name, as numbers in their declared units; arrays of those with a shape
-type Numbers = dict[str, float | np.ndarray]
+type Client = object
 #: parameters by name as users give them: numbers, quantities or arrays
 type Values = Mapping[str, Any]
-#: what an analysis draws and fits: its own business
-type Data = Any
 #: of one simulation: numbers, texts, lists and dictionaries, as JSON has them
 type Record = dict[str, Any]
 #: a dataset, several of them, or an analysis
-type SomeDatasets = Any
+type SomeDatasets = Dataset | Sequence[Dataset] | Analysis
 
 
 class Task(Protocol):

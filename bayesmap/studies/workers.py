@@ -142,7 +142,7 @@ def check_client(client: Client) -> None:
         raise TypeError("client must not be asynchronous")
 
 
-def _on_dask(task: Task, jobs: Sequence[Job], seed: int, client: Client) -> Iterator[Record]:
+def _on_dask(task: Task, jobs: Sequence[Job], seed: int, client: Any) -> Iterator[Record]:
     from distributed import as_completed
 
     sent = client.scatter(task, broadcast=True)

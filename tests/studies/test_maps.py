@@ -5,12 +5,15 @@ import pickle
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.table import Table
 
+from bayesmap.datasets import FluxPointsDataset
+from bayesmap.estimators import FluxPoints
 from bayesmap.inference import compile_fit
 from bayesmap.likelihoods import NegativeBinomialLikelihood
-from bayesmap.modeling import TemplateNPredModel
+from bayesmap.modeling import SkyModel, TemplateNPredModel
 from bayesmap.studies import DatasetAnalysis, calibration_table, coverage, coverage_table, posterior_sbc, sbc
-from tests.inference.tiny import background, make_dataset, point, source_and_background
+from tests.inference.tiny import background, make_dataset, point, power_law, source_and_background
 
 NAMES = ["source.index", "source.amplitude", "source.lon_0", "source.lat_0", "tiny-bkg.norm"]
 
@@ -126,3 +129,13 @@ def test_what_cannot_be_added_up():
     dataset.likelihood = NegativeBinomialLikelihood(0.01)
     with pytest.raises(ValueError, match="dataset 'tiny': posterior_sbc adds .* for a Poisson likelihood only"):
         posterior_sbc(dataset, 2)
+
+
+def test_data_that_cannot_be_replaced_are_refused():
+    edges = [0.1, 1, 10] * u.TeV
+    table = Table({"e_min": edges[:-1], "e_max": edges[1:], "flux": [1e-11, 1e-12] / u.cm**2 / u.s})
+    table["flux_err"] = 0.1 * table["flux"]
+    points = FluxPointsDataset(data=FluxPoints.from_table(table, sed_type="flux"), name="points")
+    points.models = [SkyModel(power_law(), name="source")]
+    with pytest.raises(ValueError, match="'points' holds flux points, not counts"):
+        sbc(points, 2)
