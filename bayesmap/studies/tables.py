@@ -277,9 +277,9 @@ def about_simulations(tree: xr.DataTree) -> Iterator[str]:
             f"most frequent error: {max(set(failed), key=failed.count)}"
         )
     if few := int((draws < 50).sum()):
-        yield f"{few} simulations have fewer than 50 independent draws: sample longer (draws=, tune=)."
+        yield f"Simulations with fewer than 50 independent draws: {few}. Sample longer (draws=, tune=)."
     if diverged := int((group["divergences"].to_numpy() > 0).sum()):
-        yield f"{diverged} simulations have divergent transitions."
+        yield f"Simulations with divergent transitions: {diverged}."
 
 
 def _about_parameters(tree: xr.DataTree) -> Iterator[str]:

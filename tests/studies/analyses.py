@@ -58,7 +58,7 @@ class GammaPoisson(Analysis):
         return tree_of(**draws)
 
     def _count(self):
-        """Leave a mark, and end the process by force at a certain one."""
+        """Count calls in a file, and end the process by force at a certain one."""
         place = Path(self.mark)
         number = int(place.read_text()) + 1 if place.exists() else 1
         place.write_text(str(number))

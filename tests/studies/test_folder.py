@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +98,23 @@ def test_a_worker_that_dies_is_told(tmp_path):
         run(GammaPoisson(kill_at=3, mark=str(tmp_path / "mark")), 8, n_workers=2, folder=tmp_path / "s")
     # a mark read by two at once may be passed over, but what was done is kept
     assert_equal(run(GammaPoisson(), 8, folder=tmp_path / "s"), run(GammaPoisson(), 8))
+
+
+class Stopped(GammaPoisson):
+    """Somebody presses Ctrl-C in the second simulation."""
+
+    def posterior(self, data, seed):
+        tree = super().posterior(data, seed)
+        if Path(self.mark).read_text() == "2":
+            raise KeyboardInterrupt
+        return tree
+
+
+def test_an_interrupt_ends_the_study_and_is_no_record(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(Stopped(mark=str(tmp_path / "mark")), 5, folder=tmp_path / "s")
+    assert [path.name for path in (tmp_path / "s" / "simulations").iterdir()] == ["000000.json"]
+    assert_equal(run(GammaPoisson(), 5, folder=tmp_path / "s"), run(GammaPoisson(), 5))
 
 
 def test_progress_is_said(capsys, tmp_path):
