@@ -108,6 +108,7 @@ _SUBPACKAGES = frozenset(
         "modeling",
         "plot",
         "stats",
+        "studies",
     }
 )
 

@@ -306,6 +306,7 @@ LIGHT = {"astropy", "scipy"}
         (["fit", "absent.fits", "crab", "-o", "out"], set()),
         (["fit", "README.md", "crap", "-o", "out"], set()),
         (["models", "check", "crap"], set()),
+        (["study", "sbc", "absent.fits", "crab", "-o", "out"], set()),
     ],
 )
 def test_commands_that_answer_at_once(arguments, allowed):

@@ -14,9 +14,10 @@ from bayesmap._zoo_entries import zoo_names
 from bayesmap.errors import FormatError, ModelFileError
 
 if TYPE_CHECKING:
+    from bayesmap.datasets import Datasets
     from bayesmap.modeling import Models
 
-__all__ = ["demo", "fit", "info"]
+__all__ = ["datasets_with_models", "demo", "fit", "info"]
 
 POSTERIOR = "posterior.nc"
 #: the new posterior, while the old one is still there
@@ -64,6 +65,21 @@ def _guesses(true_models: "Models") -> "Models":
 
 def fit(options: Namespace) -> None:
     """Sample the models of files, or of the zoo, for the dataset of a file."""
+    datasets = datasets_with_models(options)
+    folder = _new_folder(options, default="")
+    _sample_and_report(options, datasets, folder, f"{Path(options.dataset).name}: {', '.join(datasets.models.names)}")
+
+
+def datasets_with_models(options: Namespace) -> "Datasets":
+    """Datasets of a file with the models of files, or of the zoo.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    ValueError
+        If a model is for another dataset.
+    """
     existing_file(options.dataset)
     sources = [model_source(text) for text in options.models]
     from bayesmap.datasets import open_datasets
@@ -85,8 +101,7 @@ def fit(options: Namespace) -> None:
             f"model(s) {[model.name for model in left_out]} are for dataset(s) {names}, but there is "
             f"{', '.join(map(repr, datasets.names))}; name a dataset with --name, or change the model file"
         )
-    folder = _new_folder(options, default="")
-    _sample_and_report(options, datasets, folder, f"{Path(options.dataset).name}: {', '.join(models.names)}")
+    return datasets
 
 
 def existing_file(text: str) -> Path:

@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_info(commands)
     _add_fit(commands)
     _add_models(commands)
+    _add_study(commands)
     return parser
 
 
@@ -97,7 +98,40 @@ def _add_models(commands: Commands) -> None:
     check.set_defaults(run="check_models")
 
 
-def _add_sampling(parser: argparse.ArgumentParser, draws: int, tune: int | None, chains: int) -> None:
+STUDIES = {
+    "sbc": "are posteriors calibrated? parameters from the priors, data from these, ranks in the posterior",
+    "coverage": "how often intervals contain the values of the model file",
+    "power": "how often a source is found, as a function of its flux",
+}
+
+
+def _add_study(commands: Commands) -> None:
+    study = commands.add_parser(
+        "study",
+        help="repeat an analysis on simulated data: calibration, coverage, power",
+        description="Repeat an analysis on simulated data. A folder that holds a part of the study is continued.",
+    )
+    kinds = study.add_subparsers(dest="kind", metavar="KIND", required=True)
+    for kind, text in STUDIES.items():
+        one = kinds.add_parser(kind, help=text, description=text.capitalize() + ".")
+        one.add_argument("dataset", metavar="FILE", help="dataset, or list of datasets (.yaml)")
+        one.add_argument("models", metavar="MODELS", nargs="+", help="model files (.yaml), or names of the zoo")
+        one.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for simulations and report")
+        one.add_argument("-n", type=_positive, default=200, metavar="N", help="simulations (default: %(default)s)")
+        one.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+        one.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
+        _add_sampling(one, draws=250, tune=250, chains=2, results=False)
+        if kind == "power":
+            one.add_argument("--source", required=True, metavar="NAME", help="model of the source")
+            one.add_argument("--values", metavar="A,B,...", help="true amplitudes, in the unit of the model file")
+            one.add_argument("--threshold", type=float, default=25.0, metavar="TS", help="(default: %(default)s)")
+            one.add_argument("--limit", type=float, metavar="P", help="also the upper limit of this probability")
+    study.set_defaults(run="study")
+
+
+def _add_sampling(
+    parser: argparse.ArgumentParser, draws: int, tune: int | None, chains: int, results: bool = True
+) -> None:
     parser.add_argument(
         "--draws", type=_positive, default=draws, metavar="N", help="draws per chain (default: %(default)s)"
     )
@@ -108,7 +142,8 @@ def _add_sampling(parser: argparse.ArgumentParser, draws: int, tune: int | None,
     parser.add_argument("--chains", type=_positive, default=chains, metavar="N", help="chains (default: %(default)s)")
     parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="random seed (default: %(default)s)")
     parser.add_argument("--sampler", choices=SAMPLERS, default="whitened", help="sampler (default: %(default)s)")
-    parser.add_argument("--overwrite", action="store_true", help="replace results that are in the folder")
+    if results:
+        parser.add_argument("--overwrite", action="store_true", help="replace results that are in the folder")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -161,9 +196,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from bayesmap.cli import commands, models
+    from bayesmap.cli import commands, models, studies
 
-    getattr(models if options.command == "models" else commands, options.run)(options)
+    modules = {"models": models, "study": studies}
+    getattr(modules.get(options.command, commands), options.run)(options)
 
 
 def _one_line(error: BaseException) -> str:

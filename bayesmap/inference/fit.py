@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import time
+from collections.abc import Mapping
 import warnings
 from typing import Any
 
@@ -156,6 +157,43 @@ class CompiledFit:
             self._observed[name].check_mask(one)
         for name, one in masks.items():
             self._observed[name].set_mask(one)
+
+    def draw_counts(self, values: Mapping[str, Any], random_state: Any = "random-seed") -> dict[str, np.ndarray]:
+        """Draw counts of all datasets at values of the parameters; :meth:`set_counts` takes what is returned.
+
+        Parameters
+        ----------
+        values : mapping of str to float or numpy.ndarray
+            Value of each free parameter by the name of its variable, in the declared unit; others are left out.
+        random_state : int, numpy.random.Generator or str
+            Source of randomness.
+
+        Returns
+        -------
+        dict of numpy.ndarray
+            A cube of float64 per dataset, of its shape. Where the background is measured in OFF regions it is drawn
+            given the OFF counts at hand, which stay.
+
+        Raises
+        ------
+        KeyError
+            If a free parameter is left out.
+        ValueError
+            If a prediction is negative or not finite.
+        """
+        rng = get_random_state(random_state)
+        return {name: o.random(rng, *self._arguments(o, values)) for name, o in self._observed.items()}
+
+    def log_likelihood(self, values: Mapping[str, Any]) -> float:
+        """Log-likelihood of all data at hand, natural logarithm, at values of the parameters; see `draw_counts`."""
+        return float(sum(o.pointwise(*self._arguments(o, values)).sum() for o in self._observed.values()))
+
+    def _arguments(self, observed: Any, values: Mapping[str, Any]) -> list[Any]:
+        """Values of the free parameters of one dataset, in its order."""
+        names = [self._names[p] for p in observed.parameters]
+        if missing := [name for name in names if name not in values]:
+            raise KeyError(f"dataset {observed.name!r}: give values for {missing} too")
+        return [values[name] for name in names]
 
     def masks(self, given: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return what is looked at now, and what is given, of each dataset for which something is given.

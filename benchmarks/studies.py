@@ -1,0 +1,179 @@
+"""Calibration of the kinds of analyses, and what a simulation costs with one and two workers.
+
+    python benchmarks/studies.py FOLDER [--only CASES] [-n 500] [--workers 2] [--json out.json]
+
+``CASES`` are some of map, on-off, latent, joint, hierarchical. Parameters come from the priors, counts from these, and
+the ranks of the truth in the posteriors have to be uniform. Simulations are kept in FOLDER: a run that was stopped goes
+on where it was, and one that is complete prints its table at once.
+
+- map: 3 x 24 x 30 bins, a point source with a log parabola over a background; 6 parameters.
+- on-off: an ON/OFF spectrum of 4 bins, few OFF counts; power law; the background is integrated out.
+- latent: the same, the background of each bin is sampled.
+- joint: the map (power law) and the ON/OFF spectrum of the same source.
+- hierarchical: backgrounds of four fields, whose norms have a mean and a scatter that are unknown.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from clock import one_thread
+
+if __name__ == "__main__":
+    one_thread()
+
+import astropy.units as u  # noqa: E402 - after the number of threads is set
+import numpy as np  # noqa: E402
+
+from bayesmap import studies  # noqa: E402
+from bayesmap.datasets import MapDataset, SpectrumDataset, SpectrumDatasetOnOff  # noqa: E402
+from bayesmap.irf import EDispKernelMap, PSFMap  # noqa: E402
+from bayesmap.likelihoods import OnOffLikelihood  # noqa: E402
+from bayesmap.maps import Map, MapAxis, RegionGeom, WcsGeom  # noqa: E402
+from bayesmap.modeling import (  # noqa: E402
+    FoVBackgroundModel,
+    HyperParameter,
+    LogParabolaSpectralModel,
+    PointSpatialModel,
+    PowerLawSpectralModel,
+    Prior,
+    SkyModel,
+)
+
+SEED = 1
+FLUX = "cm-2 s-1 TeV-1"
+
+
+def prior_of_flux() -> Prior:
+    """Median 1e-12 cm-2 s-1 TeV-1, a factor of two to either side."""
+    return Prior("LogNormal", mu=np.log(1e-12), sigma=np.log(2))
+
+
+def source(curved: bool = False) -> SkyModel:
+    """A point source whose priors do not depend on data."""
+    if curved:
+        spectrum: Any = LogParabolaSpectralModel(amplitude=f"1e-12 {FLUX}", reference="2 TeV", alpha=2.2, beta=0.1)
+        spectrum.alpha.prior = Prior("Normal", mu=2.2, sigma=0.3)
+        spectrum.beta.prior = Prior("HalfNormal", sigma=0.3)
+    else:
+        spectrum = PowerLawSpectralModel(amplitude=f"1e-12 {FLUX}", reference="2 TeV", index=2.2)
+        spectrum.index.prior = Prior("Normal", mu=2.2, sigma=0.3)
+    spectrum.amplitude.prior = prior_of_flux()
+    shape = PointSpatialModel(lon_0=25.03 * u.deg, lat_0=0.98 * u.deg, frame="galactic")
+    shape.lon_0.prior = Prior("Normal", mu=25.03, sigma=0.05)
+    shape.lat_0.prior = Prior("Normal", mu=0.98, sigma=0.05)
+    return SkyModel(spectrum, shape, name="source")
+
+
+def field(models: list[Any]) -> MapDataset:
+    """A small map; counts are drawn from the models."""
+    axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=3, name="energy")
+    true = MapAxis.from_energy_bounds("0.7 TeV", "15 TeV", nbin=5, name="energy_true")
+    image = WcsGeom.create(skydir=(25, 1), npix=(30, 24), binsz=0.05, frame="galactic")
+    geom, geom_true = image.to_cube([axis]), image.to_cube([true])
+    level = 0.8 * 0.5 ** np.arange(3)[:, None, None] * np.ones(geom.data_shape)
+    exposure = 6e10 * np.linspace(0.5, 2, 5)[:, None, None] * np.ones(geom_true.data_shape)
+    dataset = MapDataset(
+        counts=Map.from_geom(geom, data=np.zeros(geom.data_shape), unit=""),
+        background=Map.from_geom(geom, data=level, unit=""),
+        exposure=Map.from_geom(geom_true, data=exposure, unit="m2 s"),
+        psf=PSFMap.from_gauss(true, sigma=[0.09, 0.08, 0.07, 0.06, 0.05] * u.deg),
+        edisp=EDispKernelMap.from_gauss(axis, true, sigma=0.15, bias=0.0),
+        name="field",
+    )
+    background = FoVBackgroundModel(dataset_name="field")
+    background.spectral_model.norm.prior = Prior("LogNormal", mu=0, sigma=0.2)
+    dataset.models = [*models, background]
+    dataset.fake(SEED)
+    return dataset
+
+
+def region(kind: type, name: str, **maps: Any) -> Any:
+    """A spectrum of four bins."""
+    axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+    geom, geom_true = (
+        RegionGeom.create("galactic;circle(25.03, 0.98, 0.3)", axes=[one])
+        for one in (axis, axis.copy(name="energy_true"))
+    )
+    given = {key: Map.from_geom(geom, data=np.reshape(data, (4, 1, 1)).astype(float)) for key, data in maps.items()}
+    return kind(exposure=Map.from_geom(geom_true, data=3e9, unit="m2 s"), name=name, **given)
+
+
+def spectrum(models: list[Any], background: str = "marginal") -> SpectrumDatasetOnOff:
+    """ON and OFF counts, of which there are few."""
+    maps = {"counts": [20, 9, 4, 1], "counts_off": [20, 6, 1, 0], "acceptance": [1] * 4, "acceptance_off": [4] * 4}
+    dataset = region(SpectrumDatasetOnOff, "spectrum", **maps)
+    dataset.likelihood = OnOffLikelihood(background)
+    dataset.models = models
+    return dataset
+
+
+def fields() -> list[SpectrumDataset]:
+    """Backgrounds of four fields with hierarchical norms."""
+    mean = HyperParameter("norm_mean", Prior("Normal", mu=1, sigma=0.2))
+    scatter = HyperParameter("norm_scatter", Prior("HalfNormal", sigma=0.2))
+    datasets = []
+    for i in range(4):
+        dataset = region(SpectrumDataset, f"run{i}", counts=[40, 20, 10, 5], background=[40, 20, 10, 5])
+        model = FoVBackgroundModel(dataset_name=dataset.name)
+        model.spectral_model.norm.min = 0.0
+        model.spectral_model.norm.prior = Prior("Normal", mu=mean, sigma=scatter)
+        dataset.models = [model]
+        datasets.append(dataset)
+    return datasets
+
+
+def joint() -> list[Any]:
+    """Map and spectrum with one source."""
+    one = source()
+    return [field([one]), spectrum([one])]
+
+
+def spectral() -> SkyModel:
+    """A source without a place."""
+    return SkyModel(source().spectral_model, name="source")
+
+
+CASES: dict[str, Callable[[], Any]] = {
+    "map": lambda: field([source(curved=True)]),
+    "on-off": lambda: spectrum([spectral()]),
+    "latent": lambda: spectrum([spectral()], "latent"),
+    "joint": joint,
+    "hierarchical": fields,
+}
+
+
+def main() -> None:
+    """Run the studies and print their tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", default=",".join(CASES))
+    parser.add_argument("-n", type=int, default=500)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    results = {}
+    for name in options.only.split(","):
+        started = time.perf_counter()
+        folder = options.folder / name
+        tree = studies.sbc(CASES[name](), options.n, seed=SEED, folder=folder, n_workers=options.workers)
+        seconds = tree["simulations"]["seconds"].to_numpy()
+        table = studies.calibration_table(tree)
+        print(
+            f"\n{name}: {time.perf_counter() - started:.0f} s now, {np.median(seconds):.2f} s per simulation (median)"
+        )
+        print("\n".join(table.pformat(max_lines=-1, max_width=-1)))
+        print(studies.study_text(tree))
+        results[name] = {
+            "seconds": float(np.median(seconds)),
+            **{str(row["name"]): {key: float(row[key]) for key in table.colnames[1:]} for row in table},
+        }
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
