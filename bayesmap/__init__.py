@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         SpectrumDataset,
         SpectrumDatasetOnOff,
     )
-    from bayesmap.inference import convergence_report, find_mode, posterior_npred, sample, to_pymc
+    from bayesmap.inference import convergence_report, find_mode, posterior_npred, predictive, sample, to_pymc
     from bayesmap.io import load, save
     from bayesmap.maps import Map, MapAxis, WcsGeom
     from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
@@ -48,6 +48,7 @@ __all__ = [
     "find_mode",
     "load",
     "posterior_npred",
+    "predictive",
     "sample",
     "save",
     "summary",
@@ -72,6 +73,7 @@ _HOME = {
     "find_mode": "inference",
     "load": "io",
     "posterior_npred": "inference",
+    "predictive": "inference",
     "sample": "inference",
     "save": "io",
     "summary": "report",

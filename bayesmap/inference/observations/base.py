@@ -164,6 +164,8 @@ class Observation(abc.ABC):
         The observed variable is called ``"<dataset>.<quantity>"``.
     content : str
         What the dataset holds, for messages.
+    mask : numpy.ndarray or None
+        Data that are looked at, a boolean array of the shape of the data; None if all are.
     """
 
     quantity: ClassVar[str]
@@ -172,6 +174,7 @@ class Observation(abc.ABC):
     models: list[Any]
     parameters: list[Any]
     value: Any = None
+    mask: Any = None
     revision: int = 0
     nonnegative: bool = True
 
@@ -217,6 +220,13 @@ class Observation(abc.ABC):
     @abc.abstractmethod
     def summary(self) -> dict[str, Any]:
         """The data in short, as variables of an `xarray.Dataset`, for the result."""
+
+    def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """What `summary` would say of other data, of the shape of the data: arrays by the names there; empty by default.
+
+        Replicated data are compared with the observed ones in these.
+        """
+        return {}
 
     def check(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
         """Raise a ValueError if these cannot replace the data; by default nothing can."""

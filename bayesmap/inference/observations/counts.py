@@ -212,6 +212,11 @@ class ObservedCounts(Observation):
         return np.asarray(self.likelihood.weights(self.arrays.mask), dtype="float64")
 
     @property
+    def mask(self) -> np.ndarray:  # type: ignore[override]
+        """Bins that enter the likelihood, a boolean cube."""
+        return self.arrays.mask
+
+    @property
     def routes(self) -> dict[str, tuple[str, float]]:
         """How each source meets the PSF; see :class:`~bayesmap.graph.Terms`."""
         return self.fold.terms.routes
@@ -425,7 +430,7 @@ class ObservedCounts(Observation):
     def pointwise(self, *arguments: Any) -> np.ndarray:
         """Log-probability of the counts of each bin in the mask, shape ``(n_bin,)``; see `Observation.pointwise`."""
         npred, further = self._given(arguments)
-        return self.likelihood.pointwise(self.value.get_value(), npred, **further)[self.arrays.mask]
+        return self.likelihood.pointwise(self.counts, npred, **further)[self.arrays.mask]
 
     def wrap(self, values: np.ndarray) -> Map:
         """A cube as a map."""
@@ -457,13 +462,19 @@ class ObservedCounts(Observation):
     def summary(self) -> dict[str, Any]:
         """Counts per energy inside the mask, for the result: cubes never enter it."""
         dim = f"{self.arrays.name}_energy"
-        cubes = {"counts": self.value.get_value()}
-        cubes |= {key: self.off[key].get_value() for key in self.likelihood.measured}
+        assert self.counts is not None
+        cubes = {key: self.off[key].get_value() for key in self.likelihood.measured}
+        sums = self.in_short(self.counts)
+        sums |= {f"{self.arrays.name}.{key}": (cube * self.arrays.mask).sum(axis=(1, 2)) for key, cube in cubes.items()}
         summary: dict[str, Any] = {dim: ((dim,), self.arrays.energy, {"units": "TeV"})}
-        for key, cube in cubes.items():
-            attributes = {"units": "", "long_name": f"{key} inside the mask"}
-            summary[f"{self.arrays.name}.{key}"] = ((dim,), (cube * self.arrays.mask).sum(axis=(1, 2)), attributes)
+        for name, values in sums.items():
+            quantity = name.removeprefix(f"{self.arrays.name}.")
+            summary[name] = ((dim,), values, {"units": "", "long_name": f"{quantity} inside the mask"})
         return summary
+
+    def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Sums per energy inside the mask, shape ``(n_energy,)``."""
+        return {f"{self.arrays.name}.counts": (values * self.arrays.mask).sum(axis=(1, 2))}
 
 
 def _listed(names: Any) -> str:
