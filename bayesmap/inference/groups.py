@@ -57,7 +57,7 @@ def group_labels(
     groups : {"dataset", "energy", "block"} or mapping of str to numpy.ndarray
         Kind of the groups, or for each dataset whole numbers of the shape of the data.
     num_blocks : int
-        Number of blocks of the sky.
+        Number of blocks of the sky, at most.
 
     Returns
     -------

@@ -43,7 +43,7 @@ def predictive(
         What is left out together by ``az.loo``: a whole dataset (a run), one energy of it, one block of its sky; or by
         dataset name whole numbers of the shape of its data, equal in a group.
     num_blocks : int
-        Number of blocks of the sky of each dataset, roughly.
+        Number of blocks of the sky of each dataset, at most; they are about equally large.
     prior : int
         Number of draws of the prior, for the groups ``prior`` and ``prior_predictive``; none by default.
     random_state : int, numpy.random.Generator or str

@@ -473,8 +473,10 @@ class ObservedCounts(Observation):
         return summary
 
     def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
-        """Sums per energy inside the mask, shape ``(n_energy,)``."""
-        return {f"{self.arrays.name}.counts": (values * self.arrays.mask).sum(axis=(1, 2))}
+        """Sums per energy inside the mask, shape ``(n_energy,)``: integers if they are whole."""
+        sums = (values * self.arrays.mask).sum(axis=(1, 2))
+        whole = sums.astype("int64")
+        return {f"{self.arrays.name}.counts": whole if (whole == sums).all() else sums}
 
 
 def _listed(names: Any) -> str:
