@@ -11,6 +11,7 @@ from bayesmap._cache import use_writable_cache
 from bayesmap._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from bayesmap.checks import check
     from bayesmap.datasets import (
         Datasets,
         FluxPointsDataset,
@@ -44,6 +45,7 @@ __all__ = [
     "SpectrumDatasetOnOff",
     "WcsGeom",
     "__version__",
+    "check",
     "convergence_report",
     "find_mode",
     "load",
@@ -69,6 +71,7 @@ _HOME = {
     "SpectrumDataset": "datasets",
     "SpectrumDatasetOnOff": "datasets",
     "WcsGeom": "maps",
+    "check": "checks",
     "convergence_report": "inference",
     "find_mode": "inference",
     "load": "io",
@@ -82,6 +85,7 @@ _HOME = {
 
 _SUBPACKAGES = frozenset(
     {
+        "checks",
         "data",
         "datasets",
         "estimators",

@@ -9,7 +9,7 @@ import xarray as xr
 
 from bayesmap._types import Tree
 from bayesmap._util import get_random_state
-from bayesmap.checks.blocks import Blocks, blocks_of
+from bayesmap.checks.blocks import blocks_of
 from bayesmap.checks.pit import importance_weights, pit_of, rank_pit, uniformity
 from bayesmap.checks.result import CheckResult, Checks, ProfileCheck
 from bayesmap.checks.statistics import (
@@ -68,8 +68,8 @@ def check(
     num_draws : int
         Draws that are looked at, evenly spaced; all if there are fewer.
     statistics : mapping of str to callable, optional
-        Further statistics: functions of counts and expected counts, two cubes ``(n_energy, n_lat, n_lon)`` that are zero
-        outside the mask, which return a number.
+        Further statistics: functions of counts and expected counts, two cubes ``(n_energy, n_lat, n_lon)`` that are
+        zero outside the mask, which return a number.
     block_counts : float
         Expected counts in each block of the probability integral transforms, at least; more if there would be more than
         2000 blocks. Single bins hold too few counts to disagree with anything.
@@ -169,7 +169,9 @@ class _Pass:
         self.stream = Stream(tree, dataset, **options)
         observed: Any = self.stream.observed
         if not isinstance(observed, ObservedCounts) or observed.counts is None:
-            raise ValueError(f"dataset {self.name!r} holds {observed.content}; checks are made for datasets with counts")
+            raise ValueError(
+                f"dataset {self.name!r} holds {observed.content}; checks are made for datasets with counts"
+            )
         self.observed: ObservedCounts = observed
         self.mask, self.geom = observed.mask, observed.arrays.geom
         self.counts = np.where(self.mask, observed.counts, 0.0)
@@ -194,7 +196,7 @@ class _Pass:
         self.statistics: list[Statistic] = [EnergyTotals(self.geom)]
         for scale in SCALES:
             blocks = self.blocks if scale == 1 else blocks_of(mean, self.mask, scale * least)
-            if scale == 1 or 1 < blocks.number:
+            if scale == 1 or blocks.number > 1:
                 self.statistics.append(BlockScatter(blocks, scale * least, self.geom))
         profiles = {} if self.geom.is_region else self._rings()
         if not self.geom.is_region:
@@ -254,8 +256,8 @@ class _Pass:
         bad = int((self.pareto_k > K_LIMIT).sum())
         if bad:
             self.remarks.append(
-                f"{self.name}: leaving out {bad} of {self.blocks.number} blocks changes the posterior so much (Pareto k "
-                f"above {K_LIMIT}) that their leave-one-out transforms are rough."
+                f"{self.name}: leaving out {bad} of {self.blocks.number} blocks changes the posterior so much (Pareto "
+                f"k above {K_LIMIT}) that their leave-one-out transforms are rough."
             )
 
     def _rings(self) -> dict[str, tuple[Profile, u.Quantity]]:

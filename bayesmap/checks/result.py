@@ -72,8 +72,8 @@ class Checks:
     remarks : tuple of str
         What limits the checks: divergent chains, few draws, weights that cannot be trusted.
     tree : xarray.DataTree
-        Groups ``pit`` and ``loo_pit`` with a variable for each dataset, in [0, 1], of the dimension ``<dataset>_block``,
-        and ``pareto_k``.
+        Groups ``pit`` and ``loo_pit`` with a variable for each dataset, in [0, 1], of the dimension
+        ``<dataset>_block``, and ``pareto_k``.
     blocks : dict of Blocks
         The blocks, by dataset.
     spectra : dict of ProfileCheck

@@ -64,8 +64,8 @@ class EnergyTotals(Statistic):
             return "the counts per energy agree better with the prediction than counts do: are they means?"
         worst = int(np.argmax(np.abs(deviations)))
         return (
-            f"at {energy_place(self.geom, worst, worst)} there are {_sign(deviations[worst])} counts than predicted, by "
-            f"{abs(deviations[worst]):.1f} standard deviations: look at the spectra, and at the background there"
+            f"at {energy_place(self.geom, worst, worst)} there are {_sign(deviations[worst])} counts than predicted, "
+            f"by {abs(deviations[worst]):.1f} standard deviations: look at the spectra, and at the background there"
         )
 
 
@@ -88,7 +88,9 @@ class SmoothedResidual(Statistic):
         self.geom, self.inside = geom, mask.any(axis=0)
         disk = (disk_kernel(pixels) > 0).astype("float64")
         self.half = np.array(disk.shape) // 2
-        self.shape = [scipy.fft.next_fast_len(n + m - 1, real=True) for n, m in zip(geom.data_shape[1:], disk.shape, strict=True)]
+        self.shape = [
+            scipy.fft.next_fast_len(n + m - 1, real=True) for n, m in zip(geom.data_shape[1:], disk.shape, strict=True)
+        ]
         self.kernel = scipy.fft.rfft2(disk, self.shape)
 
     def _sums(self, cube: np.ndarray) -> np.ndarray:
@@ -152,8 +154,8 @@ class Profile(Statistic):
         inner, outer = deviations[: self.number // 3].sum(), deviations[self.number // 3 : 2 * self.number // 3].sum()
         shape = "narrower" if inner > outer else "wider"
         return (
-            f"around {self.source} the counts are {shape} than predicted (innermost ring: {deviations[0]:+.1f} standard "
-            "deviations): look at the PSF, at the extension, and for neighbours"
+            f"around {self.source} the counts are {shape} than predicted (innermost ring: {deviations[0]:+.1f} "
+            "standard deviations): look at the PSF, at the extension, and for neighbours"
         )
 
 
@@ -179,8 +181,8 @@ class BlockScatter(Statistic):
             return f"{size} scatter less around the prediction than counts do: are the data means?"
         worst = int(np.argmax(np.abs(deviations)))
         return (
-            f"{size} scatter more around the prediction than counts do; worst is {self.blocks.place(worst, self.geom)}, "
-            f"with {_sign(deviations[worst])} counts by {abs(deviations[worst]):.1f} standard deviations: look at the "
+            f"{size} scatter more around the prediction than counts do; worst is {self.blocks.place(worst, self.geom)}"
+            f", with {_sign(deviations[worst])} counts by {abs(deviations[worst]):.1f} standard deviations: look at the "
             "shape of the background and at extended emission"
         )
 

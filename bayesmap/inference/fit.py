@@ -372,7 +372,9 @@ def sample(
     -------
     xarray.DataTree
         Groups ``posterior`` (variables ``"<model>.<parameter>"`` in declared units, ``attrs["units"]``),
-        ``sample_stats`` and ``observed_data`` (counts per energy); models, priors, versions and seed in the attributes.
+        ``sample_stats``, ``observed_data`` (counts per energy), ``log_prior`` (of each free variable) and
+        ``log_likelihood`` (of all data), with models, priors, versions and seed in the attributes.
+        :func:`~bayesmap.inference.predictive` adds more.
 
     Raises
     ------

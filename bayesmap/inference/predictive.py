@@ -77,7 +77,7 @@ def predictive(
     shape = result["posterior"].sizes["chain"], result["posterior"].sizes["draw"]
     data: dict[str, Any] = {}
     likelihoods, names = [], []
-    for name, stream in streams.items():
+    for stream in streams.values():
         first = next(stream.draws([0], rng))
         labels, own = group_labels(stream.observed, first.mean.shape, groups, num_blocks)
         reducers = {**_shorts(first), "likelihood": GroupLogLikelihood(labels, len(own))}

@@ -127,7 +127,6 @@ def test_false_alarms_at_the_truth(right):
     """200 maps: the rate of alarms, and small and large p as often as stated, within four standard deviations."""
     data, tree = right
     alarms, p = alarms_and_p(data, lambda seed: tree, range(200))
-    print(alarms, (p < 0.1).mean(axis=0), (p > 0.9).mean(axis=0))
     assert alarms < 7  # more happen in 0.4 % of all cases
     for tail in (p < 0.1, p > 0.9):
         assert (np.abs(tail.mean(axis=0) - 0.1) < 4 * np.sqrt(0.1 * 0.9 / 200)).all(), tail.mean(axis=0)
@@ -141,12 +140,9 @@ def test_false_alarms_of_real_fits():
 
     def fitted(seed):
         fit.set_counts(data.counts)
-        tree = fit.sample(100, tune=200, chains=2, random_state=seed, progress_bar=False, searches=1)
-        print(seed, end=" ", flush=True)
-        return tree
+        return fit.sample(100, tune=200, chains=2, random_state=seed, progress_bar=False, searches=1)
 
     alarms, p = alarms_and_p(data, fitted, range(200))
-    print(alarms, (p < 0.1).mean(axis=0), (p > 0.9).mean(axis=0))
     assert alarms < 7
     assert ((p < 0.1).mean(axis=0) < 0.1 + 4 * np.sqrt(0.1 * 0.9 / 200)).all()
 

@@ -128,6 +128,7 @@ def test_log_prior_and_likelihood_of_draws(tree, dataset):
     np.testing.assert_allclose(tree["log_likelihood"]["tiny.counts"].values[:, :5].ravel(), plain, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")  # of the block that holds the source
 def test_arviz_reads_the_tree(tree, whole):
     assert set(az.psense_summary(tree).index) == set(tree["posterior"].data_vars)
     az.plot_prior_posterior(whole)

@@ -222,7 +222,7 @@ class Observation(abc.ABC):
         """The data in short, as variables of an `xarray.Dataset`, for the result."""
 
     def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
-        """What `summary` would say of other data, of the shape of the data: arrays by the names there; empty by default.
+        """What `summary` would say of other data of this shape: arrays by the names there, none by default.
 
         Replicated data are compared with the observed ones in these.
         """
