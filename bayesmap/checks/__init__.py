@@ -1,6 +1,6 @@
 """Is the model right? Predictions of the posterior against the data, in numbers and in words."""
 
-from bayesmap.checks.check import check
+from bayesmap.checks.checking import check
 from bayesmap.checks.pit import pit_of
 from bayesmap.checks.result import CheckResult, Checks, ProfileCheck
 

@@ -182,8 +182,8 @@ class BlockScatter(Statistic):
         worst = int(np.argmax(np.abs(deviations)))
         return (
             f"{size} scatter more around the prediction than counts do; worst is {self.blocks.place(worst, self.geom)}"
-            f", with {_sign(deviations[worst])} counts by {abs(deviations[worst]):.1f} standard deviations: look at the "
-            "shape of the background and at extended emission"
+            f", with {_sign(deviations[worst])} counts by {abs(deviations[worst]):.1f} standard deviations: look at "
+            "the shape of the background and at extended emission"
         )
 
 

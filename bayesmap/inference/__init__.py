@@ -5,10 +5,10 @@ from bayesmap.inference.compile import to_pymc
 from bayesmap.inference.default_priors import assign_default_priors, default_priors
 from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
 from bayesmap.inference.predict import posterior_npred, posterior_predictive
-from bayesmap.inference.predictive import predictive
+from bayesmap.inference.predicted import predictive
 from bayesmap.inference.prior_draws import sample_prior
 from bayesmap.inference.result import ModeResult
-from bayesmap.inference.stream import Draw, Reducer, stream
+from bayesmap.inference.streaming import Draw, Reducer, stream
 
 __all__ = [
     "CompiledFit",

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayesmap._util import check_option
 from bayesmap.inference.observations import Observation
-from bayesmap.inference.stream import Draw
+from bayesmap.inference.streaming import Draw
 
 __all__ = ["GROUPS", "GroupLogLikelihood", "block_labels", "group_labels"]
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayesmap._util import check_option, get_random_state
 from bayesmap.inference.listing import as_dataset, parameter_names
-from bayesmap.inference.stream import Draw, Moments, Stream
+from bayesmap.inference.streaming import Draw, Moments, Stream
 from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["posterior_npred", "posterior_predictive"]

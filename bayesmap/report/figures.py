@@ -10,9 +10,9 @@ from matplotlib.patheffects import withStroke
 
 from bayesmap._types import Axes, QuantityLike, Tree
 from bayesmap.checks import Checks
-from bayesmap.datasets import FluxPointsDataset, ImageDataset
+from bayesmap.datasets import FluxPointsDataset, ImageDataset, MapDataset
 from bayesmap.inference import posterior_npred
-from bayesmap.inference.stream import routes_of
+from bayesmap.inference.streaming import routes_of
 from bayesmap.maps import Map
 from bayesmap.modeling import SkyModel, parameter_names
 from bayesmap.modeling.posterior import Posterior
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
     from bayesmap.datasets.base import Datasets
-    from bayesmap.datasets.map import MapDataset
     from bayesmap.modeling import Models
 
 __all__ = ["analysis_figures", "check_figures", "source_regions"]
@@ -133,7 +132,7 @@ def check_figures(checks: Checks, datasets: "Datasets") -> dict[str, Figure]:
     """
     figures = {}
     for dataset in datasets:
-        if dataset.name in checks.blocks:
+        if isinstance(dataset, MapDataset) and dataset.name in checks.blocks:
             prefix = f"{dataset.name}-" if len(datasets) > 1 else ""
             figures[f"{prefix}checks"] = _checks_figure(checks, dataset)
     return figures

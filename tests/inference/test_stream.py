@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayesmap.inference import posterior_npred, predictive, sample_prior, stream
 from bayesmap.inference.groups import block_labels
-from bayesmap.inference.stream import Moments
+from bayesmap.inference.streaming import Moments
 from bayesmap.modeling import Prior
 from tests.inference.test_prediction import posterior_of
 from tests.inference.tiny import make_dataset, source_and_background

@@ -212,7 +212,7 @@ class ObservedCounts(Observation):
         return np.asarray(self.likelihood.weights(self.arrays.mask), dtype="float64")
 
     @property
-    def mask(self) -> np.ndarray:  # type: ignore[override]
+    def mask(self) -> np.ndarray:
         """Bins that enter the likelihood, a boolean cube."""
         return self.arrays.mask
 
@@ -430,6 +430,7 @@ class ObservedCounts(Observation):
     def pointwise(self, *arguments: Any) -> np.ndarray:
         """Log-probability of the counts of each bin in the mask, shape ``(n_bin,)``; see `Observation.pointwise`."""
         npred, further = self._given(arguments)
+        assert self.counts is not None
         return self.likelihood.pointwise(self.counts, npred, **further)[self.arrays.mask]
 
     def wrap(self, values: np.ndarray) -> Map:

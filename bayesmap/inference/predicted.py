@@ -11,7 +11,7 @@ from bayesmap._util import get_random_state
 from bayesmap.inference.groups import GroupLogLikelihood, group_labels
 from bayesmap.inference.listing import as_datasets
 from bayesmap.inference.prior_draws import sample_prior
-from bayesmap.inference.stream import Draw, Stream, routes_of
+from bayesmap.inference.streaming import Draw, Stream, routes_of
 
 __all__ = ["predictive", "thinned"]
 

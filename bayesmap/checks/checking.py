@@ -23,8 +23,8 @@ from bayesmap.checks.statistics import (
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference.listing import as_datasets, parameter_names
 from bayesmap.inference.observations import ObservedCounts
-from bayesmap.inference.predictive import thinned
-from bayesmap.inference.stream import Draw, Moments, Stream, routes_of
+from bayesmap.inference.predicted import thinned
+from bayesmap.inference.streaming import Draw, Moments, Stream, routes_of
 from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["check"]
