@@ -1,5 +1,6 @@
 """Blocks of bins in energy and sky that hold enough expected counts to say something."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +26,14 @@ class Blocks:
     labels: np.ndarray
     number: int
 
-    def __post_init__(self) -> None:
-        inside = np.flatnonzero(self.labels >= 0)
-        object.__setattr__(self, "_inside", inside)
-        object.__setattr__(self, "_own", self.labels.ravel()[inside])
+    @functools.cached_property
+    def _places(self) -> np.ndarray:
+        """Where the sum of each bin goes; the first place is for those outside the mask."""
+        return self.labels.ravel() + 1
 
     def sums(self, cube: np.ndarray) -> np.ndarray:
         """Sum over each block, of a cube of the shape of the labels, shape ``(number,)``."""
-        return np.bincount(self._own, cube.ravel()[self._inside], self.number)  # type: ignore[attr-defined]
+        return np.bincount(self._places, cube.ravel(), self.number + 1)[1:]
 
     def sums_inside(self, values: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Sum over each block, of values of the bins in the mask, shape ``(number,)``."""

@@ -136,7 +136,7 @@ def _shorts(draw: Draw) -> dict[str, Any]:
     """A reducer for each quantity that stands for the data in a tree."""
 
     def short(name: str) -> Any:
-        return lambda draw: draw.observed.in_short(draw.replicate)[name]
+        return lambda draw: draw.short[name]
 
     return {name: short(name) for name in draw.observed.in_short(draw.mean)}
 

@@ -52,6 +52,14 @@ class Draw:
         return self.observed.random(self._rng, *self.arguments)
 
     @functools.cached_property
+    def short(self) -> dict[str, np.ndarray]:
+        """Drawn data as they stand in a tree, by name: counts per energy inside the mask, shape ``(n_energy,)``, ...
+
+        They are not those of `replicate`.
+        """
+        return self.observed.random_in_short(self._rng, *self.arguments)
+
+    @functools.cached_property
     def log_likelihood(self) -> np.ndarray:
         """Log-probability of each datum that is looked at, natural logarithm, shape ``(n,)``."""
         return self.observed.pointwise(*self.arguments)

@@ -34,6 +34,7 @@ from bayesmap.inference.observations.predictor import Predictor
 from bayesmap.inference.reach import reach_of
 from bayesmap.likelihoods import Likelihood
 from bayesmap.likelihoods.counted import counted_logp
+from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.maps import Map
 
 __all__ = ["CountsFacts", "ObservedCounts", "OnOffFacts"]
@@ -478,6 +479,13 @@ class ObservedCounts(Observation):
         sums = (values * self.arrays.mask).sum(axis=(1, 2))
         whole = sums.astype("int64")
         return {f"{self.arrays.name}.counts": whole if (whole == sums).all() else sums}
+
+    def random_in_short(self, rng: np.random.Generator, *arguments: Any) -> dict[str, np.ndarray]:
+        """Draw sums per energy inside the mask, shape ``(n_energy,)``: sums of Poisson counts are Poisson counts."""
+        if not self.likelihood.is_poisson:
+            return super().random_in_short(rng, *arguments)
+        means = self.in_short(self.mean(*arguments))
+        return {name: draw_poisson(sums, rng).astype("int64") for name, sums in means.items()}
 
 
 def _listed(names: Any) -> str:
