@@ -123,6 +123,7 @@ def test_a_right_model_passes(right):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_false_alarms_at_the_truth(right):
     """200 maps: the rate of alarms, and small and large p as often as stated, within four standard deviations."""
     data, tree = right
@@ -133,6 +134,7 @@ def test_false_alarms_at_the_truth(right):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_false_alarms_of_real_fits():
     """200 maps, each of them fitted: alarms and small p at most as often as stated."""
     data = make_dataset(models=source_and_background(), level=3.0)
