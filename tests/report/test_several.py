@@ -42,7 +42,8 @@ def test_report_of_a_joint_fit(tmp_path, rng):
     figures = {path.stem for path in tmp_path.glob("*.png")}
     assert figures == {
         "cube-counts", "cube-significance", "cube-predictive", "cube-dataset", "spectrum-predictive",
-        "spectrum-dataset", "cube-checks", "spectrum-checks", "points-fit", "marginals", "spectra", "corner-shared", "traces",
+        "cube-checks", "spectrum-checks",
+        "spectrum-dataset", "points-fit", "marginals", "spectra", "corner-shared", "traces",
     }  # fmt: skip
     assert "three kinds" in page
     assert "Is the model right?" in page
