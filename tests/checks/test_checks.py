@@ -129,7 +129,7 @@ def test_false_alarms_at_the_truth(right):
     data, tree = right
     alarms, p = alarms_and_p(data, lambda seed: tree, range(200))
     assert alarms < 7  # more happen in 0.4 % of all cases
-    for tail in (p < 0.1, p > 0.9):
+    for tail in (p < 0.1, p[:, 2:] > 0.9):  # the test of uniformity combines probabilities and is never so large
         assert (np.abs(tail.mean(axis=0) - 0.1) < 4 * np.sqrt(0.1 * 0.9 / 200)).all(), tail.mean(axis=0)
 
 
