@@ -22,12 +22,12 @@ from bayesmap.checks.statistics import (
 )
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference.listing import as_datasets, parameter_names
-from bayesmap.inference.observations import ObservedCounts
+from bayesmap.inference.observations import CountsFacts, ObservedCounts, facts_of
 from bayesmap.inference.predicted import thinned
 from bayesmap.inference.streaming import Draw, Moments, Stream, routes_of
 from bayesmap.modeling.posterior import Posterior
 
-__all__ = ["check"]
+__all__ = ["can_check", "check"]
 
 #: fewer draws say too little about tails
 LEAST_DRAWS = 100
@@ -158,6 +158,11 @@ def _check_data(tree: Tree, observed: ObservedCounts) -> None:
                 f"({float(sums.sum()):.0f} in all, {float(stored.sum()):.0f} then); give the dataset of the result, or "
                 "sample again"
             )
+
+
+def can_check(dataset: Any) -> bool:
+    """Whether a dataset holds counts, which checks are made for."""
+    return isinstance(facts_of(dataset), CountsFacts)
 
 
 class _Pass:

@@ -10,8 +10,8 @@ import numpy as np
 
 from bayesmap._together import together
 from bayesmap._types import FileName, QuantityLike, Tree
-from bayesmap.checks import Checks, check
-from bayesmap.datasets import Datasets, MapDataset
+from bayesmap.checks import Checks, can_check, check
+from bayesmap.datasets import Datasets
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference import convergence_report
 from bayesmap.inference.conflict import prior_places
@@ -115,7 +115,7 @@ def _posterior_means(tree: Tree, models: "Models") -> dict[Any, float]:
 
 def _checked(tree: Tree, datasets: Datasets) -> tuple[Checks | None, str]:
     """Checks of the datasets that hold counts, and what they say; or why there are none."""
-    counted = [dataset for dataset in datasets if isinstance(dataset, MapDataset)]
+    counted = [dataset for dataset in datasets if can_check(dataset)]
     if not counted:
         return None, ""
     try:

@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from bayesmap._types import Axes, QuantityLike, Tree
 from bayesmap.checks import Checks
-from bayesmap.datasets import FluxPointsDataset, ImageDataset, MapDataset
+from bayesmap.datasets import FluxPointsDataset, ImageDataset
 from bayesmap.inference import posterior_npred
 from bayesmap.inference.streaming import routes_of
 from bayesmap.maps import Map
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
     from bayesmap.datasets.base import Datasets
+    from bayesmap.datasets.map import MapDataset
     from bayesmap.modeling import Models
 
 __all__ = ["analysis_figures", "check_figures", "source_regions"]
@@ -132,13 +133,13 @@ def check_figures(checks: Checks, datasets: "Datasets") -> dict[str, Figure]:
     """
     figures = {}
     for dataset in datasets:
-        if isinstance(dataset, MapDataset) and dataset.name in checks.blocks:
+        if dataset.name in checks.blocks:
             prefix = f"{dataset.name}-" if len(datasets) > 1 else ""
             figures[f"{prefix}checks"] = _checks_figure(checks, dataset)
     return figures
 
 
-def _checks_figure(checks: Checks, dataset: "MapDataset") -> Figure:
+def _checks_figure(checks: Checks, dataset: Any) -> Figure:
     """Blocks on the sky, counts per energy, and the profile of each source."""
     names = [name for name in checks.profiles if name.startswith(f"{dataset.name}.")]
     maps = [] if dataset.counts.geom.is_region else [dataset]
