@@ -11,6 +11,7 @@ from bayesmap._cache import use_writable_cache
 from bayesmap._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from bayesmap.checks import check
     from bayesmap.datasets import (
         Datasets,
         FluxPointsDataset,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         evidence,
         find_mode,
         posterior_npred,
+        predictive,
         sample,
         savage_dickey,
         to_pymc,
@@ -54,11 +56,13 @@ __all__ = [
     "WcsGeom",
     "__version__",
     "bayes_factor",
+    "check",
     "convergence_report",
     "evidence",
     "find_mode",
     "load",
     "posterior_npred",
+    "predictive",
     "sample",
     "savage_dickey",
     "save",
@@ -81,11 +85,13 @@ _HOME = {
     "SpectrumDatasetOnOff": "datasets",
     "WcsGeom": "maps",
     "bayes_factor": "inference",
+    "check": "checks",
     "convergence_report": "inference",
     "evidence": "inference",
     "find_mode": "inference",
     "load": "io",
     "posterior_npred": "inference",
+    "predictive": "inference",
     "sample": "inference",
     "save": "io",
     "savage_dickey": "inference",
@@ -95,6 +101,7 @@ _HOME = {
 
 _SUBPACKAGES = frozenset(
     {
+        "checks",
         "data",
         "datasets",
         "estimators",

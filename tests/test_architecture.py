@@ -49,7 +49,8 @@ ALLOWED["graph"] = ALLOWED["io"] = {*BASE, "maps", "irf", "images", "modeling", 
 ALLOWED["estimators"] = {*ALLOWED["io"], "io"}
 ALLOWED["datasets"] = {*ALLOWED["graph"], "graph", "io", "estimators"}
 ALLOWED["inference"] = {*ALLOWED["datasets"], "datasets"}
-ALLOWED["plot"] = {*ALLOWED["inference"], "inference"}
+ALLOWED["checks"] = {*ALLOWED["inference"], "inference"}
+ALLOWED["plot"] = {*ALLOWED["checks"], "checks"}
 ALLOWED["report"] = {*ALLOWED["plot"], "plot"}
 ALLOWED["studies"] = {*ALLOWED["report"], "report"}
 ALLOWED["cli"] = {*ALLOWED["studies"], "studies"}

@@ -8,15 +8,19 @@ from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
 from bayesmap.inference.leave_out import left_out_density, reloo
 from bayesmap.inference.nested_models import savage_dickey, ts
 from bayesmap.inference.predict import posterior_npred, posterior_predictive
+from bayesmap.inference.predicted import predictive
 from bayesmap.inference.prior_draws import sample_prior
 from bayesmap.inference.result import ModeResult
+from bayesmap.inference.streaming import Draw, Reducer, stream
 
 __all__ = [
     "BayesFactor",
     "CompiledFit",
     "ConvergenceReport",
+    "Draw",
     "Evidence",
     "ModeResult",
+    "Reducer",
     "assign_default_priors",
     "bayes_factor",
     "compile_fit",
@@ -27,10 +31,12 @@ __all__ = [
     "left_out_density",
     "posterior_npred",
     "posterior_predictive",
+    "predictive",
     "reloo",
     "sample",
     "sample_prior",
     "savage_dickey",
+    "stream",
     "to_pymc",
     "ts",
 ]

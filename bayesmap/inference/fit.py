@@ -3,8 +3,8 @@
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,12 @@ from bayesmap.inference.cube import UnitCube
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.given import as_cubes, by_dataset, chosen_bins
 from bayesmap.inference.listing import as_datasets, dataset_models
+from bayesmap.inference.log_prior import log_densities
 from bayesmap.inference.mode import Laplace, search_modes, why_none
 from bayesmap.inference.modes import sample_modes
 from bayesmap.inference.progress import Progress
-from bayesmap.inference.result import ModeResult, build_tree, describe
-from bayesmap.inference.safety import Interrupts, tell
+from bayesmap.inference.result import ModeResult, build_tree, by_draw, describe
+from bayesmap.inference.safety import Interrupts, attempt, tell
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.inference.starts import starting_points
 from bayesmap.inference.sums import Terms
@@ -32,6 +33,9 @@ from bayesmap.modeling.priors.hyper import hyperparameters_of
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
 
 log = logging.getLogger(__name__)
+
+#: the log-likelihood of several datasets together
+ALL_DATASETS = "all_datasets"
 
 
 class CompiledFit:
@@ -393,6 +397,7 @@ class CompiledFit:
                 run = samplers.sample_density(density, modes[0] if modes else None, backend=backend, **settings)
             info |= {"sampler": sampler, "sampling_seconds": round(time.perf_counter() - started, 3)}
             tree = build_tree(description, run, info)
+            attempt("the log-priors of the draws", self._add_log_densities, tree, run)
             if interrupts.noted and not run.interrupted:
                 tree.attrs["interrupted"] = 1
                 tell("interrupted when all draws were there: the result holds them", 3)
@@ -425,6 +430,16 @@ class CompiledFit:
         if best is None:
             raise RuntimeError(f"no mode found: {why_none(density)}; parameters: {density.names}")
         return best, rivals
+
+    def _add_log_densities(self, tree: xr.DataTree, run: samplers.Run) -> None:
+        """Add the groups ``log_prior`` and ``log_likelihood``, one number for each draw and variable."""
+        if run.unconstrained is not None:
+            return
+        priors, likelihood = log_densities(self._terms.model, run.posterior, run.stats["lp"])
+        observed = list(self._observed.values())
+        name = f"{observed[0].name}.{observed[0].quantity}" if len(observed) == 1 else ALL_DATASETS
+        tree["log_prior"] = xr.DataTree(by_draw(priors))
+        tree["log_likelihood"] = xr.DataTree(by_draw({name: likelihood}))
 
     def _search(
         self, density: LogDensity, rng: np.random.Generator, searches: int, jacobian: bool
@@ -517,9 +532,10 @@ def sample(
     -------
     xarray.DataTree
         Groups ``posterior`` (variables ``"<model>.<parameter>"`` in declared units, ``attrs["units"]``),
-        ``sample_stats`` and ``observed_data`` (counts per energy); models, priors, versions and seed in the attributes.
-        With several modes ``sample_stats`` has a variable ``mode``, zero for that of most weight, and the attributes
-        ``mode_weights`` and ``mode_weight_errors``.
+        ``sample_stats``, ``observed_data`` (counts per energy), ``log_prior`` (of each free variable) and
+        ``log_likelihood`` (of all data), with models, priors, versions and seed in the attributes.
+        :func:`~bayesmap.inference.predictive` adds more. With several modes ``sample_stats`` has a variable ``mode``,
+        zero for that of most weight, and the attributes ``mode_weights`` and ``mode_weight_errors``.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Predictions from posterior draws, one draw in memory at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayesmap._util import check_option, get_random_state
 from bayesmap.inference.listing import as_dataset, parameter_names
-from bayesmap.inference.observations import Observation, facts_of
+from bayesmap.inference.streaming import Draw, Moments, Stream
 from bayesmap.modeling.posterior import Posterior
 
 __all__ = ["posterior_npred", "posterior_predictive"]
@@ -64,10 +64,7 @@ def posterior_npred(
     The background of an ON/OFF dataset is the one that maximises the likelihood for the signal of each draw, as in
     `~bayesmap.datasets.MapDatasetOnOff.npred`.
     """
-    dataset, rng = as_dataset(dataset), get_random_state(random_state)
-    Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)
-    observed, draws = _draws(tree, dataset, num_draws, rng, options, latents=False)
-    return _reduced((observed.mean(*draw) for draw in draws), observed, reduce)
+    return _reduced(tree, dataset, num_draws, reduce, random_state, options, lambda draw: draw.mean)
 
 
 def posterior_predictive(
@@ -84,42 +81,29 @@ def posterior_predictive(
     Unknowns of the likelihood itself, as a sampled OFF background, have their values in the posterior where it holds
     them; others are drawn anew.
     """
+    return _reduced(tree, dataset, num_draws, reduce, random_state, options, lambda draw: draw.replicate)
+
+
+def _reduced(
+    tree: xr.DataTree,
+    dataset: Any,
+    num_draws: int,
+    reduce: Reduce,
+    random_state: Any,
+    options: dict[str, Any],
+    array_of: Callable[[Draw], np.ndarray],
+) -> Any:
+    """What is made of an array of each of some draws."""
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
-    Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)
-    observed, draws = _draws(tree, dataset, num_draws, rng, options, latents=True)
-    return _reduced((observed.random(rng, *draw) for draw in draws), observed, reduce)
-
-
-def _draws(
-    tree: xr.DataTree, dataset: Any, num_draws: int, rng: np.random.Generator, options: dict[str, Any], latents: bool
-) -> tuple[Observation, Iterator[tuple[np.ndarray, ...]]]:
-    """The dataset under its models, and its arguments at some draws of the posterior.
-
-    With ``latents`` these include the unknowns of the likelihood, if all are in the posterior.
-    """
-    posterior = Posterior(tree)
-    columns = posterior.columns(parameter_names(dataset.models or ()), f"dataset {dataset.name!r}")
-    if num_draws > len(posterior):
-        raise ValueError(f"num_draws is {num_draws}, the posterior has {len(posterior)} draws")
-    renamed = {"psf_route": "route", "psf_tolerance": "tolerance"}
-    options = {renamed.get(k, k): v for k, v in options.items()}
-    observed = facts_of(dataset).observe(list(columns), data=False, **options)
-    arguments = list(columns.values())
-    names = [f"{dataset.name}.{key}" for key in observed.latent_names]
-    if latents and all(name in posterior for name in names):
-        arguments += [posterior.column(name) for name in names]
-    chosen = rng.choice(len(posterior), num_draws, replace=False)
-    return observed, (tuple(column[index] for column in arguments) for index in chosen)
-
-
-def _reduced(arrays: Iterator[np.ndarray], observed: Observation, reduce: Reduce) -> Any:
+    names = parameter_names(dataset.models or ())
+    Posterior(tree).warn_of_left_out(names, dataset.name, stacklevel=4)
+    draws = Stream(tree, dataset, **options)
+    if num_draws > len(draws):
+        raise ValueError(f"num_draws is {num_draws}, the posterior has {len(draws)} draws")
+    chosen = rng.choice(len(draws), num_draws, replace=False)
     if callable(reduce):
-        return np.stack([np.asarray(reduce(array)) for array in arrays])
+        function = reduce
+        return draws.reduce({"rows": lambda draw: function(array_of(draw))}, chosen, rng)["rows"]
     check_option("reduce", reduce, ("mean", "std"))
-    number, mean, squares = 0, np.zeros(()), np.zeros(())
-    for array in arrays:  # Welford's update: two cubes in memory, and no cancellation
-        number += 1
-        step = array - mean
-        mean = mean + step / number
-        squares = squares + step * (array - mean)
-    return observed.wrap(mean if reduce == "mean" else np.sqrt(squares / max(number - 1, 1)))
+    mean, deviation = draws.reduce({"moments": Moments(array_of)}, chosen, rng)["moments"]
+    return draws.observed.wrap(mean if reduce == "mean" else deviation)

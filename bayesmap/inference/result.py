@@ -18,7 +18,7 @@ from bayesmap.inference.samplers import Run
 from bayesmap.modeling.collection import all_parameter_names
 from bayesmap.modeling.priors.pymc_variables import offset_names
 
-__all__ = ["OFFSETS", "Description", "ModeResult", "build_tree", "describe", "draw_dims"]
+__all__ = ["OFFSETS", "Description", "ModeResult", "build_tree", "by_draw", "describe", "draw_dims"]
 
 #: group of the standard variables behind hierarchical and joint priors, which have no meaning of their own
 OFFSETS = "offsets"
@@ -215,7 +215,7 @@ def build_tree(description: Description, run: Run, info: dict[str, Any]) -> xr.D
     """
     tree = xr.DataTree.from_dict(_draws(description, run))
     groups = {
-        "sample_stats": attempt("the statistics of the sampler", _by_draw, run.stats, default=None),
+        "sample_stats": attempt("the statistics of the sampler", by_draw, run.stats, default=None),
         "observed_data": description.observed,
     }
     for name, group in groups.items():
@@ -229,16 +229,16 @@ def _draws(description: Description, run: Run) -> dict[str, xr.Dataset]:
     """The group of the draws."""
     if run.unconstrained is not None:
         variables = {"theta": run.unconstrained}
-        return {"unconstrained_posterior": _by_draw(variables, {"theta": {"variables": list(description.names)}})}
+        return {"unconstrained_posterior": by_draw(variables, {"theta": {"variables": list(description.names)}})}
     offsets = offset_names(run.posterior)
     variables = {name: values for name, values in run.posterior.items() if name not in offsets}
-    groups = {"posterior": _by_draw(variables, description.variables)}
+    groups = {"posterior": by_draw(variables, description.variables)}
     if offsets:
-        groups[OFFSETS] = _by_draw({name: run.posterior[name] for name in sorted(offsets)})
+        groups[OFFSETS] = by_draw({name: run.posterior[name] for name in sorted(offsets)})
     return groups
 
 
-def _by_draw(variables: dict[str, np.ndarray], attributes: dict[str, dict[str, Any]] | None = None) -> xr.Dataset:
+def by_draw(variables: dict[str, np.ndarray], attributes: dict[str, dict[str, Any]] | None = None) -> xr.Dataset:
     """A group of variables with the dimensions ``chain`` and ``draw``."""
     described = attributes or {}
     n_chain, n_draw = next(iter(variables.values())).shape[:2]

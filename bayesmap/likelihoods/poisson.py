@@ -53,8 +53,9 @@ class PoissonLikelihood(Likelihood):
     ) -> np.ndarray:
         """Log-probability of each bin, natural logarithm, shape of ``counts``; -inf where counts are impossible."""
         counts, npred = np.asarray(counts, dtype="float64"), np.asarray(npred, dtype="float64")
+        value, held = -npred, counts != 0  # most bins of a map are empty
         with np.errstate(divide="ignore", invalid="ignore"):
-            value = scipy.special.xlogy(counts, npred) - npred - scipy.special.gammaln(counts + 1)
+            value[held] += scipy.special.xlogy(counts[held], npred[held]) - scipy.special.gammaln(counts[held] + 1)
         return np.where(npred < 0, -np.inf, value)
 
     def random(

@@ -1,5 +1,6 @@
 """Figures. Each function takes data and axes, returns the axes and sets no style."""
 
+from bayesmap.plot.checks import plot_pit_blocks, plot_ppc_profile, plot_ppc_spectrum
 from bayesmap.plot.flux_points import (
     plot_fit_points,
     plot_flux_points,
@@ -85,7 +86,10 @@ __all__ = [
     "plot_marginals",
     "plot_mask",
     "plot_masks",
+    "plot_pit_blocks",
     "plot_posterior_predictive",
+    "plot_ppc_profile",
+    "plot_ppc_spectrum",
     "plot_predictive_band",
     "plot_prior_predictive",
     "plot_psf_containment",

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesmap._together import together
 from bayesmap._types import FileName, QuantityLike, Tree
+from bayesmap.checks import Checks, can_check, check
 from bayesmap.datasets import Datasets
 from bayesmap.datasets.parameter_draws import parameters_at
 from bayesmap.inference import convergence_report
@@ -17,7 +18,7 @@ from bayesmap.inference.conflict import prior_places
 from bayesmap.modeling import parameter_names
 from bayesmap.modeling.collection import all_parameter_names
 from bayesmap.modeling.posterior import Posterior
-from bayesmap.report.figures import analysis_figures
+from bayesmap.report.figures import analysis_figures, check_figures
 from bayesmap.report.page import Figure, Section, render_page
 from bayesmap.report.summaries import headings, summary_rows
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from bayesmap.modeling import Models
 
 __all__ = ["save_figures", "write_report"]
+
+#: draws of the posterior that data are compared with
+CHECK_DRAWS = 500
 
 SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 
@@ -60,10 +64,12 @@ def write_report(
     """
     folder, listed = Path(folder), Datasets(datasets)
     truth = true_values(true_models)
+    checks, verdict = _checked(tree, listed)
     with parameters_at(_posterior_means(tree, listed.models)):
         figures = analysis_figures(tree, listed, truth, true_models)
+        figures |= {} if checks is None else check_figures(checks, listed)
         description = "\n".join(str(dataset) for dataset in listed)
-    sections = _sections(tree, listed, figures, truth, description)
+    sections = _sections(tree, listed, figures, truth, description, verdict)
     page = render_page(title, sections, _subtitle(tree, listed), _footer(tree))
     with together(folder) as stage:
         save_figures(figures, stage)
@@ -107,6 +113,18 @@ def _posterior_means(tree: Tree, models: "Models") -> dict[Any, float]:
     return {parameter: float(np.clip(draws.mean(), *parameter.bounds)) for parameter, draws in columns.items()}
 
 
+def _checked(tree: Tree, datasets: Datasets) -> tuple[Checks | None, str]:
+    """Checks of the datasets that hold counts, and what they say; or why there are none."""
+    counted = [dataset for dataset in datasets if can_check(dataset)]
+    if not counted:
+        return None, ""
+    try:
+        checks = check(tree, counted, CHECK_DRAWS)
+    except ValueError as error:
+        return None, f"Not checked: {error}."
+    return checks, str(checks).replace("\n- ", "\n• ")
+
+
 def _subtitle(tree: Tree, datasets: Datasets) -> str:
     posterior = Posterior(tree)
     parts = [
@@ -130,6 +148,7 @@ def _sections(
     figures: Mapping[str, Figure],
     truth: Mapping[str, QuantityLike] | None,
     description: str,
+    verdict: str,
 ) -> list[Section]:
     rows = summary_rows(tree, truth)
     corners = [figure for name, figure in figures.items() if name.startswith("corner-")]
@@ -145,6 +164,7 @@ def _sections(
         Section(
             "Can it be trusted?", str(convergence_report(tree)).replace("\n- ", "\n• "), figures=[figures["traces"]]
         ),
+        Section("Is the model right?", verdict, figures=_named(figures, ("checks",))),
         Section("Data and prediction", figures=_named(figures, ("counts", "significance", "predictive", "fit"))),
         Section("Correlations", figures=corners),
         _prior_section(tree, datasets.models),

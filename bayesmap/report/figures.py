@@ -1,7 +1,6 @@
 """The figures of an analysis report."""
 
 import functools
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,10 @@ import matplotlib.pyplot as plt
 from matplotlib.patheffects import withStroke
 
 from bayesmap._types import Axes, QuantityLike, Tree
+from bayesmap.checks import Checks
 from bayesmap.datasets import FluxPointsDataset, ImageDataset
 from bayesmap.inference import posterior_npred
+from bayesmap.inference.streaming import routes_of
 from bayesmap.maps import Map
 from bayesmap.modeling import SkyModel, parameter_names
 from bayesmap.modeling.posterior import Posterior
@@ -20,6 +21,9 @@ from bayesmap.plot import (
     plot_corner,
     plot_map,
     plot_marginals,
+    plot_pit_blocks,
+    plot_ppc_profile,
+    plot_ppc_spectrum,
     plot_predictive_band,
     plot_significance,
     plot_significance_distribution,
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from bayesmap.datasets.map import MapDataset
     from bayesmap.modeling import Models
 
-__all__ = ["analysis_figures", "source_regions"]
+__all__ = ["analysis_figures", "check_figures", "source_regions"]
 
 #: radius of the regions around sources and of the disks of the significance map
 RADIUS = 0.2 * u.deg
@@ -112,6 +116,48 @@ def analysis_figures(
     return figures
 
 
+def check_figures(checks: Checks, datasets: "Datasets") -> dict[str, Figure]:
+    """Make a figure of the checks of each dataset.
+
+    Parameters
+    ----------
+    checks : Checks
+        Result of `bayesmap.checks.check`.
+    datasets : Datasets
+        All of the analysis; those that were not checked have no figure.
+
+    Returns
+    -------
+    dict of Figure
+        By file name without ending.
+    """
+    figures = {}
+    for dataset in datasets:
+        if dataset.name in checks.blocks:
+            prefix = f"{dataset.name}-" if len(datasets) > 1 else ""
+            figures[f"{prefix}checks"] = _checks_figure(checks, dataset)
+    return figures
+
+
+def _checks_figure(checks: Checks, dataset: Any) -> Figure:
+    """Blocks on the sky, counts per energy, and the profile of each source."""
+    names = [name for name in checks.profiles if name.startswith(f"{dataset.name}.")]
+    maps = [] if dataset.counts.geom.is_region else [dataset]
+    number = len(maps) + 1 + len(names)
+    fig = plt.figure(figsize=(6 * min(2, number), 4.2 * -(-number // 2)), layout="constrained")
+    place = functools.partial(fig.add_subplot, -(-number // 2), min(2, number))
+    for each in maps:
+        plot_pit_blocks(checks, each, place(1, projection=each.counts.geom.to_image().wcs))
+    plot_ppc_spectrum(checks, dataset.name, place(len(maps) + 1))
+    for i, name in enumerate(names):
+        plot_ppc_profile(checks, name, place(len(maps) + 2 + i)).set_title(name)
+    caption = (
+        "Counts against replicated data, Poisson noise included (68 % and 95 % bands): per energy, and in rings around "
+        "each source. The map shows blocks of several expected counts: how far they lie from what all others predict."
+    )
+    return _render(fig, caption)
+
+
 @functools.singledispatch
 def _data_figures(dataset: Any, tree: Tree) -> dict[str, Figure]:
     """Data and prediction of one dataset; of counts, if it is of no other kind."""
@@ -119,7 +165,9 @@ def _data_figures(dataset: Any, tree: Tree) -> dict[str, Figure]:
         axes = dataset.peek()
         peeked = _render(axes[0].figure, "The spectrum and its responses.")
         return {"predictive": _predictive(tree, dataset), "dataset": peeked}
-    npred = posterior_npred(tree, dataset, num_draws=min(MEAN_DRAWS, len(Posterior(tree))), **_options(tree, dataset))
+    npred = posterior_npred(
+        tree, dataset, num_draws=min(MEAN_DRAWS, len(Posterior(tree))), **routes_of(tree, dataset.name)
+    )
     return {
         "counts": _counts(dataset, npred),
         "significance": _significance(dataset, npred),
@@ -139,12 +187,6 @@ def _image_figures(dataset: ImageDataset, tree: Tree) -> dict[str, Figure]:
     axes = dataset.peek()
     text = "Image, prediction at the posterior mean, and residuals in standard deviations of the noise."
     return {"fit": _render(axes[0].figure, text)}
-
-
-def _options(tree: Tree, dataset: "MapDataset") -> dict[str, Any]:
-    """The PSF routes that were taken in sampling, so that predictions are of the same model."""
-    routes = json.loads(tree.attrs.get("psf_routes", "{}")).get(dataset.name, {})
-    return {"psf_route": {name: route for name, (route, _) in routes.items()}} if routes else {}
 
 
 def _render(figure: "matplotlib.figure.Figure", caption: str) -> Figure:
@@ -207,7 +249,7 @@ def _significance(dataset: "MapDataset", npred: Map) -> Figure:
 
 def _predictive(tree: Tree, dataset: "MapDataset") -> Figure:
     """Predictive bands in the regions, with relative residuals below each."""
-    bands = predictive_bands(tree, dataset, source_regions(dataset), BAND_DRAWS, **_options(tree, dataset))
+    bands = predictive_bands(tree, dataset, source_regions(dataset), BAND_DRAWS, **routes_of(tree, dataset.name))
     ncols = min(2, len(bands))
     nrows = -(-len(bands) // ncols)
     fig = plt.figure(figsize=(6 * ncols, 4.2 * nrows), layout="constrained")

@@ -42,9 +42,12 @@ def test_report_of_a_joint_fit(tmp_path, rng):
     figures = {path.stem for path in tmp_path.glob("*.png")}
     assert figures == {
         "cube-counts", "cube-significance", "cube-predictive", "cube-dataset", "spectrum-predictive",
+        "cube-checks", "spectrum-checks",
         "spectrum-dataset", "points-fit", "marginals", "spectra", "corner-shared", "traces",
     }  # fmt: skip
     assert "three kinds" in page
+    assert "Is the model right?" in page
+    assert "checks at a false-alarm rate of 0.01 for each dataset" in page
     assert "cube, spectrum, points" in page
     assert page.count("<img") == len(figures)
 

@@ -229,6 +229,17 @@ class Observation(abc.ABC):
         """Return the data that are looked at, and which these are, as arrays of any shapes: the same for all models."""
         return [self.value.get_value()]
 
+    def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """What `summary` would say of other data of this shape: arrays by the names there, none by default.
+
+        Replicated data are compared with the observed ones in these.
+        """
+        return {}
+
+    def random_in_short(self, rng: np.random.Generator, *arguments: Any) -> dict[str, np.ndarray]:
+        """Draw data and return them as `in_short` does; where sums have a known law there is no need to draw all."""
+        return self.in_short(self.random(rng, *arguments))
+
     def check(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
         """Raise a ValueError if these cannot replace the data; by default nothing can."""
         raise ValueError(f"dataset {self.name!r} holds {self.content}, not counts; compile it again with other data")

@@ -34,6 +34,7 @@ from bayesmap.inference.observations.predictor import Predictor
 from bayesmap.inference.reach import reach_of
 from bayesmap.likelihoods import Likelihood
 from bayesmap.likelihoods.counted import counted_logp
+from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.maps import Map
 
 __all__ = ["CountsFacts", "ObservedCounts", "OnOffFacts"]
@@ -430,7 +431,8 @@ class ObservedCounts(Observation):
     def pointwise(self, *arguments: Any) -> np.ndarray:
         """Log-probability of the counts of each bin in the mask, shape ``(n_bin,)``; see `Observation.pointwise`."""
         npred, further = self._given(arguments)
-        return self.likelihood.pointwise(self.value.get_value(), npred, **further)[self.arrays.mask]
+        assert self.counts is not None
+        return self.likelihood.pointwise(self.counts, npred, **further)[self.arrays.mask]
 
     def seen(self) -> list[np.ndarray]:
         """Counts in the mask, the mask, and what was measured of the background; see `Observation.seen`."""
@@ -468,13 +470,28 @@ class ObservedCounts(Observation):
     def summary(self) -> dict[str, Any]:
         """Counts per energy inside the mask, for the result: cubes never enter it."""
         dim = f"{self.arrays.name}_energy"
-        cubes = {"counts": self.value.get_value()}
-        cubes |= {key: self.off[key].get_value() for key in self.likelihood.measured}
+        assert self.counts is not None
+        cubes = {key: self.off[key].get_value() for key in self.likelihood.measured}
+        sums = self.in_short(self.counts)
+        sums |= {f"{self.arrays.name}.{key}": (cube * self.arrays.mask).sum(axis=(1, 2)) for key, cube in cubes.items()}
         summary: dict[str, Any] = {dim: ((dim,), self.arrays.energy, {"units": "TeV"})}
-        for key, cube in cubes.items():
-            attributes = {"units": "", "long_name": f"{key} inside the mask"}
-            summary[f"{self.arrays.name}.{key}"] = ((dim,), (cube * self.arrays.mask).sum(axis=(1, 2)), attributes)
+        for name, values in sums.items():
+            quantity = name.removeprefix(f"{self.arrays.name}.")
+            summary[name] = ((dim,), values, {"units": "", "long_name": f"{quantity} inside the mask"})
         return summary
+
+    def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Sums per energy inside the mask, shape ``(n_energy,)``: integers if they are whole."""
+        sums = (values * self.arrays.mask).sum(axis=(1, 2))
+        whole = sums.astype("int64")
+        return {f"{self.arrays.name}.counts": whole if (whole == sums).all() else sums}
+
+    def random_in_short(self, rng: np.random.Generator, *arguments: Any) -> dict[str, np.ndarray]:
+        """Draw sums per energy inside the mask, shape ``(n_energy,)``: sums of Poisson counts are Poisson counts."""
+        if not self.likelihood.is_poisson:
+            return super().random_in_short(rng, *arguments)
+        means = self.in_short(self.mean(*arguments))
+        return {name: draw_poisson(sums, rng).astype("int64") for name, sums in means.items()}
 
 
 def _listed(names: Any) -> str:

@@ -161,6 +161,10 @@ class ObservedFluxes(Observation):
             f"{self.name}.dnde": ((dim,), self.likelihood.flux, {"units": UNIT, "long_name": "measured fluxes"}),
         }
 
+    def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """The fluxes themselves, shape ``(n_point,)``."""
+        return {f"{self.name}.dnde": values}
+
 
 class _PredictedFluxes(Numbers):
     """Predicted fluxes, shape ``(n_point,)``."""

@@ -169,11 +169,15 @@ class ObservedImage(Observation):
 
     def summary(self) -> dict[str, Any]:
         """Total flux and number of pixels in the mask, for the result."""
-        total = float(self.image_data[self.mask].sum())
+        total = self.in_short(self.image_data)[f"{self.name}.flux"]
         return {
-            f"{self.name}.flux": ((), total, {"units": str(FLUX_DENSITY), "long_name": "flux in the mask"}),
+            f"{self.name}.flux": ((), float(total), {"units": str(FLUX_DENSITY), "long_name": "flux in the mask"}),
             f"{self.name}.n_pixel": ((), int(self.mask.sum()), {"long_name": "pixels in the mask"}),
         }
+
+    def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Total flux in the mask, a scalar."""
+        return {f"{self.name}.flux": np.asarray(values[self.mask].sum())}
 
 
 class _PredictedImage(Numbers):

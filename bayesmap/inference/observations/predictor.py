@@ -36,6 +36,7 @@ class Numbers(abc.ABC):
     def __init__(self, models: Sequence[Any], parameters: Sequence[Any]) -> None:
         self.models, self.parameters = list(models), list(parameters)
         self._function: Callable[..., np.ndarray] | None = None
+        self._last: tuple[list[np.ndarray], np.ndarray] | None = None
 
     @abc.abstractmethod
     def expression(self, arguments: Sequence[Any]) -> Any:
@@ -46,17 +47,23 @@ class Numbers(abc.ABC):
         return internal_values(self.models, self.parameters, arguments)
 
     def __call__(self, *arguments: Any) -> np.ndarray:
-        """The numbers at values of the free parameters in their declared units."""
+        """The numbers at values of the free parameters in their declared units; those of the last call are kept."""
+        given = [np.array(a, dtype="float64") for a in arguments]
+        last = self._last
+        if last is not None and all(np.array_equal(a, b) for a, b in zip(given, last[0], strict=True)):
+            return last[1].copy()
         if self._function is None:
             with making_graphs():
                 inputs = [pt.tensor(dtype="float64", shape=p.shape) for p in self.parameters]
                 numbers = self.expression(inputs)
                 self._function = pytensor.function(inputs, numbers, mode=QUICK, on_unused_input="ignore")
-        return self._function(*(np.asarray(a, dtype="float64") for a in arguments))
+        numbers = self._function(*given)
+        self._last = given, numbers.copy()
+        return numbers
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled functions do not pickle; the copy compiles its own.
-        return {**self.__dict__, "_function": None}
+        return {**self.__dict__, "_function": None, "_last": None}
 
 
 class Predictor(Numbers):
