@@ -14,13 +14,14 @@ import pytensor.tensor as pt
 from astropy.coordinates import SkyCoord
 
 from bayesmap._backend.program import number
+from bayesmap._types import Tensor
 
 __all__ = ["SkyToPixel", "bilinear"]
 
 DEG = np.pi / 180
 
 
-def _unit_vector(lon: Any, lat: Any) -> list[Any]:
+def _unit_vector(lon: Tensor, lat: Tensor) -> list[Tensor]:
     lon, lat = lon * DEG, lat * DEG
     return [pt.cos(lat) * pt.cos(lon), pt.cos(lat) * pt.sin(lon), pt.sin(lat)]
 
@@ -96,7 +97,7 @@ class SkyToPixel:
         matrix = np.array(columns).T / (2 * step.value)
         return cls("affine", _local_axes(reference), matrix, np.array([x[0], y[0]], dtype=float))
 
-    def _plane(self, vector: list[Any]) -> tuple[Any, Any]:
+    def _plane(self, vector: list[Tensor]) -> tuple[Tensor, Tensor]:
         a, b, c = self._rotate(vector)
         if self.kind == "CAR":
             return pt.arctan2(b, a) / DEG, pt.arcsin(c) / DEG
@@ -104,7 +105,7 @@ class SkyToPixel:
             return b / c / DEG, -a / c / DEG
         return a / c / DEG, b / c / DEG
 
-    def _plane_step(self, vector: list[Any], step: list[Any]) -> tuple[Any, Any]:
+    def _plane_step(self, vector: list[Tensor], step: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Derivative of the plane coordinates (deg) along a unit step on the sphere (deg)."""
         a, b, c = self._rotate(vector)
         da, db, dc = self._rotate(step)
@@ -115,16 +116,16 @@ class SkyToPixel:
             return (db * c - b * dc) / c**2, -(da * c - a * dc) / c**2
         return (da * c - a * dc) / c**2, (db * c - b * dc) / c**2
 
-    def _rotate(self, vector: list[Any]) -> list[Any]:
+    def _rotate(self, vector: list[Tensor]) -> list[Tensor]:
         return [sum(r * v for r, v in zip(row, vector, strict=True)) for row in self.rotation]
 
-    def pixel(self, lon: Any, lat: Any) -> tuple[Any, Any]:
+    def pixel(self, lon: Tensor, lat: Tensor) -> tuple[Tensor, Tensor]:
         """Pixel coordinates (x, y) of a position in deg; pixel centres are integers."""
         u_, v_ = self._plane(_unit_vector(lon, lat))
         m, origin = self.matrix, self.origin
         return m[0, 0] * u_ + m[0, 1] * v_ + origin[0], m[1, 0] * u_ + m[1, 1] * v_ + origin[1]
 
-    def jacobian(self, lon: Any, lat: Any) -> tuple[Any, Any, Any, Any]:
+    def jacobian(self, lon: Tensor, lat: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pixels per degree: ``(dx/deast, dx/dnorth, dy/deast, dy/dnorth)`` at a position in deg."""
         lon_, lat_ = lon * DEG, lat * DEG
         zero = pt.zeros_like(pt.as_tensor_variable(lon_))
