@@ -101,7 +101,7 @@ class DatasetAnalysis(Analysis):
         datasets: SomeDatasets,
         fitted: SomeDatasets | None = None,
         *,
-        compile_options: Mapping[str, Any] | None = None,
+        compile_options: Values | None = None,
         **sampling: Any,
     ) -> None:
         self.sampling = {"draws": DRAWS, "tune": TUNE, "chains": CHAINS, "sampler": "whitened", **sampling}
@@ -200,7 +200,7 @@ def digest_of(*parts: Any) -> str:
     return total.hexdigest()[:16]
 
 
-def _check_sampling(options: Mapping[str, Any]) -> None:
+def _check_sampling(options: Values) -> None:
     taken = {"random_state", "cores", "progress_bar"} & set(options)
     if taken:
         raise TypeError(f"a study sets {sorted(taken)} itself: give seed, n_workers or progress")

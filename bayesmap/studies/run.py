@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from bayesmap._types import FileName
 from bayesmap.studies.folder import StudyFolder
 from bayesmap.studies.types import Client, Record, Task, Values
 from bayesmap.studies.workers import Job, check_client, run_jobs
+
+if TYPE_CHECKING:
+    from bayesmap.studies.analysis import Analysis
 
 __all__ = ["PriorTruths", "Scenarios", "Study", "run_study"]
 
@@ -54,7 +57,7 @@ class PriorTruths:
         Of the study.
     """
 
-    def __init__(self, analysis: Any, seed: int) -> None:
+    def __init__(self, analysis: "Analysis", seed: int) -> None:
         self.analysis, self.seed = analysis, seed
         self._blocks: dict[int, dict[str, np.ndarray]] = {}
 
@@ -80,7 +83,7 @@ class Scenarios:
     values: list[Record]
 
     @classmethod
-    def of(cls, analysis: Any, truths: Values | Sequence[Values] | None) -> "Scenarios":
+    def of(cls, analysis: "Analysis", truths: Values | Sequence[Values] | None) -> "Scenarios":
         """Make one of values by name; those of other parameters are the current ones.
 
         Raises

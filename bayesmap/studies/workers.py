@@ -22,7 +22,7 @@ type Job = tuple[int, Values]
 
 #: one process has one compiled fit, whose counts belong to one simulation at a time
 _TURN = threading.Lock()
-_HELD: dict[str, Any] = {}
+_HELD: dict[str, Task] = {}
 
 
 def simulate(task: Task, index: int, truth: Values, seed: int) -> Record:
