@@ -151,6 +151,12 @@ class ImageDataset(Dataset):
         return WcsGeom(self.image.fits_wcs, npix=(n_x, n_y))
 
     @property
+    def data_shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        n_y, n_x = self._data.shape
+        return n_y, n_x
+
+    @property
     def data(self) -> np.ndarray:
         """The image in nJy, float64 of shape ``(n_y, n_x)``; anything where `mask_safe` is False."""
         return self._data

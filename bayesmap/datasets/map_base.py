@@ -1,5 +1,6 @@
 """Counts cubes with their responses as data: components, geometry, masks, reading and writing."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +17,7 @@ from bayesmap.errors import FormatError, GeometryMismatchError
 from bayesmap.io import read_components, write_components
 from bayesmap.io.gadf import components_to_hdulist
 from bayesmap.irf import GTI
+from bayesmap.likelihoods import Likelihood
 from bayesmap.maps import Map
 from bayesmap.maps.files import named_errors
 from bayesmap.modeling import BackgroundModel, Models
@@ -42,6 +44,7 @@ class MapDatasetBase(DatasetOperations):
     exposure = Component(EXPOSURE, "Exposure in true energy.")
     psf = Component(PSF, "Point spread function.")
     edisp = Component(EDISP, "Energy dispersion.")
+    likelihood: Likelihood
 
     def __init__(
         self,
@@ -318,7 +321,14 @@ class MapDatasetBase(DatasetOperations):
                 raise FormatError(str(error)) from error
 
     def _parts(self) -> dict[str, Any]:
-        """Components and side information, as a writer takes them."""
+        """Components and side information, as a writer takes them; what no file holds is told."""
+        if repr(self.likelihood) != repr(type(self).likelihood):
+            warnings.warn(
+                f"dataset {self.name!r}: files do not hold its likelihood, {self.likelihood!r}: set it again after "
+                "reading",
+                UserWarning,
+                stacklevel=3,
+            )
         parts = {key: getattr(self, key) for key in (*self.components, "gti", "meta_table", "meta")}
         parts["meta"] = meta_to_file(self.meta)
         return {key: value for key, value in parts.items() if value is not None} | {"name": self.name}

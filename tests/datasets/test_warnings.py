@@ -7,6 +7,7 @@ import pytest
 
 from bayesmap.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff
 from bayesmap.irf import EDispKernelMap
+from bayesmap.likelihoods import GaussianLikelihood
 from bayesmap.maps import Map, MapAxis, RegionGeom
 from bayesmap.modeling import (
     FoVBackgroundModel,
@@ -93,3 +94,12 @@ def test_off_counts_without_acceptance_have_no_statistic():
 
 def test_bins_without_a_mask_all_count():
     assert SpectrumDataset(**circle_spectrum(counts=0)).info_dict()["n_fit_bins"] == 3
+
+
+def test_a_likelihood_that_no_file_holds_is_said(dataset, tmp_path):
+    dataset.write(tmp_path / "default.fits")
+    dataset.likelihood = GaussianLikelihood(2.0)
+    with pytest.warns(UserWarning, match="'tiny': files do not hold its likelihood, GaussianLikelihood.*set it again"):
+        dataset.write(tmp_path / "other.fits")
+    with pytest.warns(UserWarning, match="'tiny': files do not hold its likelihood"):
+        Datasets([dataset]).write(tmp_path / "list.yaml")
