@@ -7,6 +7,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
+from bayesmap._backend.expressions import parents
 from bayesmap._backend.functions import making_graphs
 from bayesmap._backend.program import compile_numbers
 from bayesmap.modeling.priors.pymc_variables import OFFSET
@@ -57,6 +58,6 @@ def log_densities(
         rest = rest - prior
         transform = model.rvs_to_transforms[rv]
         if transform is not None:
-            inputs = rv.owner.inputs
+            inputs = parents(rv)
             rest = rest - numbers(transform.log_jac_det(transform.forward(value, *inputs), *inputs).sum())
     return priors, rest

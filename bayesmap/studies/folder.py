@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bayesmap._files import write_text
 from bayesmap._types import FileName
+from bayesmap.maps.files import read_text
 from bayesmap.studies.types import Record, Values
 
 __all__ = ["StudyFolder"]
@@ -98,7 +99,7 @@ class StudyFolder:
 
 def _read(path: Path, complaint: str) -> Record:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except FileNotFoundError:
         raise ValueError(f"{complaint}: there is no {path}") from None
     except ValueError as error:

@@ -400,7 +400,7 @@ def test_errors(coadd):
     with pytest.raises(ValueError, match="'c', model 'gamma'.*flux densities"):
         dataset.npred()
     dataset.models = SkyModel(FluxDensitySpectralModel(), name="nowhere")
-    with pytest.raises(ValueError, match="'c', model 'nowhere'.*a position"):
+    with pytest.raises(ValueError, match="'c', model 'nowhere'.*needs a spatial model"):
         dataset.npred()
     with pytest.raises(ValueError, match="method"):
         dataset.residuals("ratio")
