@@ -1,6 +1,7 @@
 """Images with what makes a dataset of them, as one FITS file: that of the image, and a tree with the settings."""
 
 from collections.abc import Callable
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +62,10 @@ def _settings(dataset: "ImageDataset", archive: Archive) -> dict[str, JSON]:
     settings: dict[str, JSON] = {"version": VERSION, "name": dataset.name, "mask_planes": [*dataset.mask_planes]}
     if not isinstance(dataset.image, CellCoadd):
         settings["psf"] = archive.add_array("PSF_KERNEL", dataset._cells[1][0])
+    if wrong := np.count_nonzero(dataset.mask_safe & ~dataset._usable()):
+        raise ValueError(
+            f"dataset {dataset.name!r}: mask_safe has {wrong} pixels without a finite value and a positive variance"
+        )
     if not np.array_equal(dataset.mask_safe, dataset._safe()):
         settings["mask_safe"] = archive.add_array("MASK_SAFE", dataset.mask_safe.astype("uint8"))
     if dataset.mask_fit is not None:
@@ -75,12 +80,13 @@ def _likelihood_tree(dataset: "ImageDataset", archive: Archive) -> dict[str, JSO
     name = type(likelihood).__name__
     if type(likelihood) not in LIKELIHOODS.values():
         raise ValueError(f"dataset {dataset.name!r}: files hold {' or '.join(LIKELIHOODS)}, not a {name}")
-    if not isinstance(likelihood.scale, int | float | str):
+    if not isinstance(likelihood.scale, Real | str):
         raise ValueError(
             f"dataset {dataset.name!r}: the scale of its {name} is a parameter, which files do not hold; they hold a "
             "number or 'free'"
         )
-    tree: dict[str, JSON] = {"type": name, "scale": likelihood.scale, **likelihood._settings()}
+    scale = likelihood.scale if isinstance(likelihood.scale, str) else float(likelihood.scale)
+    tree: dict[str, JSON] = {"type": name, "scale": scale, **likelihood._settings()}
     sigma = likelihood.sigma
     if np.array_equal(sigma, dataset.sigma):
         return tree | {"sigma": OF_VARIANCE}

@@ -147,7 +147,7 @@ def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.
     """The symmetric matrix nearest in rank that gives the change of minus the gradient over the last step."""
     missing = change - curvature @ step
     scale = float(missing @ step)
-    if abs(scale) < 1e-8 * np.linalg.norm(missing) * np.linalg.norm(step):
+    if abs(scale) <= 1e-8 * np.linalg.norm(missing) * np.linalg.norm(step):
         return curvature
     return curvature + np.outer(missing, missing) / scale
 

@@ -70,7 +70,8 @@ def describe_prior(parameter: Any) -> dict[str, str]:
     if parameter.prior is None or parameter.prior.depth:
         return {}
     bounds = [None if np.isinf(x) else float(x) for x in parameter.bounds]
-    return {"prior_data": json.dumps({"prior": parameter.prior.to_dict(), "bounds": bounds})}
+    content = {"prior": parameter.prior.to_dict(), "bounds": bounds, "joint": parameter.prior.is_joint}
+    return {"prior_data": json.dumps(content)}
 
 
 def prior_places(tree: xr.DataTree) -> dict[str, PriorPlace]:

@@ -12,7 +12,7 @@ from bayesmap.modeling.priors.pymc_variables import OFFSET
 __all__ = ["UnitCube"]
 
 #: the quantiles of a normal distribution are finite from here on
-SMALLEST, LARGEST = 1e-300, 1 - 2.0**-53
+SMALLEST, LARGEST = 1e-200, 1 - 2.0**-52
 
 
 class UnitCube:
@@ -81,7 +81,7 @@ class UnitCube:
 
 def _quantile(transform: Any, label: str) -> Callable[[float], float] | None:
     """Quantiles of a variable; None for a standard normal one."""
-    if transform is None and label.partition("[")[0].endswith(OFFSET):
+    if transform is None and (label.endswith(OFFSET) or label.rpartition("[")[0].endswith(OFFSET)):
         return None
     quantile: Callable[[float], float] | None = getattr(transform, "quantile", None)
     if quantile is None:

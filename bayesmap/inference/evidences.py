@@ -12,6 +12,7 @@ from bayesmap._util import check_option, get_random_state
 from bayesmap.inference.bridge import bridge
 from bayesmap.inference.fit import CompiledFit, compile_fit
 from bayesmap.inference.mode import search_modes
+from bayesmap.inference.result import default_prior_names
 from bayesmap.inference.unconstrained import log_densities, unconstrained_draws
 
 __all__ = ["BayesFactor", "Evidence", "bayes_factor", "evidence", "refuse_default_priors"]
@@ -172,7 +173,7 @@ def evidence(
         laplace = _laplace(fit, rng)
     for remark in remarks:
         warnings.warn(remark, stacklevel=2)
-    defaults = tuple(name for name, p in fit.parameters.items() if p.prior is not None and p.prior.is_default)
+    defaults = tuple(default_prior_names(fit))
     return Evidence(log_z, error, method, laplace, tuple(remarks), defaults, fit.data_hash)
 
 

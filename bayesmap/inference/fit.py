@@ -514,8 +514,9 @@ def sample(
         Same value, same draws.
     sampler : {"whitened", "nutpie", "pymc", "numpyro"}
         "whitened": search the mode, sample with nutpie in the coordinates in which the Gaussian around it is a unit
-        normal; falls back to "nutpie" (with a warning) where there is no single mode. "nutpie": plain adaptation.
-        "pymc": PyMC's own NUTS. "numpyro": NumPyro's NUTS on the same compiled density (needs the extra ``jax``).
+        normal; in each mode if there are several, and like "nutpie" (with a warning) if none is found. "nutpie": plain
+        adaptation. "pymc": PyMC's own NUTS. "numpyro": NumPyro's NUTS on the same compiled density (needs the extra
+        ``jax``).
     cores : int, optional
         Chains run at the same time, in threads; all processors by default. Draws do not depend on it.
     searches : int

@@ -102,7 +102,8 @@ def search_modes(
     Returns
     -------
     best : Laplace or None
-        The mode with most posterior mass; none if no search ended in a maximum with positive-definite curvature.
+        The mode with most posterior mass, or the highest one of the density of the parameters; none if no search ended
+        in a maximum with positive-definite curvature.
     rivals : list of Laplace
         Other modes whose mass is not negligible against the best.
     """
@@ -120,7 +121,8 @@ def search_modes(
         found = [inside] if inside is not None else found
     if not found:
         return None, []
-    best = max(found, key=lambda mode: mode.log_evidence)
+    # the mode of a density of parameters is where it is highest; sampling begins where there is most of the posterior
+    best = max(found, key=lambda mode: mode.log_evidence if jacobian else mode.log_density)
     rivals = [m for m in found if m is not best and m.log_evidence > best.log_evidence - NEGLIGIBLE]
     return best, rivals
 

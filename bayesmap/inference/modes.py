@@ -1,7 +1,7 @@
 """A posterior with several modes: the sampler runs in each, and bridge sampling says how much of it each one holds."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,10 +107,13 @@ def sample_modes(density: LogDensity, modes: Sequence[Laplace], seed: int, **set
                 raise
             break
         if runs[-1].interrupted:
+            if runs[-1].theta.shape[1] < HELD * runs[0].theta.shape[1]:
+                runs[1:] = runs[1:-1]  # merged draws are as many as of the shortest run
             break
     if len(runs) < len(modes):
         tell(f"sampling was interrupted: {len(modes) - len(runs)} of {len(modes)} modes have no draws", 6)
-    return merge_modes(density, modes, runs, np.random.default_rng(seed))
+    drawn, shares = merge_modes(density, modes, runs, np.random.default_rng(seed))
+    return replace(drawn, interrupted=drawn.interrupted or len(runs) < len(modes)), shares
 
 
 def merge_modes(
@@ -143,6 +146,7 @@ def merge_modes(
     twice. Modes are one where at least one percent of the draws of each belong to the other, or where most draws of a
     run do.
     """
+    modes = modes[: len(runs)]
     owner = _owner(modes)
     labels = [owner(run.theta) for run in runs]
     groups = _groups(labels)

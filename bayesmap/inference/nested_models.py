@@ -49,8 +49,8 @@ def savage_dickey(tree: xr.DataTree, name: str, value: Any) -> BayesFactor:
     KeyError
         If the posterior has no such variable.
     ValueError
-        If the parameter has no proper prior of its own, a default one, or no density at the value; if there are fewer
-        than 100 draws, or none near the value.
+        If the parameter has no proper prior of its own, a joint or a default one, or no density at the value; if there
+        are fewer than 100 draws, or none near the value.
 
     Notes
     -----
@@ -147,6 +147,11 @@ def _prior(attributes: dict[str, Any], name: str) -> tuple[Prior, float, float]:
     if prior is None or prior.distribution.scipy is None:
         raise ValueError(
             f"{name!r} has no proper prior of its own whose density is known: {attributes.get('prior', 'none')}"
+        )
+    if described.get("joint"):
+        raise ValueError(
+            f"{name!r} has a joint prior, which is another one where its other parameters are frozen or known: compare "
+            "two evidences"
         )
     refuse_default_priors([name] if prior.is_default else [])
     lower, upper = (end if x is None else x for x, end in zip(described["bounds"], (-np.inf, np.inf), strict=True))

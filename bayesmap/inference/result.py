@@ -18,7 +18,16 @@ from bayesmap.inference.samplers import Run
 from bayesmap.modeling.collection import all_parameter_names
 from bayesmap.modeling.priors.pymc_variables import offset_names
 
-__all__ = ["OFFSETS", "Description", "ModeResult", "build_tree", "by_draw", "describe", "draw_dims"]
+__all__ = [
+    "OFFSETS",
+    "Description",
+    "ModeResult",
+    "build_tree",
+    "by_draw",
+    "default_prior_names",
+    "describe",
+    "draw_dims",
+]
 
 #: group of the standard variables behind hierarchical and joint priors, which have no meaning of their own
 OFFSETS = "offsets"
@@ -96,7 +105,7 @@ class ModeResult:
             covariance[k, k] = density.edges.longest(i, point[of[i]]) ** 2
         errors = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
         others = [_scalars(density.expand(rival.mode), shown) for rival in rivals]
-        owners = {name: parameters.get(name.partition("[")[0]) for name in names}
+        owners = {name: parameters.get(name) or parameters.get(name.rpartition("[")[0]) for name in names}
         units = {name: "" if owner is None else str(owner.unit) for name, owner in owners.items()}
         walls = {of[i]: density.edges.edge(i, rising) for i, rising in best.walls.items()}
         return cls(
@@ -254,6 +263,12 @@ def draw_dims(name: str, values: np.ndarray) -> tuple[str, ...]:
     return ("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 2)))
 
 
+def default_prior_names(fit: Any) -> list[str]:
+    """Free parameters whose priors were made from the data."""
+    free = {name: p for name, p in fit.parameters.items() if not p.frozen}
+    return [name for name, p in free.items() if p.prior is not None and p.prior.is_default]
+
+
 def _describe(fit: Any, name: str, owners: dict[Any, list[str]]) -> dict[str, Any]:
     """Attributes of a variable; ``owners`` are all names of each parameter."""
     parameter = fit.parameters.get(name)
@@ -282,13 +297,12 @@ def _provenance(fit: Any) -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "unknown"
-    defaults = [name for name, p in fit.parameters.items() if p.prior is not None and p.prior.is_default]
     return {
         "created_at": datetime.datetime.now(datetime.UTC).isoformat(),
         "inference_library": "bayesmap",
         "versions": json.dumps(versions),
         "models": _models_text(fit.models),
-        "default_priors": ", ".join(defaults),
+        "default_priors": ", ".join(default_prior_names(fit)),
         "datasets": ", ".join(d.name for d in fit.datasets),
         "psf_routes": json.dumps(fit.routes),
     }

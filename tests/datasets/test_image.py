@@ -505,3 +505,23 @@ def test_a_source_that_no_pixel_shows(coadd):
     both = [ImageDataset(coadd, again, name="coadd"), ImageDataset(around.image, again, psf=gaussian_kernel(1.6))]
     assign_default_priors(both)
     assert again[0].spectral_model.flux.prior is not None
+
+
+def test_a_galaxy_outside_the_mask_is_not_seen(coadd):
+    """Transforms leave tiny numbers far away, of which no flux is to be made."""
+    dataset = ImageDataset(coadd, name="coadd")
+    fit = np.zeros(dataset.data.shape, dtype=bool)
+    fit[:40, :40] = True
+    dataset.mask_fit = fit
+    dataset.models = source(at(dataset, GaussianSpatialModel, 9900.0, 13130.0, sigma="0.5 arcsec"), 1000.0)
+    with pytest.raises(ValueError, match="'source' shines on no pixel"):
+        assign_default_priors([dataset])
+
+
+def test_no_free_flux(coadd):
+    """An image of known fluxes beside one whose flux gets a default prior."""
+    datasets = [ImageDataset(coadd, true_models([9]), name=name) for name in ("known", "free")]
+    known = datasets[0].models[0]
+    known.name, known.spectral_model.flux.frozen = "known", True
+    assign_default_priors(datasets)
+    assert datasets[1].models[0].spectral_model.flux.prior is not None

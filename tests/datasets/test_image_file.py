@@ -212,3 +212,13 @@ def test_fit_command(tmp_path, capsys):
     assert main([str(argument) for argument in arguments]) == 0
     assert "star.flux" in capsys.readouterr().out
     assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_pixels_that_cannot_be_read_back_are_not_written(tmp_path):
+    dataset = image_dataset()
+    dataset.mask_safe = np.ones_like(dataset.mask_safe)
+    dataset.variance[0, 0] = np.nan
+    dataset.image.variance.array[0, 0] = np.nan
+    with pytest.raises(ValueError, match="mask_safe has 1 pixels without a finite value"):
+        dataset.write(tmp_path / "image.fits")
+    assert not list(tmp_path.iterdir())

@@ -87,3 +87,14 @@ def test_priors_without_quantiles_are_named():
     models[0].spectral_model.index.prior = Prior("Gamma", alpha=shape, beta=2)
     with pytest.raises(ValueError, match=r"'source.index' has no prior quantiles"):
         quick_fit(make_dataset(models=models)).prior_transform([0.5] * 6)
+
+
+@pytest.mark.parametrize("prior", [Prior("HalfNormal", sigma=1.0), Prior("StudentT", nu=3, mu=2.0, sigma=1.0)])
+def test_ends_of_the_cube_are_ends_of_the_prior(prior):
+    source = point()
+    source.spatial_model.freeze()
+    source.spectral_model.amplitude.frozen = True
+    source.spectral_model.index.prior = prior
+    fit = quick_fit(make_dataset("ends", models=[source]))
+    low, middle, high = fit.prior_transform(np.array([[0.0], [0.5], [1.0]]))["source.index"]
+    assert low < middle < high

@@ -1,5 +1,7 @@
 """Searches for modes: from any sensible start, onto walls, over fields, where little or nothing is known."""
 
+from types import SimpleNamespace
+
 import astropy.units as u
 import numpy as np
 import pytensor.tensor as pt
@@ -7,11 +9,11 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from bayesmap.datasets import MapDataset
-from bayesmap.inference import compile_fit
+from bayesmap.inference import compile_fit, mode
 from bayesmap.inference.climb import climb
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.edges import Edges
-from bayesmap.inference.mode import search_modes
+from bayesmap.inference.mode import Laplace, search_modes
 from bayesmap.inference.starts import starting_points
 from bayesmap.modeling import (
     ExpCutoffPowerLawSpectralModel,
@@ -355,3 +357,27 @@ def test_extended_source_under_priors_that_reach_below_zero():
     assert modes[0].log_density == pytest.approx(modes[1].log_density, abs=60)
     for name in ("s.index", "s.amplitude", "s.lon_0", "s.lat_0", "crab-bkg.norm", "crab-bkg.tilt"):
         assert modes[0].values[name] == pytest.approx(modes[1].values[name], abs=0.1 * modes[1].errors[name]), name
+
+
+@pytest.mark.parametrize(("jacobian", "best"), [(True, "broad"), (False, "high")])
+def test_a_high_mode_and_one_that_holds_more(monkeypatch, jacobian, best):
+    """Of the density of the parameters the mode is the highest place; sampling begins where there is most to sample."""
+    sizes = {"high": (np.zeros(1), 0.01, 3.0), "broad": (np.ones(1), 1.0, 0.0)}
+    made = {
+        name: Laplace(place, np.array([[width**2]]), np.array([[width]]), value)
+        for name, (place, width, value) in sizes.items()
+    }
+    found = iter(made.values())
+    monkeypatch.setattr(mode, "_search", lambda *_: next(found))
+    density = SimpleNamespace(start=np.zeros(1), size=1)
+    chosen, rivals = search_modes(density, np.random.default_rng(0), searches=2, jacobian=jacobian)
+    assert chosen is made[best]
+    assert len(rivals) == 1
+
+
+def test_a_change_that_was_expected_changes_no_curvature():
+    """Of a linear density of many variables: nothing divided by nothing."""
+    slope = np.ones(50)
+    summit = climb(lambda theta: (-1e-3 * theta @ theta + slope @ theta, slope - 2e-3 * theta), np.zeros(50))
+    assert summit.converged
+    np.testing.assert_allclose(summit.theta, 500, rtol=1e-3)

@@ -83,3 +83,14 @@ def test_a_dataset_on_disk_pickles_and_stays_on_disk(tmp_path, library):
         assert getattr(back, name) is not None
     np.testing.assert_array_equal(back.counts.data, dataset.counts.data)
     assert library.loads(library.dumps(back)).counts.data.sum() == dataset.counts.data.sum()
+
+
+def test_priors_that_pymc_cannot_pickle():
+    """Those that are made of distributions of our own."""
+    source = point()
+    source.spatial_model.freeze()
+    source.spectral_model.amplitude.prior = Prior("LogUniform", lower=1e-13, upper=1e-11)
+    fit = compile_fit(make_dataset("one", models=[source]))
+    again = pickle.loads(pickle.dumps(fit))
+    theta = np.full(len(fit.parameters) - sum(p.frozen for p in fit.parameters.values()), 0.3)
+    assert value(again, theta)[0] == value(fit, theta)[0]

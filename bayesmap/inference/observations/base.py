@@ -267,6 +267,10 @@ class Observation(abc.ABC):
         """Data and prediction as an image, or None where positions cannot be seen in the data."""
         return None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # PyMC's variables of some priors cannot be pickled; `arguments` sets them again.
+        return {key: value for key, value in vars(self).items() if key != "variables"}
+
     def arguments(self, variables: Sequence[Any]) -> list[Any]:
         """Return what `logp` takes, and create the unknowns of the likelihood in the model of the context.
 

@@ -23,6 +23,8 @@ __all__ = ["ImageFacts", "ObservedImage"]
 
 #: width of the default prior of a position, in pixels: how well catalogues know them
 POSITION_WIDTH = 3.0
+#: part of the flux of a source in a pixel that is none: transforms are not exactly zero anywhere
+NOTHING = 1e-6
 
 
 class ImageFacts(Facts):
@@ -65,14 +67,17 @@ class ImageFacts(Facts):
         """`amplitude_ratios` of all free fluxes."""
         free = list(dict.fromkeys(p for m in self.models if (p := linear_parameter(m)) is not None))
         dataset = self.dataset
+        if not free:
+            return {}
         chosen, predicted = dataset.mask, ObservedImage(dataset, self.models, free).predicted
         base = predicted(*np.zeros(len(free)))
         weight = 1 / np.sqrt(dataset.variance[chosen])
-        units = np.array([(predicted(*one) - base)[chosen] * weight for one in np.eye(len(free))])
+        units = np.array([(predicted(*one) - base)[chosen] for one in np.eye(len(free))])
+        seen = np.abs(units).max(axis=1) > NOTHING
+        units *= weight
         normal, right = units @ units.T, units @ ((dataset.data - base)[chosen] * weight)
         size = np.sqrt(np.diag(normal))
-        seen = size > 0
-        size[~seen] = 1.0
+        size[size == 0] = 1.0
         root = np.linalg.cholesky(normal / np.outer(size, size) + 1e-9 * np.eye(len(free)))
         found = nnls(root.T, np.linalg.solve(root, right / size))[0] / size
         fluxes = np.maximum(found, 1 / size) * [p.scale_to_internal for p in free]
