@@ -77,7 +77,7 @@ def check(
         Radius of the disks of the largest smoothed residual, in pixels if a number.
     alpha : float
         The rate at which a dataset whose model is right fails any of its checks, at most: each of K checks fails where
-        its p is below alpha / K, or above 1 - alpha / K.
+        twice its p, or twice 1 - p, is below alpha / K (of the transforms, which have one side: p itself).
     random_state : int, numpy.random.Generator or str
         Draws replicated data.
     **options
@@ -198,16 +198,14 @@ class _Pass:
         total = float(np.maximum(mean, 0)[self.mask].sum())
         least = max(block_counts, total / MOST_BLOCKS)
         self.blocks = blocks_of(mean, self.mask, least)
-        self.statistics: list[Statistic] = [EnergyTotals(self.geom)]
-        for scale in SCALES:
-            blocks = self.blocks if scale == 1 else blocks_of(mean, self.mask, scale * least)
-            if scale == 1 or blocks.number > 1:
-                self.statistics.append(BlockScatter(blocks, scale * least, self.geom))
-        profiles = {} if self.geom.is_region else self._rings()
-        if not self.geom.is_region:
-            self.statistics.append(SmoothedResidual(self.geom, _pixels(self.geom, radius), self.mask))
-            self.statistics += [profile for profile, _ in profiles.values()]
-        self.statistics += [UserStatistic(name, function) for name, function in further.items()]
+        profiles = {} if self.geom.is_region or not self._has_mean else self._rings()
+        self.statistics = self._statistics(mean, least, radius, profiles, further) if self._has_mean else []
+        if not self._has_mean:
+            self.remarks.append(
+                f"{self.name}: only the transforms of blocks are checked. Statistics compare counts with a prediction "
+                "that does not depend on them, which a background measured in OFF regions, unless it is sampled, and "
+                "noise that is not that of counts do not give."
+            )
         made = self.stream.reduce(
             {
                 "statistics": self._compare,
@@ -231,6 +229,26 @@ class _Pass:
             for (name, (profile, rings)), rows in zip(profiles.items(), drawn, strict=False)
         }
 
+    @property
+    def _has_mean(self) -> bool:
+        """Whether there is an expectation of counts that does not depend on the counts."""
+        likelihood = self.observed.likelihood
+        return not likelihood.allows_negative and (not self.observed.off or bool(likelihood.latent_names))
+
+    def _statistics(
+        self, mean: np.ndarray, least: float, radius: Any, profiles: Mapping[str, Any], further: Mapping[str, Function]
+    ) -> list[Statistic]:
+        """All that is compared with replicated data."""
+        made: list[Statistic] = [EnergyTotals(self.geom)]
+        for scale in SCALES:
+            blocks = self.blocks if scale == 1 else blocks_of(mean, self.mask, scale * least)
+            if scale == 1 or blocks.number > 1:
+                made.append(BlockScatter(blocks, scale * least, self.geom))
+        if not self.geom.is_region:
+            made.append(SmoothedResidual(self.geom, _pixels(self.geom, radius), self.mask))
+            made += [profile for profile, _ in profiles.values()]
+        return [*made, *(UserStatistic(name, function) for name, function in further.items())]
+
     def _compare(self, draw: Draw) -> np.ndarray:
         """Each statistic of the observed and of replicated counts, shape ``(n_statistic, 2)``."""
         mean, replicate = self._masked(draw)
@@ -242,7 +260,7 @@ class _Pass:
     def _deviations(self, draw: Draw) -> np.ndarray:
         """Deviations of the observed counts in all places of all statistics; `_compare` came before."""
         self._lengths = [len(measured) for measured in self._measured]
-        return np.concatenate(self._measured)
+        return np.concatenate([np.zeros(0), *self._measured])
 
     def _profiles(self, draw: Draw, profiles: Sequence[Profile]) -> np.ndarray:
         replicate = self._masked(draw)[1]
@@ -282,6 +300,11 @@ class _Pass:
     def results(self, alpha: float) -> list[CheckResult]:
         """All checks, those that fail with what is wrong."""
         number = len(self.statistics) + 2
+        if self.statistics and 1 / (len(self.values) + 1) >= alpha / number:
+            self.remarks.append(
+                f"{self.name}: {len(self.values)} draws are too few for a p below {alpha / number:.2g}, at which one "
+                f"of {number} checks fails; only deviations of more than {BEYOND:g} standard deviations are noticed."
+            )
         results = [
             self._pit_result(self.pit, "block PIT", alpha / number),
             self._pit_result(self.loo_pit, "leave-one-out block PIT", alpha / number),
@@ -291,7 +314,7 @@ class _Pass:
             p = float((0.5 + (drawn > observed).sum() + 0.5 * (drawn == observed).sum()) / (len(drawn) + 1))
             differences = observed - drawn
             beyond = np.abs(differences.mean()) > BEYOND * drawn.std() and not 1 / len(drawn) < p < 1 - 1 / len(drawn)
-            fails = bool(min(p, 1 - p) < alpha / number or beyond)
+            fails = bool(2 * min(p, 1 - p) < alpha / number or beyond)
             told = statistic.sentence(self.deviations[i], p > 0.5) if fails else f"{statistic.name}: as predicted"
             means = float(observed.mean()), float(drawn.mean())
             results.append(CheckResult(self.name, statistic.name, p, *means, fails, told))

@@ -28,10 +28,12 @@ def study(options: Namespace) -> None:
         settings["values"] = None if options.values is None else _numbers(options.values)
     datasets = datasets_with_models(options)
     from bayesmap import studies
+    from bayesmap.studies.tables import about_simulations
 
     tree = getattr(studies, options.kind)(datasets, **settings)
     if options.kind == "power":
         say(str(studies.power_table(tree)))
+        say("\n".join(about_simulations(tree)))
     else:
         say(studies.study_text(tree))
     import matplotlib

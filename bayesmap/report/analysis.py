@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["save_figures", "write_report"]
 
-#: draws of the posterior that data are compared with
-CHECK_DRAWS = 500
+#: draws of the posterior that data are compared with, and the rate of false alarms that they can tell
+CHECK_DRAWS, CHECK_RATE = 500, 0.02
 
 SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 
@@ -119,7 +119,7 @@ def _checked(tree: Tree, datasets: Datasets) -> tuple[Checks | None, str]:
     if not counted:
         return None, ""
     try:
-        checks = check(tree, counted, CHECK_DRAWS)
+        checks = check(tree, counted, CHECK_DRAWS, alpha=CHECK_RATE)
     except ValueError as error:
         return None, f"Not checked: {error}."
     return checks, str(checks).replace("\n- ", "\n• ")

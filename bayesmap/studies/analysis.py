@@ -112,6 +112,17 @@ class DatasetAnalysis(Analysis):
         names = [[d.name for d in fit.datasets] for fit in (self.fit, self.fitter)]
         if sorted(names[0]) != sorted(names[1]):
             raise ValueError(f"counts of the datasets {names[0]} are simulated, but {names[1]} are fitted to them")
+        units = [
+            {name: p.unit for name, p in fit.parameters.items() if not p.frozen} for fit in (self.fit, self.fitter)
+        ]
+        shared = units[0].keys() & units[1].keys()
+        if not shared:
+            raise ValueError(f"no free parameter is simulated and fitted: {sorted(units[0])}, {sorted(units[1])}")
+        for name in sorted(shared):
+            if units[0][name] != units[1][name]:
+                raise ValueError(
+                    f"{name!r} is simulated in '{units[0][name]}' and fitted in '{units[1][name]}': give both one unit"
+                )
         # data that cannot be replaced say so here, and not in each simulation
         for one in self.fit._observed.values():
             one.check(one.value.get_value())

@@ -56,9 +56,10 @@ class StudyFolder:
                     f"study was begun with ({old['kind']}, seed {old['seed']})"
                 )
             return
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        # a process that was killed here leaves a hidden part of the head at most
+        if self.path.exists() and (not self.path.is_dir() or any(p.suffix != ".part" for p in self.path.iterdir())):
             raise ValueError(f"{self.path} is not empty and holds no study: give a new or an empty folder")
-        (self.path / RECORDS).mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         write_text(json.dumps(dict(head), indent=1), self.path / HEAD)
 
     def head(self) -> Record:

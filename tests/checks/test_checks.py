@@ -14,6 +14,7 @@ from bayesmap.checks.pit import importance_weights, rank_pit, uniformity
 from bayesmap.inference import compile_fit
 from bayesmap.irf import PSFMap
 from bayesmap.modeling import Models
+from tests.inference.test_family import on_off
 from tests.inference.tiny import LAT, LON, background, make_dataset, point, psf_of, source_and_background, true_axis
 
 FALSE_ALARMS = 0.01
@@ -271,3 +272,17 @@ def test_divergent_chains_are_told(right):
     diverging[0, :7] = True
     bad["sample_stats"] = xr.DataTree(xr.Dataset({"diverging": (("chain", "draw"), diverging)}))
     assert any(s.startswith("7 transitions of the sampler diverged") for s in check(bad, data, 100).sentences)
+
+
+def test_a_measured_background_has_transforms_only():
+    """Its best value follows the counts of each bin: statistics of a right model would agree too well."""
+    dataset = on_off("marginal")
+    checks = check(tree_of(dataset.models), dataset, 200)
+    assert {result.name for result in checks.results} == {"block PIT", "leave-one-out block PIT"}
+    assert any("only the transforms of blocks are checked" in remark for remark in checks.remarks)
+
+
+def test_too_few_draws_for_so_many_checks_are_told(right):
+    data, tree = right
+    assert any("200 draws are too few" in remark for remark in check(tree, data, 200).remarks)
+    assert not check(tree, data, 200, alpha=0.5).remarks

@@ -521,7 +521,8 @@ def test_a_galaxy_outside_the_mask_is_not_seen(coadd):
 def test_no_free_flux(coadd):
     """An image of known fluxes beside one whose flux gets a default prior."""
     datasets = [ImageDataset(coadd, true_models([9]), name=name) for name in ("known", "free")]
-    known = datasets[0].models[0]
-    known.name, known.spectral_model.flux.frozen = "known", True
+    known = true_models([9])[0].copy(name="known")
+    known.spectral_model.flux.frozen = True
+    datasets[0].models = known
     assign_default_priors(datasets)
     assert datasets[1].models[0].spectral_model.flux.prior is not None

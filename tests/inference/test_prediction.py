@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bayesmap.datasets import MapDataset
 from bayesmap.inference import posterior_npred, posterior_predictive
-from bayesmap.modeling import Prior
+from bayesmap.inference.observations import facts_of
+from bayesmap.irf import PSFMap
+from bayesmap.maps import Map, MapAxis, WcsGeom
+from bayesmap.modeling import Prior, SkyModel
 from tests.inference.tiny import background, make_dataset, point, source_and_background
 
 NAMES = {
@@ -176,3 +180,21 @@ def test_fake_names_what_the_posterior_lacks(made):
     data = make_dataset(models=[point("other"), background()])
     with pytest.raises(KeyError, match=r"'other.index'"):
         data.fake(1, posterior=made)
+
+
+def test_counts_are_drawn_where_transforms_leave_tiny_negative_numbers():
+    """The likelihood takes these predictions, and so do draws."""
+    energy = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
+    true = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2, name="energy_true")
+    geom = WcsGeom.create(skydir=(0, 0), npix=(60, 60), binsz=0.05, frame="galactic", axes=[energy])
+    model = SkyModel.create("pl", "gauss", name="wide")
+    model.spatial_model.frame, model.spatial_model.sigma.quantity = "galactic", "0.1 deg"
+    for parameter in model.parameters:
+        parameter.frozen = parameter.name != "amplitude"
+    exposure = Map.from_geom(geom.to_image().to_cube([true]), data=1e11, unit="m2 s")
+    dataset = MapDataset(exposure=exposure, psf=PSFMap.from_gauss(true, sigma="0.08 deg"), models=[model], name="empty")
+    dataset.counts = Map.from_geom(geom, data=0.0, unit="")
+    [amplitude] = model.parameters.free_parameters
+    observed = facts_of(dataset).observe([amplitude], data=False, route="fft")
+    assert observed.mean(1e-11).min() < 0
+    assert observed.random(np.random.default_rng(1), 1e-11).min() == 0

@@ -122,3 +122,12 @@ def test_progress_is_said(capsys, tmp_path):
     assert "bayesmap: 3 of 3 simulations (" in capsys.readouterr().err
     sbc(GammaPoisson(), 4, seed=1, folder=tmp_path / "s")
     assert "3 of 4 simulations are there already" in capsys.readouterr().err
+
+
+def test_killed_before_the_folder_says_what_is_studied(tmp_path):
+    """A hidden part of its description is left; the same call begins anew."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / ".study.json.x.part").write_text("{")
+    assert run(GammaPoisson(), 3, folder=folder)["simulations"].sizes["simulation"] == 3
+    assert (folder / "study.json").is_file()

@@ -139,3 +139,15 @@ def test_data_that_cannot_be_replaced_are_refused():
     points.models = [SkyModel(power_law(), name="source")]
     with pytest.raises(ValueError, match="'points' holds flux points, not counts"):
         sbc(points, 2)
+
+
+def test_other_units_are_refused():
+    """Truth and draws would be numbers of different units."""
+    datasets = []
+    for unit in ("cm-2 s-1 TeV-1", "m-2 s-1 TeV-1"):
+        models = source_and_background()
+        amplitude = models["source"].spectral_model.amplitude
+        amplitude.quantity = amplitude.quantity.to(unit)
+        datasets.append(make_dataset(models=models))
+    with pytest.raises(ValueError, match="'source.amplitude' is simulated in .* and fitted in .*: give both one unit"):
+        DatasetAnalysis(datasets[0], datasets[1])

@@ -426,7 +426,13 @@ class ObservedCounts(Observation):
     def random(self, rng: np.random.Generator, *arguments: Any) -> np.ndarray:
         """Draw counts, a cube of float64; see `Observation.random`."""
         npred, further = self._given(arguments)
-        return self.likelihood.random(npred, rng, **further)
+        return self.likelihood.random(self._without_rounding(npred), rng, **further)
+
+    def _without_rounding(self, npred: np.ndarray) -> np.ndarray:
+        """The prediction with zeros where a Fourier transform left tiny negative numbers, as `logp` takes them."""
+        if self.likelihood.allows_negative:
+            return npred
+        return np.where((npred < 0) & (npred >= -ROUNDING * npred.max()), 0.0, npred)
 
     def pointwise(self, *arguments: Any) -> np.ndarray:
         """Log-probability of the counts of each bin in the mask, shape ``(n_bin,)``; see `Observation.pointwise`."""
@@ -490,7 +496,7 @@ class ObservedCounts(Observation):
         """Draw sums per energy inside the mask, shape ``(n_energy,)``: sums of Poisson counts are Poisson counts."""
         if not self.likelihood.is_poisson:
             return super().random_in_short(rng, *arguments)
-        means = self.in_short(self.mean(*arguments))
+        means = self.in_short(self._without_rounding(self.mean(*arguments)))
         return {name: draw_poisson(sums, rng).astype("int64") for name, sums in means.items()}
 
 
