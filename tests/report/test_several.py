@@ -47,7 +47,7 @@ def test_report_of_a_joint_fit(tmp_path, rng):
     }  # fmt: skip
     assert "three kinds" in page
     assert "Is the model right?" in page
-    assert "checks at a false-alarm rate of 0.01 for each dataset" in page
+    assert "checks at a false-alarm rate of 0.02 for each dataset" in page
     assert "cube, spectrum, points" in page
     assert page.count("<img") == len(figures)
 
