@@ -19,6 +19,7 @@ __all__ = [
     "KnownAttributes",
     "absent_names",
     "check_option",
+    "check_whole",
     "find_file",
     "get_random_state",
     "make_name",
@@ -118,6 +119,14 @@ def check_option(what: str, value: object, valid: Iterable[str | None]) -> None:
     valid = list(valid)
     if value not in valid:
         raise ValueError(f"{what} must be one of {valid}, got {value!r}{suggest(value, map(str, valid)).split(';')[0]}")
+
+
+def check_whole(what: str, value: Any, least: int) -> int:
+    """Return a whole number as an int; raise a ValueError that names it for anything else, and below ``least``."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or value != np.floor(value) or value < least:
+        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
 
 
 def get_random_state(random_state: object = "random-seed") -> np.random.Generator:

@@ -1,6 +1,13 @@
 """Exceptions of our own; each is also a built-in one."""
 
-__all__ = ["BoundsError", "FormatError", "GeometryMismatchError", "ModelFileError", "NoOverlapError"]
+__all__ = [
+    "BoundsError",
+    "FormatError",
+    "GeometryMismatchError",
+    "ModelFileError",
+    "NoOverlapError",
+    "UnexplainedCountsError",
+]
 
 #: what wrong data raise in a line that is right; another exception of a line of this package is a mistake in it
 WRONG_DATA = (ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, Warning)
@@ -24,3 +31,7 @@ class BoundsError(ValueError):
 
 class NoOverlapError(ValueError):
     """Two intervals or boxes have no pixel in common."""
+
+
+class UnexplainedCountsError(ValueError):
+    """Bins hold counts, and no model predicts any there, whatever its parameters are."""

@@ -42,11 +42,31 @@ class Statistic(abc.ABC):
         """What is wrong and where, of the mean deviations of the data; ``low``: the agreement is too good."""
 
 
+class OfSums(Statistic):
+    """Deviations of sums over places, in standard deviations."""
+
+    @abc.abstractmethod
+    def sums(self, cube: np.ndarray) -> np.ndarray:
+        """Sum over each place, shape ``(n,)``, of a cube ``(n_energy, n_lat, n_lon)``."""
+
+    def measure(self, counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Signed square root of the likelihood ratio of each place, shape ``(n,)``."""
+        return sqrt_ts(self.sums(counts), self.sums(mean))
+
+
+class Scatter(OfSums):
+    """The sum of squared deviations counts, not the largest one."""
+
+    def combine(self, deviations: np.ndarray) -> float:
+        """Sum of squares."""
+        return float((deviations**2).sum())
+
+
 def _sign(value: float) -> str:
     return "more" if value > 0 else "fewer"
 
 
-class EnergyTotals(Statistic):
+class EnergyTotals(OfSums):
     """The total of each energy in standard deviations; the largest counts."""
 
     name = "counts per energy"
@@ -54,9 +74,9 @@ class EnergyTotals(Statistic):
     def __init__(self, geom: Any) -> None:
         self.geom = geom
 
-    def measure(self, counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """Signed square root of the likelihood ratio per energy, shape ``(n_energy,)``."""
-        return sqrt_ts(counts.sum(axis=(1, 2)), mean.sum(axis=(1, 2)))
+    def sums(self, cube: np.ndarray) -> np.ndarray:
+        """Sum over the sky, shape ``(n_energy,)``."""
+        return cube.sum(axis=(1, 2))
 
     def sentence(self, deviations: np.ndarray, low: bool) -> str:
         """See `Statistic.sentence`."""
@@ -118,7 +138,7 @@ class SmoothedResidual(Statistic):
         )
 
 
-class Profile(Statistic):
+class Profile(Scatter):
     """Counts in rings around a source; the sum of squared deviations counts.
 
     Parameters
@@ -139,14 +159,6 @@ class Profile(Statistic):
         """Sum over energies and each ring, shape ``(n_ring,)``."""
         return np.bincount(self.rings, cube.sum(axis=0)[self.inside], self.number)
 
-    def measure(self, counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """Deviation of each ring, shape ``(n_ring,)``."""
-        return sqrt_ts(self.sums(counts), self.sums(mean))
-
-    def combine(self, deviations: np.ndarray) -> float:
-        """Sum of squares."""
-        return float((deviations**2).sum())
-
     def sentence(self, deviations: np.ndarray, low: bool) -> str:
         """See `Statistic.sentence`."""
         if low:
@@ -159,20 +171,16 @@ class Profile(Statistic):
         )
 
 
-class BlockScatter(Statistic):
+class BlockScatter(Scatter):
     """The sum of squared deviations of blocks."""
 
     def __init__(self, blocks: Blocks, least: float, geom: Any) -> None:
         self.blocks, self.geom = blocks, geom
         self.name = f"scatter of blocks of {least:.0f} counts"
 
-    def measure(self, counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """Deviation of each block, shape ``(n_block,)``."""
-        return sqrt_ts(self.blocks.sums(counts), self.blocks.sums(mean))
-
-    def combine(self, deviations: np.ndarray) -> float:
-        """Sum of squares."""
-        return float((deviations**2).sum())
+    def sums(self, cube: np.ndarray) -> np.ndarray:
+        """Sum over each block, shape ``(n_block,)``."""
+        return self.blocks.sums(cube)
 
     def sentence(self, deviations: np.ndarray, low: bool) -> str:
         """See `Statistic.sentence`."""

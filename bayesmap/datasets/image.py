@@ -8,11 +8,12 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._types import Axes, FileName, RandomState
-from bayesmap._util import check_option, get_random_state, make_name, suggest
+from bayesmap._util import check_option, get_random_state, make_name
 from bayesmap.datasets.base import Dataset
+from bayesmap.datasets.image_cells import image_cells, known_planes
 from bayesmap.datasets.image_file import read_image_dataset, write_image_dataset
 from bayesmap.datasets.info import models_text
-from bayesmap.images import CellCoadd, Image, Mask, MaskedImage
+from bayesmap.images import Image, MaskedImage
 from bayesmap.likelihoods import GaussianLikelihood, Likelihood
 from bayesmap.maps import WcsGeom
 from bayesmap.modeling.collection import ModelsLike
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageDataset"]
 
-#: mask planes whose pixels are left out, where a mask has them
-BAD_PLANES = ("NO_DATA", "SATURATED", "BAD", "COSMIC_RAY", "REJECTED")
 RESIDUALS = ("diff", "diff/sqrt(var)")
 
 
@@ -89,8 +88,8 @@ class ImageDataset(Dataset):
             raise ValueError(f"dataset {self.name!r}: the image has no projection: positions on it are not known")
         self.image, self._unit = image, image.unit
         self._data, self._variance = self._planes()
-        self._cells = _cells(self.name, image, psf)
-        self.mask_planes = _known_planes(self.name, image.mask, mask_planes)
+        self._cells = image_cells(self.name, image, psf)
+        self.mask_planes = known_planes(self.name, image.mask, mask_planes)
         self.mask_safe = self._safe()
         self.mask_fit = mask_fit
         self.likelihood = likelihood
@@ -459,44 +458,3 @@ class ImageDataset(Dataset):
         from bayesmap.plot.image import peek_image
 
         return peek_image(self, figsize=figsize)
-
-
-def _known_planes(name: str, mask: Mask, wanted: Iterable[str] | None) -> tuple[str, ...]:
-    known = list(mask.schema.names)
-    if wanted is None:
-        return tuple(plane for plane in BAD_PLANES if plane in known)
-    planes = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-    for plane in planes:
-        if plane not in known:
-            raise ValueError(
-                f"dataset {name!r}: the mask has no plane {plane!r}{suggest(plane, known)}; it has {known}"
-            )
-    return planes
-
-
-def _cells(name: str, image: MaskedImage, psf: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (n_cell, 4) inside of the image and kernels of the cells that are there."""
-    bbox = image.bbox
-    if isinstance(image, CellCoadd):
-        if psf is not None:
-            raise ValueError(f"dataset {name!r}: a coadd has a PSF of its own; psf is for other images")
-        boxes, kernels = [], []
-        for cell in image.bounds.cell_indices():
-            box = image.grid.bbox_of(cell).intersection(bbox)
-            rows, columns = box.y - bbox.y.start, box.x - bbox.x.start
-            boxes.append([rows.start, rows.stop, columns.start, columns.stop])
-            kernels.append(image.psf[cell].array)
-        if not boxes:
-            raise ValueError(f"dataset {name!r}: all cells of the coadd are missing")
-        return np.array(boxes), np.array(kernels, dtype="float64")
-    if psf is None:
-        raise ValueError(f"dataset {name!r}: a MaskedImage has no PSF; give a kernel as psf")
-    kernel = np.asarray(psf, dtype="float64")
-    if kernel.ndim != 2 or not (kernel.shape[0] % 2 and kernel.shape[1] % 2):
-        raise ValueError(f"dataset {name!r}: psf must be an image with odd sizes, got shape {kernel.shape}")
-    if not np.isfinite(kernel).all():
-        number = np.count_nonzero(~np.isfinite(kernel))
-        raise ValueError(f"dataset {name!r}: {number} values of psf are not finite numbers")
-    if not np.isclose(kernel.sum(), 1, atol=0.01):
-        raise ValueError(f"dataset {name!r}: the sum of psf is {kernel.sum():.3g}; it must be 1")
-    return np.array([[0, bbox.shape.y, 0, bbox.shape.x]]), kernel[None]

@@ -79,17 +79,23 @@ def estimate_amplitudes(facts: Sequence[Any], wanted: Sequence[Parameter]) -> di
                 " no default prior for its amplitude; move the source, enlarge the mask, or give the amplitude a prior"
             )
         else:
-            ratios = np.concatenate([np.zeros(0), *(f.amplitude_ratios(p) for f in facts)])
-            hidden = [f for f in facts if f.hides(p)]
-            if hidden and not len(ratios):
-                name = sources_of(hidden[0].models, p)[0].name
-                raise ValueError(
-                    f"model {name!r} shines on no pixel inside the masks of dataset(s) {[f.name for f in hidden]}: no "
-                    "default prior for its flux; remove or move the source, or give its flux a prior"
-                )
-            unit = 1.0 / p.scale_to_internal
-            result[p] = float(np.median(ratios)) * unit if len(ratios) else abs(p.value) or unit
+            result[p] = _from_ratios(facts, p)
     return result
+
+
+def _from_ratios(facts: Sequence[Any], parameter: Parameter) -> float:
+    """The median of what data without templates say, or the present value if there are none; in the declared unit."""
+    ratios = np.concatenate([np.zeros(0), *(f.amplitude_ratios(parameter) for f in facts)])
+    unit = 1.0 / parameter.scale_to_internal
+    if len(ratios):
+        return float(np.median(ratios)) * unit
+    if hidden := [f for f in facts if f.hides(parameter)]:
+        name = sources_of(hidden[0].models, parameter)[0].name
+        raise ValueError(
+            f"model {name!r} shines on no pixel inside the masks of dataset(s) {[f.name for f in hidden]}: no default "
+            "prior for its flux; remove or move the source, or give its flux a prior"
+        )
+    return abs(parameter.value) or unit
 
 
 def linear_parameter(model: Any) -> Parameter | None:

@@ -144,7 +144,7 @@ def climb(function: Function, start: np.ndarray, edges: Edges | None = None, ite
 
 
 def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """The symmetric matrix nearest in rank that gives the change of minus the gradient over the last step."""
+    """The matrix, changed by one of rank one so that it gives the change of minus the gradient over the last step."""
     missing = change - curvature @ step
     scale = float(missing @ step)
     if abs(scale) <= 1e-8 * np.linalg.norm(missing) * np.linalg.norm(step):

@@ -13,7 +13,7 @@ from bayesmap.inference.bridge import bridge
 from bayesmap.inference.fit import CompiledFit, compile_fit
 from bayesmap.inference.mode import search_modes
 from bayesmap.inference.result import default_prior_names
-from bayesmap.inference.unconstrained import log_densities, unconstrained_draws
+from bayesmap.inference.unconstrained import log_posterior_of, unconstrained_draws
 
 __all__ = ["BayesFactor", "Evidence", "bayes_factor", "evidence", "refuse_default_priors"]
 
@@ -213,13 +213,9 @@ def refuse_default_priors(names: Sequence[str]) -> None:
 
 
 def _check_proper(fit: CompiledFit) -> None:
-    """Raise a ValueError that names the parameters without a proper prior."""
-    improper = [
-        name
-        for name, p in fit.parameters.items()
-        if not p.frozen and p.prior.distribution.scipy is None and not np.isfinite(p.bounds).all()
-    ]
-    improper += [name for name, hyper in fit.hyperparameters.items() if hyper.prior.distribution.scipy is None]
+    """Raise a ValueError that names the unknowns without a proper prior, those of a likelihood too."""
+    transforms = {rv.name: transform for rv, transform in fit.model.rvs_to_transforms.items()}
+    improper = [name for name, transform in transforms.items() if not getattr(transform, "is_proper", True)]
     if improper:
         raise ValueError(
             f"the priors of {', '.join(improper)} are improper (Flat without bounds on both sides): their evidence is "
@@ -238,7 +234,7 @@ def _bridged(
     number = draws.shape[0] * draws.shape[1]
     if number < FEWEST:
         raise ValueError(f"the tree has {number} draws, an evidence needs at least {FEWEST}, better some thousands")
-    values = log_densities(tree, density, draws)
+    values = log_posterior_of(tree, density, draws)
     stats = tree["sample_stats"].to_dataset() if "sample_stats" in tree.children else xr.Dataset()
     labels = stats["mode"].transpose("chain", "draw").to_numpy() if "mode" in stats else None
     if "diverging" in stats and (divergences := int(stats["diverging"].sum())):

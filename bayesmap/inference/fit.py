@@ -1,10 +1,8 @@
 """A compiled analysis: one graph, compiled once, sampled as often as wanted, also with other counts."""
 
-import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,12 +12,11 @@ import xarray as xr
 from bayesmap._backend.functions import QUICK
 from bayesmap._util import get_random_state
 from bayesmap.inference import samplers
-from bayesmap.inference.compile import observe, prepare, unobserved_model
+from bayesmap.inference.compile import observe, unobserved_model
 from bayesmap.inference.cube import UnitCube
 from bayesmap.inference.density import LogDensity
-from bayesmap.inference.given import as_cubes, by_dataset, chosen_bins
-from bayesmap.inference.listing import as_datasets, dataset_models
-from bayesmap.inference.log_prior import log_densities
+from bayesmap.inference.fit_data import FitData
+from bayesmap.inference.log_prior import PriorSplit
 from bayesmap.inference.mode import Laplace, search_modes, why_none
 from bayesmap.inference.modes import sample_modes
 from bayesmap.inference.progress import Progress
@@ -28,7 +25,6 @@ from bayesmap.inference.safety import Interrupts, attempt, tell
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
 from bayesmap.inference.starts import starting_points
 from bayesmap.inference.sums import Terms
-from bayesmap.modeling.priors.hyper import hyperparameters_of
 
 __all__ = ["CompiledFit", "compile_fit", "find_mode", "sample"]
 
@@ -38,7 +34,7 @@ log = logging.getLogger(__name__)
 ALL_DATASETS = "all_datasets"
 
 
-class CompiledFit:
+class CompiledFit(FitData):
     """Datasets, their `pymc.Model` and its compiled log-density.
 
     Parameters
@@ -50,12 +46,8 @@ class CompiledFit:
 
     Attributes
     ----------
-    datasets : list of MapDataset
-        As given.
-    routes : dict
-        ``{dataset: {model: (route, error)}}``: how each source meets the PSF, and with which error (half the L1
-        distance from the exact pixel-integrated PSF; of "fft" only what its basis of kernels leaves out; zero, not
-        measured, for "fixed" and "region").
+    datasets, models, parameters, hyperparameters, routes
+        What is fitted, and how each source meets the PSF; see `FitData`.
 
     Notes
     -----
@@ -64,20 +56,17 @@ class CompiledFit:
     """
 
     def __init__(self, datasets: Any, **options: Any) -> None:
-        self.datasets = as_datasets(datasets)
-        self._observed, self._names = prepare(self.datasets, **options)
+        super().__init__(datasets, **options)
         self._log_posterior: Terms | None = self._sum()
-        self.models = dataset_models(self.datasets)
-        self.parameters = {name: p for p, name in self._names.items()}
-        self.hyperparameters = hyperparameters_of(self._names)
         self._density: LogDensity | None = None
         self._quick: LogDensity | None = None
         self._unit_cube: UnitCube | None = None
-        self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
+        self._prior_split: PriorSplit | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Neither compiled functions nor the classes that PyMC makes of distributions can be pickled.
-        return {**self.__dict__, "_log_posterior": None, "_density": None, "_quick": None, "_unit_cube": None}
+        compiled = ("_log_posterior", "_density", "_quick", "_unit_cube", "_prior_split")
+        return {**self.__dict__, **dict.fromkeys(compiled)}
 
     def _sum(self) -> Terms:
         """The log-posterior, of a model without observed variables."""
@@ -112,124 +101,6 @@ class CompiledFit:
         if self._quick is None:
             self._quick = LogDensity(self._terms, mode=QUICK)
         return self._quick
-
-    def set_counts(self, counts: Any) -> None:
-        """Replace the counts without compiling again; the datasets themselves are not changed.
-
-        Parameters
-        ----------
-        counts : Map, numpy.ndarray or mapping of dataset name to one of them
-            Cubes of the shape of the dataset. A single cube is for a single dataset. For an ON/OFF dataset a pair of
-            cubes, ``(counts, counts_off)``, replaces both.
-
-        Raises
-        ------
-        KeyError
-            If a name is unknown.
-        ValueError
-            If a shape is wrong or counts are not whole, non-negative numbers.
-        """
-        # All are checked before the first is replaced.
-        cubes = {name: as_cubes(given) for name, given in by_dataset(counts, self._observed, "counts").items()}
-        for name, cube in cubes.items():
-            self._observed[name].check(**cube)
-        for name, cube in cubes.items():
-            self._observed[name].set_counts(**cube)
-
-    def set_mask(self, mask: Any) -> None:
-        """Look at other bins without compiling again; the masks of the datasets themselves are not changed.
-
-        Parameters
-        ----------
-        mask : Map, numpy.ndarray or mapping of dataset name to one of them
-            Booleans in the shape of the dataset, in place of its ``mask``, the product of ``mask_safe`` and
-            ``mask_fit``. A single one is for a single dataset.
-
-        Raises
-        ------
-        KeyError
-            If a name is unknown.
-        ValueError
-            If there are no booleans in this shape, no bin is left, or the data of the bins cannot be fitted, as in
-            ``to_pymc``; if the bins hold a negative background where there was none, or the likelihood has an unknown
-            per bin. Nothing is changed then, of any dataset.
-        """
-        masks = {
-            name: np.asarray(getattr(m, "data", m)) for name, m in by_dataset(mask, self._observed, "masks").items()
-        }
-        for name, one in masks.items():
-            self._observed[name].check_mask(one)
-        for name, one in masks.items():
-            self._observed[name].set_mask(one)
-
-    def draw_counts(self, values: Mapping[str, Any], random_state: Any = "random-seed") -> dict[str, np.ndarray]:
-        """Draw counts of all datasets at values of the parameters; :meth:`set_counts` takes what is returned.
-
-        Parameters
-        ----------
-        values : mapping of str to float or numpy.ndarray
-            Value of each free parameter by the name of its variable, in the declared unit; others are left out.
-        random_state : int, numpy.random.Generator or str
-            Source of randomness.
-
-        Returns
-        -------
-        dict of numpy.ndarray
-            A cube of float64 per dataset, of its shape. Where the background is measured in OFF regions it is drawn
-            given the OFF counts at hand, which stay.
-
-        Raises
-        ------
-        KeyError
-            If a free parameter is left out.
-        ValueError
-            If a prediction is negative or not finite.
-        """
-        rng = get_random_state(random_state)
-        return {name: o.random(rng, *self._arguments(o, values)) for name, o in self._observed.items()}
-
-    def log_likelihood(self, values: Mapping[str, Any]) -> float:
-        """Log-likelihood of all data at hand, natural logarithm, at values of the parameters; see `draw_counts`."""
-        return float(sum(o.pointwise(*self._arguments(o, values)).sum() for o in self._observed.values()))
-
-    def _arguments(self, observed: Any, values: Mapping[str, Any]) -> list[Any]:
-        """Values of the free parameters of one dataset, in its order."""
-        names = [self._names[p] for p in observed.parameters]
-        if missing := [name for name in names if name not in values]:
-            raise KeyError(f"dataset {observed.name!r}: give values for {missing} too")
-        return [values[name] for name in names]
-
-    def masks(self, given: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return what is looked at now, and what is given, of each dataset for which something is given.
-
-        Parameters
-        ----------
-        given : Map, numpy.ndarray or mapping of dataset name to one of them
-            Booleans in the shape of the dataset. A single one is for a single dataset.
-
-        Returns
-        -------
-        dict of tuple of numpy.ndarray
-            Two booleans of the shape of the data by the name of the dataset.
-
-        Raises
-        ------
-        KeyError
-            If a name is unknown.
-        ValueError
-            If a shape is wrong, or the data are of a kind without a mask that can be replaced.
-        """
-        return chosen_bins(given, self._observed)
-
-    @property
-    def data_hash(self) -> str:
-        """Hash of the data and masks that are looked at now, whatever the models are."""
-        digest = hashlib.sha256()
-        for name, observed in sorted(self._observed.items()):
-            digest.update(name.encode())
-            for array in observed.seen():
-                digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
 
     def log_likelihood_at_mode(self, random_state: Any = 0, searches: int = 4) -> float:
         """Log-likelihood, natural logarithm, at the mode that :meth:`find_mode` finds.
@@ -435,7 +306,9 @@ class CompiledFit:
         """Add the groups ``log_prior`` and ``log_likelihood``, one number for each draw and variable."""
         if run.unconstrained is not None:
             return
-        priors, likelihood = log_densities(self._terms.model, run.posterior, run.stats["lp"])
+        if self._prior_split is None:
+            self._prior_split = PriorSplit(self._terms.model)
+        priors, likelihood = self._prior_split(run.posterior, run.stats["lp"])
         observed = list(self._observed.values())
         name = f"{observed[0].name}.{observed[0].quantity}" if len(observed) == 1 else ALL_DATASETS
         tree["log_prior"] = xr.DataTree(by_draw(priors))

@@ -6,7 +6,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayesmap._util import get_random_state
+from bayesmap._util import check_whole, get_random_state
 from bayesmap.inference.default_priors import assign_default_priors
 from bayesmap.inference.listing import as_datasets, dataset_models, parameter_names
 from bayesmap.inference.result import draw_dims
@@ -39,8 +39,7 @@ def sample_prior(datasets: Any, draws: int = 500, random_state: Any = 0) -> xr.D
     ValueError
         If nothing is free or a prior is improper.
     """
-    if isinstance(draws, bool) or int(draws) != draws or draws < 1:
-        raise ValueError(f"draws must be a whole number of at least 1, got {draws!r}")
+    draws = check_whole("draws", draws, 1)
     listed = as_datasets(datasets)
     models = dataset_models(listed)
     names = parameter_names(models)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesmap._garbage import seldom_collected
-from bayesmap._util import check_option, get_random_state, suggest
+from bayesmap._util import check_option, check_whole, get_random_state, suggest
 
 __all__ = ["SAMPLERS", "check_sampler_arguments", "load_nutpie"]
 
@@ -72,8 +72,7 @@ def check_sampler_arguments(
         (what, value, least) for what, value, least in (("tune", tune, 0), ("cores", cores, 1)) if value is not None
     ]
     for what, value, least in counted:
-        if not isinstance(value, int | float | np.number) or value != np.floor(value) or value < least:
-            raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+        check_whole(what, value, least)
     if isinstance(random_state, str):
         check_option("random_state", random_state, ("random-seed", "global-rng"))
     elif not isinstance(random_state, np.random.RandomState):

@@ -9,7 +9,7 @@ from bayesmap.inference.result import OFFSETS
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.modeling.priors.pymc_variables import Standardize
 
-__all__ = ["log_densities", "unconstrained_draws"]
+__all__ = ["log_posterior_of", "unconstrained_draws"]
 
 #: how far apart log-densities of the same thing may be: absolutely, and relative to their size
 APART = (1e-2, 1e-8)
@@ -38,8 +38,10 @@ def unconstrained_draws(tree: Any, density: LogDensity, parameters: dict[str, An
     offsets = Posterior(tree, OFFSETS) if OFFSETS in tree.children else posterior
     wanted = {*density.names, *density.reported}
     missing = [name for name in wanted if name not in posterior and name not in offsets]
-    # a variable without a model in its name is one that a user computed from others
-    others = [variable for variable in posterior.names if variable not in wanted and variable.count(".")]
+    # variables without a prior are computed from others; a tree that tells no priors has models in its names
+    variables = tree["posterior"].data_vars
+    sampled = {name for name in posterior.names if "prior" in variables[name].attrs}
+    others = [n for n in posterior.names if n not in wanted and (n in sampled if sampled else "." in n)]
     unknown = [name for name in others if not any(alias in wanted for alias in posterior.aliases(name))]
     if missing or unknown:
         what = "; ".join(
@@ -64,7 +66,7 @@ def unconstrained_draws(tree: Any, density: LogDensity, parameters: dict[str, An
     return np.stack([density.edges.inner_variable(i, draws[..., i]) for i in range(density.size)], axis=-1)
 
 
-def log_densities(tree: Any, density: LogDensity, draws: np.ndarray) -> np.ndarray:
+def log_posterior_of(tree: Any, density: LogDensity, draws: np.ndarray) -> np.ndarray:
     """Return the log-posterior of draws, shape ``(n_chain, n_draw)``: what the tree says, after some were compared.
 
     Parameters

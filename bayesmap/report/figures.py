@@ -141,7 +141,7 @@ def check_figures(checks: Checks, datasets: "Datasets") -> dict[str, Figure]:
 
 def _checks_figure(checks: Checks, dataset: Any) -> Figure:
     """Blocks on the sky, counts per energy, and the profile of each source."""
-    names = [name for name in checks.profiles if name.startswith(f"{dataset.name}.")]
+    names = [name for m in dataset.models if (name := f"{dataset.name}.{m.name}") in checks.profiles]
     maps = [] if dataset.counts.geom.is_region else [dataset]
     number = len(maps) + 1 + len(names)
     fig = plt.figure(figsize=(6 * min(2, number), 4.2 * -(-number // 2)), layout="constrained")

@@ -1,6 +1,6 @@
 """Does a posterior mean what it says? Simulation-based calibration and coverage."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +9,11 @@ import xarray as xr
 
 from bayesmap._types import FileName
 from bayesmap.studies.analysis import Analysis, as_analysis
-from bayesmap.studies.result import study_tree
-from bayesmap.studies.run import PriorTruths, Scenarios, run_study
+from bayesmap.studies.run import PriorTruths, Running, Scenarios, run_study
 from bayesmap.studies.types import Client, Record, SomeDatasets, Values
 from bayesmap.studies.workers import listed
 
-__all__ = ["Calibration", "calibrate", "coverage", "run_calibration", "sbc"]
+__all__ = ["Calibration", "calibrate", "coverage", "sbc"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,29 +99,6 @@ def _pit(draws: np.ndarray, truth: Any, rng: np.random.Generator) -> np.ndarray:
     return np.asarray((below + rng.uniform(size=np.shape(below)) * (equal + 1)) / (len(draws) + 1))
 
 
-def run_calibration(
-    kind: str,
-    analysis: Analysis,
-    truths: Callable[[int], Values],
-    n: int,
-    *,
-    identity: Mapping[str, str] | None = None,
-    head: Values | None = None,
-    **settings: Any,
-) -> xr.DataTree:
-    """Run a study of calibration; see :func:`~bayesmap.studies.run.run_study`."""
-    study = run_study(
-        kind,
-        Calibration(analysis),
-        truths,
-        n,
-        identity={**analysis.identity, **(identity or {})},
-        head={"units": dict(analysis.units), **(head or {})},
-        **settings,
-    )
-    return study_tree(study)
-
-
 def sbc(
     datasets: SomeDatasets,
     n: int = 500,
@@ -177,18 +153,9 @@ def sbc(
     Counts with a background measured in OFF regions are drawn given the OFF counts at hand, which stay: the background
     in each bin comes from its distribution given these, the prior that it then has.
     """
+    running = Running(seed, folder, n_workers, client, progress)
     analysis = as_analysis(datasets, fitted, **options)
-    return run_calibration(
-        "sbc",
-        analysis,
-        PriorTruths(analysis, seed),
-        n,
-        seed=seed,
-        folder=folder,
-        n_workers=n_workers,
-        client=client,
-        progress=progress,
-    )
+    return run_study("sbc", Calibration(analysis), PriorTruths(analysis, seed), n, running)
 
 
 def coverage(
@@ -230,18 +197,6 @@ def coverage(
     ValueError, RuntimeError
         As for :func:`sbc`.
     """
+    running = Running(seed, folder, n_workers, client, progress)
     analysis = as_analysis(datasets, fitted, **options)
-    scenarios = Scenarios.of(analysis, truths)
-    return run_calibration(
-        "coverage",
-        analysis,
-        scenarios,
-        n * len(scenarios),
-        identity=scenarios.identity,
-        head=scenarios.head,
-        seed=seed,
-        folder=folder,
-        n_workers=n_workers,
-        client=client,
-        progress=progress,
-    )
+    return run_study("coverage", Calibration(analysis), Scenarios.of(analysis, truths), n, running)

@@ -9,8 +9,7 @@ import xarray as xr
 
 from bayesmap._types import FileName
 from bayesmap.studies.analysis import Analysis, as_analysis
-from bayesmap.studies.result import study_tree
-from bayesmap.studies.run import Scenarios, run_study
+from bayesmap.studies.run import Running, Scenarios, run_study
 from bayesmap.studies.types import Client, Record, SomeDatasets, Values
 
 __all__ = ["Estimator", "compare", "from_mode", "from_posterior"]
@@ -125,22 +124,11 @@ def compare(
     chosen = {"posterior": from_posterior, "mode": from_mode} if estimators is None else dict(estimators)
     if not chosen or not all(callable(one) for one in chosen.values()):
         raise ValueError(f"estimators must be functions by name, got {estimators!r}")
+    running = Running(seed, folder, n_workers, client, progress)
     analysis = as_analysis(datasets, fitted, **options)
-    scenarios = Scenarios.of(analysis, truths)
     names = {
         name: f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', repr(f))}" for name, f in chosen.items()
     }
-    study = run_study(
-        "compare",
-        Comparison(analysis, chosen),
-        scenarios,
-        n * len(scenarios),
-        seed=seed,
-        identity={**analysis.identity, **scenarios.identity, "estimators": repr(sorted(names.items()))},
-        head={"units": dict(analysis.units), "estimators": list(chosen), **scenarios.head},
-        folder=folder,
-        n_workers=n_workers,
-        client=client,
-        progress=progress,
-    )
-    return study_tree(study)
+    identity, head = {"estimators": repr(sorted(names.items()))}, {"estimators": list(chosen)}
+    task, scenarios = Comparison(analysis, chosen), Scenarios.of(analysis, truths)
+    return run_study("compare", task, scenarios, n, running, identity=identity, head=head)

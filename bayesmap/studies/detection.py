@@ -10,12 +10,12 @@ import xarray as xr
 
 from bayesmap._types import FileName, QuantityLike
 from bayesmap._util import suggest
+from bayesmap.errors import UnexplainedCountsError
 from bayesmap.inference import CompiledFit, compile_fit
 from bayesmap.inference.amplitudes import linear_parameter
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.studies.analysis import DatasetAnalysis
-from bayesmap.studies.result import study_tree
-from bayesmap.studies.run import Scenarios, run_study
+from bayesmap.studies.run import Running, Scenarios, run_study
 from bayesmap.studies.types import Client, Record, SomeDatasets, Values
 
 __all__ = ["power"]
@@ -45,21 +45,26 @@ class Detection:
     limit: float | None
 
     def run(self, truth: Values, rng: np.random.Generator) -> Record:
-        """Return the test statistic ``ts`` and, if asked for, the ``upper_limit``."""
+        """Return the test statistic ``ts``, infinite where only the source explains the counts, and ``upper_limit``."""
         counts = self.analysis.draw_data(truth, rng)
         fit, seed = self.analysis.fitter, int(rng.integers(2**31))
         fit.set_counts(counts)
         best = fit.log_likelihood(_mode(fit, seed))
-        if self.null is None:
-            without = fit.log_likelihood({**truth, self.parameter: 0.0})
-        else:
-            self.null.set_counts(counts)
-            without = self.null.log_likelihood(_mode(self.null, seed))
-        record = {"ts": 2 * (best - without)}
+        record = {"ts": 2 * (best - self._without(counts, truth, seed))}
         if self.limit is not None:
             tree = self.analysis.posterior(counts, seed)
             record["upper_limit"] = float(np.quantile(Posterior(tree).column(self.parameter), self.limit))
         return record
+
+    def _without(self, counts: Any, truth: Values, seed: int) -> float:
+        """Log-likelihood without the source; minus infinity where nothing else explains the counts."""
+        if self.null is None:
+            return self.analysis.fitter.log_likelihood({**truth, self.parameter: 0.0})
+        try:
+            self.null.set_counts(counts)
+        except UnexplainedCountsError:
+            return -np.inf
+        return self.null.log_likelihood(_mode(self.null, seed))
 
 
 def _mode(fit: CompiledFit, seed: int) -> dict[str, float]:
@@ -130,24 +135,13 @@ def power(
         raise ValueError(f"limit is a probability between 0 and 1, got {limit!r}")
     if not np.isfinite(threshold):
         raise ValueError(f"threshold must be a number, got {threshold!r}")
+    running = Running(seed, folder, n_workers, client, progress)
     analysis = DatasetAnalysis(datasets, **options)
-    name = _amplitude_name(analysis.fit, source)
-    base = dict(truths or {})
+    name, base = _amplitude_name(analysis.fit, source), dict(truths or {})
     scenarios = Scenarios.of(analysis, base if values is None else [{**base, name: one} for one in _listed(values)])
-    study = run_study(
-        "power",
-        Detection(analysis, _without(analysis, source), name, limit),
-        scenarios,
-        n * len(scenarios),
-        seed=seed,
-        identity={**analysis.identity, **scenarios.identity, "source": source, "limit": repr(limit)},
-        head={"units": dict(analysis.units), "parameter": name, "threshold": float(threshold), **scenarios.head},
-        folder=folder,
-        n_workers=n_workers,
-        client=client,
-        progress=progress,
-    )
-    return study_tree(study)
+    task = Detection(analysis, _without(analysis, source), name, limit)
+    identity, head = {"source": source, "limit": repr(limit)}, {"parameter": name, "threshold": float(threshold)}
+    return run_study("power", task, scenarios, n, running, identity=identity, head=head)
 
 
 def _listed(values: QuantityLike | Sequence[QuantityLike]) -> list[u.Quantity] | list[float]:

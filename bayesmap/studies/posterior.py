@@ -10,8 +10,8 @@ from bayesmap._types import FileName
 from bayesmap.inference.listing import as_datasets
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.studies.analysis import DatasetAnalysis, digest_of
-from bayesmap.studies.calibration import run_calibration
-from bayesmap.studies.run import PriorTruths
+from bayesmap.studies.calibration import Calibration
+from bayesmap.studies.run import PriorTruths, Running, run_study
 from bayesmap.studies.types import Client, SomeDatasets, Values
 
 __all__ = ["posterior_sbc"]
@@ -119,14 +119,6 @@ def posterior_sbc(
     rank is uniform (Säilynoja et al. 2025, arXiv:2502.03279). Unlike `sbc` it does not ask the sampler for what the
     prior allows and these data exclude.
     """
-    return run_calibration(
-        "posterior_sbc",
-        analysis := _Augmented(datasets, tree, seed, **options),
-        PriorTruths(analysis, seed),
-        n,
-        seed=seed,
-        folder=folder,
-        n_workers=n_workers,
-        client=client,
-        progress=progress,
-    )
+    running = Running(seed, folder, n_workers, client, progress)
+    analysis = _Augmented(datasets, tree, seed, **options)
+    return run_study("posterior_sbc", Calibration(analysis), PriorTruths(analysis, seed), n, running)

@@ -9,8 +9,7 @@ import xarray as xr
 
 from bayesmap._types import FileName
 from bayesmap.studies.folder import StudyFolder
-from bayesmap.studies.run import Study
-from bayesmap.studies.types import Values
+from bayesmap.studies.types import Study, Values
 
 __all__ = ["PIT_GROUPS", "load_study", "pit_group", "study_tree"]
 

@@ -2,22 +2,25 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from bayesmap import __version__
 from bayesmap._types import FileName
+from bayesmap._util import check_whole
 from bayesmap.studies.folder import StudyFolder
-from bayesmap.studies.types import Client, Record, Task, Values
+from bayesmap.studies.result import study_tree
+from bayesmap.studies.types import Client, Record, Study, Task, Truths, Values
 from bayesmap.studies.workers import Job, check_client, run_jobs
 
 if TYPE_CHECKING:
     from bayesmap.studies.analysis import Analysis
 
-__all__ = ["PriorTruths", "Scenarios", "Study", "run_study"]
+__all__ = ["PriorTruths", "Running", "Scenarios", "run_study"]
 
 #: simulations whose parameters are drawn from the prior together; a part of what a seed means
 BLOCK = 128
@@ -25,25 +28,35 @@ BLOCK = 128
 INTERVAL = 10.0
 
 
-@dataclass(frozen=True, eq=False)
-class Study:
-    """Records of a study.
+@dataclass(frozen=True)
+class Running:
+    """How a study is run; see :func:`~bayesmap.studies.sbc`.
 
     Attributes
     ----------
-    head : dict
-        What was studied: ``kind``, ``seed``, ``identity``, ``units``, ``version``, and more by kind.
-    records : list of dict
-        One per simulation, in order; failed ones have an ``error``.
+    seed : int
+        Together with the number of a simulation it decides all that is drawn in it.
+    folder : path or None
+        Where records are kept; simulations that are there are not done again.
+    n_workers : int
+        Processes.
+    client : distributed.Client or None
+        A Dask cluster in place of processes.
+    progress : bool
+        Say on standard error how far it is.
     """
 
-    head: Record
-    records: list[Record] = field(default_factory=list)
+    seed: int
+    folder: FileName | None
+    n_workers: int
+    client: Client
+    progress: bool
 
-    @property
-    def done(self) -> list[Record]:
-        """Records of simulations that did not fail."""
-        return [record for record in self.records if "error" not in record]
+    def __post_init__(self) -> None:
+        check_whole("seed", self.seed, 0)
+        check_whole("n_workers", self.n_workers, 1)
+        if self.client is not None:
+            check_client(self.client)
 
 
 class PriorTruths:
@@ -57,8 +70,11 @@ class PriorTruths:
         Of the study.
     """
 
+    sets = 1
+    identity: Mapping[str, str] = {}
+
     def __init__(self, analysis: "Analysis", seed: int) -> None:
-        self.analysis, self.seed = analysis, seed
+        self.analysis, self.seed = analysis, check_whole("seed", seed, 0)
         self._blocks: dict[int, dict[str, np.ndarray]] = {}
 
     def __call__(self, index: int) -> Record:
@@ -98,39 +114,31 @@ class Scenarios:
             raise ValueError("truths must name at least one set of true values, or be left out")
         return cls([analysis.values_of(one) for one in given])
 
-    def __len__(self) -> int:
+    @property
+    def sets(self) -> int:
         """Number of sets."""
         return len(self.values)
 
     def __call__(self, index: int) -> Record:
         """Parameters of one simulation."""
-        return self.values[index % len(self.values)]
+        return self.values[index % self.sets]
 
     @property
     def identity(self) -> dict[str, str]:
         """The values, as a text."""
         return {"truths": repr([sorted(one.items()) for one in self.values])}
 
-    @property
-    def head(self) -> dict[str, int]:
-        """What the description of a study says of them."""
-        return {"scenarios": len(self)}
-
 
 def run_study(
     kind: str,
     task: Task,
-    truths: Callable[[int], Values],
+    truths: Truths,
     n: int,
+    running: Running,
     *,
-    seed: int,
-    identity: Mapping[str, str],
-    head: Values,
-    folder: FileName | None = None,
-    n_workers: int = 1,
-    client: Client = None,
-    progress: bool = True,
-) -> Study:
+    identity: Mapping[str, str] | None = None,
+    head: Values | None = None,
+) -> xr.DataTree:
     """Run a study, or go on with one.
 
     Parameters
@@ -139,24 +147,21 @@ def run_study(
         Its name.
     task : Task
         What is done in each simulation.
-    truths : callable
+    truths : Truths
         Parameters of a simulation by its number.
     n : int
-        Number of simulations.
-    seed : int
-        Together with the number of a simulation it decides all that is drawn in it.
-    identity : mapping of str to str
-        What must be the same for a study to be continued.
-    head : mapping
+        Number of simulations of each set of parameters.
+    running : Running
+        Seed, folder and workers.
+    identity : mapping of str to str, optional
+        What must be the same for a study to be continued, besides that of the analysis and the parameters.
+    head : mapping, optional
         Further entries of the description.
-    folder : path, optional
-        Where records are kept; simulations that are there are not done again.
-    n_workers : int
-        Processes.
-    client : distributed.Client, optional
-        A Dask cluster in place of processes.
-    progress : bool
-        Say on standard error how far it is.
+
+    Returns
+    -------
+    xarray.DataTree
+        See :func:`~bayesmap.studies.study_tree`.
 
     Raises
     ------
@@ -165,29 +170,26 @@ def run_study(
     RuntimeError
         If all simulations failed, or a worker process died.
     """
-    for what, value, least in (("n", n, 1), ("n_workers", n_workers, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or int(value) != value or value < least:
-            raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
-    if client is not None:
-        check_client(client)
-    described = {"format": "bayesmap study", "kind": kind, "seed": int(seed), "identity": dict(identity), **head}
-    described["version"] = __version__
+    total, seed = check_whole("n", n, 1) * truths.sets, int(running.seed)
+    described: Record = {"format": "bayesmap study", "kind": kind, "seed": seed, "scenarios": truths.sets}
+    described["identity"] = {**task.analysis.identity, **truths.identity, **(identity or {})}
+    described |= {"units": dict(task.analysis.units), **(head or {}), "version": __version__}
     records: dict[int, Record] = {}
-    place = None if folder is None else StudyFolder(folder)
+    place = None if running.folder is None else StudyFolder(running.folder)
     if place is not None:
         place.begin(described)
-        records = {record["index"]: record for record in place.records() if record["index"] < n}
-    jobs: list[Job] = [(i, dict(truths(i))) for i in range(int(n)) if i not in records]
-    said = Counter(int(n), len(records), progress)
-    for record in run_jobs(task, jobs, int(seed), int(n_workers), client):
+        records = {record["index"]: record for record in place.records() if record["index"] < total}
+    jobs: list[Job] = [(i, dict(truths(i))) for i in range(total) if i not in records]
+    said = Counter(total, len(records), running.progress)
+    for record in run_jobs(task, jobs, seed, int(running.n_workers), running.client):
         if place is not None:
             place.write(record)
         records[record["index"]] = record
         said.one("error" in record)
     study = Study(described, [records[index] for index in sorted(records)])
     if not study.done:
-        raise RuntimeError(f"all {n} simulations failed, the first with {study.records[0]['error']}")
-    return study
+        raise RuntimeError(f"all {total} simulations failed, the first with {study.records[0]['error']}")
+    return study_tree(study)
 
 
 class Counter:

@@ -10,9 +10,11 @@ import xarray as xr
 from bayesmap import __version__
 from bayesmap._files import whole
 from bayesmap._types import FileName
+from bayesmap._util import check_whole
 from bayesmap.studies.analysis import DatasetAnalysis
 from bayesmap.studies.run import PriorTruths, Scenarios
 from bayesmap.studies.types import Record, SomeDatasets, Values
+from bayesmap.studies.workers import generator
 
 __all__ = ["simulate"]
 
@@ -66,17 +68,16 @@ def simulate(
     For sbi or bayesflow: ``tree["parameters"].to_dataset().to_array().values.T`` is theta and
     ``tree["summaries"]["<dataset>.counts"].values.reshape(n, -1)`` is x.
     """
-    for what, value in (("n", n), ("block", 1 if block is None else block)):
-        if isinstance(value, bool) or int(value) != value or value < 1:
-            raise ValueError(f"{what} must be a whole number of at least 1, got {value!r}")
+    n, seed = check_whole("n", n, 1), check_whole("seed", seed, 0)
+    block = None if block is None else check_whole("block", block, 1)
     analysis = DatasetAnalysis(datasets, **options)
     drawn: Any = PriorTruths(analysis, seed) if truths is None else Scenarios.of(analysis, truths)
     masks = {d.name: 1.0 if d.mask is None else np.asarray(d.mask.data) for d in analysis.fit.datasets}
     parameters, summaries = [], []
-    for index in range(int(n)):
+    for index in range(n):
         values = dict(drawn(index))
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index)))
-        counts = {name: cube * masks[name] for name, cube in analysis.draw_data(values, rng).items()}
+        drawn_counts = analysis.draw_data(values, generator(seed, index))
+        counts = {name: cube * masks[name] for name, cube in drawn_counts.items()}
         parameters.append(values)
         if summary is None:
             summaries.append({f"{name}.counts": _sums(cube, block) for name, cube in counts.items()})
@@ -84,7 +85,7 @@ def simulate(
             summaries.append({"summary": np.asarray(summary(counts))})
     groups = {"parameters": _stacked(parameters, analysis.units), "summaries": _stacked(summaries, {})}
     tree = xr.DataTree.from_dict(groups)
-    tree.attrs = {"seed": int(seed), "version": __version__}
+    tree.attrs = {"seed": seed, "version": __version__}
     if path is not None:
         with whole(Path(path)) as part:
             tree.to_netcdf(part)

@@ -15,7 +15,7 @@ import numpy as np
 
 from bayesmap.studies.types import Client, Record, Task, Values
 
-__all__ = ["Job", "run_jobs", "simulate"]
+__all__ = ["Job", "do_one", "generator", "listed", "run_jobs"]
 
 #: number of a simulation, and its parameters
 type Job = tuple[int, Values]
@@ -25,7 +25,12 @@ _TURN = threading.Lock()
 _HELD: dict[str, Task] = {}
 
 
-def simulate(task: Task, index: int, truth: Values, seed: int) -> Record:
+def generator(seed: int, index: int) -> np.random.Generator:
+    """All that is random in a simulation after its parameters, by the seed of the study and its number."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index)))
+
+
+def do_one(task: Task, index: int, truth: Values, seed: int) -> Record:
     """Do one simulation.
 
     Parameters
@@ -44,7 +49,7 @@ def simulate(task: Task, index: int, truth: Values, seed: int) -> Record:
     dict
         Record of numbers, texts, lists and dictionaries. If it failed there is an ``error``.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index)))
+    rng = generator(seed, index)
     record: Record = {"index": index, "truth": {name: listed(value) for name, value in truth.items()}}
     with _TURN, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -89,7 +94,7 @@ def run_jobs(task: Task, jobs: Sequence[Job], seed: int, n_workers: int = 1, cli
         yield from _on_dask(task, jobs, seed, client)
     elif n_workers == 1 or len(jobs) < 2:
         for index, truth in jobs:
-            yield simulate(task, index, truth, seed)
+            yield do_one(task, index, truth, seed)
     else:
         yield from _in_processes(task, jobs, seed, min(n_workers, len(jobs)))
 
@@ -98,7 +103,7 @@ def _in_processes(task: Task, jobs: Sequence[Job], seed: int, n_workers: int) ->
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(n_workers, context, initializer=_hold, initargs=(pickle.dumps(task),))
     try:
-        for future in as_completed([pool.submit(_simulate_held, *job, seed) for job in jobs]):
+        for future in as_completed([pool.submit(_do_held, *job, seed) for job in jobs]):
             yield future.result()
     except BrokenProcessPool as error:
         raise RuntimeError(
@@ -116,8 +121,8 @@ def _hold(task: bytes) -> None:
     _HELD["task"] = pickle.loads(task)
 
 
-def _simulate_held(index: int, truth: Values, seed: int) -> Record:
-    return simulate(_HELD["task"], index, truth, seed)
+def _do_held(index: int, truth: Values, seed: int) -> Record:
+    return do_one(_HELD["task"], index, truth, seed)
 
 
 def check_client(client: Client) -> None:
@@ -146,7 +151,7 @@ def _on_dask(task: Task, jobs: Sequence[Job], seed: int, client: Any) -> Iterato
     from distributed import as_completed
 
     sent = client.scatter(task, broadcast=True)
-    futures = [client.submit(simulate, sent, *job, seed, pure=False) for job in jobs]
+    futures = [client.submit(do_one, sent, *job, seed, pure=False) for job in jobs]
     try:
         for _, record in as_completed(futures, with_results=True):
             yield record

@@ -8,7 +8,8 @@ import xarray as xr
 
 from bayesmap.inference import bayes_factor, compile_fit, evidence
 from bayesmap.inference.bridge import bridge
-from bayesmap.modeling import Prior
+from bayesmap.likelihoods import GaussianLikelihood
+from bayesmap.modeling import Parameter, Prior
 from tests.inference.spectra import (
     AMPLITUDE,
     INDEX,
@@ -247,3 +248,21 @@ def test_nuts_draws_of_hierarchical_priors():
     weights = np.exp(values - values.max())
     wanted, error = values.max() + np.log(weights.mean()), weights.std() / weights.mean() / np.sqrt(len(weights))
     assert found.log_z == pytest.approx(wanted, abs=4 * np.hypot(error, found.error))
+
+
+def test_a_variable_that_a_user_computed_is_not_taken_for_a_parameter(gamma, rng):
+    fit, (shape, rate), expected = gamma
+    tree = exact_gamma(shape, rate, rng)
+    amplitude = tree["posterior"]["s.amplitude"].assign_attrs(prior="Gamma")
+    computed = {"s.amplitude": amplitude, "s.flux": 2 * amplitude.assign_attrs()}
+    computed["s.flux"].attrs = {}
+    tree["posterior"] = xr.DataTree(xr.Dataset(computed))
+    assert evidence(tree, fit).log_z == pytest.approx(expected, abs=0.05)
+
+
+def test_an_improper_prior_of_the_noise_is_named():
+    points = dataset(source(index=INDEX, amplitude=AMPLITUDE))
+    scale = Parameter("noise", 1.0, "", min=0, prior=Prior("Flat"))
+    points.likelihood = GaussianLikelihood(2.0, scale=scale)
+    with pytest.raises(ValueError, match=r"priors of .*noise.* are improper"):
+        evidence(quick_fit(points), method="laplace")

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from bayesmap.errors import UnexplainedCountsError
 from bayesmap.modeling import Prior
 from bayesmap.studies import (
     compare,
@@ -155,3 +156,15 @@ def test_simulations_for_others(tmp_path):
     assert set(fixed["parameters"]["tiny-bkg.norm"].to_numpy()) == {2.0}
     with pytest.raises(ValueError, match="block must be a whole number of at least 1, got 0"):
         simulate(dataset, 3, block=0)
+
+
+def test_counts_that_only_the_source_explains_are_a_detection(analysis):
+    """Without it the data are refused: no failed simulation, but the clearest of all detections."""
+
+    class Null:
+        def set_counts(self, counts):
+            raise UnexplainedCountsError("3 bins hold counts but no model predicts any there")
+
+    task = Detection(analysis, Null(), "source.amplitude", None)
+    record = task.run(analysis.current_values(), np.random.default_rng(1))
+    assert record["ts"] == np.inf

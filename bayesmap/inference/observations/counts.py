@@ -3,41 +3,33 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, ClassVar
 
-import astropy.units as u
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
 from bayesmap._backend.expressions import is_cast_of
-from bayesmap.datasets import MapDataset, MapDatasetOnOff
-from bayesmap.graph import Fold, FoldArrays, Selection, background_counts, build_terms, fold_arrays, signal_counts
+from bayesmap.errors import UnexplainedCountsError
+from bayesmap.graph import Fold, FoldArrays, Selection, build_terms
 from bayesmap.graph.data import data as shared
 from bayesmap.graph.psf.profile import psf_profile
 from bayesmap.graph.signs import prior_support
-from bayesmap.inference.amplitudes import Templates, linear_parameter
 from bayesmap.inference.defined import defined, defined_gradient
 from bayesmap.inference.explained import unexplained
-from bayesmap.inference.listing import prior_centre
-from bayesmap.inference.observations.base import Facts, Observation, SkyImage, facts_of
+from bayesmap.inference.observations.base import Observation, SkyImage
 from bayesmap.inference.observations.calls import BinData
 from bayesmap.inference.observations.checks import (
     check_counts,
-    check_off,
     check_off_counts,
-    check_responses,
-    unmeasured_bins,
 )
 from bayesmap.inference.observations.predictor import Predictor
-from bayesmap.inference.reach import reach_of
 from bayesmap.likelihoods import Likelihood
 from bayesmap.likelihoods.counted import counted_logp
 from bayesmap.likelihoods.draws import draw_poisson
 from bayesmap.maps import Map
 
-__all__ = ["CountsFacts", "ObservedCounts", "OnOffFacts"]
+__all__ = ["ObservedCounts"]
 
 log = logging.getLogger(__name__)
 
@@ -45,92 +37,6 @@ log = logging.getLogger(__name__)
 ROUNDING = 1e-6
 #: added to predicted counts before a logarithm: bins that nothing reaches count as a constant
 TINY = 1e-300
-
-
-class CountsFacts(Facts):
-    """Facts of a dataset of counts in bins; see `Facts`."""
-
-    @cached_property
-    def arrays(self) -> FoldArrays:
-        """The dataset as arrays."""
-        return fold_arrays(self.dataset)
-
-    @property
-    def gti(self) -> Any:
-        """Good time intervals, or None."""
-        return self.dataset.gti
-
-    def require_data(self) -> None:
-        """Raise a ValueError if there are no counts."""
-        if self.dataset.counts is None:
-            raise ValueError(f"dataset {self.name!r} has no counts: default priors are made from them; set the priors")
-
-    def check(self) -> None:
-        """Raise a ValueError unless counts, background, exposure, PSF and energy dispersion can be fitted."""
-        check_counts(self.arrays, self.dataset.likelihood)
-        check_responses(self.arrays)
-
-    def field(self) -> Any:
-        """Geometry of the image, or of the region."""
-        return self.dataset.counts.geom.to_image()
-
-    def energy_range(self) -> u.Quantity:
-        """Lowest and highest reconstructed energy."""
-        edges = self.dataset.counts.geom.axes["energy"].edges
-        return u.Quantity([edges.min(), edges.max()])
-
-    def templates(self) -> Templates:
-        """Counts in the bins of the mask, what of them is known, and what a unit of each linear parameter predicts."""
-        dataset, mask = self.dataset, self.arrays.mask
-
-        def inside(cube: Any) -> np.ndarray:
-            return np.nan_to_num(np.asarray(cube, dtype="float64")[mask])
-
-        counts = inside(dataset.counts.data)
-        found = Templates(counts, np.zeros_like(counts))
-        for model in (m for m in self.models if m.contribution != "response"):
-            parameter = linear_parameter(model)
-            cube = self._cube(model, {} if parameter is None else {parameter: 1.0})
-            if cube is None:
-                continue
-            if parameter is None:
-                found.known += inside(cube)
-            else:
-                found.units[parameter] = found.units.get(parameter, 0) + np.maximum(inside(cube), 0)
-        if dataset.background is not None and not any(m.contribution == "background" for m in self.models):
-            found.known += inside(dataset.background.data)
-        return found
-
-    def _cube(self, model: Any, values: Mapping[Any, float]) -> np.ndarray | None:
-        """Predicted counts of a model in all bins; None for one that scales a background which is not there."""
-        if model.contribution != "background":
-            responses = [m for m in self.models if m.contribution == "response"]
-            return signal_counts(self.dataset, [model, *responses], values)[model.name]
-        return None if self.arrays.background is None else background_counts(self.dataset, [model], values)
-
-    def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedCounts":
-        """Meet the counts with the models; see `Facts.observe`."""
-        centre, likelihood = prior_centre(self.models), self.dataset.likelihood
-        reach = reach_of(self.models, centre) if data else {}
-        options |= {"reach": reach, "at": centre}
-        return ObservedCounts(self.arrays, self.models, parameters, likelihood, data=data, **options)
-
-
-class OnOffFacts(CountsFacts):
-    """Facts of a dataset of counts whose background is measured in OFF regions; see `Facts`."""
-
-    def observe(self, parameters: Sequence[Any], *, data: bool = True, **options: Any) -> "ObservedCounts":
-        """Meet the counts with the models; see `Facts.observe`."""
-        return super().observe(parameters, data=data, unmeasured=unmeasured_bins(self.dataset), **options)
-
-    def check(self) -> None:
-        """Raise a ValueError unless ON and OFF counts, acceptances and responses can be fitted."""
-        super().check()
-        check_off(self.dataset, self.arrays.mask)
-
-
-facts_of.register(MapDataset, CountsFacts)
-facts_of.register(MapDatasetOnOff, OnOffFacts)
 
 
 class ObservedCounts(Observation):
@@ -385,7 +291,7 @@ class ObservedCounts(Observation):
         bad = np.argwhere(unexplained(suspicious, self.npred, self.arrays, self.reach))
         if len(bad):
             shown = ", ".join(str(tuple(int(i) for i in index)) for index in bad[:5])
-            raise ValueError(
+            raise UnexplainedCountsError(
                 f"dataset {self.arrays.name!r}: {len(bad)} bins hold counts but no model predicts any there, first "
                 f"(energy, lat, lon) = {shown}; mask these bins, or add a background or a source that reaches them"
             )

@@ -47,6 +47,8 @@ class Standardize(Transform):
     quantile : callable or None
         Quantiles of x under its prior, one number at a time; None where they depend on other unknowns, or the prior
         is improper.
+    is_proper : bool
+        Whether the prior can be integrated.
     """
 
     name = "standardize"
@@ -60,9 +62,10 @@ class Standardize(Transform):
         scale: float = 1.0,
         width: float = 1.0,
         quantile: Callable[[float], float] | None = None,
+        is_proper: bool = True,
     ) -> None:
         self.lower, self.upper, self.center, self.scale, self.width = lower, upper, center, scale, width
-        self.quantile = quantile
+        self.quantile, self.is_proper = quantile, is_proper
         self.kind = (bool(np.isfinite(lower)), bool(np.isfinite(upper)))
 
     def forward(self, value: Tensor, *inputs: Tensor) -> Tensor:
@@ -98,17 +101,19 @@ class Standardize(Transform):
     def from_prior(cls, prior: Prior, parameter: Parameter, lower: float, upper: float) -> "Standardize":
         """Return the transform in which a prior with support ``(lower, upper)`` is about a unit normal."""
         center, low, high = _quantiles(prior, parameter, lower, upper)
-        quantile = _quantile_function(prior, parameter, lower, upper)
-        if np.isfinite(lower) and np.isfinite(upper):
+        bounded = bool(np.isfinite(lower) and np.isfinite(upper))
+        about: dict[str, Any] = {"quantile": _quantile_function(prior, parameter, lower, upper)}
+        about["is_proper"] = prior.distribution.scipy is not None or bounded
+        if bounded:
             logits = [np.log((x - lower) / (upper - x)) for x in (center, low, high)]
-            return cls(lower, upper, center=logits[0], width=0.5 * (logits[2] - logits[1]), quantile=quantile)
+            return cls(lower, upper, center=logits[0], width=0.5 * (logits[2] - logits[1]), **about)
         if np.isfinite(lower):
             width = 0.5 * np.log((high - lower) / (low - lower))
-            return cls(lower, upper, scale=center - lower, width=width, quantile=quantile)
+            return cls(lower, upper, scale=center - lower, width=width, **about)
         if np.isfinite(upper):
             width = 0.5 * np.log((upper - low) / (upper - high))
-            return cls(lower, upper, scale=upper - center, width=width, quantile=quantile)
-        return cls(center=center, scale=0.5 * (high - low), quantile=quantile)
+            return cls(lower, upper, scale=upper - center, width=width, **about)
+        return cls(center=center, scale=0.5 * (high - low), **about)
 
 
 def _quantile_function(
