@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from bayesmap.datasets import FluxPointsDataset, MapDatasetOnOff
 from bayesmap.estimators import FluxPoints
-from bayesmap.inference import find_mode, fit, sample, to_pymc
+from bayesmap.inference import find_mode, fit_data, sample, to_pymc
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.observations.checks import check_off
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
@@ -45,7 +45,7 @@ def test_wrong_arguments(monkeypatch, arguments, error, message):
     def never(*args, **kwargs):
         raise AssertionError("compiled before the arguments were checked")
 
-    monkeypatch.setattr(fit, "prepare", never)
+    monkeypatch.setattr(fit_data, "prepare", never)
     with pytest.raises(error, match=message):
         sample(make_dataset(models=[background()]), **arguments)
 

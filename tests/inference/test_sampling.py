@@ -304,16 +304,18 @@ def test_pymc_interrupted_while_the_result_is_put_together(conjugate_fit, monkey
     assert tree["posterior"].sizes == {"chain": 1, "draw": 20}
 
 
-@pytest.mark.parametrize("stage", ["prepare", "LogDensity", "starting_points", "search_modes", "describe"])
+@pytest.mark.parametrize(
+    "stage", ["fit_data.prepare", "fit.LogDensity", "fit.starting_points", "fit.search_modes", "fit.describe"]
+)
 def test_interrupts_before_the_first_draw_are_plain(conjugate, monkeypatch, stage):
     def pressed(*arguments, **kwargs):
         ctrl_c()
         raise AssertionError("not reached")
 
-    monkeypatch.setattr(f"bayesmap.inference.fit.{stage}", pressed)
-    if stage in ("starting_points", "search_modes"):
+    monkeypatch.setattr(f"bayesmap.inference.{stage}", pressed)
+    if stage in ("fit.starting_points", "fit.search_modes"):
         monkeypatch.setattr("bayesmap.inference.fit.LogDensity", lambda model: None)
-    if stage == "search_modes":
+    if stage == "fit.search_modes":
         monkeypatch.setattr("bayesmap.inference.fit.starting_points", lambda *arguments: [])
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
