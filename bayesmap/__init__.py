@@ -114,6 +114,7 @@ _SUBPACKAGES = frozenset(
         "maps",
         "modeling",
         "plot",
+        "products",
         "stats",
         "studies",
     }

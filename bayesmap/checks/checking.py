@@ -27,7 +27,7 @@ from bayesmap.inference.predicted import thinned
 from bayesmap.inference.streaming import Draw, Moments, Stream, routes_of
 from bayesmap.modeling.posterior import Posterior
 
-__all__ = ["can_check", "check"]
+__all__ = ["can_check", "check", "check_data", "has_mean", "in_pixels"]
 
 #: fewer draws say too little about tails
 LEAST_DRAWS = 100
@@ -114,7 +114,7 @@ def check(
     pits: dict[str, dict[str, Any]] = {"pit": {}, "loo_pit": {}, "pareto_k": {}}
     for dataset in listed:
         one = _Pass(few, dataset, {**routes_of(tree, dataset.name), **options}, rng)
-        _check_data(tree, one.observed)
+        check_data(tree, one.observed)
         one.run(statistics or {}, block_counts, radius)
         results += one.results(alpha)
         remarks += one.remarks
@@ -143,7 +143,7 @@ def _remarks(tree: Tree) -> list[str]:
     ]
 
 
-def _check_data(tree: Tree, observed: ObservedCounts) -> None:
+def check_data(tree: Tree, observed: ObservedCounts) -> None:
     """Raise a ValueError if the tree was made from other counts."""
     if "observed_data" not in tree.children or observed.counts is None:
         return
@@ -163,6 +163,12 @@ def _check_data(tree: Tree, observed: ObservedCounts) -> None:
 def can_check(dataset: Any) -> bool:
     """Whether a dataset holds counts, which checks are made for."""
     return isinstance(facts_of(dataset), CountsFacts)
+
+
+def has_mean(observed: ObservedCounts) -> bool:
+    """Whether there is an expectation of counts that does not depend on the counts."""
+    likelihood = observed.likelihood
+    return not likelihood.allows_negative and (not observed.off or bool(likelihood.latent_names))
 
 
 class _Pass:
@@ -198,9 +204,9 @@ class _Pass:
         total = float(np.maximum(mean, 0)[self.mask].sum())
         least = max(block_counts, total / MOST_BLOCKS)
         self.blocks = blocks_of(mean, self.mask, least)
-        profiles = {} if self.geom.is_region or not self._has_mean else self._rings()
-        self.statistics = self._statistics(mean, least, radius, profiles, further) if self._has_mean else []
-        if not self._has_mean:
+        profiles = {} if self.geom.is_region or not has_mean(self.observed) else self._rings()
+        self.statistics = self._statistics(mean, least, radius, profiles, further) if has_mean(self.observed) else []
+        if not has_mean(self.observed):
             self.remarks.append(
                 f"{self.name}: only the transforms of blocks are checked. Statistics compare counts with a prediction "
                 "that does not depend on them, which a background measured in OFF regions, unless it is sampled, and "
@@ -229,12 +235,6 @@ class _Pass:
             for (name, (profile, rings)), rows in zip(profiles.items(), drawn, strict=False)
         }
 
-    @property
-    def _has_mean(self) -> bool:
-        """Whether there is an expectation of counts that does not depend on the counts."""
-        likelihood = self.observed.likelihood
-        return not likelihood.allows_negative and (not self.observed.off or bool(likelihood.latent_names))
-
     def _statistics(
         self, mean: np.ndarray, least: float, radius: Any, profiles: Mapping[str, Any], further: Mapping[str, Function]
     ) -> list[Statistic]:
@@ -245,7 +245,7 @@ class _Pass:
             if scale == 1 or blocks.number > 1:
                 made.append(BlockScatter(blocks, scale * least, self.geom))
         if not self.geom.is_region:
-            made.append(SmoothedResidual(self.geom, _pixels(self.geom, radius), self.mask))
+            made.append(SmoothedResidual(self.geom, in_pixels(self.geom, radius), self.mask))
             made += [profile for profile, _ in profiles.values()]
         return [*made, *(UserStatistic(name, function) for name, function in further.items())]
 
@@ -343,8 +343,8 @@ def _split(values: np.ndarray, lengths: Sequence[int]) -> list[np.ndarray]:
     return np.split(values, np.cumsum(lengths)[:-1])
 
 
-def _pixels(geom: Any, radius: Any) -> float:
-    """A radius in pixels."""
+def in_pixels(geom: Any, radius: Any) -> float:
+    """A radius in pixels of a geometry."""
     radius = u.Quantity(radius)
     if radius.unit.is_equivalent("deg"):
         radius = radius / geom.to_image().pixel_scales.mean()

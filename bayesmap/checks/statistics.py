@@ -113,8 +113,8 @@ class SmoothedResidual(Statistic):
         ]
         self.kernel = scipy.fft.rfft2(disk, self.shape)
 
-    def _sums(self, cube: np.ndarray) -> np.ndarray:
-        """Sum over all energies and the disk around each pixel."""
+    def sums(self, cube: np.ndarray) -> np.ndarray:
+        """Sum over all energies and the disk around each pixel that is looked at, shape ``(n_pixel,)``."""
         image = cube.sum(axis=0)
         smooth = scipy.fft.irfft2(scipy.fft.rfft2(image, self.shape) * self.kernel, self.shape)
         rows, columns = (slice(h, h + n) for h, n in zip(self.half, image.shape, strict=True))
@@ -122,7 +122,7 @@ class SmoothedResidual(Statistic):
 
     def measure(self, counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """Significance of each pixel, shape ``(n_pixel,)``."""
-        return sqrt_ts(np.rint(self._sums(counts)), np.maximum(self._sums(mean), 1e-9))
+        return sqrt_ts(np.rint(self.sums(counts)), np.maximum(self.sums(mean), 1e-9))
 
     def sentence(self, deviations: np.ndarray, low: bool) -> str:
         """See `Statistic.sentence`."""

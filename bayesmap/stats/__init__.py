@@ -3,6 +3,7 @@
 from bayesmap.stats.absent import __getattr__  # noqa: F401
 from bayesmap.stats.counts_statistic import CashCountsStatistic, WStatCountsStatistic
 from bayesmap.stats.fit_statistics import cash, cstat, get_wstat_gof_terms, get_wstat_mu_bkg, wstat
+from bayesmap.stats.limits import flat_prior_upper_limit
 from bayesmap.stats.significance import sigma_to_ts, ts_to_sigma
 from bayesmap.stats.variability import (
     TimmerKonig_lightcurve_simulator,
@@ -25,6 +26,7 @@ __all__ = [
     "compute_fvar",
     "cstat",
     "discrete_correlation",
+    "flat_prior_upper_limit",
     "get_wstat_gof_terms",
     "get_wstat_mu_bkg",
     "sigma_to_ts",

@@ -9,10 +9,9 @@ import numpy as np
 import xarray as xr
 
 from bayesmap._types import FileName, QuantityLike
-from bayesmap._util import suggest
 from bayesmap.errors import UnexplainedCountsError
 from bayesmap.inference import CompiledFit, compile_fit
-from bayesmap.inference.amplitudes import linear_parameter
+from bayesmap.inference.one_source import amplitude_name, without_sources
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.studies.analysis import DatasetAnalysis
 from bayesmap.studies.run import Running, Scenarios, run_study
@@ -137,7 +136,7 @@ def power(
         raise ValueError(f"threshold must be a number, got {threshold!r}")
     running = Running(seed, folder, n_workers, client, progress)
     analysis = DatasetAnalysis(datasets, **options)
-    name, base = _amplitude_name(analysis.fit, source), dict(truths or {})
+    name, base = amplitude_name(analysis.fit.models, source), dict(truths or {})
     scenarios = Scenarios.of(analysis, base if values is None else [{**base, name: one} for one in _listed(values)])
     task = Detection(analysis, _without(analysis, source), name, limit)
     identity, head = {"source": source, "limit": repr(limit)}, {"parameter": name, "threshold": float(threshold)}
@@ -150,21 +149,8 @@ def _listed(values: QuantityLike | Sequence[QuantityLike]) -> list[u.Quantity] |
     return list(found.value if found.unit == u.one else found)
 
 
-def _amplitude_name(fit: CompiledFit, source: str) -> str:
-    """Name of the variable of a source's amplitude."""
-    if source not in fit.models.names:
-        raise KeyError(f"no model {source!r}{suggest(source, fit.models.names)}")
-    parameter = linear_parameter(fit.models[source])
-    name = next((name for name, p in fit.parameters.items() if p is parameter), None)
-    if parameter is None or parameter.frozen or name is None:
-        raise ValueError(f"{source!r} has no free amplitude to which its flux is proportional")
-    return name
-
-
 def _without(analysis: DatasetAnalysis, source: str) -> CompiledFit | None:
     """The analysis without the source."""
-    datasets = [dataset.copy(name=dataset.name) for dataset in analysis.fit.datasets]
-    for own, dataset in zip(analysis.fit.datasets, datasets, strict=True):
-        dataset.models = [model for model in own.models if model.name != source]
+    datasets = without_sources(analysis.fit.datasets, [source])
     free = [p for dataset in datasets for model in dataset.models or () for p in model.parameters if not p.frozen]
     return compile_fit(datasets, **analysis.compile_options) if free else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bayesmap.modeling.spectral.base import SpectralModel
 
 __all__ = [
+    "band_draws",
     "band_errors",
     "flux_errors",
     "index_errors",
@@ -181,10 +182,22 @@ def band_errors(
     samples: Tree | Sequence[u.Quantity] | None,
 ) -> u.Quantity:
     """Return median and errors of the integral of energy to a power times the flux."""
-    low, high = bands(energy_min, energy_max)
     draws = parameter_samples(model, n_samples, random_state, samples)
+    numbers, shape = band_draws(model, energy_min, energy_max, power, draws)
+    return _summary(numbers, shape)
+
+
+def band_draws(
+    model: "SpectralModel",
+    energy_min: u.Quantity,
+    energy_max: u.Quantity,
+    power: int,
+    draws: dict[Parameter, np.ndarray],
+) -> tuple[u.Quantity, tuple[int, ...]]:
+    """Return the integral of energy to a power times the flux for draws, ``(n_draws, n_band)``; shape of the bands."""
+    low, high = bands(energy_min, energy_max)
     numbers = _over_draws(model, lambda v: model._integrate(low.ravel(), high.ravel(), v, power), draws, low.size)
-    return _summary(model._as_flux(numbers, power + 1), low.shape)
+    return model._as_flux(numbers, power + 1), low.shape
 
 
 def index_errors(
