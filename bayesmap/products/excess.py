@@ -12,7 +12,7 @@ from bayesmap._util import get_random_state
 from bayesmap.checks.checking import check_data, has_mean, in_pixels
 from bayesmap.checks.statistics import SmoothedResidual
 from bayesmap.inference.listing import as_dataset
-from bayesmap.inference.observations import ObservedCounts
+from bayesmap.inference.observations import Observation, ObservedCounts
 from bayesmap.inference.one_source import without_sources
 from bayesmap.inference.predicted import thinned
 from bayesmap.inference.streaming import Draw, Moments, Stream, routes_of
@@ -119,10 +119,9 @@ def excess_map(
     few = thinned(tree, min(num_draws, total))
     routes = routes_of(tree, dataset.name)
     kept = {model.name for model in shown.models or ()}
-    options = {"psf_route": {m: r for m, r in routes["psf_route"].items() if m in kept}} if routes else {}
-    stream = Stream(few, shown, **options)
-    observed = stream.observed
-    _require_image(observed, dataset)
+    route = {model: route for model, route in routes["psf_route"].items() if model in kept} if routes else None
+    stream = Stream(few, shown, psf_route=route)
+    observed = _counts_image(stream.observed)
     check_data(tree, observed)
     geom, mask = observed.arrays.geom, observed.mask
     statistic = SmoothedResidual(geom, in_pixels(geom, radius), mask)
@@ -141,23 +140,24 @@ def excess_map(
     of_data, replicated = made["ends"][:, 0], made["ends"][:, 1]
     larger = (replicated > of_data).sum(axis=0) + 0.5 * (replicated == of_data).sum(axis=0)
     p_excess, p_deficit = (0.5 + larger) / (len(replicated) + 1)
-    images = (statistic.sums(counts) - statistic.sums(mean), statistic.measure(counts, mean))
-    maps = [_image(geom, statistic.inside, values) for values in images]
-    return ExcessMap(*maps, float(p_excess), float(p_deficit), names, len(replicated))
+    excess = _image(geom, statistic.inside, statistic.sums(counts) - statistic.sums(mean))
+    significance = _image(geom, statistic.inside, statistic.measure(counts, mean))
+    return ExcessMap(excess, significance, float(p_excess), float(p_deficit), names, len(replicated))
 
 
-def _require_image(observed: ObservedCounts, dataset: "MapDataset") -> None:
-    """Raise a ValueError unless a dataset holds an image of counts with a prediction that does not depend on them."""
+def _counts_image(observed: Observation) -> ObservedCounts:
+    """What is observed, if it is an image of counts with a prediction that does not depend on them."""
     if not isinstance(observed, ObservedCounts) or observed.counts is None:
-        raise ValueError(f"dataset {dataset.name!r} holds {observed.content}; an excess map is one of counts")
+        raise ValueError(f"dataset {observed.name!r} holds {observed.content}; an excess map is one of counts")
     if observed.arrays.is_region:
-        raise ValueError(f"dataset {dataset.name!r} is of a region and has no image; see CashCountsStatistic")
+        raise ValueError(f"dataset {observed.name!r} is of a region and has no image; see CashCountsStatistic")
     if not has_mean(observed):
         raise ValueError(
-            f"dataset {dataset.name!r}: its background is measured in OFF regions, or its noise is not that of counts, "
-            "and there is no prediction that does not depend on the counts; see WStatCountsStatistic for the excess of "
+            f"dataset {observed.name!r}: its background is measured in OFF regions or its noise is not that of counts: "
+            "there is no prediction that does not depend on the counts; see WStatCountsStatistic for the excess of "
             "single bins"
         )
+    return observed
 
 
 def _image(geom: WcsGeom, inside: np.ndarray, values: np.ndarray) -> Map:

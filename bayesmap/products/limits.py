@@ -147,7 +147,12 @@ def limit_of_draws(draws: u.Quantity, name: str, level: float, kind: str) -> Upp
     value, error, effective = (np.array(x) for x in zip(*limits, strict=True))
     shape, unit = draws.shape[2:], draws.unit
     return UpperLimit(
-        u.Quantity(value.reshape(shape), unit), u.Quantity(error.reshape(shape), unit), level, kind, effective.min(), name
+        u.Quantity(value.reshape(shape), unit),
+        u.Quantity(error.reshape(shape), unit),
+        level,
+        kind,
+        effective.min(),
+        name,
     )
 
 
@@ -209,8 +214,7 @@ def _remarks(tree: Tree, variable: str, limit: UpperLimit) -> tuple[str, ...]:
     alone = np.asarray(law.ppf(below + limit.level * inside))
     if np.isfinite(alone).all() and (limit.value.value > PRIOR_SHARE * alone).any() and (alone > 0).all():
         remarks.append(
-            f"The prior of {variable}, {prior.summary}, has its {100 * limit.level:g} % at {float(alone.max()):.4g}: the "
-            "limit is one of the prior, and the data say little."
+            f"The prior of {variable}, {prior.summary}, has its {100 * limit.level:g} % at {float(alone.max()):.4g}: "
+            "the limit is one of the prior, and the data say little."
         )
     return tuple(remarks)
-

@@ -154,16 +154,16 @@ def position_regions(
 
     Notes
     -----
-    Everything is done in the plane that touches the sphere at the mean direction of the draws, so that neither a pole nor
-    the meridian of zero is special. Of normal draws the ellipse of 0.393 has semi-axes of one standard deviation. The
-    kernel density (Scott's rule) widens a normal posterior of 4000 draws by 3 %; the level of a contour is the density
-    that such a share of the draws exceeds.
+    Everything is done in the plane that touches the sphere at the mean direction of the draws, so that neither a pole
+    nor the meridian of zero is special. Of normal draws the ellipse of 0.393 has semi-axes of one standard deviation.
+    The kernel density (Scott's rule) widens a normal posterior of 4000 draws by 3 %; the level of a contour is the
+    density that such a share of the draws exceeds.
     """
     check_option("kind", kind, KINDS)
     ordered, model, posterior = _checked(levels), sources_of(tree, source)[0], Posterior(tree)
     lon, lat = _position_draws(posterior, model)
     _check_number(lon.size, ordered[-1], model.name)
-    plane = TangentPlane(lon, lat, model.spatial_model.frame, f"the position of {model.name!r}")
+    plane = TangentPlane(lon, lat, model.frame or "icrs", f"the position of {model.name!r}")
     make = _ellipses if kind == "ellipse" else _contours
     radii = Angle(np.quantile(plane.separations, ordered), "deg")
     return CredibleRegions(f"position of {model.name}", plane.center, ordered, make(plane, ordered), radii)
@@ -206,7 +206,7 @@ def extension_regions(tree: Tree, source: str | SkyModel, levels: Sequence[float
     if np.ptp(draws) == 0:
         raise ValueError(f"the extension of {model.name!r} does not vary: all draws are {draws[0]:g}")
     lon, lat = _position_draws(posterior, model, frozen=True)
-    center = TangentPlane(lon, lat, shape.frame, f"the position of {model.name!r}", points=True).center
+    center = TangentPlane(lon, lat, model.frame or "icrs", f"the position of {model.name!r}", points=True).center
     ends = [shortest_interval(draws, level) * free[0].unit for level in ordered]
     regions = [
         [CircleSkyRegion(center, high) if low < 0.01 * high else CircleAnnulusSkyRegion(center, low, high)]

@@ -50,7 +50,9 @@ class TangentPlane:
         self.offsets = np.degrees(np.stack([east / out, north / out], axis=1))
         self.separations = np.degrees(np.arctan2(np.hypot(east, north), out))
         if not points and np.linalg.matrix_rank(np.cov(self.offsets.T), hermitian=True) < 2:
-            raise ValueError(f"{what} does not vary in two directions: a region needs longitude and latitude to be free")
+            raise ValueError(
+                f"{what} does not vary in two directions: a region needs longitude and latitude to be free"
+            )
 
     def coordinates(self, offsets: np.ndarray) -> SkyCoord:
         """Directions of points of the plane, shape ``(n, 2)`` in deg."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from bayesmap.stats.fit_statistics import cash, wstat
 
-__all__ = ["CashCountsStatistic", "CountsStatistic", "WStatCountsStatistic"]
+__all__ = ["CashCountsStatistic", "CountsStatistic", "WStatCountsStatistic", "rising_root"]
 
 #: How often a bracket is doubled in the search for a root: past 1e15 times the error there is none.
 MAX_DOUBLINGS = 50
@@ -179,7 +179,7 @@ class CountsStatistic(ABC):
             value = self._stat(index, best + sign * distance) - level
             return 1e300 if np.isnan(value) else min(value, 1e300)  # outside the domain the statistic is infinite
 
-        return _root(rise, 0.0, 2 * n_sigma * (float(self.error[index]) + 1))
+        return rising_root(rise, 0.0, 2 * n_sigma * (float(self.error[index]) + 1))
 
     def _matching(self, index: tuple[int, ...], significance: float) -> float:
         """Excess of one bin with a significance; NaN if not even zero counts have it."""
@@ -190,10 +190,10 @@ class CountsStatistic(ABC):
 
         if sign < 0 and missing(background) < 0:
             return np.nan
-        return sign * _root(missing, 0.0, background if sign < 0 else significance * np.sqrt(background) + 1)
+        return sign * rising_root(missing, 0.0, background if sign < 0 else significance * np.sqrt(background) + 1)
 
 
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
+def rising_root(function: Callable[[float], float], low: float, high: float) -> float:
     """Zero of a rising function, between ``low`` and twice ``high``, four times it, ...; NaN if none."""
     for _ in range(MAX_DOUBLINGS):
         if function(high) >= 0:

@@ -48,8 +48,8 @@ def flat_prior_upper_limit(
 
     Notes
     -----
-    In repeated experiments the limit lies above the true signal at least as often as ``level`` says, whatever the signal
-    is, and exactly so often on average over the prior.
+    In repeated experiments the limit lies above the true signal at least as often as ``level`` says, whatever the
+    signal is, and exactly so often on average over the prior.
 
     References
     ----------
@@ -76,8 +76,8 @@ def flat_prior_upper_limit(
     if (above < LEAST).any():
         few = above < LEAST
         raise ValueError(
-            f"{n[few][0]:g} counts over a background of {b[few][0]:g} have a probability below {LEAST:g}: the background "
-            "cannot be right"
+            f"{n[few][0]:g} counts over a background of {b[few][0]:g} have a probability below {LEAST:g}: the "
+            "background cannot be right"
         )
     limit = scipy.special.gammainccinv(n + 1, end + (1 - level) * (above - end)) - b
     return np.asarray(limit)

@@ -4,7 +4,6 @@ import astropy.units as u
 import numpy as np
 import pytest
 import regions
-import xarray as xr
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
@@ -13,22 +12,12 @@ from bayesmap.maps import RegionGeom
 from bayesmap.maps.region_fits import read_region_geom
 from bayesmap.modeling import Models, SkyModel
 from bayesmap.products import extension_regions, position_regions
+from tests.products.trees import tree_of
 
 CENTERS = [(83.63, 22.01), (359.999, -2.0), (0.001, 40.0), (12.0, 89.99), (200.0, -89.995)]
 
 
-def tree_of(variables, models=None):
-    """A tree of draws of shape (chain, draw) with units."""
-    n_chain, n_draw = next(iter(variables.values())).shape
-    data = {name: (("chain", "draw"), q.value, {"units": str(q.unit)}) for name, q in variables.items()}
-    group = xr.Dataset(data, coords={"chain": np.arange(n_chain), "draw": np.arange(n_draw)})
-    tree = xr.DataTree.from_dict({"posterior": group})
-    if models is not None:
-        tree.attrs["models"] = models.to_yaml()
-    return tree
-
-
-def source(shape="point", frame="icrs", **free):
+def source(shape="point", frame="icrs"):
     model = SkyModel.create("pl", shape, name="crab")
     model.spatial_model.frame = frame
     return model
@@ -176,7 +165,9 @@ def test_what_has_no_region():
     with pytest.raises(ValueError, match="does not vary in two directions"):
         position_regions(position_tree(lon, 0 * lat), "crab")
     with pytest.raises(ValueError, match="spread over a hemisphere"):
-        position_regions(position_tree(lon * 0 + np.linspace(0, 360, 4000).reshape(2, -1) * u.deg, lat - 22 * u.deg), "crab")
+        position_regions(
+            position_tree(lon * 0 + np.linspace(0, 360, 4000).reshape(2, -1) * u.deg, lat - 22 * u.deg), "crab"
+        )
     with pytest.raises(ValueError, match="80 draws are too few for a region of 99 %, which needs 1000"):
         position_regions(position_tree(lon[:, :40], lat[:, :40]), "crab")
     with pytest.raises(ValueError, match="probabilities between 0 and 1"):

@@ -8,7 +8,15 @@ from bayesmap.stats import CashCountsStatistic, flat_prior_upper_limit
 from benchmarks.limits import TRUTHS, coverage_table
 
 #: counts, background and the limit at 95 %; see Helene 1983 for the formula
-CLOSED = [(0, 0, 2.9957), (0, 7.5, 2.9957), (3, 0, 7.7537), (3, 3, 5.3954), (1, 3, 3.6433), (10, 3, 13.9628), (10, 10, 8.0825)]  # fmt: skip
+CLOSED = [
+    (0, 0, 2.9957),
+    (0, 7.5, 2.9957),
+    (3, 0, 7.7537),
+    (3, 3, 5.3954),
+    (1, 3, 3.6433),
+    (10, 3, 13.9628),
+    (10, 10, 8.0825),
+]
 
 
 def test_closed_forms():
@@ -63,7 +71,9 @@ def test_coverage_is_nominal_on_average_over_the_prior():
     counts, edge = np.arange(200), 12.0
     limits = flat_prior_upper_limit(counts, 3.0, signal_max=edge)
     # for each count the prior probability of signals below its limit and of this count
-    inside = [scipy.stats.gamma.cdf(limit + 3, n + 1) - scipy.stats.gamma.cdf(3, n + 1) for n, limit in enumerate(limits)]
+    inside = [
+        scipy.stats.gamma.cdf(limit + 3, n + 1) - scipy.stats.gamma.cdf(3, n + 1) for n, limit in enumerate(limits)
+    ]
     assert sum(inside) / edge == pytest.approx(0.95, abs=1e-9)
 
 

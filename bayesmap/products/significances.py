@@ -67,8 +67,8 @@ class Significance:
             )
         error = f" +- {self.error:.2g}" if np.isfinite(self.error) else ""
         return (
-            f"{self.source}: the logarithm of the Bayes factor is {self.log_bayes_factor:.3f}{error} with the source over "
-            f"without it ({self.method})."
+            f"{self.source}: the logarithm of the Bayes factor is {self.log_bayes_factor:.3f}{error} with the source "
+            f"over without it ({self.method})."
         )
 
     def __str__(self) -> str:
@@ -132,18 +132,24 @@ def significance(
     fit = compile_fit(listed) if fit is None else fit
     rng = get_random_state(random_state)
     if method == "ts":
-        return Significance(source, method, ts=_ts(fit, nulls if rest else None, name, rng), df=len(own), remarks=_border(own, name))
+        return Significance(
+            source, method, ts=_ts(fit, nulls if rest else None, name, rng), df=len(own), remarks=_border(own, name)
+        )
     if not rest:
         raise ValueError(
             f"nothing is free without {source!r}, so the evidence is the likelihood itself: take method='savage_dickey'"
         )
     null = compile_fit(nulls)
     results = [
-        evidence(tree, fit, method, rng) if tree is not None and method == "bridge" else evidence(fit, None, method, rng),
+        evidence(tree, fit, method, rng)
+        if tree is not None and method == "bridge"
+        else evidence(fit, None, method, rng),
         evidence(null, None, method, rng),
     ]
     ratio = bayes_factor(*results)
-    return Significance(source, method, df=len(own), log_bayes_factor=ratio.log, error=ratio.error, remarks=ratio.remarks)
+    return Significance(
+        source, method, df=len(own), log_bayes_factor=ratio.log, error=ratio.error, remarks=ratio.remarks
+    )
 
 
 def _ts(fit: CompiledFit, nulls: list["MapDataset"] | None, name: str, rng: np.random.Generator) -> float:
