@@ -16,7 +16,6 @@ __getattr__ = absent_names(
             "ESTIMATOR_REGISTRY",
             "EnergyDependentMorphologyEstimator",
             "Estimator",
-            "ExcessMapEstimator",
             "FluxMaps",
             "FluxMetaData",
             "FluxPointsEstimator",
@@ -26,9 +25,12 @@ __getattr__ = absent_names(
             "LightCurveEstimator",
             "ParameterEstimator",
             "ParameterSensitivityEstimator",
-            "SensitivityEstimator",
             "TSMapEstimator",
         ),
         _ESTIMATOR,
-    ),
+    )
+    | {
+        "ExcessMapEstimator": "is bayesmap.products.excess_map, which takes the draws of a posterior",
+        "SensitivityEstimator": "is bayesmap.products.sensitivity, with the spectrum of a source of the dataset",
+    },
 )

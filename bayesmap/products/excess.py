@@ -125,7 +125,7 @@ def excess_map(
     check_data(tree, observed)
     geom, mask = observed.arrays.geom, observed.mask
     statistic = SmoothedResidual(geom, in_pixels(geom, radius), mask)
-    counts = np.where(mask, observed.counts, 0.0)
+    counts = np.where(mask, np.asarray(observed.counts), 0.0)
 
     def predicted(draw: Draw) -> np.ndarray:
         return np.where(mask, np.maximum(draw.expected, 0), 0.0)
