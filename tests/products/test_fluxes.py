@@ -148,8 +148,8 @@ def test_limits_of_a_flux_and_of_a_parameter():
     assert amplitude.value.unit == u.Unit("cm-2 s-1 TeV-1")
     assert amplitude.value.value == np.quantile(tree["posterior"]["second.amplitude"].values, 0.95)
     assert str(amplitude).startswith("second.amplitude is below 1.3")
-    with pytest.raises(KeyError, match=r"no variable 'second\.amplitud'.*did you mean"):
-        upper_limit(tree, "second.amplitud")
+    with pytest.raises(KeyError, match=r"no variable 'second\.amplitude_'.*did you mean"):
+        upper_limit(tree, "second.amplitude_")
     with pytest.raises(TypeError, match="needs the name of a variable"):
         upper_limit(tree)
 
