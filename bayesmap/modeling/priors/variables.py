@@ -9,14 +9,16 @@ import scipy
 
 from bayesmap._lazy import pt
 from bayesmap._types import Tensor
-from bayesmap.modeling.priors.correlated import JointMember, MultivariateNormalPrior
+from bayesmap.modeling.priors.correlated import MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import hyperparameters_of
-from bayesmap.modeling.priors.pymc_variables import OFFSET, hyper_variable
+from bayesmap.modeling.priors.joint import JointMember, JointPrior
+from bayesmap.modeling.priors.process import ProcessPrior
+from bayesmap.modeling.priors.pymc_variables import OFFSET, VectorStandardize, hyper_variable
 
 if TYPE_CHECKING:
     from bayesmap.modeling.parameter import Parameter
 
-__all__ = ["prior_variables"]
+__all__ = ["normal_variables", "prior_variables", "process_variables"]
 
 
 def prior_variables(parameters: Mapping["Parameter", str]) -> "dict[Parameter, Tensor]":
@@ -53,26 +55,69 @@ def prior_variables(parameters: Mapping["Parameter", str]) -> "dict[Parameter, T
     return variables
 
 
-def _joint_variables(
-    joint: MultivariateNormalPrior, parameters: Mapping["Parameter", str]
-) -> "dict[Parameter, Tensor]":
-    """The variables of a multivariate normal, conditional on the members that are frozen."""
+def _joint_variables(joint: JointPrior, parameters: Mapping["Parameter", str]) -> "dict[Parameter, Tensor]":
+    """The variables of the free members of a joint prior, conditional on those that are frozen."""
     members = [p for p in parameters if isinstance(p.prior, JointMember) and p.prior.joint is joint]
     _check_members(members, parameters)
-    free = [p for p in members if not p.frozen]
-    mean, covariance = _conditional(joint, free, [p for p in members if p.frozen])
+    for parameter in members:
+        member: Any = parameter.prior
+        member.check_bounds(parameter)
+    return joint.variables([p for p in members if not p.frozen], [p for p in members if p.frozen], parameters)
+
+
+def _joint_name(free: Sequence["Parameter"], names: Mapping["Parameter", str]) -> str:
+    """Name of the vector behind the free members of a joint prior."""
+    return f"{names[free[0]]}{'_joint' if len(free) > 1 else ''}{OFFSET}"
+
+
+def normal_variables(
+    joint: MultivariateNormalPrior,
+    free: Sequence["Parameter"],
+    frozen: Sequence["Parameter"],
+    names: Mapping["Parameter", str],
+) -> "dict[Parameter, Tensor]":
+    """Return the variables of a `MultivariateNormalPrior`: functions of standard normal ones."""
+    mean, covariance = _conditional(joint, free, frozen)
     factor = np.linalg.cholesky(covariance)
-    name = f"{parameters[free[0]]}{'_joint' if len(free) > 1 else ''}{OFFSET}"
-    offset = pm.MvNormal(name, mu=np.zeros(len(free)), chol=np.eye(len(free)))
+    offset = pm.MvNormal(_joint_name(free, names), mu=np.zeros(len(free)), chol=np.eye(len(free)))
     vector = pt.as_tensor_variable(mean) + pt.dot(factor, offset)
     variables = {}
     for i, parameter in enumerate(free):
         member: Any = parameter.prior
-        member.check_bounds(parameter)
         scale = float(member.unit.to(parameter.unit))
         value = pt.exp(vector[i] + np.log(scale)) if member.is_log else vector[i] * scale
-        variables[parameter] = pm.Deterministic(parameters[parameter], value)
+        variables[parameter] = pm.Deterministic(names[parameter], value)
     return variables
+
+
+def process_variables(
+    joint: ProcessPrior,
+    free: Sequence["Parameter"],
+    frozen: Sequence["Parameter"],
+    names: Mapping["Parameter", str],
+) -> "dict[Parameter, Tensor]":
+    """Return the variables of a `ProcessPrior`: elements of one vector, which is positive where the bounds say so."""
+    members = [*free, *frozen]
+    order = np.argsort([p.prior.index for p in members])  # type: ignore[union-attr]
+    kept = pt.as_tensor_variable(np.array([float(p.value) for p in frozen]))
+    part = joint.part({p.prior.index: names[p] for p in members}) if len(members) > 1 else joint  # type: ignore
+
+    def logp(value: Tensor, ones: Tensor) -> Tensor:
+        return part.logp(pt.concatenate([value, kept])[order] if frozen else value[order])
+
+    lower = {p.bounds[0] for p in free}
+    if len(lower) > 1 or any(np.isfinite(p.bounds[1]) for p in free):
+        raise ValueError(f"joint prior of {[names[p] for p in free]}: give all the same lower bound, and no upper one")
+    vector = pm.CustomDist(
+        _joint_name(free, names),
+        np.ones(len(free)),  # gives the vector its length
+        logp=logp,
+        signature="(n)->(n)",
+        support_point=lambda rv, size, ones: ones,
+        transform=VectorStandardize(min(lower), is_proper=False),
+        default_transform=None,
+    )
+    return {p: pm.Deterministic(names[p], vector[i]) for i, p in enumerate(free)}
 
 
 def _check_members(members: Sequence["Parameter"], names: Mapping["Parameter", str]) -> None:
