@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
     from bayesmap.modeling.covariance import Covariance
-    from bayesmap.modeling.priors.joint import JointPrior
     from bayesmap.modeling.priors.hyper import HyperParameter
+    from bayesmap.modeling.priors.joint import JointPrior
 
 __all__ = ["PriorsOfModels"]
 

@@ -131,7 +131,7 @@ class MultivariateNormalPrior(JointPrior):
         self, free: Sequence["Parameter"], frozen: Sequence["Parameter"], names: Mapping["Parameter", str]
     ) -> "dict[Parameter, Tensor]":
         """Return the variables of the free members; see `JointPrior.variables`."""
-        from bayesmap.modeling.priors.variables import normal_variables
+        from bayesmap.modeling.priors.joint_variables import normal_variables
 
         return normal_variables(self, free, frozen, names)
 

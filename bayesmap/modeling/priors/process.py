@@ -1,12 +1,11 @@
 """Priors of numbers that follow one another in time or energy: a random walk, a smooth curve, fluctuations."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
-import scipy
-from scipy.special import gammaln
 
 from bayesmap._lazy import pt
 from bayesmap._types import Tensor
@@ -140,7 +139,7 @@ class ProcessPrior(JointPrior):
         if tau is not None:
             return 0.5 * log_det - 0.5 * r * np.log(2 * np.pi * tau**2) - q / (2 * tau**2)
         half = 0.5 * self.typical_scale**2
-        constant = 0.5 * log_det - 0.5 * r * np.log(2 * np.pi) + 0.5 * np.log(half / np.pi) + gammaln(0.5 * (1 + r))
+        constant = 0.5 * log_det - 0.5 * r * np.log(2 * np.pi) + 0.5 * np.log(half / np.pi) + math.lgamma(0.5 * (1 + r))
         return constant - 0.5 * (1 + r) * log(half + 0.5 * q)
 
     def draw_scale(self, values: np.ndarray, random_state: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -177,7 +176,9 @@ class ProcessPrior(JointPrior):
         """Return the process at some of the positions, under new names by position; all kinds keep their meaning."""
         index = sorted(names)
         positions = self.positions[index]
-        return type(self)([names[i] for i in index], positions, **(self._settings | {"kind": self._kind_of(len(index))}))
+        return type(self)(
+            [names[i] for i in index], positions, **(self._settings | {"kind": self._kind_of(len(index))})
+        )
 
     def _kind_of(self, n: int) -> str:
         if self.kind == "curve" and n < 3:
@@ -188,7 +189,7 @@ class ProcessPrior(JointPrior):
         self, free: "Sequence[Parameter]", frozen: "Sequence[Parameter]", names: "Mapping[Parameter, str]"
     ) -> "dict[Parameter, Tensor]":
         """Return the variables of the free members; see `JointPrior.variables`."""
-        from bayesmap.modeling.priors.variables import process_variables
+        from bayesmap.modeling.priors.joint_variables import process_variables
 
         return process_variables(self, free, frozen, names)
 
@@ -299,8 +300,7 @@ def _penalties(kind: str, positions: np.ndarray, timescale: float | None) -> lis
 
 def _around_level(covariance: np.ndarray) -> tuple[np.ndarray, float]:
     """Penalty of a process around a level that is integrated out with a flat prior."""
-    factor = scipy.linalg.cho_factor(covariance)
-    inverse = scipy.linalg.cho_solve(factor, np.eye(len(covariance)))
+    inverse = np.linalg.inv(covariance)
     level = inverse.sum(axis=0)
-    log_det = -2 * np.log(np.diag(factor[0])).sum() - np.log(level.sum())
+    log_det = -np.linalg.slogdet(covariance)[1] - np.log(level.sum())
     return inverse - np.outer(level, level) / level.sum(), float(log_det)

@@ -289,7 +289,9 @@ def _extra(
     size = (posterior.n_chain, posterior.n_draw)
     extra: dict[str, Any] = {}
     if model.tilts:
-        chains = [[posterior.chains(variables[id(model.tilts[s, i])]) for i in range(len(coords["time"]))] for s in sources]
+        chains = [
+            [posterior.chains(variables[id(model.tilts[s, i])]) for i in range(len(coords["time"]))] for s in sources
+        ]
         values = np.moveaxis(np.array(chains), (2, 3), (0, 1))
         own = {key: coords[key] for key in ("source", "time")}
         extra["tilt"] = xr.DataArray(values, dims=["chain", "draw", "source", "time"], coords=own)
