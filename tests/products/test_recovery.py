@@ -36,17 +36,18 @@ def run(model, background, hours, name="d", day=None):
 
 
 def covered(model, names, truth, expected, datasets, n, rng):
-    """Share of norms in their central 68 % over fakes, and the mean pull of all norms; shape of the truth."""
+    """Which norms lie in their central 68 %, which below their limits, and pulls: shape (fakes, norms) each."""
     fit = compile_fit(datasets)
-    inside, pulls = [], []
+    inside, below, pulls = [], [], []
     for _ in range(n):
         fit.set_counts({key: rng.poisson(cube).astype(float) for key, cube in expected.items()})
         tree = fit.sample(300, chains=2, random_state=rng, progress_bar=False, searches=2)
         columns = np.stack([Posterior(tree).column(name) for name in names], axis=1)
-        low, high = np.quantile(columns, [0.16, 0.84], axis=0)
+        low, high, limit = np.quantile(columns, [0.16, 0.84, 0.95], axis=0)
         inside.append((low < truth) & (truth < high))
+        below.append(truth < limit)
         pulls.append((columns.mean(axis=0) - truth) / columns.std(axis=0))
-    return np.array(inside), np.array(pulls)
+    return np.array(inside), np.array(below), np.array(pulls)
 
 
 @pytest.mark.parametrize("prior", [None, "curve"])
@@ -63,10 +64,13 @@ def test_a_curved_spectrum_is_recovered(prior):
     _Processes(prior, np.arange(8.0), None, 0.1).assign(model, [model.bands])
     norms = (truth.integral(edges[:-1], edges[1:]) / reference.integral(edges[:-1], edges[1:])).to_value("")
     names = [model.models.parameter_names[b.parameter] for b in model.bands]
-    inside, pulls = covered(model, names, norms, expected, model.datasets, 60, np.random.default_rng(5))
-    print(f"\ncurved spectrum, {prior}: 68 % intervals hold {inside.mean(axis=0).round(2)}, all {inside.mean():.3f}")  # noqa: T201 - the table of the user guide
-    assert abs(inside.mean() - 0.68) < 4 * np.sqrt(0.68 * 0.32 / (60 * 3))  # bands of one fake are not independent
-    assert np.abs(pulls[:, norms > 0.3].mean(axis=0)).max() < 0.5
+    inside, below, pulls = covered(model, names, norms, expected, model.datasets, 60, np.random.default_rng(5))
+    seen = norms > 0.3  # a factor that is almost zero lies below any central interval, and has a limit
+    told = f"{inside[:, seen].mean():.3f}, 95 % limits {below.mean():.3f}, at least {below.mean(axis=0).min():.3f}"
+    print(f"\ncurved spectrum, {prior}: 68 % intervals hold {told}")  # noqa: T201 - the table of the user guide
+    assert abs(inside[:, seen].mean() - 0.68) < 0.1  # 60 fakes with about three independent numbers: 0.035
+    assert below.mean() > 0.93
+    assert np.abs(pulls[:, norms > 0.7].mean(axis=0)).max() < 0.5  # of strong points: at least three sd from zero
 
 
 @pytest.mark.parametrize("prior", [None, "walk"])
@@ -85,7 +89,8 @@ def test_a_flare_is_recovered(prior):
     }  # fmt: skip
     _Processes(prior, np.arange(28.0), None, 0.3).assign(model, [model.bands])
     names = [model.models.parameter_names[b.parameter] for b in model.bands]
-    inside, pulls = covered(model, names, truth, expected, model.datasets, 30, np.random.default_rng(6))
-    print(f"\nflare, {prior}: 68 % intervals hold {inside.mean():.3f}, at the peak {inside[:, 9:12].mean():.2f}")  # noqa: T201 - the table of the user guide
+    inside, below, pulls = covered(model, names, truth, expected, model.datasets, 30, np.random.default_rng(6))
+    told = f"{inside.mean():.3f}, at the peak {inside[:, 9:12].mean():.2f}, 95 % limits {below.mean():.3f}"
+    print(f"\nflare, {prior}: 68 % intervals hold {told}")  # noqa: T201 - the table of the user guide
     assert abs(inside.mean() - 0.68) < 0.05
     assert np.abs(pulls.mean()) < 0.2
