@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bayesmap.io import load, save
     from bayesmap.maps import Map, MapAxis, WcsGeom
     from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
+    from bayesmap.products import flux_points, light_curve
     from bayesmap.report import summary
 
 use_writable_cache()
@@ -60,6 +61,8 @@ __all__ = [
     "convergence_report",
     "evidence",
     "find_mode",
+    "flux_points",
+    "light_curve",
     "load",
     "posterior_npred",
     "predictive",
@@ -89,6 +92,8 @@ _HOME = {
     "convergence_report": "inference",
     "evidence": "inference",
     "find_mode": "inference",
+    "flux_points": "products",
+    "light_curve": "products",
     "load": "io",
     "posterior_npred": "inference",
     "predictive": "inference",

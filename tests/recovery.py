@@ -195,6 +195,7 @@ CASES = {
     ),
     "PowerLawNormSpectralModel": Case(free=("tilt",), values={"tilt": 0.05}),
     "ScaleSpectralModel": Case(lambda: m.ScaleSpectralModel(m.PowerLawSpectralModel(), norm=1.1)),
+    "StepNormSpectralModel": Case(lambda: m.StepNormSpectralModel([0.3, 1, 5, 30] * u.TeV, norms=[1.1, 0.9, 1.2])),
     "SmoothBrokenPowerLawSpectralModel": Case(values={"index1": 1.6, "index2": 2.8, "ebreak": "3 TeV", "beta": 0.5}),
     "SuperExpCutoffPowerLaw3FGLSpectralModel": Case(values={"index_1": 1.8, "index_2": 1.2, "ecut": "6 TeV"}),
     "SuperExpCutoffPowerLaw4FGLDR3SpectralModel": Case(

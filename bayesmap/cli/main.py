@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_info(commands)
     _add_fit(commands)
     _add_models(commands)
+    _add_points(commands)
     _add_study(commands)
     return parser
 
@@ -96,6 +97,34 @@ def _add_models(commands: Commands) -> None:
     check = actions.add_parser("check", help="read a model file and try its priors")
     check.add_argument("file", metavar="FILE", help="model file (.yaml), or a name in the list")
     check.set_defaults(run="check_models")
+
+
+def _add_points(commands: Commands) -> None:
+    points = commands.add_parser(
+        "flux-points",
+        help="fluxes of sources in energy bands, everything else marginalised",
+        description="Sample the fluxes of sources in bands of true energy; print them, and write a FITS table for each "
+        "source and all draws into a folder.",
+    )
+    points.add_argument("--edges", required=True, metavar="'A,B,... UNIT'", help="edges of the bands: '1,3,10 TeV'")
+    curve = commands.add_parser(
+        "light-curve",
+        help="fluxes of sources in intervals of time",
+        description="Sample the fluxes of sources in intervals of time; print them, and write a FITS table for each "
+        "source and all draws into a folder.",
+    )
+    curve.add_argument("--times", metavar="A,B,...", help="edges of the intervals (default: one for each run)")
+    curve.add_argument("--edges", metavar="'A,B,... UNIT'", help="edges of energy bands (default: all energies)")
+    for parser, run, priors in ((points, "flux_points", ("smooth",)), (curve, "light_curve", ("walk", "ou"))):
+        parser.add_argument("dataset", metavar="DATASET", help="dataset, or list of datasets (.yaml)")
+        parser.add_argument("models", metavar="MODELS", nargs="+", help="model files (.yaml), or names of the zoo")
+        parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the results")
+        parser.add_argument("--source", dest="sources", metavar="NAME", action="append", help="only this source")
+        choices = ("independent", *priors)
+        parser.add_argument("--prior", choices=choices, default=choices[0], help="(default: %(default)s)")
+        parser.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
+        _add_sampling(parser, draws=1000, tune=None, chains=4)
+        parser.set_defaults(run=run)
 
 
 STUDIES = {
@@ -196,9 +225,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from bayesmap.cli import commands, models, studies
+    from bayesmap.cli import commands, models, points, studies
 
-    modules = {"models": models, "study": studies}
+    modules = {"models": models, "study": studies, "flux-points": points, "light-curve": points}
     getattr(modules.get(options.command, commands), options.run)(options)
 
 

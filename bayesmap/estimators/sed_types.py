@@ -56,6 +56,7 @@ COMMON = (
     "alpha",
     "acceptance_on",
     "acceptance_off",
+    "prior_share",
 )
 #: relative agreement of an energy with the centre of its bin, and of neighbouring edges
 SAME_ENERGY = 1e-6

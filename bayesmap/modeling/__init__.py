@@ -11,6 +11,7 @@ from bayesmap.modeling.parameter import Parameter, Parameters
 from bayesmap.modeling.priors.base import Prior
 from bayesmap.modeling.priors.correlated import MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import HyperParameter
+from bayesmap.modeling.priors.process import ProcessPrior
 from bayesmap.modeling.response import *  # noqa: F403
 from bayesmap.modeling.response import __all__ as _response
 from bayesmap.modeling.sky import SkyModel
@@ -34,6 +35,7 @@ __all__ = [
     "Parameter",
     "Parameters",
     "Prior",
+    "ProcessPrior",
     "SkyModel",
     "TemplateNPredModel",
     "get_model_class",

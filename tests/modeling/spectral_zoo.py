@@ -11,6 +11,7 @@ from bayesmap.modeling import (
     PowerLawNormSpectralModel,
     PowerLawSpectralModel,
     ScaleSpectralModel,
+    StepNormSpectralModel,
     TemplateNDSpectralModel,
     TemplateSpectralModel,
     model_classes,
@@ -90,6 +91,7 @@ SPECIAL = {
     ),
     "EBLAbsorptionNormSpectralModel": ebl,
     "PiecewiseNormSpectralModel": lambda: PiecewiseNormSpectralModel([0.1, 1, 10] * u.TeV, [1, 0.7, 1.4]),
+    "StepNormSpectralModel": lambda: StepNormSpectralModel([0.1, 1, 10] * u.TeV, [1, 0.7]),
     "PiecewiseNormSpectralModel-lin": lambda: PiecewiseNormSpectralModel([0.1, 1, 10] * u.TeV, [1, 0.7, 2], "lin"),
     "ScaleSpectralModel": lambda: ScaleSpectralModel(PowerLawSpectralModel(index=2.4), norm=1.2),
     "TemplateSpectralModel": lambda: TemplateSpectralModel(

@@ -10,6 +10,7 @@ from bayesmap.modeling.files.section import FORMAT_VERSION
 from bayesmap.modeling.files.yaml import COMPONENTS
 from bayesmap.modeling.model import KINDS, ModelBase, model_classes
 from bayesmap.modeling.priors.distributions import ARRAYS, BOUND, DISTRIBUTIONS
+from bayesmap.modeling.priors.process import KINDS as PROCESSES
 
 __all__ = ["model_file_schema", "schema_text"]
 
@@ -197,6 +198,19 @@ def _section() -> dict[str, object]:
         "mean": _list({"anyOf": [_ref("number"), _TEXT]}, minItems=2),
         "covariance": _list(numbers, minItems=2),
     }
+    positive = {"type": "number", "exclusiveMinimum": 0}
+    process = {
+        "process": {"enum": list(PROCESSES)},
+        "parameters": joint["parameters"],
+        "positions": _list({"type": "number"}, minItems=2),
+        "scale": positive,
+        "typical_scale": positive,
+        "timescale": positive,
+    }
+    either = [
+        _object(joint, ["parameters", "mean", "covariance"]),
+        _object(process, ["process", "parameters", "positions"]),
+    ]
     hyper = _object({"prior": _ref("prior"), "unit": _UNIT}, ["prior"])
     properties = {
         "version": {"type": "integer", "minimum": 1, "maximum": FORMAT_VERSION},
@@ -206,7 +220,7 @@ def _section() -> dict[str, object]:
             "additionalProperties": _ref("prior"),
             "description": "by the name of the random variable, <model>.<parameter>",
         },
-        "joint_priors": _list(_object(joint, ["parameters", "mean", "covariance"])),
+        "joint_priors": _list({"anyOf": either}),
         "instrument": _list(_ref("component")),
     }
     return _object(properties, [])

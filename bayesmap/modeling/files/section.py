@@ -26,8 +26,9 @@ from bayesmap.modeling.files.parameter import CollectedPriors, prior_from_node
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.priors.arguments import unit_text
 from bayesmap.modeling.priors.base import Prior
-from bayesmap.modeling.priors.correlated import JointMember, MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import HyperParameter, collect_hyperparameters
+from bayesmap.modeling.priors.joint import JointMember
+from bayesmap.modeling.priors.process import joint_prior_from_dict
 from bayesmap.modeling.priors.table import joint_priors
 from bayesmap.modeling.sky import Component
 
@@ -168,7 +169,7 @@ def apply_section(node: Node, models: Iterable[Component], hyperparameters: Mapp
         prior = prior_from_node(entry, hyperparameters)
         entry.call(setattr, parameters[name], "prior", prior)
     for entry in node.key("joint_priors", default=[]).items():
-        joint = entry.mapping().call(MultivariateNormalPrior.from_dict, entry.data)
+        joint = entry.mapping().call(joint_prior_from_dict, entry.data)
         for name in joint.names:
             if name in parameters and isinstance(parameters[name].prior, JointMember):
                 raise entry.error(f"parameter {name!r} is in two joint priors")

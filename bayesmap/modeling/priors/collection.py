@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
     from bayesmap.modeling.covariance import Covariance
-    from bayesmap.modeling.priors.correlated import MultivariateNormalPrior
     from bayesmap.modeling.priors.hyper import HyperParameter
+    from bayesmap.modeling.priors.joint import JointPrior
 
 __all__ = ["PriorsOfModels"]
 
@@ -117,12 +117,12 @@ class PriorsOfModels:
 
         set_priors(parameters, priors)
 
-    def set_joint_prior(self, prior: "MultivariateNormalPrior") -> None:
+    def set_joint_prior(self, prior: "JointPrior") -> None:
         """Give parameters a correlated prior.
 
         Parameters
         ----------
-        prior : MultivariateNormalPrior
+        prior : MultivariateNormalPrior or ProcessPrior
             It names its parameters. Each gets its marginal as `Parameter.prior`; giving one of them another prior
             takes it out, and freezing one conditions the others on its value.
 
@@ -136,7 +136,7 @@ class PriorsOfModels:
         prior.assign({name: parameter for parameter, name in self.parameter_names.items()})
 
     @property
-    def joint_priors(self) -> "list[MultivariateNormalPrior]":
+    def joint_priors(self) -> "list[JointPrior]":
         """The correlated priors, under the present names of their parameters."""
         from bayesmap.modeling.priors.table import joint_priors
 

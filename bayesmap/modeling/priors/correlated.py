@@ -1,21 +1,24 @@
 """Correlated priors over several parameters."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
 
-from bayesmap._types import QuantityLike, Tree
+from bayesmap._types import QuantityLike, Tensor, Tree
 from bayesmap._util import suggest
 from bayesmap.modeling.priors.arguments import unit_text
-from bayesmap.modeling.priors.base import Prior
+from bayesmap.modeling.priors.joint import JointMember, JointPrior
 from bayesmap.units import as_quantity, parse_unit
 
-__all__ = ["JointMember", "MultivariateNormalPrior"]
+if TYPE_CHECKING:
+    from bayesmap.modeling.parameter import Parameter
+
+__all__ = ["MultivariateNormalPrior", "NormalMember"]
 
 
-class MultivariateNormalPrior:
+class MultivariateNormalPrior(JointPrior):
     """A multivariate normal prior over several parameters, as data.
 
     Parameters
@@ -57,9 +60,7 @@ class MultivariateNormalPrior:
         log: Iterable[str] = (),
         units: Sequence[u.UnitBase | str] | None = None,
     ) -> None:
-        self.names = tuple(parameters)
-        if isinstance(parameters, str) or len(set(self.names)) != len(self.names) or len(self.names) < 2:
-            raise ValueError(f"a joint prior needs at least two different names of parameters, got {parameters!r}")
+        super().__init__(parameters)
         self.log = frozenset([log] if isinstance(log, str) else log)
         for name in sorted(self.log - set(self.names)):
             raise ValueError(f"log: {name!r} is not among the parameters{suggest(name, self.names)}")
@@ -107,39 +108,32 @@ class MultivariateNormalPrior:
                 f"covariance must be positive definite; the smallest eigenvalue of the correlations is {smallest:.3g}"
             )
 
-    def assign(self, parameters: Mapping[str, Any]) -> None:
-        """Give the parameters this prior; see `Models.set_joint_prior`.
+    def member(self, index: int) -> "NormalMember":
+        """Return the prior that stands at one of the parameters."""
+        return NormalMember(self, index)
 
-        Parameters
-        ----------
-        parameters : Mapping of str to Parameter
-            Parameters by the name of their random variable.
+    def resolved(self, targets: Sequence["Parameter"]) -> Self:
+        """Return the prior with the units that parameters declare where it has none.
 
         Raises
         ------
-        KeyError
-            If a name is unknown.
-        ValueError
-            If two names are one parameter, or a parameter's bounds cut the prior.
+        astropy.units.UnitConversionError
+            If a unit does not convert to that of its parameter.
         """
-        for name in self.names:
-            if name not in parameters:
-                raise KeyError(f"no parameter {name!r}{suggest(name, parameters)}")
-        targets = [parameters[name] for name in self.names]
-        if len(set(targets)) != len(targets):
-            raise ValueError(f"two of {list(self.names)} are the same (linked) parameter")
         units = self.units or (None,) * len(targets)
         for name, unit, parameter in zip(self.names, units, targets, strict=True):
             if unit is not None and not unit.is_equivalent(parameter.unit):
                 raise u.UnitConversionError(f"joint prior of {name!r}: '{unit}' does not convert to '{parameter.unit}'")
         declared = [parameter.unit if unit is None else unit for unit, parameter in zip(units, targets, strict=True)]
-        resolved = type(self)(self.names, self.mean, self.covariance, log=self.log, units=declared)
-        members = [JointMember(resolved, index) for index in range(len(targets))]
-        for member, parameter in zip(members, targets, strict=True):
-            member.check_bounds(parameter)
-            parameter._check_prior(member, parameter.min, parameter.max)
-        for member, parameter in zip(members, targets, strict=True):
-            parameter.prior = member
+        return type(self)(self.names, self.mean, self.covariance, log=self.log, units=declared)
+
+    def variables(
+        self, free: Sequence["Parameter"], frozen: Sequence["Parameter"], names: Mapping["Parameter", str]
+    ) -> "dict[Parameter, Tensor]":
+        """Return the variables of the free members; see `JointPrior.variables`."""
+        from bayesmap.modeling.priors.joint_variables import normal_variables
+
+        return normal_variables(self, free, frozen, names)
 
     def part(self, names: Mapping[int, str]) -> Self:
         """Return the marginal of some members (at least two), under new names by position."""
@@ -201,20 +195,12 @@ class MultivariateNormalPrior:
 
         return cls(**joint_moments(tree, names, log))
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, MultivariateNormalPrior):
-            return NotImplemented
-        return self.to_dict() == other.to_dict()
-
-    def __hash__(self) -> int:
-        return hash((self.names, self.mean.tobytes(), self.covariance.tobytes()))
-
     def __repr__(self) -> str:
         return f"MultivariateNormalPrior({list(self.names)}, mean={self.mean.tolist()})"
 
 
-class JointMember(Prior):
-    """The marginal of a joint prior, at one of its parameters; it remembers the others.
+class NormalMember(JointMember):
+    """The marginal of a `MultivariateNormalPrior`.
 
     Parameters
     ----------
@@ -224,7 +210,9 @@ class JointMember(Prior):
         Position of the parameter in it.
     """
 
-    __slots__ = ("index", "joint")
+    __slots__ = ()
+
+    joint: MultivariateNormalPrior
 
     def __init__(self, joint: MultivariateNormalPrior, index: int) -> None:
         mean, sigma = float(joint.mean[index]), float(np.sqrt(joint.covariance[index, index]))
@@ -232,15 +220,9 @@ class JointMember(Prior):
         unit = u.dimensionless_unscaled if unit is None else unit
         if joint.names[index] in joint.log:
             median = mean if unit.is_equivalent("") else np.exp(mean) * unit
-            super().__init__("LogNormal", mu=median, sigma=sigma)
+            super().__init__(joint, index, "LogNormal", mu=median, sigma=sigma)
         else:
-            super().__init__("Normal", mu=mean * unit, sigma=sigma * unit)
-        self.joint, self.index = joint, index
-
-    @property
-    def is_joint(self) -> bool:
-        """True: it describes several parameters together."""
-        return True
+            super().__init__(joint, index, "Normal", mu=mean * unit, sigma=sigma * unit)
 
     @property
     def is_log(self) -> bool:
@@ -253,7 +235,7 @@ class JointMember(Prior):
         unit = self.joint.units[self.index] if self.joint.units else None
         return u.dimensionless_unscaled if unit is None else unit
 
-    def check_bounds(self, parameter: Any) -> None:
+    def check_bounds(self, parameter: "Parameter") -> None:
         """Raise a ValueError if the bounds of a parameter cut off more than 1e-6 of the prior."""
         dist = self.scipy(parameter.unit)
         low, high = parameter.bounds
@@ -264,32 +246,3 @@ class JointMember(Prior):
                 f"[{parameter.min}, {parameter.max}] {parameter.unit}; remove the bounds, or for a positive "
                 "parameter put its name into log"
             )
-
-    def as_default(self) -> Self:
-        """Return itself: a joint prior is never a default."""
-        return self
-
-    def rescaled(self, factor: float, unit: u.UnitBase | str = "") -> Self:
-        """Return itself: its numbers have units."""
-        return self
-
-    @property
-    def summary(self) -> str:
-        """Marginal distribution, and the names of the other parameters."""
-        others = ", ".join(name for i, name in enumerate(self.joint.names) if i != self.index)
-        return f"{super().summary[:-1]}, joint with {others})"
-
-    def __reduce__(self) -> Any:
-        return type(self), (self.joint, self.index)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, JointMember):
-            return NotImplemented
-        return self.joint == other.joint and self.index == other.index
-
-    def __hash__(self) -> int:
-        return hash((self.joint, self.index))
-
-    def __repr__(self) -> str:
-        others = ", ".join(name for i, name in enumerate(self.joint.names) if i != self.index)
-        return f"{super().__repr__()[:-1]}, joint with {others})"

@@ -18,7 +18,7 @@ from bayesmap.modeling.priors.distributions import LOCATION, RATE, SCALE, SHAPE
 from bayesmap.modeling.priors.hyper import HyperParameter
 from bayesmap.modeling.priors.kde import KernelDensity
 
-__all__ = ["OFFSET", "Standardize", "hyper_variable", "offset_names", "random_variable"]
+__all__ = ["OFFSET", "Standardize", "VectorStandardize", "hyper_variable", "offset_names", "random_variable"]
 
 OFFSET = "_offset"
 _STANDARD = ([SCALE], [RATE], [LOCATION, SCALE])
@@ -114,6 +114,17 @@ class Standardize(Transform):
             width = 0.5 * np.log((upper - low) / (upper - high))
             return cls(lower, upper, scale=upper - center, width=width, **about)
         return cls(center=center, scale=0.5 * (high - low), **about)
+
+
+class VectorStandardize(Standardize):
+    """The same for all elements of a vector that has one density."""
+
+    name = "vector_standardize"
+    ndim_supp = 1
+
+    def log_jac_det(self, value: Tensor, *inputs: Tensor) -> Tensor:
+        """Return the sum of ln |dx/dz| over the elements."""
+        return super().log_jac_det(value, *inputs).sum(axis=-1)
 
 
 def _quantile_function(

@@ -8,8 +8,8 @@ import numpy as np
 
 from bayesmap.modeling.parameter import Parameter
 from bayesmap.modeling.priors.base import Prior
-from bayesmap.modeling.priors.correlated import JointMember, MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import hyperparameters_of
+from bayesmap.modeling.priors.joint import JointMember, JointPrior
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -54,10 +54,10 @@ def _row(name: str, prior: Prior | None, unit: u.UnitBase, minimum: float, maxim
     )
 
 
-def joint_priors(names: Mapping[Parameter, str]) -> list[MultivariateNormalPrior]:
+def joint_priors(names: Mapping[Parameter, str]) -> list[JointPrior]:
     """Return the joint priors of parameters, under their present names and without members that are not there."""
     groups: dict[int, dict[int, Parameter]] = {}
-    joints: dict[int, MultivariateNormalPrior] = {}
+    joints: dict[int, JointPrior] = {}
     for parameter in names:
         if isinstance(parameter.prior, JointMember):
             joint = parameter.prior.joint

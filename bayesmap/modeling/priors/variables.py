@@ -3,15 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pymc as pm
-import scipy
-
-from bayesmap._lazy import pt
 from bayesmap._types import Tensor
-from bayesmap.modeling.priors.correlated import JointMember, MultivariateNormalPrior
 from bayesmap.modeling.priors.hyper import hyperparameters_of
-from bayesmap.modeling.priors.pymc_variables import OFFSET, hyper_variable
+from bayesmap.modeling.priors.joint import JointMember, JointPrior
+from bayesmap.modeling.priors.pymc_variables import hyper_variable
 
 if TYPE_CHECKING:
     from bayesmap.modeling.parameter import Parameter
@@ -53,26 +48,14 @@ def prior_variables(parameters: Mapping["Parameter", str]) -> "dict[Parameter, T
     return variables
 
 
-def _joint_variables(
-    joint: MultivariateNormalPrior, parameters: Mapping["Parameter", str]
-) -> "dict[Parameter, Tensor]":
-    """The variables of a multivariate normal, conditional on the members that are frozen."""
+def _joint_variables(joint: JointPrior, parameters: Mapping["Parameter", str]) -> "dict[Parameter, Tensor]":
+    """The variables of the free members of a joint prior, conditional on those that are frozen."""
     members = [p for p in parameters if isinstance(p.prior, JointMember) and p.prior.joint is joint]
     _check_members(members, parameters)
-    free = [p for p in members if not p.frozen]
-    mean, covariance = _conditional(joint, free, [p for p in members if p.frozen])
-    factor = np.linalg.cholesky(covariance)
-    name = f"{parameters[free[0]]}{'_joint' if len(free) > 1 else ''}{OFFSET}"
-    offset = pm.MvNormal(name, mu=np.zeros(len(free)), chol=np.eye(len(free)))
-    vector = pt.as_tensor_variable(mean) + pt.dot(factor, offset)
-    variables = {}
-    for i, parameter in enumerate(free):
+    for parameter in members:
         member: Any = parameter.prior
         member.check_bounds(parameter)
-        scale = float(member.unit.to(parameter.unit))
-        value = pt.exp(vector[i] + np.log(scale)) if member.is_log else vector[i] * scale
-        variables[parameter] = pm.Deterministic(parameters[parameter], value)
-    return variables
+    return joint.variables([p for p in members if not p.frozen], [p for p in members if p.frozen], parameters)
 
 
 def _check_members(members: Sequence["Parameter"], names: Mapping["Parameter", str]) -> None:
@@ -85,27 +68,3 @@ def _check_members(members: Sequence["Parameter"], names: Mapping["Parameter", s
                 f"{names[other]!r} and {names[parameter]!r} both stand for {member.joint.names[member.index]!r} in one "
                 "joint prior; give one of them a prior of its own"
             )
-
-
-def _conditional(
-    joint: MultivariateNormalPrior, free: Sequence["Parameter"], frozen: Sequence["Parameter"]
-) -> tuple[Tensor, Tensor]:
-    """Mean and covariance of the free members, given the values of the frozen ones."""
-    a, b = ([p.prior.index for p in group] for group in (free, frozen))  # type: ignore[union-attr]
-    mean, covariance = joint.mean[a], joint.covariance[np.ix_(a, a)]
-    if not b:
-        return mean, covariance
-    cross, factor = joint.covariance[np.ix_(a, b)], scipy.linalg.cho_factor(joint.covariance[np.ix_(b, b)])
-    distance = np.array([_number(p) for p in frozen]) - joint.mean[b]
-    return mean + cross @ scipy.linalg.cho_solve(factor, distance), covariance - cross @ scipy.linalg.cho_solve(
-        factor, cross.T
-    )
-
-
-def _number(parameter: "Parameter") -> float:
-    """Value of a frozen member as the joint prior counts it."""
-    member: Any = parameter.prior
-    value = float(parameter.quantity.to_value(member.unit))
-    if member.is_log and value <= 0:
-        raise ValueError(f"{parameter.name!r} is frozen at {value}; its joint prior is that of a logarithm")
-    return float(np.log(value)) if member.is_log else value

@@ -19,7 +19,7 @@ from bayesmap.modeling.spectral.log_parabola import (
     LogParabolaNormSpectralModel,
     LogParabolaSpectralModel,
 )
-from bayesmap.modeling.spectral.piecewise import PiecewiseNormSpectralModel
+from bayesmap.modeling.spectral.piecewise import PiecewiseNormSpectralModel, StepNormSpectralModel
 from bayesmap.modeling.spectral.power_law import (
     PowerLaw2SpectralModel,
     PowerLawNormSpectralModel,
@@ -58,6 +58,7 @@ __all__ = [
     "ScaleSpectralModel",
     "SmoothBrokenPowerLawSpectralModel",
     "SpectralModel",
+    "StepNormSpectralModel",
     "SuperExpCutoffPowerLaw3FGLSpectralModel",
     "SuperExpCutoffPowerLaw4FGLDR3SpectralModel",
     "SuperExpCutoffPowerLaw4FGLSpectralModel",

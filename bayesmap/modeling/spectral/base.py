@@ -79,6 +79,21 @@ class SpectralModel(ModelBase):
         """
         return ()
 
+    def steps(self, values: Values) -> tuple[np.ndarray, Tensor] | None:
+        """Return where a factor jumps and its values between, if it is constant there; else None.
+
+        Parameters
+        ----------
+        values : Mapping of Parameter to tensor or float
+            One entry per parameter, in internal units.
+
+        Returns
+        -------
+        tuple or None
+            Energies in the internal unit, shape ``(n - 1,)``, and the values, shape ``(..., n)``.
+        """
+        return None
+
     def may_be_negative(self, supports: Mapping[str, tuple[float, float]]) -> bool:
         """Return whether the model can be negative although its flux parameter and its norms are not.
 

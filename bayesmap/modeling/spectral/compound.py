@@ -9,12 +9,14 @@ from typing import Any, Self
 import astropy.units as u
 import numpy as np
 
+from bayesmap._lazy import pt
 from bayesmap._types import FileName, Tensor
 from bayesmap._util import check_option
 from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.spectral.base import SpectralModel
 from bayesmap.modeling.spectral.constant import ConstantSpectralModel
 from bayesmap.modeling.spectral.formulas import OPERATORS, Combined, Scaled
+from bayesmap.modeling.spectral.interpolate import at_least, at_most
 from bayesmap.modeling.spectral.power_law import PowerLawNormSpectralModel
 from bayesmap.units import internal_unit
 
@@ -189,7 +191,33 @@ class CompoundSpectralModel(SpectralModel):
         one, two = (m.integral_graph(energy_min, energy_max, values) for m in (self.model1, self.model2))
         return OPERATORS[self.operator](one, two)
 
+    def _steps(self, values: Values) -> tuple[SpectralModel, np.ndarray, Tensor] | None:
+        """For a product with a factor that is constant in bands: the other operand, where it jumps, the factor."""
+        if self.operator == "mul":
+            for factor, other in ((self.model2, self.model1), (self.model1, self.model2)):
+                if (steps := factor.steps(values)) is not None:
+                    return other, *steps
+        return None
+
+    def _bands_graph(self, energy_min: Tensor, energy_max: Tensor, values: Values, power: int) -> Tensor:
+        found = self._steps(values)
+        if found is None:
+            return super()._bands_graph(energy_min, energy_max, values, power)
+        other, jumps, factor = found
+        if all(isinstance(edge, np.ndarray) for edge in (energy_min, energy_max)):
+            low, high, shape = _parts(energy_min, energy_max, jumps, np.clip)
+        else:
+            low, high, shape = _parts(*map(pt.as_tensor_variable, (energy_min, energy_max)), jumps, _clip)
+        parts = (other.energy_flux_graph if power else other.integral_graph)(low, high, values)
+        return (parts.reshape(shape) * factor).sum(axis=-1)
+
     def _integrate(self, low: np.ndarray, high: np.ndarray, values: Values, power: int = 0) -> np.ndarray:
+        if (found := self._steps(values)) is not None:
+            other, jumps, factor = found
+            *edges, shape = _parts(low, high, jumps, np.clip)
+            parts = other._integrate(*edges, values, power)
+            sums: np.ndarray = (parts.reshape(*parts.shape[:-1], *shape) * np.asarray(factor)).sum(axis=-1)
+            return sums
         if self.operator not in ("add", "sub"):
             return super()._integrate(low, high, values, power)
         one, two = (m._integrate(low, high, values, power) for m in (self.model1, self.model2))
@@ -226,6 +254,20 @@ class CompoundSpectralModel(SpectralModel):
 
     def __repr__(self) -> str:
         return f"CompoundSpectralModel({self.model1!r}, {self.model2!r}, {self.operator!r})"
+
+
+def _clip(energy: Tensor, low: np.ndarray, high: np.ndarray) -> Tensor:
+    """Energies inside of limits; at a limit the gradient is that of the energy."""
+    return at_most(at_least(energy, low), high)
+
+
+def _parts(
+    energy_min: Tensor, energy_max: Tensor, jumps: np.ndarray, clip: Callable[..., Tensor]
+) -> tuple[Tensor, Tensor, tuple[int, int]]:
+    """Edges of the parts of each bin between some energies, in one row, and the shape (bins, parts)."""
+    first, last = np.append(0.0, jumps), np.append(jumps, np.inf)
+    low, high = (clip(edge[:, None], first, last).ravel() for edge in (energy_min, energy_max))
+    return low, high, (-1, len(first))
 
 
 def _own_parameters(model: SpectralModel) -> list[tuple[str, Parameter]]:
