@@ -168,12 +168,15 @@ class Observation(abc.ABC):
         The observed variable is called ``"<dataset>.<quantity>"``.
     content : str
         What the dataset holds, for messages.
+    unit : str
+        Unit of the data as `mean`, `random` and `set_counts` have them; of counts none.
     mask : numpy.ndarray or None
         Data that are looked at, a boolean array of the shape of the data; None if all are.
     """
 
     quantity: ClassVar[str]
     content: ClassVar[str]
+    unit: ClassVar[str] = ""
     name: str
     models: list[Any]
     parameters: list[Any]
@@ -229,6 +232,17 @@ class Observation(abc.ABC):
         """Return the data that are looked at, and which these are, as arrays of any shapes: the same for all models."""
         return [self.value.get_value()]
 
+    def conditions(self) -> list[Any]:
+        """Texts and arrays that decide how data are drawn, and are no maps of the dataset: errors, kernels, limits."""
+        return []
+
+    def log_kept(self, *arguments: Any) -> float:
+        """Log-probability of data that stay when others are replaced, never above zero; by default there are none.
+
+        Arguments are values of the free parameters. Simulated true values must agree with such data.
+        """
+        return 0.0
+
     def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """What `summary` would say of other data of this shape: arrays by the names there, none by default.
 
@@ -245,7 +259,7 @@ class Observation(abc.ABC):
         raise ValueError(f"dataset {self.name!r} holds {self.content}, not counts; compile it again with other data")
 
     def set_counts(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
-        """Replace the data; what is wrong with them is said before anything is changed, see `check`."""
+        """Replace the data, in `unit`; what is wrong is said before anything is changed, see `check`."""
         self.check(counts, counts_off)
 
     def check_mask(self, mask: np.ndarray) -> None:
