@@ -44,10 +44,6 @@ class Blocks:
         """Sum over each block, of a cube of the shape of the labels, shape ``(number,)``."""
         return np.bincount(self._places, cube.ravel(), self.number + 1)[1:]
 
-    def sums_inside(self, values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Sum over each block, of values of the bins in the mask, shape ``(number,)``."""
-        return np.bincount(self.labels[mask], values, self.number)
-
     def place(self, block: int, geom: Any) -> str:
         """Where a block is, in words: its energies, and its centre on the sky."""
         energies, rows, columns = np.nonzero(self.labels == block)

@@ -63,11 +63,12 @@ class CountsPass(Pass):
                 "that does not depend on them, which a background measured in OFF regions, unless it is sampled, and "
                 "noise that is not that of counts do not give."
             )
+        likelihood = self.observed.summed(self.blocks.labels[self.mask], self.blocks.number)
         made = self.stream.reduce(
             {
                 "statistics": self._compare,
                 "means": lambda draw: self.blocks.sums(self._masked(draw)[0]),
-                "likelihood": lambda draw: self.blocks.sums_inside(draw.log_likelihood, self.mask),
+                "likelihood": lambda draw: likelihood(*draw.arguments),
                 "replicates": lambda draw: self.blocks.sums(self._masked(draw)[1]),
                 "spectrum": lambda draw: self._masked(draw)[1].sum(axis=(1, 2)),
                 "profiles": lambda draw: self._profiles(draw, [p for p, _ in profiles.values()]),

@@ -220,6 +220,18 @@ class Observation(abc.ABC):
     def pointwise(self, *arguments: Any) -> np.ndarray:
         """Log-probability of each datum that is looked at, shape ``(n,)``; its sum is that of `logp`."""
 
+    def summed(self, labels: np.ndarray, number: int) -> Callable[..., np.ndarray]:
+        """Return the function that sums `pointwise` over groups of the data at hand, at the same arguments.
+
+        Parameters
+        ----------
+        labels : numpy.ndarray
+            Number of the group of each datum that is looked at, shape ``(n,)``.
+        number : int
+            Number of groups; the function returns the shape ``(number,)``.
+        """
+        return lambda *arguments: np.bincount(labels, self.pointwise(*arguments), number)
+
     @abc.abstractmethod
     def wrap(self, values: np.ndarray) -> Any:
         """Values of the shape of the data in the form in which the dataset holds data: a map, or a quantity."""
