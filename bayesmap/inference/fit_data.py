@@ -148,7 +148,7 @@ class FitData:
             variables = {
                 f"{name}.{key}": variable
                 for name, o in self._observed.items()
-                if o.latent_names and not o.likelihood.latents_follow_mask
+                if o.latent_names and not o.latents_follow_mask
                 for key, variable in o.latents().items()
             }
             if not variables:

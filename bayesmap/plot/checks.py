@@ -9,12 +9,12 @@ import scipy
 from bayesmap._types import Axes
 from bayesmap._util import suggest
 from bayesmap.checks import Checks, ProfileCheck
+from bayesmap.datasets.image import ImageDataset
 from bayesmap.maps import Map
 from bayesmap.plot.maps import plot_map
 from bayesmap.plot.posterior_numbers import PROBABILITIES
 
 if TYPE_CHECKING:
-    from bayesmap.datasets.image import ImageDataset
     from bayesmap.datasets.map import MapDataset
 
 __all__ = ["plot_pit_blocks", "plot_ppc_profile", "plot_ppc_spectrum"]
@@ -103,7 +103,7 @@ def plot_pit_blocks(checks: Checks, dataset: "MapDataset | ImageDataset", ax: Ax
     blocks = _named(checks.blocks, dataset.name, "dataset")
     pit = np.clip(checks.tree["loo_pit"][dataset.name].values, 1e-9, 1 - 1e-9)
     deviation = np.append(scipy.special.ndtri(pit), np.nan)[blocks.labels]  # the label -1 is the last
-    geom = dataset.geom if blocks.labels.ndim == 2 else dataset.counts.geom.to_image()
+    geom = dataset.geom if isinstance(dataset, ImageDataset) else dataset.counts.geom.to_image()
     deviation = deviation.reshape(-1, *geom.data_shape)
     worst = np.argmax(np.nan_to_num(np.abs(deviation), nan=-1.0), axis=0)
     image = np.take_along_axis(deviation, worst[None], axis=0)[0]

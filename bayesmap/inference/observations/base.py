@@ -195,6 +195,11 @@ class Observation(abc.ABC):
         """Names of the unknowns of the likelihood itself."""
         return ()
 
+    @property
+    def latents_follow_mask(self) -> bool:
+        """Whether there is an unknown of the likelihood for each datum that is looked at."""
+        return False
+
     def latents(self) -> dict[str, Any]:
         """Create the variables of `latent_names` in the `pymc.Model` of the context."""
         return {}

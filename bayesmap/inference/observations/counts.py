@@ -302,6 +302,11 @@ class ObservedCounts(Observation):
         """Names of the unknowns of the likelihood."""
         return self.likelihood.latent_names
 
+    @property
+    def latents_follow_mask(self) -> bool:
+        """Whether the likelihood has an unknown for each bin of the mask."""
+        return self.likelihood.latents_follow_mask
+
     def latents(self) -> dict[str, Any]:
         """Create the unknowns of the likelihood; see `Observation.latents`."""
         return self.likelihood.latents(self.name, self.arrays.mask, **self.off)
