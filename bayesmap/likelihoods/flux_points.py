@@ -78,7 +78,7 @@ class FluxPointsLikelihood:
 
     @property
     def norm(self) -> np.ndarray:
-        """Logarithms of the norms of the densities, zero where there is none."""
+        """Logarithms of the norms of the densities, zero where there is none; shape ``(n_point,)``."""
         norm = np.log(np.sqrt(2 * np.pi) * self.sigma)
         return np.where(np.isfinite(norm), norm, 0.0)
 
