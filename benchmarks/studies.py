@@ -2,15 +2,18 @@
 
     python benchmarks/studies.py FOLDER [--only CASES] [-n 500] [--workers 2] [--json out.json]
 
-``CASES`` are some of map, on-off, latent, joint, hierarchical. Parameters come from the priors, counts from these, and
-the ranks of the truth in the posteriors have to be uniform. Simulations are kept in FOLDER: a run that was stopped goes
-on where it was, and one that is complete prints its table at once.
+``CASES`` are some of map, on-off, latent, joint, hierarchical, points, limits, image. Parameters come from the priors,
+data from these, and the ranks of the truth in the posteriors have to be uniform. Simulations are kept in FOLDER: a run
+that was stopped goes on where it was, and one that is complete prints its table at once.
 
 - map: 3 x 24 x 30 bins, a point source with a log parabola over a background; 6 parameters.
 - on-off: an ON/OFF spectrum of 4 bins, few OFF counts; power law; the background is integrated out.
 - latent: the same, the background of each bin is sampled.
 - joint: the map (power law) and the ON/OFF spectrum of the same source.
 - hierarchical: backgrounds of four fields, whose norms have a mean and a scatter that are unknown.
+- points: six flux points with errors of 10 % to 40 %; power law.
+- limits: the same with asymmetric errors, the last two points are upper limits.
+- image: 30 x 30 pixels, a star and an elliptical galaxy beside it, the scale of the noise unknown; 9 parameters.
 """
 
 import argparse
@@ -27,13 +30,25 @@ if __name__ == "__main__":
 
 import astropy.units as u  # noqa: E402 - after the number of threads is set
 import numpy as np  # noqa: E402
+from astropy.table import Table  # noqa: E402
+from scipy import special  # noqa: E402
 
 from bayesmap import studies  # noqa: E402
-from bayesmap.datasets import MapDataset, SpectrumDataset, SpectrumDatasetOnOff  # noqa: E402
+from bayesmap.datasets import (  # noqa: E402
+    FluxPointsDataset,
+    ImageDataset,
+    MapDataset,
+    SpectrumDataset,
+    SpectrumDatasetOnOff,
+)
+from bayesmap.estimators import FluxPoints  # noqa: E402
+from bayesmap.images import GeneralFrame, Image, MaskedImage, MaskSchema, Projection  # noqa: E402
 from bayesmap.irf import EDispKernelMap, PSFMap  # noqa: E402
-from bayesmap.likelihoods import OnOffLikelihood  # noqa: E402
+from bayesmap.likelihoods import GaussianLikelihood, OnOffLikelihood  # noqa: E402
 from bayesmap.maps import Map, MapAxis, RegionGeom, WcsGeom  # noqa: E402
 from bayesmap.modeling import (  # noqa: E402
+    ExponentialSpatialModel,
+    FluxDensitySpectralModel,
     FoVBackgroundModel,
     HyperParameter,
     LogParabolaSpectralModel,
@@ -132,6 +147,53 @@ def joint() -> list[Any]:
     return [field([one]), spectrum([one])]
 
 
+def flux_points(limits: bool) -> FluxPointsDataset:
+    """Flux points of a power law; with limits also asymmetric errors."""
+    energy = np.geomspace(0.5, 20, 6)
+    dnde = 1e-12 * (energy / 2) ** -2.2 * np.array([1.1, 0.9, 1.05, 1.0, 0.8, 1.2]) * u.Unit(FLUX)
+    error = np.geomspace(0.1, 0.4, 6) * dnde
+    table = Table({"e_ref": energy * u.TeV, "dnde": dnde, "dnde_err": error, "dnde_ul": dnde + 2 * error})
+    if limits:
+        table["dnde_errn"], table["dnde_errp"] = 0.7 * error, 1.3 * error
+        table["is_ul"] = np.arange(6) > 3
+    points = FluxPoints.from_table(table, sed_type="dnde", reference_model=PowerLawSpectralModel(reference="2 TeV"))
+    dataset = FluxPointsDataset(data=points, name="points", stat_type="distrib" if limits else "chi2")
+    dataset.models = [spectral()]
+    return dataset
+
+
+def image() -> ImageDataset:
+    """A star and a galaxy eight pixels apart."""
+    wcs = WcsGeom.create(skydir=(150, 2), npix=(30, 30), binsz=0.2 / 3600, frame="icrs", proj="TAN").wcs
+    projection = Projection.from_fits_wcs(wcs, pixel_frame=GeneralFrame())
+    flat = Image(np.zeros((30, 30)), unit=u.nJy, projection=projection)
+    edges = (np.arange(-7, 9) - 0.5) / (np.sqrt(2) * 1.7)
+    line = np.diff(special.erf(edges)) / 2
+    masked = MaskedImage(flat, mask_schema=MaskSchema([]), projection=projection)
+    masked.variance.array = 100.0
+    dataset = ImageDataset(masked, psf=np.outer(line, line) / line.sum() ** 2, name="image")
+    models = []
+    for name, flux, x, y, cls, shape in (
+        ("star", 1000, 11.3, 17.6, PointSpatialModel, {}),
+        ("galaxy", 3000, 17.1, 12.2, ExponentialSpatialModel, {"r_eff": 0.6 * u.arcsec, "q": 0.6}),
+    ):
+        place = projection.pixel_to_sky(x=x, y=y)
+        spatial = cls(lon_0=place.ra, lat_0=place.dec, frame="icrs", **shape)
+        for p in (spatial.lon_0, spatial.lat_0):
+            p.prior = Prior("Normal", mu=p.value, sigma=0.2 / 3600)
+        density = FluxDensitySpectralModel(flux=flux * u.nJy)
+        density.flux.prior = Prior("LogNormal", mu=np.log(flux), sigma=0.4)
+        models.append(SkyModel(density, spatial, name=name))
+    galaxy = models[1].spatial_model
+    galaxy.r_eff.prior = Prior("LogNormal", mu=np.log(0.6), sigma=0.3)
+    galaxy.q.prior = Prior("Uniform", lower=0.2, upper=0.9)
+    galaxy.phi.value, galaxy.phi.frozen = 30.0, True
+    dataset.models = models
+    dataset = ImageDataset(dataset.fake(SEED), models, name="image", psf=np.outer(line, line) / line.sum() ** 2)
+    dataset.likelihood = GaussianLikelihood(dataset.sigma, scale="free")
+    return dataset
+
+
 def spectral() -> SkyModel:
     """A source without a place."""
     return SkyModel(source().spectral_model, name="source")
@@ -143,6 +205,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "latent": lambda: spectrum([spectral()], "latent"),
     "joint": joint,
     "hierarchical": fields,
+    "points": lambda: flux_points(limits=False),
+    "limits": lambda: flux_points(limits=True),
+    "image": image,
 }
 
 

@@ -18,13 +18,22 @@ class Blocks:
     Attributes
     ----------
     labels : numpy.ndarray
-        Number of the block of each bin, -1 outside the mask, shape ``(n_energy, n_lat, n_lon)``.
+        Number of the block of each bin, -1 outside the mask, shape ``(n_energy, n_lat, n_lon)``; of an image
+        ``(n_y, n_x)``, of flux points ``(n_point,)``.
     number : int
         How many there are.
     """
 
     labels: np.ndarray
     number: int
+
+    @classmethod
+    def of(cls, labels: np.ndarray) -> "Blocks":
+        """Number blocks anew, without those that the mask leaves empty; labels are -1 outside."""
+        used = np.unique(labels[labels >= 0])
+        table = np.full(int(labels.max()) + 1, -1)
+        table[used] = np.arange(len(used))
+        return cls(np.where(labels >= 0, table[labels], -1), len(used))
 
     @functools.cached_property
     def _places(self) -> np.ndarray:
@@ -34,10 +43,6 @@ class Blocks:
     def sums(self, cube: np.ndarray) -> np.ndarray:
         """Sum over each block, of a cube of the shape of the labels, shape ``(number,)``."""
         return np.bincount(self._places, cube.ravel(), self.number + 1)[1:]
-
-    def sums_inside(self, values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Sum over each block, of values of the bins in the mask, shape ``(number,)``."""
-        return np.bincount(self.labels[mask], values, self.number)
 
     def place(self, block: int, geom: Any) -> str:
         """Where a block is, in words: its energies, and its centre on the sky."""
@@ -78,7 +83,7 @@ def blocks_of(expected: np.ndarray, mask: np.ndarray, least: float) -> Blocks:
         image = block_labels(weights[band].sum(axis=0), least)
         labels[band] = np.where(mask[band], number + image, -1)
         number += int(image.max()) + 1
-    return Blocks(*_without_gaps(labels))
+    return Blocks.of(labels)
 
 
 def _bands(totals: np.ndarray, least: float) -> list[slice]:
@@ -93,11 +98,3 @@ def _bands(totals: np.ndarray, least: float) -> list[slice]:
         return [slice(0, len(totals))]
     bands[-1] = slice(bands[-1].start, len(totals)) if start < len(totals) else bands[-1]
     return bands
-
-
-def _without_gaps(labels: np.ndarray) -> tuple[np.ndarray, int]:
-    """Number blocks anew, without those that the mask leaves empty."""
-    used = np.unique(labels[labels >= 0])
-    table = np.full(int(labels.max()) + 1, -1)
-    table[used] = np.arange(len(used))
-    return np.where(labels >= 0, table[labels], -1), len(used)

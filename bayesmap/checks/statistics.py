@@ -109,7 +109,7 @@ class SmoothedResidual(Statistic):
         disk = (disk_kernel(pixels) > 0).astype("float64")
         self.half = np.array(disk.shape) // 2
         self.shape = [
-            scipy.fft.next_fast_len(n + m - 1, real=True) for n, m in zip(geom.data_shape[1:], disk.shape, strict=True)
+            scipy.fft.next_fast_len(n + m - 1, real=True) for n, m in zip(geom.data_shape[-2:], disk.shape, strict=True)
         ]
         self.kernel = scipy.fft.rfft2(disk, self.shape)
 

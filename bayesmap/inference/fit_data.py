@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pymc as pm
 
 from bayesmap._util import get_random_state
 from bayesmap.inference.compile import prepare
@@ -48,23 +49,28 @@ class FitData:
         self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
 
     def set_counts(self, counts: Any) -> None:
-        """Replace the counts without compiling again; the datasets themselves are not changed.
+        """Replace counts, images or fluxes without compiling again; the datasets themselves are not changed.
 
         Parameters
         ----------
-        counts : Map, numpy.ndarray or mapping of dataset name to one of them
-            Cubes of the shape of the dataset. A single cube is for a single dataset. For an ON/OFF dataset a pair of
-            cubes, ``(counts, counts_off)``, replaces both.
+        counts : Map, Image, Quantity, numpy.ndarray or mapping of dataset name to one of them
+            Data of the shape of the dataset. A single one is for a single dataset. For an ON/OFF dataset a pair of
+            cubes, ``(counts, counts_off)``, replaces both. Bare numbers of an image are in nJy; of flux points, those
+            inside the masks, in 1e-12 cm-2 s-1 TeV-1. Variances, errors and upper limits stay.
 
         Raises
         ------
         KeyError
             If a name is unknown.
         ValueError
-            If a shape is wrong or counts are not whole, non-negative numbers.
+            If a shape is wrong, counts are not whole, non-negative numbers, or fluxes are not finite; or the likelihood
+            of flux points is stored as profiles.
+        UnitConversionError
+            If a unit is that of other data.
         """
         # All are checked before the first is replaced.
-        cubes = {name: as_cubes(given) for name, given in by_dataset(counts, self._observed, "counts").items()}
+        given = by_dataset(counts, self._observed, "counts")
+        cubes = {name: as_cubes(one, self._observed[name]) for name, one in given.items()}
         for name, cube in cubes.items():
             self._observed[name].check(**cube)
         for name, cube in cubes.items():
@@ -97,20 +103,21 @@ class FitData:
             self._observed[name].set_mask(one)
 
     def draw_counts(self, values: Mapping[str, Any], random_state: Any = "random-seed") -> dict[str, np.ndarray]:
-        """Draw counts of all datasets at values of the parameters; :meth:`set_counts` takes what is returned.
+        """Draw data of all datasets at values of the parameters; :meth:`set_counts` takes what is returned.
 
         Parameters
         ----------
         values : mapping of str to float or numpy.ndarray
-            Value of each free parameter by the name of its variable, in the declared unit; others are left out.
+            Value of each free parameter by the name of its variable, in the declared unit. Unknowns of a likelihood
+            (``"<dataset>.noise_scale"``) may be given too.
         random_state : int, numpy.random.Generator or str
             Source of randomness.
 
         Returns
         -------
         dict of numpy.ndarray
-            A cube of float64 per dataset, of its shape. Where the background is measured in OFF regions it is drawn
-            given the OFF counts at hand, which stay.
+            Float64 per dataset, of its shape: counts, nJy of an image, 1e-12 cm-2 s-1 TeV-1 of flux points. Where the
+            background is measured in OFF regions it is drawn given the OFF counts at hand, which stay.
 
         Raises
         ------
@@ -122,16 +129,48 @@ class FitData:
         rng = get_random_state(random_state)
         return {name: o.random(rng, *self._arguments(o, values)) for name, o in self._observed.items()}
 
+    def draw_latents(self, size: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw unknowns of likelihoods from their priors, except those of which each bin of a dataset has one.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        dict of numpy.ndarray
+            By variable, ``"<dataset>.<unknown>"``, shape ``(size, ...)``.
+        """
+        with pm.Model():
+            variables = {
+                f"{name}.{key}": variable
+                for name, o in self._observed.items()
+                if o.latent_names and not o.latents_follow_mask
+                for key, variable in o.latents().items()
+            }
+            if not variables:
+                return {}
+            drawn = pm.draw(list(variables.values()), size, random_seed=rng, mode="FAST_COMPILE")
+        return dict(zip(variables, drawn, strict=True))
+
     def log_likelihood(self, values: Mapping[str, Any]) -> float:
         """Log-likelihood of all data at hand, natural logarithm, at values of the parameters; see `draw_counts`."""
         return float(sum(o.pointwise(*self._arguments(o, values)).sum() for o in self._observed.values()))
 
+    def log_kept(self, values: Mapping[str, Any]) -> float:
+        """Log-probability of the data that `set_counts` does not replace, upper limits, at values of the parameters."""
+        return sum(o.log_kept(*self._arguments(o, values)[: len(o.parameters)]) for o in self._observed.values())
+
     def _arguments(self, observed: Any, values: Mapping[str, Any]) -> list[Any]:
-        """Values of the free parameters of one dataset, in its order."""
+        """Values of the free parameters of one dataset, in its order, and of unknowns of its likelihood if given."""
         names = [self._names[p] for p in observed.parameters]
         if missing := [name for name in names if name not in values]:
             raise KeyError(f"dataset {observed.name!r}: give values for {missing} too")
-        return [values[name] for name in names]
+        latent = [f"{observed.name}.{key}" for key in observed.latent_names]
+        return [values[name] for name in (names + latent if set(latent) <= values.keys() else names)]
 
     def masks(self, given: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return what is looked at now, and what is given, of each dataset for which something is given.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 
 from bayesmap._util import suggest
@@ -31,11 +32,32 @@ def by_dataset(given: Any, observed: Mapping[str, Observation], what: str) -> Ma
     return given
 
 
-def as_cubes(given: Any) -> dict[str, np.ndarray]:
-    """Arguments of `Observation.set_counts` from a cube or a pair of them."""
+def as_cubes(given: Any, observed: Observation) -> dict[str, np.ndarray]:
+    """Arguments of `Observation.set_counts`, in its unit, from a cube or a pair of them.
+
+    Raises
+    ------
+    UnitConversionError
+        If a unit is that of other data.
+    """
     pair = given if isinstance(given, tuple | list) else (given,)
     named = zip(("counts", "counts_off"), pair, strict=False)
-    return {key: np.asarray(getattr(cube, "data", cube), dtype="float64") for key, cube in named}
+    return {key: _numbers(cube, observed) for key, cube in named}
+
+
+def _numbers(given: Any, observed: Observation) -> np.ndarray:
+    """A map, an image, a quantity or an array as numbers in the unit of an observation."""
+    image = getattr(given, "image", given)  # of a masked image
+    if hasattr(image, "values_in"):
+        return np.asarray(image.values_in(u.Unit(observed.unit)), dtype="float64")
+    if not isinstance(given, u.Quantity):
+        return np.asarray(getattr(given, "data", given), dtype="float64")
+    try:
+        return given.to_value(observed.unit)
+    except u.UnitConversionError:
+        raise u.UnitConversionError(
+            f"dataset {observed.name!r} holds {observed.content} in '{observed.unit}', got '{given.unit}'"
+        ) from None
 
 
 def chosen_bins(given: Any, observed: Mapping[str, Observation]) -> dict[str, tuple[np.ndarray, np.ndarray]]:

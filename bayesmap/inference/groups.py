@@ -31,11 +31,12 @@ class GroupLogLikelihood:
     def start(self, observed: Observation, num_draws: int) -> None:
         """Begin a pass over the draws."""
         self.rows = np.empty((num_draws, self.number))
+        self.summed = observed.summed(self.labels, self.number)
         self.place = 0
 
     def add(self, draw: Draw) -> None:
         """Take one draw."""
-        self.rows[self.place] = np.bincount(self.labels, draw.log_likelihood, self.number)
+        self.rows[self.place] = self.summed(*draw.arguments)
         self.place += 1
 
     def result(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmap._util import get_random_state
+from bayesmap._util import get_random_state, suggest
 from bayesmap.inference.groups import GroupLogLikelihood, group_labels
 from bayesmap.inference.listing import as_datasets
 from bayesmap.inference.prior_draws import sample_prior
@@ -67,16 +67,22 @@ def predictive(
     Raises
     ------
     KeyError
-        If the posterior lacks a free parameter.
+        If the posterior lacks a free parameter, or groups are given for a dataset that is not there.
     ValueError
         If the data have no such groups, no group is left, or a prior is improper and has no draws.
     """
     listed, rng = as_datasets(datasets), get_random_state(random_state)
+    if isinstance(groups, Mapping):
+        names = [dataset.name for dataset in listed]
+        for name in groups:
+            if name not in names:
+                raise KeyError(f"groups has labels for an unknown dataset {name!r}{suggest(name, names)}")
     result = tree.copy() if num_draws is None else thinned(tree, num_draws)
     streams = {d.name: Stream(result, d, **{**routes_of(tree, d.name), **options}) for d in listed}
     shape = result["posterior"].sizes["chain"], result["posterior"].sizes["draw"]
     data: dict[str, Any] = {}
-    likelihoods, names = [], []
+    likelihoods: list[np.ndarray] = []
+    labelled: list[str] = []
     for stream in streams.values():
         first = next(stream.draws([0], rng))
         labels, own = group_labels(stream.observed, first.mean.shape, groups, num_blocks)
@@ -84,10 +90,10 @@ def predictive(
         made = stream.reduce(reducers, rng=rng)
         rows = made.pop("likelihood")
         likelihoods.append(rows)
-        names += own
+        labelled += own
         data |= _variables(stream, made, shape)
     result["posterior_predictive"] = xr.DataTree(_group(data, shape))
-    result["log_likelihood"] = xr.DataTree(_log_likelihood(np.hstack(likelihoods), names, shape))
+    result["log_likelihood"] = xr.DataTree(_log_likelihood(np.hstack(likelihoods), labelled, shape))
     if prior:
         drawn = sample_prior(listed, prior, random_state=rng)
         result["prior"] = drawn["prior"]

@@ -53,24 +53,32 @@ class FluxPointsLikelihood:
     interp_scale: str = "sqrt"
 
     @property
+    def is_limit(self) -> np.ndarray:
+        """Points that are upper limits, booleans of shape ``(n_point,)``."""
+        return np.isfinite(self.limit)
+
+    @property
     def sigma(self) -> np.ndarray:
         """Errors of draws and of the norm, shape ``(n_point,)``: the means of both sides, for limits half of them."""
         mean = 0.5 * (self.errn + self.errp)
-        return np.where(np.isfinite(self.limit), 0.5 * self.limit, mean)
+        return np.where(self.is_limit, 0.5 * self.limit, mean)
 
     def logp(self, flux: Tensor, model: Tensor) -> Tensor:
         """Log-likelihood of measured fluxes for predicted ones, a scalar expression."""
-        return -0.5 * self._stat(flux, model).sum() - self._norm.sum()
+        return -0.5 * self._stat(flux, model).sum() - self.norm.sum()
 
     def pointwise(self, flux: np.ndarray, model: np.ndarray) -> np.ndarray:
         """Log-likelihood of each point as numbers, for measured and predicted fluxes; shape ``(n_point,)``."""
-        stat = self._stat(pt.as_tensor_variable(flux), pt.as_tensor_variable(model))
-        value: np.ndarray = -0.5 * stat.eval(mode="FAST_COMPILE") - self._norm
-        return value
+        values = self.log_densities(pt.as_tensor_variable(flux), pt.as_tensor_variable(model))
+        return np.asarray(values.eval(mode="FAST_COMPILE"))
+
+    def log_densities(self, flux: Tensor, model: Tensor) -> Tensor:
+        """Log-likelihood of each point, an expression of shape ``(n_point,)``."""
+        return -0.5 * self._stat(flux, model) - self.norm
 
     @property
-    def _norm(self) -> np.ndarray:
-        """Logarithms of the norms of the densities, zero where there is none."""
+    def norm(self) -> np.ndarray:
+        """Logarithms of the norms of the densities, zero where there is none; shape ``(n_point,)``."""
         norm = np.log(np.sqrt(2 * np.pi) * self.sigma)
         return np.where(np.isfinite(norm), norm, 0.0)
 
@@ -79,7 +87,7 @@ class FluxPointsLikelihood:
             return self._profile(model / self.reference)
         if self.kind == "chi2":
             return chi2(flux, model, self.sigma)
-        is_limit = np.isfinite(self.limit)
+        is_limit = self.is_limit
         low, high = (np.where(is_limit, 1.0, e) for e in (self.errn, self.errp))
         measured = chi2_asymmetric(pt.switch(is_limit, 0.0, flux), model, low, high, xp=pt)
         limited = chi2_upper_limit(model, np.where(is_limit, self.limit, 1.0), xp=pt)
@@ -102,5 +110,14 @@ class FluxPointsLikelihood:
         return pt.stack(stats)
 
     def random(self, model: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw fluxes for predicted ones, of their shape: normal with the mean error of each point."""
-        return rng.normal(model, self.sigma)
+        """Draw fluxes for predicted ones, of their shape.
+
+        Normal; with asymmetric errors of "distrib" each half of a normal distribution has its own, the upper one below
+        the prediction, where the model lies above the measurement: the density of `logp`.
+        """
+        if self.kind != "distrib" or np.array_equal(self.errn, self.errp, equal_nan=True):
+            return rng.normal(model, self.sigma)
+        low, high = (np.where(self.is_limit, self.sigma, e) for e in (self.errn, self.errp))
+        below = rng.uniform(size=np.shape(model)) * (low + high) < high
+        distance = np.abs(rng.normal(size=np.shape(model)))
+        return model + np.where(below, -high, low) * distance

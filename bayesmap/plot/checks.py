@@ -9,6 +9,7 @@ import scipy
 from bayesmap._types import Axes
 from bayesmap._util import suggest
 from bayesmap.checks import Checks, ProfileCheck
+from bayesmap.datasets.image import ImageDataset
 from bayesmap.maps import Map
 from bayesmap.plot.maps import plot_map
 from bayesmap.plot.posterior_numbers import PROBABILITIES
@@ -76,15 +77,15 @@ def plot_ppc_profile(checks: Checks, source: str | None = None, ax: Axes | None 
     return ax
 
 
-def plot_pit_blocks(checks: Checks, dataset: "MapDataset", ax: Axes | None = None) -> Axes:
+def plot_pit_blocks(checks: Checks, dataset: "MapDataset | ImageDataset", ax: Axes | None = None) -> Axes:
     """Plot where blocks disagree with what the other data let expect of them.
 
     Parameters
     ----------
     checks : Checks
         Result of `bayesmap.checks.check`.
-    dataset : MapDataset
-        The dataset that was checked, of maps.
+    dataset : MapDataset or ImageDataset
+        The dataset that was checked, of maps or an image.
     ax : `~astropy.visualization.wcsaxes.WCSAxes`, optional
         Axes; new ones by default.
 
@@ -102,9 +103,11 @@ def plot_pit_blocks(checks: Checks, dataset: "MapDataset", ax: Axes | None = Non
     blocks = _named(checks.blocks, dataset.name, "dataset")
     pit = np.clip(checks.tree["loo_pit"][dataset.name].values, 1e-9, 1 - 1e-9)
     deviation = np.append(scipy.special.ndtri(pit), np.nan)[blocks.labels]  # the label -1 is the last
+    geom = dataset.geom if isinstance(dataset, ImageDataset) else dataset.counts.geom.to_image()
+    deviation = deviation.reshape(-1, *geom.data_shape)
     worst = np.argmax(np.nan_to_num(np.abs(deviation), nan=-1.0), axis=0)
     image = np.take_along_axis(deviation, worst[None], axis=0)[0]
-    shown = Map.from_geom(dataset.counts.geom.to_image(), data=image, unit="")
+    shown = Map.from_geom(geom, data=image, unit="")
     ax = plot_map(shown, ax, add_cbar=True, cmap="RdBu_r", vmin=-LARGEST, vmax=LARGEST)
     ax.set_title("largest deviation of a block, in standard deviations")
     return ax

@@ -275,7 +275,7 @@ def banded(
     index : bool
         Whether minus the slope of the spectrum is free in each interval too.
     """
-    models = {m.name: m for d in datasets for m in d.models or ()}
+    models = {m.name: m for d in datasets for m in d.models or () if isinstance(m, SkyModel)}
     result = Banded(datasets, {name: _frozen(models[name]) for name in sources})
     count = 1 if numbers is None else max(numbers.values()) + 1
     new: dict[tuple[str, int], SkyModel] = {}

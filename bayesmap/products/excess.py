@@ -9,7 +9,9 @@ from astropy.coordinates import SkyCoord
 
 from bayesmap._types import QuantityLike, RandomState, Tree
 from bayesmap._util import get_random_state
-from bayesmap.checks.checking import check_data, has_mean, in_pixels
+from bayesmap.checks.checking import check_data
+from bayesmap.checks.counted import has_mean
+from bayesmap.checks.passes import pixels_of
 from bayesmap.checks.statistics import SmoothedResidual
 from bayesmap.inference.listing import as_dataset
 from bayesmap.inference.observations import Observation, ObservedCounts
@@ -122,9 +124,9 @@ def excess_map(
     route = {model: route for model, route in routes["psf_route"].items() if model in kept} if routes else None
     stream = Stream(few, shown, psf_route=route)
     observed = _counts_image(stream.observed)
-    check_data(tree, observed)
+    check_data(tree, observed, np.asarray(observed.counts))
     geom, mask = observed.arrays.geom, observed.mask
-    statistic = SmoothedResidual(geom, in_pixels(geom, radius), mask)
+    statistic = SmoothedResidual(geom, pixels_of(geom, radius), mask)
     counts = np.where(mask, np.asarray(observed.counts), 0.0)
 
     def predicted(draw: Draw) -> np.ndarray:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
@@ -249,9 +249,9 @@ class PosteriorPoints(Mapping[str, FluxPoints]):
         tree["points"] = xr.DataTree(xr.Dataset({"norm": self.draws, **self.extra}))
         return tree
 
-    def plot(self, source: str | None = None, ax: Axes = None, **kwargs: object) -> Axes:
+    def plot(self, source: str | None = None, ax: Axes = None, sed_type: str | None = None, **kwargs: Any) -> Axes:
         """Plot the points of a source; arguments as for `FluxPoints.plot`."""
-        return self[self._only(source)].plot(ax=ax, **kwargs)
+        return self[self._only(source)].plot(ax=ax, sed_type=sed_type, **kwargs)
 
 
 def begins_at_zero(column: np.ndarray) -> bool:

@@ -124,7 +124,7 @@ def check_figures(checks: Checks, datasets: "Datasets") -> dict[str, Figure]:
     checks : Checks
         Result of `bayesmap.checks.check`.
     datasets : Datasets
-        All of the analysis; those that were not checked have no figure.
+        All of the analysis; those that were not checked, and those of other data than counts, have no figure.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def check_figures(checks: Checks, datasets: "Datasets") -> dict[str, Figure]:
     """
     figures = {}
     for dataset in datasets:
-        if dataset.name in checks.blocks:
+        if dataset.name in checks.spectra:
             prefix = f"{dataset.name}-" if len(datasets) > 1 else ""
             figures[f"{prefix}checks"] = _checks_figure(checks, dataset)
     return figures

@@ -21,6 +21,8 @@ __all__ = ["Analysis", "DatasetAnalysis", "as_analysis"]
 
 #: of a fit in a study; an analysis for a paper takes more
 DRAWS, TUNE, CHAINS = 250, 250, 2
+#: how many more draws than needed are taken until enough agree with upper limits
+MOST_TRIES = 1000
 
 
 class Analysis(abc.ABC):
@@ -140,21 +142,68 @@ class DatasetAnalysis(Analysis):
         return texts
 
     def draw_prior(self, size: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """See `Analysis.draw_prior`."""
+        """Draw parameters from their priors.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        dict of numpy.ndarray
+            By name, shape ``(size, ...)``. Upper limits among flux points stay in all simulations: the draws are those
+            of the prior times the likelihood of these.
+
+        Raises
+        ------
+        ValueError
+            If a prior is improper, or allows negative fluxes where there are upper limits.
+        RuntimeError
+            If the upper limits exclude nearly all of the prior.
+        """
+        kept: dict[str, np.ndarray] = {}
+        for _ in range(MOST_TRIES):
+            more = self._agreeing(self._free_prior(size, rng), rng)
+            kept = {name: np.concatenate([kept[name], more[name]]) for name in more} if kept else more
+            if len(next(iter(kept.values()))) >= size:
+                return {name: values[:size] for name, values in kept.items()}
+        raise RuntimeError(
+            f"of {MOST_TRIES * size} draws of the priors hardly one agrees with the upper limits of the data, which "
+            "stay in simulations: take narrower priors, or leave the limits out with mask_fit"
+        )
+
+    def _free_prior(self, size: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draws of the priors alone: parameters, and unknowns of likelihoods that do not go with the bins."""
         group = Posterior(sample_prior(self.fit.datasets, size, rng), "prior")
-        return {name: group.column(name) for name in group.names}
+        return {name: group.column(name) for name in group.names} | self.fit.draw_latents(size, rng)
+
+    def _agreeing(self, drawn: Values, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draws that are accepted with the probability of the data that stay."""
+        rows = range(len(next(iter(drawn.values()))))
+        log_kept = np.array([self.fit.log_kept({name: v[i] for name, v in drawn.items()}) for i in rows])
+        if not log_kept.any():
+            return dict(drawn)
+        if log_kept.max() > 0:
+            raise ValueError(
+                "the priors allow negative fluxes where data are upper limits: bound the amplitudes at zero"
+            )
+        accepted = np.log(rng.uniform(size=len(log_kept))) < log_kept
+        return {name: values[accepted] for name, values in drawn.items()}
 
     def draw_data(self, values: Values, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw counts, by dataset a cube of its shape; see `CompiledFit.draw_counts`."""
+        """Draw data, by dataset of its shape; see `CompiledFit.draw_counts`."""
         return self.fit.draw_counts(values, rng)
 
     def posterior(self, data: Mapping[str, np.ndarray], seed: int) -> xr.DataTree:
-        """Sample the posterior of counts.
+        """Sample the posterior of data.
 
         Parameters
         ----------
         data : mapping of str to numpy.ndarray
-            A cube per dataset, of its shape.
+            By dataset, of its shape.
         seed : int
             Of the sampler.
 
@@ -237,8 +286,10 @@ def _contents(fit: Any) -> list[Any]:
     """Names, kinds and all arrays of datasets and of templates of models."""
     found: list[Any] = [array for model in fit.models for part in _parts(model) for array in _arrays(vars(part))]
     for dataset in fit.datasets:
-        found.append(f"{type(dataset).__name__} {dataset.name} {dataset.likelihood!r}")
+        likelihood = getattr(dataset, "likelihood", None)
+        found.append(f"{type(dataset).__name__} {dataset.name} {likelihood!r}")
         found += _arrays({name: getattr(dataset, name) for name in type(dataset).components})
+        found += fit._observed[dataset.name].conditions()
     return found
 
 

@@ -37,7 +37,8 @@ class StudyFolder:
         Parameters
         ----------
         head : mapping
-            What is studied; its entries ``identity``, ``seed`` and ``kind`` have to be those of the folder.
+            What is studied; its entries ``identity``, ``seed`` and ``kind`` have to be those of the folder. An entry
+            ``threshold`` replaces that of the folder.
 
         Raises
         ------
@@ -55,6 +56,9 @@ class StudyFolder:
                     f"{self.path} holds a study of another {', '.join(differing)}: give another folder, or what that "
                     f"study was begun with ({old['kind']}, seed {old['seed']})"
                 )
+            if old.get("threshold") != new.get("threshold"):
+                # statistics are stored, not what is found among them: later readers get the threshold given last
+                write_text(json.dumps({**old, "threshold": new["threshold"]}, indent=1), self.path / HEAD)
             return
         # a process that was killed here leaves a hidden part of the head at most
         if self.path.exists() and (not self.path.is_dir() or any(p.suffix != ".part" for p in self.path.iterdir())):

@@ -126,7 +126,7 @@ def _do_held(index: int, truth: Values, seed: int) -> Record:
 
 
 def check_client(client: Client) -> None:
-    """Raise unless a client is one of Dask.
+    """Raise unless a client is one of Dask, and connected.
 
     Raises
     ------
@@ -134,6 +134,8 @@ def check_client(client: Client) -> None:
         If Dask is not installed.
     TypeError
         If it is something else.
+    ValueError
+        If it was closed, or has lost its cluster.
     """
     try:
         from distributed import Client as DaskClient
@@ -145,6 +147,10 @@ def check_client(client: Client) -> None:
         raise TypeError(f"client must be a distributed.Client, got {type(client).__name__}")
     if client.asynchronous:
         raise TypeError("client must not be asynchronous")
+    if client.status != "running":
+        raise ValueError(
+            f"the Dask client is {client.status}: call this inside its `with` block, or make a new distributed.Client"
+        )
 
 
 def _on_dask(task: Task, jobs: Sequence[Job], seed: int, client: Any) -> Iterator[Record]:

@@ -99,3 +99,12 @@ def test_ts_of_different_data_is_refused():
     other = quick_fit(dataset(source(amplitude=AMPLITUDE), counts=(30, 22, 14, 4, 3, 1)))
     with pytest.raises(ValueError, match="different data"):
         ts(spectrum_fit(), other)
+
+
+def test_the_bias_of_the_kernel_is_part_of_the_error(rng):
+    """Draws at the quantiles of a normal posterior hardly scatter; at its maximum the kernel flattens the density."""
+    draws = rng.permutation(norm(2, 1).ppf((np.arange(800) + 0.5) / 800))
+    found = savage_dickey(tree_of(draws, Prior("Normal", mu=2, sigma=5)), "s.x", 2.0)
+    missed = np.log(5) - found.log
+    assert missed > 0.02
+    assert found.error > 0.7 * missed

@@ -23,6 +23,7 @@ from bayesmap.inference import default_priors, find_mode, posterior_npred, poste
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.observations import Facts, Observation, facts_of
 from bayesmap.inference.observations.predictor import Numbers
+from bayesmap.maps import Map
 from bayesmap.modeling import PowerLawSpectralModel, Prior, SkyModel
 from tests.inference.test_likelihoods import LIKELIHOODS, latent_values, spectrum
 from tests.inference.tiny import make_dataset, source_and_background
@@ -64,6 +65,35 @@ def test_each_bin_of_counts(key):
     each = observed.pointwise(*arguments)
     assert each.shape == (dataset.mask.data.sum(),)
     assert each.sum() == pytest.approx(logp_of(observed, arguments), rel=1e-11)
+
+
+@pytest.mark.parametrize("key", LIKELIHOODS)
+def test_sums_of_groups(key):
+    """Those of the single bins, whatever shortcut there is; of empty and impossible bins too."""
+    dataset = spectrum(LIKELIHOODS[key]())
+    [observed] = compile_datasets(dataset)[1].values()
+    arguments = [1.2 * p.value for p in observed.parameters] + latent_values(dataset.likelihood)
+    labels = np.arange(int(dataset.mask.data.sum())) % 3
+    expected = np.bincount(labels, observed.pointwise(*arguments), 5)
+    np.testing.assert_allclose(observed.summed(labels, 5)(*arguments), expected, rtol=1e-12)
+
+
+def test_sums_of_groups_of_a_map():
+    dataset = make_dataset(models=source_and_background())
+    mask = np.ones(dataset.counts.data.shape, dtype=bool)
+    mask[1, 3:7] = False
+    dataset.mask_fit = Map.from_geom(dataset.counts.geom, data=mask)
+    [observed] = compile_datasets(dataset)[1].values()
+    values = [p.value for p in observed.parameters]
+    labels = np.random.default_rng(1).integers(0, 7, mask.sum())
+    summed = observed.summed(labels, 7)
+    np.testing.assert_allclose(summed(*values), np.bincount(labels, observed.pointwise(*values), 7), rtol=1e-12)
+    [norm] = [i for i, p in enumerate(observed.parameters) if p.name == "norm"]
+    for impossible in (0.0, -1.0):
+        values[norm] = impossible
+        expected = np.bincount(labels, observed.pointwise(*values), 7)
+        assert np.isneginf(expected).any() or impossible == 0
+        np.testing.assert_allclose(summed(*values), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("stat_type", ["chi2", "distrib"])

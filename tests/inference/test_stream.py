@@ -132,6 +132,7 @@ def test_log_prior_and_likelihood_of_draws(tree, dataset):
 def test_arviz_reads_the_tree(tree, whole):
     assert set(az.psense_summary(tree).index) == set(tree["posterior"].data_vars)
     az.plot_prior_posterior(whole)
+    az.plot_bf(whole, var_names="tiny-bkg.norm", ref_val=1.0)
     az.plot_ppc_rootogram(whole)
     az.plot_ppc_tstat(whole, t_stat="mean")
     elpd = az.loo(whole, pointwise=True)
@@ -144,3 +145,10 @@ def test_arviz_reads_the_tree(tree, whole):
 def test_the_priors_are_drawn_as_by_sample_prior(whole, dataset):
     again = sample_prior(dataset, 100, random_state=0)
     assert whole["prior"].data_vars.keys() == again["prior"].data_vars.keys()
+
+
+def test_groups_of_an_unknown_dataset_are_refused():
+    data = make_dataset(models=source_and_background())
+    labels = np.zeros(data.counts.data.shape, dtype=int)
+    with pytest.raises(KeyError, match="labels for an unknown dataset 'tinny'.*tiny"):
+        predictive(xr.DataTree(), data, groups={"tiny": labels, "tinny": labels})

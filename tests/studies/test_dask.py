@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from bayesmap.studies import sbc
+from bayesmap.studies.workers import check_client
 from tests.studies.analyses import GammaPoisson
 from tests.studies.test_folder import assert_equal, run
 
@@ -29,6 +31,19 @@ def test_a_cluster_gives_what_one_process_does(client, tmp_path):
     # both did some, and what is there is not done again
     assert len(client.scheduler_info()["workers"]) == 2
     assert_equal(run(analysis, 26, client=client, folder=tmp_path / "s"), run(analysis, 26))
+
+
+def test_a_closed_client_is_refused(monkeypatch):
+    """With a stand-in for the package: what Dask says of itself is an attribute."""
+
+    class Client:
+        asynchronous, status = False, "closed"
+
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(Client=Client))
+    with pytest.raises(ValueError, match="the Dask client is closed: call this inside its `with` block"):
+        sbc(GammaPoisson(), 2, client=Client())
+    Client.status = "running"
+    check_client(Client())
 
 
 def test_something_else_is_no_client():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bayesmap.studies import calibration_table, load_study, sbc
+from bayesmap.studies.folder import StudyFolder
 from tests.studies.analyses import GammaPoisson
 
 
@@ -131,3 +132,14 @@ def test_killed_before_the_folder_says_what_is_studied(tmp_path):
     (folder / ".study.json.x.part").write_text("{")
     assert run(GammaPoisson(), 3, folder=folder)["simulations"].sizes["simulation"] == 3
     assert (folder / "study.json").is_file()
+
+
+def test_the_threshold_given_last_counts(tmp_path):
+    """It is no part of what was simulated: statistics are stored, and readers compare them with it."""
+    head = {"format": "bayesmap study", "kind": "power", "seed": 1, "identity": {"a": "b"}, "threshold": 25.0}
+    StudyFolder(tmp_path / "s").begin(head)
+    StudyFolder(tmp_path / "s").begin({**head, "threshold": 16.0})
+    assert StudyFolder(tmp_path / "s").head() == {**head, "threshold": 16.0}
+    with pytest.raises(ValueError, match="another seed"):
+        StudyFolder(tmp_path / "s").begin({**head, "seed": 2, "threshold": 9.0})
+    assert StudyFolder(tmp_path / "s").head()["threshold"] == 16.0

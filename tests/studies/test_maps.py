@@ -11,8 +11,10 @@ from bayesmap.datasets import FluxPointsDataset
 from bayesmap.estimators import FluxPoints
 from bayesmap.inference import compile_fit
 from bayesmap.likelihoods import NegativeBinomialLikelihood
+from bayesmap.maps import MapAxis
 from bayesmap.modeling import SkyModel, TemplateNPredModel
 from bayesmap.studies import DatasetAnalysis, calibration_table, coverage, coverage_table, posterior_sbc, sbc
+from tests.inference.test_observations import flux_points
 from tests.inference.tiny import background, make_dataset, point, power_law, source_and_background
 
 NAMES = ["source.index", "source.amplitude", "source.lon_0", "source.lat_0", "tiny-bkg.norm"]
@@ -132,13 +134,38 @@ def test_what_cannot_be_added_up():
 
 
 def test_data_that_cannot_be_replaced_are_refused():
-    edges = [0.1, 1, 10] * u.TeV
-    table = Table({"e_min": edges[:-1], "e_max": edges[1:], "flux": [1e-11, 1e-12] / u.cm**2 / u.s})
-    table["flux_err"] = 0.1 * table["flux"]
-    points = FluxPointsDataset(data=FluxPoints.from_table(table, sed_type="flux"), name="points")
+    """Likelihoods that are stored as profiles belong to the fluxes at hand."""
+    grid = np.linspace(0, 2, 21)
+    edges = np.array([1, 2, 4.0]) * u.TeV
+    reference = power_law().reference_fluxes(MapAxis.from_energy_edges(edges))
+    table = Table({f"ref_{key}": reference[f"ref_{key}"].ravel() for key in ("dnde", "flux", "eflux")})
+    table["e_min"], table["e_max"], table["e_ref"] = edges[:-1], edges[1:], np.sqrt(edges[:-1] * edges[1:])
+    table["norm"], table["norm_err"], table["loglike"] = [1.0, 1.0], [0.1, 0.1], [-50.0, -50.0]
+    table["norm_scan"] = np.tile(grid, (2, 1))
+    table["dloglike_scan"] = -0.5 * ((grid - 1.0) / 0.1) ** 2 * np.ones((2, 1))
+    data = FluxPoints.from_table(table, sed_type="likelihood")
+    points = FluxPointsDataset(data=data, name="points", stat_type="profile")
     points.models = [SkyModel(power_law(), name="source")]
-    with pytest.raises(ValueError, match="'points' holds flux points, not counts"):
+    with pytest.raises(ValueError, match="'points': the likelihood of its flux points is a stored profile"):
         sbc(points, 2)
+
+
+def test_true_values_agree_with_upper_limits():
+    """Those of the prior times the statistic of the limits: mean and spread by importance weights."""
+    analysis = DatasetAnalysis(flux_points("distrib"))
+    rng = np.random.default_rng(2)
+    free = analysis._free_prior(4000, rng)
+    kept = analysis.draw_prior(4000, rng)
+    rows = [{name: values[i] for name, values in free.items()} for i in range(4000)]
+    weights = np.exp([analysis.fit.log_kept(row) for row in rows])
+    assert 0.05 < weights.min() < 0.5
+    for name in free:
+        x = np.log(free[name]) if name.endswith("amplitude") else free[name]
+        y = np.log(kept[name]) if name.endswith("amplitude") else kept[name]
+        expected = np.average(x, weights=weights)
+        assert y.mean() == pytest.approx(expected, abs=5 * x.std() / np.sqrt(2000))
+    shift = np.average(np.log(free["source.amplitude"]), weights=weights) - np.log(free["source.amplitude"]).mean()
+    assert shift < -0.05
 
 
 def test_other_units_are_refused():

@@ -1,6 +1,9 @@
-"""Calibration of a map with six parameters, as long as it takes."""
+"""Calibration of a map with six parameters, of flux points and of an image, as long as it takes."""
 
+import importlib.util
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +26,27 @@ def test_a_map_with_six_parameters_is_calibrated(tmp_path):
     assert min(table["p_value"]) * 6 > 0.05
     assert coverage_table(tree)["agrees"].sum() >= 10
     assert time.perf_counter() - started < 1200
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    folder = Path(__file__).parents[2] / "benchmarks"
+    sys.path.insert(0, str(folder))
+    try:
+        spec = importlib.util.spec_from_file_location("calibration_benchmark", folder / "studies.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(folder))
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("case", "number", "parameters"), [("points", 300, 2), ("limits", 300, 2), ("image", 300, 9)])
+def test_measured_values_are_calibrated(benchmark, case, number, parameters, tmp_path):
+    """A minute each, of the image 25 on one core; the seed is that of the table in the user guide."""
+    tree = sbc(benchmark.CASES[case](), number, seed=benchmark.SEED, folder=tmp_path / "s", progress=False)
+    table = calibration_table(tree)
+    assert len(table) == parameters
+    assert not any(tree["simulations"]["error"].to_numpy())
+    assert min(table["p_value"]) * parameters > 0.05

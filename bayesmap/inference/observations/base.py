@@ -168,12 +168,15 @@ class Observation(abc.ABC):
         The observed variable is called ``"<dataset>.<quantity>"``.
     content : str
         What the dataset holds, for messages.
+    unit : str
+        Unit of the data as `mean`, `random` and `set_counts` have them; of counts none.
     mask : numpy.ndarray or None
         Data that are looked at, a boolean array of the shape of the data; None if all are.
     """
 
     quantity: ClassVar[str]
     content: ClassVar[str]
+    unit: ClassVar[str] = ""
     name: str
     models: list[Any]
     parameters: list[Any]
@@ -191,6 +194,11 @@ class Observation(abc.ABC):
     def latent_names(self) -> tuple[str, ...]:
         """Names of the unknowns of the likelihood itself."""
         return ()
+
+    @property
+    def latents_follow_mask(self) -> bool:
+        """Whether there is an unknown of the likelihood for each datum that is looked at."""
+        return False
 
     def latents(self) -> dict[str, Any]:
         """Create the variables of `latent_names` in the `pymc.Model` of the context."""
@@ -217,6 +225,18 @@ class Observation(abc.ABC):
     def pointwise(self, *arguments: Any) -> np.ndarray:
         """Log-probability of each datum that is looked at, shape ``(n,)``; its sum is that of `logp`."""
 
+    def summed(self, labels: np.ndarray, number: int) -> Callable[..., np.ndarray]:
+        """Return the function that sums `pointwise` over groups of the data at hand, at the same arguments.
+
+        Parameters
+        ----------
+        labels : numpy.ndarray
+            Number of the group of each datum that is looked at, shape ``(n,)``.
+        number : int
+            Number of groups; the function returns the shape ``(number,)``.
+        """
+        return lambda *arguments: np.bincount(labels, self.pointwise(*arguments), number)
+
     @abc.abstractmethod
     def wrap(self, values: np.ndarray) -> Any:
         """Values of the shape of the data in the form in which the dataset holds data: a map, or a quantity."""
@@ -228,6 +248,17 @@ class Observation(abc.ABC):
     def seen(self) -> list[np.ndarray]:
         """Return the data that are looked at, and which these are, as arrays of any shapes: the same for all models."""
         return [self.value.get_value()]
+
+    def conditions(self) -> list[Any]:
+        """Texts and arrays that decide how data are drawn, and are no maps of the dataset: errors, kernels, limits."""
+        return []
+
+    def log_kept(self, *arguments: Any) -> float:
+        """Log-probability of data that stay when others are replaced, never above zero; by default there are none.
+
+        Arguments are values of the free parameters. Simulated true values must agree with such data.
+        """
+        return 0.0
 
     def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """What `summary` would say of other data of this shape: arrays by the names there, none by default.
@@ -245,7 +276,7 @@ class Observation(abc.ABC):
         raise ValueError(f"dataset {self.name!r} holds {self.content}, not counts; compile it again with other data")
 
     def set_counts(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
-        """Replace the data; what is wrong with them is said before anything is changed, see `check`."""
+        """Replace the data, in `unit`; what is wrong is said before anything is changed, see `check`."""
         self.check(counts, counts_off)
 
     def check_mask(self, mask: np.ndarray) -> None:

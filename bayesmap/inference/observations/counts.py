@@ -1,13 +1,14 @@
 """Counts, with a predicted background or one that is measured in OFF regions."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from scipy import sparse
 
 from bayesmap._backend.expressions import is_cast_of
 from bayesmap.errors import UnexplainedCountsError
@@ -301,6 +302,11 @@ class ObservedCounts(Observation):
         """Names of the unknowns of the likelihood."""
         return self.likelihood.latent_names
 
+    @property
+    def latents_follow_mask(self) -> bool:
+        """Whether the likelihood has an unknown for each bin of the mask."""
+        return self.likelihood.latents_follow_mask
+
     def latents(self) -> dict[str, Any]:
         """Create the unknowns of the likelihood; see `Observation.latents`."""
         return self.likelihood.latents(self.name, self.arrays.mask, **self.off)
@@ -338,6 +344,8 @@ class ObservedCounts(Observation):
         """The prediction with zeros where a Fourier transform left tiny negative numbers, as `logp` takes them."""
         if self.likelihood.allows_negative:
             return npred
+        if npred.min() >= 0:
+            return npred
         return np.where((npred < 0) & (npred >= -ROUNDING * npred.max()), 0.0, npred)
 
     def pointwise(self, *arguments: Any) -> np.ndarray:
@@ -345,6 +353,33 @@ class ObservedCounts(Observation):
         npred, further = self._given(arguments)
         assert self.counts is not None
         return self.likelihood.pointwise(self.counts, npred, **further)[self.arrays.mask]
+
+    def summed(self, labels: np.ndarray, number: int) -> Callable[..., np.ndarray]:
+        """Return the function that sums `pointwise` over groups; see `Observation.summed`.
+
+        Of Poisson counts only bins that hold some need a logarithm; of the others the sum of the prediction is enough.
+        """
+        general = super().summed(labels, number)
+        if not self.likelihood.is_poisson:
+            return general
+        assert self.counts is not None
+        groups = np.full(self.mask.size, -1)
+        groups[self.mask.ravel()] = labels
+        inside, held = np.flatnonzero(groups >= 0), np.flatnonzero((groups >= 0) & (self.counts.ravel() > 0))
+        counts, places = self.counts.ravel()[held], groups[held]
+        sums = sparse.csr_array((np.ones(len(inside)), (groups[inside], inside)), shape=(number, groups.size))
+        weights = sparse.csr_array((counts, (places, np.arange(len(held)))), shape=(number, len(held)))
+        # what does not depend on the prediction: ln p of a prediction of one, and this one
+        constant = np.bincount(places, self.likelihood.pointwise(counts, np.ones(len(held))) + 1, number)
+
+        def function(*arguments: Any) -> np.ndarray:
+            npred = self._given(arguments)[0].ravel()
+            if not npred.min() >= 0:  # impossible bins are looked for one by one
+                return general(*arguments)
+            with np.errstate(divide="ignore"):
+                return np.asarray(weights @ np.log(npred[held]) - sums @ npred + constant)
+
+        return function
 
     def seen(self) -> list[np.ndarray]:
         """Counts in the mask, the mask, and what was measured of the background; see `Observation.seen`."""

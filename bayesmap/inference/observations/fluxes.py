@@ -1,6 +1,7 @@
 """Measured fluxes: flux points under the spectra of models."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import astropy.units as u
@@ -95,6 +96,7 @@ class ObservedFluxes(Observation):
 
     quantity: ClassVar[str] = "dnde"
     content: ClassVar[str] = "flux points"
+    unit: ClassVar[str] = UNIT
     distribution_name = "FluxPoints"
 
     def __init__(self, dataset: Any, models: Sequence[Any], parameters: Sequence[Any]) -> None:
@@ -107,7 +109,7 @@ class ObservedFluxes(Observation):
         self.bands = _bands(dataset.data, chosen)
         self.likelihood: FluxPointsLikelihood = dataset.likelihood_of(chosen, UNIT)
         self.value = pytensor.shared(self.likelihood.flux, name=f"{self.name}.dnde_data")
-        self.predicted = _PredictedFluxes(self)
+        self.predicted, self.log_densities = _PredictedFluxes(self), _LogDensities(self)
 
     def flux_graph(self, values: Mapping[Any, Any]) -> Any:
         """Predicted fluxes as an expression of all parameters in internal units, shape ``(n_point,)``."""
@@ -129,7 +131,7 @@ class ObservedFluxes(Observation):
 
     def logp(self, value: Any, *arguments: Any) -> Any:
         """Log-likelihood of the fluxes, natural logarithm, a scalar; -inf where it is no number."""
-        held = self.likelihood.flux if is_cast_of(value, self.value) else value
+        held = self.value if is_cast_of(value, self.value) else value
         predicted = self.predicted.expression([defined_gradient(x) for x in arguments])
         return defined(self.likelihood.logp(held, predicted))
 
@@ -138,12 +140,75 @@ class ObservedFluxes(Observation):
         return self.predicted(*arguments)
 
     def random(self, rng: np.random.Generator, *arguments: Any) -> np.ndarray:
-        """Draw fluxes in 1e-12 cm-2 s-1 TeV-1, shape ``(n_point,)``."""
+        """Draw fluxes in 1e-12 cm-2 s-1 TeV-1, shape ``(n_point,)``; see `FluxPointsLikelihood.random`."""
         return self.likelihood.random(self.mean(*arguments), rng)
 
     def pointwise(self, *arguments: Any) -> np.ndarray:
         """Log-likelihood of each point, shape ``(n_point,)``."""
-        return self.likelihood.pointwise(self.likelihood.flux, self.mean(*arguments))
+        return self.log_densities(*arguments)
+
+    def log_kept(self, *arguments: Any) -> float:
+        """Minus half the statistic of the upper limits, which stay; see `Observation.log_kept`."""
+        is_limit = self.likelihood.is_limit
+        return float((self.pointwise(*arguments) + self.likelihood.norm)[is_limit].sum()) if is_limit.any() else 0.0
+
+    def check(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
+        """Raise a ValueError if these cannot replace the fluxes; those of upper limits are not looked at.
+
+        Parameters
+        ----------
+        counts : numpy.ndarray
+            Fluxes in 1e-12 cm-2 s-1 TeV-1, shape ``(n_point,)``.
+        counts_off : None
+            Nothing.
+        """
+        if counts_off is not None:
+            raise ValueError(f"dataset {self.name!r} holds flux points and takes no OFF counts")
+        if self.likelihood.kind == "profile":
+            raise ValueError(
+                f"dataset {self.name!r}: the likelihood of its flux points is a stored profile for each of them, which "
+                "other fluxes do not have; use stat_type 'chi2' or 'distrib'"
+            )
+        fluxes, shape = np.asarray(counts, dtype="float64"), self.likelihood.flux.shape
+        if fluxes.shape != shape:
+            raise ValueError(
+                f"dataset {self.name!r} has {shape[0]} flux points, got fluxes of the shape {fluxes.shape}"
+            )
+        if not np.isfinite(fluxes[~self.likelihood.is_limit]).all():
+            raise ValueError(f"dataset {self.name!r}: fluxes must be finite, got {fluxes}")
+
+    def set_counts(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
+        """Replace the fluxes, in 1e-12 cm-2 s-1 TeV-1; errors and upper limits stay. See `check`."""
+        self.check(counts, counts_off)
+        fluxes = np.where(self.likelihood.is_limit, self.likelihood.flux, np.asarray(counts, dtype="float64"))
+        self.likelihood = replace(self.likelihood, flux=fluxes)
+        self.value.set_value(fluxes)
+        self.log_densities.forget()
+        self.revision += 1
+
+    @property
+    def comparable(self) -> np.ndarray:
+        """Points that `deviations` are known of, booleans of shape ``(n_point,)``: all but upper limits."""
+        return ~self.likelihood.is_limit
+
+    def deviations(self, values: np.ndarray, *arguments: Any) -> np.ndarray:
+        """Deviations of fluxes from the prediction in standard deviations; zero for upper limits.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Fluxes in 1e-12 cm-2 s-1 TeV-1, shape ``(n_point,)``.
+        *arguments
+            As of `mean`.
+        """
+        difference = np.where(self.likelihood.is_limit, 0.0, values - self.mean(*arguments))
+        errors = np.where(difference > 0, self.likelihood.errn, self.likelihood.errp)
+        return difference / np.where(self.likelihood.is_limit, 1.0, errors)
+
+    def conditions(self) -> list[Any]:
+        """Statistic, energies, errors, upper limits and reference fluxes; see `Observation.conditions`."""
+        held = self.likelihood
+        return [held.kind, self.energy, held.errn, held.errp, held.limit, held.reference]
 
     def wrap(self, values: np.ndarray) -> u.Quantity:
         """Differential fluxes as a quantity."""
@@ -175,3 +240,11 @@ class _PredictedFluxes(Numbers):
 
     def expression(self, arguments: Sequence[Any]) -> Any:
         return self.observed.flux_graph(self.values(arguments))
+
+
+class _LogDensities(_PredictedFluxes):
+    """Log-likelihood of each point, shape ``(n_point,)``; the fluxes are read where the graph has them."""
+
+    def expression(self, arguments: Sequence[Any]) -> Any:
+        observed = self.observed
+        return observed.likelihood.log_densities(observed.value, super().expression(arguments))

@@ -111,6 +111,7 @@ class ObservedImage(Observation):
 
     quantity: ClassVar[str] = "image"
     content: ClassVar[str] = "an image"
+    unit: ClassVar[str] = str(FLUX_DENSITY)
     distribution_name = "Image"
 
     def __init__(self, dataset: Any, models: Sequence[Any], parameters: Sequence[Any]) -> None:
@@ -167,6 +168,64 @@ class ObservedImage(Observation):
         mean, further = self._given(arguments)
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.likelihood.pointwise(self.image_data, mean, **further)[self.mask]
+
+    def check(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
+        """Raise a ValueError if this cannot replace the image.
+
+        Parameters
+        ----------
+        counts : numpy.ndarray
+            Fluxes in nJy, shape ``(n_y, n_x)``, finite inside the mask.
+        counts_off : None
+            Nothing.
+        """
+        if counts_off is not None:
+            raise ValueError(f"dataset {self.name!r} holds an image and takes no OFF counts")
+        if np.shape(counts) != self.mask.shape:
+            raise ValueError(
+                f"dataset {self.name!r} has the shape {self.mask.shape}, got an image of {np.shape(counts)}"
+            )
+        self.likelihood.check(self.name, np.asarray(counts, dtype="float64"), self.mask)
+
+    def set_counts(self, counts: np.ndarray, counts_off: np.ndarray | None = None) -> None:
+        """Replace the image, in nJy; see `check`."""
+        self.check(counts, counts_off)
+        self.image_data = np.where(self.dataset.mask_safe, np.asarray(counts, dtype="float64"), 0.0)
+        self.value.set_value(self.image_data)
+        self.revision += 1
+
+    @property
+    def comparable(self) -> np.ndarray:
+        """Pixels that `deviations` are known of, booleans of shape ``(n_y, n_x)``: those of the mask."""
+        return self.mask
+
+    @functools.cached_property
+    def blur(self) -> float:
+        """Standard deviation of the mean PSF in one direction, in deg, from its second moments."""
+        kernel = self.dataset.scene_arrays().kernels.mean(axis=0)
+        y, x = (np.arange(n) - n // 2 for n in kernel.shape)
+        second = (kernel * (y[:, None] ** 2 + x**2)).sum() / kernel.sum() / 2
+        return float(np.sqrt(max(second, 0.0)) * self.dataset.geom.pixel_scales.to_value("deg").mean())
+
+    def deviations(self, values: np.ndarray, *arguments: Any) -> np.ndarray:
+        """Deviations of an image from the prediction in standard deviations; zero outside the mask.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Fluxes in nJy, shape ``(n_y, n_x)``.
+        *arguments
+            As of `mean`.
+        """
+        mean, further = self._given(arguments)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            deviations = (values - mean) / self.likelihood.errors(further.get("latents"))
+        return np.where(self.mask, deviations, 0.0)
+
+    def conditions(self) -> list[Any]:
+        """Likelihood, mask, errors and kernels; see `Observation.conditions`."""
+        bins = [values.get_value() for _, values in sorted(self.bins.items())]
+        return [repr(self.likelihood), self.mask, *bins, self.dataset.scene_arrays().kernels]
 
     def wrap(self, values: np.ndarray) -> Any:
         """An `~bayesmap.images.Image` in nJy."""

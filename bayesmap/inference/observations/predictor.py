@@ -61,6 +61,10 @@ class Numbers(abc.ABC):
         self._last = given, numbers.copy()
         return numbers
 
+    def forget(self) -> None:
+        """Compute anew also for the values of the last call, as an array of the expression was replaced."""
+        self._last = None
+
     def __getstate__(self) -> dict[str, Any]:
         # Compiled functions do not pickle; the copy compiles its own.
         return {**self.__dict__, "_function": None, "_last": None}

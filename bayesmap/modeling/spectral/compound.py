@@ -207,15 +207,16 @@ class CompoundSpectralModel(SpectralModel):
         if all(isinstance(edge, np.ndarray) for edge in (energy_min, energy_max)):
             low, high, shape = _parts(energy_min, energy_max, jumps, np.clip)
         else:
-            low, high, shape = _parts(*map(pt.as_tensor_variable, (energy_min, energy_max)), jumps, _clip)
+            edges = pt.as_tensor_variable(energy_min), pt.as_tensor_variable(energy_max)
+            low, high, shape = _parts(edges[0], edges[1], jumps, _clip)
         parts = (other.energy_flux_graph if power else other.integral_graph)(low, high, values)
         return (parts.reshape(shape) * factor).sum(axis=-1)
 
     def _integrate(self, low: np.ndarray, high: np.ndarray, values: Values, power: int = 0) -> np.ndarray:
         if (found := self._steps(values)) is not None:
             other, jumps, factor = found
-            *edges, shape = _parts(low, high, jumps, np.clip)
-            parts = other._integrate(*edges, values, power)
+            start, stop, shape = _parts(low, high, jumps, np.clip)
+            parts = other._integrate(start, stop, values, power)
             sums: np.ndarray = (parts.reshape(*parts.shape[:-1], *shape) * np.asarray(factor)).sum(axis=-1)
             return sums
         if self.operator not in ("add", "sub"):

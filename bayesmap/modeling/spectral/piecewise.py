@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
@@ -59,7 +59,7 @@ class NormsAtEnergies(SpectralModel):
     """
 
     unit = ""
-    file_keys: tuple[str, ...] = ("energy", "array")
+    file_keys: ClassVar[tuple[str, ...]] = ("energy", "array")
 
     def __init__(self, energy: u.Quantity, norms: Any = None, **values: ParameterLike) -> None:
         label = type(self).__name__
