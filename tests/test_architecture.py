@@ -68,7 +68,7 @@ FACADES = {
     "maps.map_axes": {"maps.axis_tables"},
     "maps.region": {"maps.region_fits"},
     "maps.wcs": {"maps.fits"},
-    "modeling.collection": {"modeling.files.yaml", "modeling.files.zoo"},
+    "modeling.collection": {"modeling.files.yaml", "modeling.files.zoo", "modeling.from_result"},
     "modeling.model": {"modeling.files.yaml"},
     "modeling.model_tools": {"modeling.covariance"},
     "modeling.priors.base": {"modeling.priors.from_posterior", "modeling.priors.pymc_variables"},

@@ -305,6 +305,7 @@ def _provenance(fit: Any) -> dict[str, Any]:
         "default_priors": ", ".join(default_prior_names(fit)),
         "datasets": ", ".join(d.name for d in fit.datasets),
         "psf_routes": json.dumps(fit.routes),
+        "data_digests": json.dumps(fit.digests),
     }
 
 
