@@ -14,7 +14,10 @@ from bayesmap.irf.base import IRFMap
 if TYPE_CHECKING:
     from bayesmap.datasets.base import Dataset
 
-__all__ = ["arrays_of", "changed_parts", "dataset_digests"]
+__all__ = ["TEXTS", "arrays_of", "changed_parts", "dataset_digests"]
+
+#: parts of which not the digest is kept but what they are
+TEXTS = ("type", "likelihood")
 
 
 def dataset_digests(dataset: "Dataset") -> dict[str, str]:
@@ -33,7 +36,8 @@ def dataset_digests(dataset: "Dataset") -> dict[str, str]:
         five digits; "type" and "likelihood" are texts.
     """
     likelihood = getattr(dataset, "likelihood", getattr(dataset, "stat_type", ""))
-    texts = {"type": type(dataset).__name__, "likelihood": likelihood if isinstance(likelihood, str) else repr(likelihood)}
+    words = (type(dataset).__name__, likelihood if isinstance(likelihood, str) else repr(likelihood))
+    texts = dict(zip(TEXTS, words, strict=True))
     parts = {name: value for name, value in _parts(dataset).items() if value is not None}
     return texts | {
         name: _digest([value] if isinstance(value, np.ndarray) else arrays_of({name: value}))
