@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bayesmap.maps import Map, MapAxis, WcsGeom
     from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
     from bayesmap.report import summary
+    from bayesmap.workspace import Workspace
 
 use_writable_cache()
 
@@ -54,6 +55,7 @@ __all__ = [
     "SpectrumDataset",
     "SpectrumDatasetOnOff",
     "WcsGeom",
+    "Workspace",
     "__version__",
     "bayes_factor",
     "check",
@@ -84,6 +86,7 @@ _HOME = {
     "SpectrumDataset": "datasets",
     "SpectrumDatasetOnOff": "datasets",
     "WcsGeom": "maps",
+    "Workspace": "workspace",
     "bayes_factor": "inference",
     "check": "checks",
     "convergence_report": "inference",
@@ -116,6 +119,7 @@ _SUBPACKAGES = frozenset(
         "plot",
         "stats",
         "studies",
+        "workspace",
     }
 )
 

@@ -53,7 +53,8 @@ ALLOWED["checks"] = {*ALLOWED["inference"], "inference"}
 ALLOWED["plot"] = {*ALLOWED["checks"], "checks"}
 ALLOWED["report"] = {*ALLOWED["plot"], "plot"}
 ALLOWED["studies"] = {*ALLOWED["report"], "report"}
-ALLOWED["cli"] = {*ALLOWED["studies"], "studies"}
+ALLOWED["workspace"] = {*ALLOWED["report"], "report"}
+ALLOWED["cli"] = {*ALLOWED["studies"], "studies", "workspace"}
 ALLOWED["__main__"] = {"cli"}
 #: methods that import what they hand over to in their last two statements: the one way around the order of modules.
 #: Figures may be asked for so anywhere; these are the others, each of which would close a circle

@@ -1,4 +1,4 @@
-"""Digests of the contents of datasets, part by part: whether two datasets are the same, and if not, in what they differ."""
+"""Digests of the contents of datasets, part by part: whether two are the same, and if not, in what they differ."""
 
 import functools
 import hashlib
@@ -45,9 +45,8 @@ def dataset_digests(dataset: "Dataset") -> dict[str, str]:
     }
 
 
-def changed_parts(stored: Mapping[str, str], dataset: "Dataset") -> list[str]:
-    """Parts of a dataset that differ from those of which digests were stored, also those that only one of them has."""
-    present = dataset_digests(dataset)
+def changed_parts(stored: Mapping[str, str], present: Mapping[str, str]) -> list[str]:
+    """Parts of which two digests differ, also those that only one of them has."""
     return [name for name in dict.fromkeys([*stored, *present]) if stored.get(name) != present.get(name)]
 
 

@@ -12,7 +12,10 @@ from bayesmap.datasets.opening import LISTS, open_datasets
 from bayesmap.errors import FormatError
 from bayesmap.modeling import Models
 
-__all__ = ["check_same_data", "datasets_of_result"]
+__all__ = ["Digests", "check_same_data", "check_same_digests", "datasets_of_result", "difference"]
+
+#: by dataset and part
+type Digests = Mapping[str, Mapping[str, str]]
 
 
 def datasets_of_result(tree: Tree, datasets: "FileName | Dataset | Datasets") -> Datasets:
@@ -56,18 +59,23 @@ def datasets_of_result(tree: Tree, datasets: "FileName | Dataset | Datasets") ->
 
 def check_same_data(tree: Tree, datasets: Datasets) -> None:
     """Raise a ValueError unless datasets are those that a result was made of; see `datasets_of_result`."""
+    check_same_digests(tree, {dataset.name: dataset_digests(dataset) for dataset in datasets})
+
+
+def check_same_digests(tree: Tree, present: Digests) -> None:
+    """Raise a ValueError unless a result was made of data with these digests, by dataset and part."""
     stored = _stored(tree)
     names = list(stored) or [name for name in str(tree.attrs.get("datasets", "")).split(", ") if name]
-    if names and sorted(names) != sorted(datasets.names):
-        raise ValueError(f"the result is of the datasets {names}, given are {datasets.names}")
+    if names and sorted(names) != sorted(present):
+        raise ValueError(f"the result is of the datasets {names}, given are {list(present)}")
     if not stored:
         warnings.warn(
             "the result does not say what data it was made of: whether these are the same is not known",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
         return
-    differing = [text for dataset in datasets if (text := _difference(dataset, stored[dataset.name]))]
+    differing = [text for name, digests in present.items() if (text := difference(name, stored[name], digests))]
     if differing:
         raise ValueError(
             f"these are not the data of the result: {'; '.join(differing)}. Give the data that were sampled, or sample "
@@ -75,23 +83,20 @@ def check_same_data(tree: Tree, datasets: Datasets) -> None:
         )
 
 
-def _stored(tree: Tree) -> Mapping[str, Mapping[str, str]]:
-    """Digests in a result, by dataset and part; empty if there are none."""
+def difference(name: str, stored: Mapping[str, str], present: Mapping[str, str]) -> str:
+    """What differs of a dataset of which digests were stored, in words; empty if nothing does."""
+    shown = [
+        f"{part} ({stored.get(part)} then, {present.get(part)} now)" if part in TEXTS else part
+        for part in changed_parts(stored, present)
+    ]
+    return f"dataset {name!r} differs in {', '.join(shown)}" if shown else ""
+
+
+def _stored(tree: Tree) -> Digests:
+    """Digests in a result; empty if there are none."""
     text = tree.attrs.get("data_digests", "{}")
     try:
         stored = json.loads(text)
         return {str(name): {str(part): str(digest) for part, digest in parts.items()} for name, parts in stored.items()}
     except (ValueError, TypeError, AttributeError):
         raise FormatError(f"the attribute 'data_digests' of the result is damaged: {str(text)[:80]!r}") from None
-
-
-def _difference(dataset: Dataset, stored: Mapping[str, str]) -> str:
-    """What differs of a dataset, in words; empty if nothing does."""
-    parts = changed_parts(stored, dataset)
-    if not parts:
-        return ""
-    present = dataset_digests(dataset)
-    shown = [
-        f"{part} ({stored.get(part)} then, {present.get(part)} now)" if part in TEXTS else part for part in parts
-    ]
-    return f"dataset {dataset.name!r} differs in {', '.join(shown)}"

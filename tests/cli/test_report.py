@@ -48,9 +48,7 @@ def changed_responses(dataset):
     dataset.psf = None
 
 
-@pytest.mark.parametrize(
-    ("change", "parts"), [(changed_counts, "counts"), (changed_responses, "exposure, psf")]
-)
+@pytest.mark.parametrize(("change", "parts"), [(changed_counts, "counts"), (changed_responses, "exposure, psf")])
 def test_other_data_are_named(files, tmp_path, capsys, change, parts):
     dataset = MapDataset.read(files / "tiny.fits.gz", name="tiny")
     change(dataset)
