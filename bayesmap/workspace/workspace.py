@@ -413,10 +413,8 @@ def _fill(
     stage: Path, folder: Path, datasets: "FileName | Dataset | Datasets", models: "ModelsLike | FileName"
 ) -> None:
     """Write the first state of a workspace into a folder that will get its name later."""
-    if isinstance(datasets, str | os.PathLike):
-        data = reference(datasets, folder)
-    else:
-        data = store(Datasets(datasets), stage)
+    in_file = isinstance(datasets, str | os.PathLike)
+    data = reference(datasets, folder) if in_file else store(Datasets(datasets), stage)  # type: ignore[arg-type]
     given = Models.read(models) if isinstance(models, str | os.PathLike) else Models(models).copy()
     for part in (part for model in given for part in (model, *model.parts.values())):
         if getattr(part, "filename", None):
