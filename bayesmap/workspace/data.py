@@ -30,7 +30,7 @@ class Reference(TypedDict):
     digests: dict[str, dict[str, str]]
 
 
-def reference(filename: FileName, folder: Path) -> Reference:
+def reference(filename: FileName, folder: Path, name: str | None = None) -> Reference:
     """Refer to data in a file, from a workspace that will be in a folder.
 
     Raises
@@ -41,7 +41,7 @@ def reference(filename: FileName, folder: Path) -> Reference:
         If it holds no dataset.
     """
     path = make_path(filename).resolve()
-    datasets = open_datasets(path)
+    datasets = open_datasets(path, name=name)
     return {
         "place": _place(path, folder),
         "name": "" if path.suffix in LISTS else datasets.names[0],

@@ -72,7 +72,14 @@ class Workspace:
 
     # -- create and open --------------------------------------------------------------------------------------------
     @classmethod
-    def create(cls, path: FileName, datasets: "FileName | Dataset | Datasets", models: "ModelsLike | FileName") -> Self:
+    def create(
+        cls,
+        path: FileName,
+        datasets: "FileName | Dataset | Datasets",
+        models: "ModelsLike | FileName",
+        *,
+        name: str | None = None,
+    ) -> Self:
         """Create a workspace.
 
         Parameters
@@ -84,6 +91,9 @@ class Workspace:
             it; objects are written into the folder.
         models : Models, list of models, model or path
             Models, or their file; with the priors that they have. Templates have to be in files.
+        name : str, optional
+            Name of the dataset in a file of a single one, which models of backgrounds refer to; by default that in the
+            file.
 
         Raises
         ------
@@ -100,7 +110,7 @@ class Workspace:
         stage = folder.with_name(owned(f".{folder.name}") + ".part")
         try:
             stage.mkdir()
-            _fill(stage, folder, datasets, models)
+            _fill(stage, folder, datasets, models, name)
             flush(stage)
             os.rename(stage, folder)  # an empty folder gives way
             flush(folder.parent)
@@ -410,11 +420,17 @@ class Workspace:
 
 
 def _fill(
-    stage: Path, folder: Path, datasets: "FileName | Dataset | Datasets", models: "ModelsLike | FileName"
+    stage: Path,
+    folder: Path,
+    datasets: "FileName | Dataset | Datasets",
+    models: "ModelsLike | FileName",
+    name: str | None,
 ) -> None:
     """Write the first state of a workspace into a folder that will get its name later."""
     in_file = isinstance(datasets, str | os.PathLike)
-    data = reference(datasets, folder) if in_file else store(Datasets(datasets), stage)  # type: ignore[arg-type]
+    if name is not None and not in_file:
+        raise ValueError(f"the name {name!r} is for a dataset in a file; objects have names of their own")
+    data = reference(datasets, folder, name) if in_file else store(Datasets(datasets), stage)  # type: ignore[arg-type]
     given = Models.read(models) if isinstance(models, str | os.PathLike) else Models(models).copy()
     for part in (part for model in given for part in (model, *model.parts.values())):
         if getattr(part, "filename", None):

@@ -68,6 +68,15 @@ def test_create_and_open(workspace, files):
         Workspace.open(files)
 
 
+def test_a_dataset_gets_a_name(files, tmp_path):
+    model = SkyModel.create("pl", name="only")
+    model.datasets_names = ["mine"]
+    workspace = Workspace.create(tmp_path / "w", files / "tiny.fits", model, name="mine")
+    assert Workspace.open(workspace.path).datasets.models.names == ["only"]
+    with pytest.raises(ValueError, match="the name 'mine' is for a dataset in a file"):
+        Workspace.create(tmp_path / "v", make_dataset(), model, name="mine")
+
+
 def test_data_given_as_objects_are_kept(tmp_path):
     dataset = make_dataset()
     workspace = Workspace.create(tmp_path / "new" / "w", dataset, dataset.models)
