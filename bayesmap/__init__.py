@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bayesmap.modeling import FoVBackgroundModel, Models, Prior, SkyModel
     from bayesmap.products import flux_points, light_curve
     from bayesmap.report import summary
+    from bayesmap.workspace import Workspace
 
 use_writable_cache()
 
@@ -55,6 +56,7 @@ __all__ = [
     "SpectrumDataset",
     "SpectrumDatasetOnOff",
     "WcsGeom",
+    "Workspace",
     "__version__",
     "bayes_factor",
     "check",
@@ -87,6 +89,7 @@ _HOME = {
     "SpectrumDataset": "datasets",
     "SpectrumDatasetOnOff": "datasets",
     "WcsGeom": "maps",
+    "Workspace": "workspace",
     "bayes_factor": "inference",
     "check": "checks",
     "convergence_report": "inference",
@@ -122,6 +125,7 @@ _SUBPACKAGES = frozenset(
         "products",
         "stats",
         "studies",
+        "workspace",
     }
 )
 

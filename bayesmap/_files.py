@@ -20,6 +20,7 @@ __all__ = [
     "checksum_of",
     "flush",
     "link",
+    "locked",
     "owned",
     "remove_abandoned",
     "whole",
@@ -175,6 +176,29 @@ def _split(path: Path) -> tuple[str, str]:
 def owned(name: str) -> str:
     """Name with a part that says which process of which machine made it, and a random one."""
     return f"{name}.{_MACHINE}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that other processes and threads wait for; the system gives it back when the process ends.
+
+    Parameters
+    ----------
+    path : path
+        File of the lock, which is made; nothing is written to it. Where the system has no such locks, as on Windows,
+        there is none: then one process at a time may write.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def link(source: Path, target: Path) -> None:

@@ -54,7 +54,8 @@ ALLOWED["products"] = {*ALLOWED["checks"], "checks"}
 ALLOWED["plot"] = {*ALLOWED["products"], "products"}
 ALLOWED["report"] = {*ALLOWED["plot"], "plot"}
 ALLOWED["studies"] = {*ALLOWED["report"], "report"}
-ALLOWED["cli"] = {*ALLOWED["studies"], "studies"}
+ALLOWED["workspace"] = {*ALLOWED["report"], "report"}
+ALLOWED["cli"] = {*ALLOWED["studies"], "studies", "workspace"}
 ALLOWED["__main__"] = {"cli"}
 #: methods that import what they hand over to in their last two statements: the one way around the order of modules.
 #: Figures may be asked for so anywhere; these are the others, each of which would close a circle
@@ -69,7 +70,7 @@ FACADES = {
     "maps.map_axes": {"maps.axis_tables"},
     "maps.region": {"maps.region_fits"},
     "maps.wcs": {"maps.fits"},
-    "modeling.collection": {"modeling.files.yaml", "modeling.files.zoo"},
+    "modeling.collection": {"modeling.files.yaml", "modeling.files.zoo", "modeling.from_result"},
     "modeling.model": {"modeling.files.yaml"},
     "modeling.model_tools": {"modeling.covariance"},
     "modeling.priors.base": {"modeling.priors.from_posterior", "modeling.priors.pymc_variables"},

@@ -1,6 +1,7 @@
 """Blocks of bins in energy and sky that hold enough expected counts to say something."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,25 @@ import numpy as np
 
 from bayesmap.inference.groups import block_labels
 
-__all__ = ["Blocks", "blocks_of", "energy_place", "sky_place"]
+__all__ = ["Blocks", "blocks_of", "energy_place", "remembered", "sky_place"]
+
+#: what one draw is summed of: observed, expected and replicated counts
+CUBES = 3
+
+
+def remembered[T](method: Callable[[T, np.ndarray], np.ndarray]) -> Callable[[T, np.ndarray], np.ndarray]:
+    """A method of one cube that remembers what it made of the last few: the same objects come again and again."""
+
+    @functools.wraps(method)
+    def remembering(self: T, cube: np.ndarray) -> np.ndarray:
+        kept = vars(self).setdefault("_remembered", [])
+        found = next((pair for pair in kept if pair[0] is cube), None)
+        if found is None:
+            found = cube, method(self, cube)
+        vars(self)["_remembered"] = [found, *(pair for pair in kept if pair is not found)][:CUBES]
+        return found[1]
+
+    return remembering
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +59,7 @@ class Blocks:
         """Where the sum of each bin goes; the first place is for those outside the mask."""
         return self.labels.ravel() + 1
 
+    @remembered
     def sums(self, cube: np.ndarray) -> np.ndarray:
         """Sum over each block, of a cube of the shape of the labels, shape ``(number,)``."""
         return np.bincount(self._places, cube.ravel(), self.number + 1)[1:]

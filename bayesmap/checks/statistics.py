@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from bayesmap.checks.blocks import Blocks, energy_place, sky_place
+from bayesmap.checks.blocks import Blocks, energy_place, remembered, sky_place
 from bayesmap.maps.filters import disk_kernel
 from bayesmap.stats.significance import sqrt_ts
 
@@ -74,6 +74,7 @@ class EnergyTotals(OfSums):
     def __init__(self, geom: Any) -> None:
         self.geom = geom
 
+    @remembered
     def sums(self, cube: np.ndarray) -> np.ndarray:
         """Sum over the sky, shape ``(n_energy,)``."""
         return cube.sum(axis=(1, 2))
@@ -113,6 +114,7 @@ class SmoothedResidual(Statistic):
         ]
         self.kernel = scipy.fft.rfft2(disk, self.shape)
 
+    @remembered
     def sums(self, cube: np.ndarray) -> np.ndarray:
         """Sum over all energies and the disk around each pixel that is looked at, shape ``(n_pixel,)``."""
         image = cube.sum(axis=0)
@@ -155,6 +157,7 @@ class Profile(Scatter):
         self.inside = rings >= 0
         self.rings = rings[self.inside]
 
+    @remembered
     def sums(self, cube: np.ndarray) -> np.ndarray:
         """Sum over energies and each ring, shape ``(n_ring,)``."""
         return np.bincount(self.rings, cube.sum(axis=0)[self.inside], self.number)

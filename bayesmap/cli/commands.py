@@ -14,10 +14,11 @@ from bayesmap._zoo_entries import zoo_names
 from bayesmap.errors import FormatError, ModelFileError
 
 if TYPE_CHECKING:
+    from bayesmap._types import Tree
     from bayesmap.datasets import Datasets
     from bayesmap.modeling import Models
 
-__all__ = ["datasets_with_models", "demo", "fit", "info"]
+__all__ = ["datasets_with_models", "demo", "fit", "info", "report"]
 
 POSTERIOR = "posterior.nc"
 #: the new posterior, while the old one is still there
@@ -196,6 +197,23 @@ def _sample_and_report(
     say(f"      {folder / report.name}")
 
 
+def report(options: Namespace) -> None:
+    """Make the report of a stored posterior again."""
+    path, data = existing_file(options.result), existing_file(options.dataset)
+    folder = path.parent if options.output is None else make_path(options.output)
+    tree = _posterior(path)
+    import matplotlib
+
+    matplotlib.use("agg")
+    from bayesmap.datasets.of_result import datasets_of_result
+    from bayesmap.report import write_report
+
+    datasets = datasets_of_result(tree, data)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = write_report(tree, datasets, folder, title=f"{data.name}: {', '.join(datasets.models.names)}")
+    say(f"Wrote {written}")
+
+
 def info(options: Namespace) -> None:
     """Describe a file."""
     path = existing_file(options.file)
@@ -208,21 +226,28 @@ def info(options: Namespace) -> None:
 def _posterior_info(path: Path) -> None:
     """Print summary, convergence and origin of a posterior."""
     from bayesmap.inference import convergence_report
-    from bayesmap.io import load
     from bayesmap.report import summary_rows, summary_text
 
-    try:
-        tree = load(path)
-    except FormatError:
-        tree = load(path, check=False)  # raises unless it lacks no more than the mark
-        warnings.warn(f"{path} has no mark of a complete result: bayesmap.save did not write it", stacklevel=2)
-    if "posterior" not in tree.children:
-        raise FormatError(f"{path} holds no group 'posterior'; its groups are {sorted(tree.children)}")
+    tree = _posterior(path)
     say(summary_text(summary_rows(tree)))
     say(f"\n{convergence_report(tree)}\n")
     for key in ("created_at", "datasets", "sampler", "random_state", "modes", "default_priors", "versions"):
         if key in tree.attrs:
             say(f"{key:<15}: {tree.attrs[key]}")
+
+
+def _posterior(path: Path) -> "Tree":
+    """The posterior in a file, with a warning if it lacks the mark of a complete one."""
+    from bayesmap.io import load
+
+    try:
+        tree = load(path)
+    except FormatError:
+        tree = load(path, check=False)  # raises unless it lacks no more than the mark
+        warnings.warn(f"{path} has no mark of a complete result: bayesmap.save did not write it", stacklevel=3)
+    if "posterior" not in tree.children:
+        raise FormatError(f"{path} holds no group 'posterior'; its groups are {sorted(tree.children)}")
+    return tree
 
 
 def _yaml_text(path: Path) -> str:

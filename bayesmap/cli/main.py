@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_info(commands)
     _add_fit(commands)
+    _add_report(commands)
     _add_models(commands)
     _add_points(commands)
     _add_study(commands)
@@ -78,6 +79,19 @@ def _add_fit(commands: Commands) -> None:
     fit.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
     _add_sampling(fit, draws=1000, tune=None, chains=4)
     fit.set_defaults(run="fit")
+
+
+def _add_report(commands: Commands) -> None:
+    report = commands.add_parser(
+        "report",
+        help="make the report of a stored posterior again",
+        description="Make figures and report of a stored posterior again, from it and the data that were sampled. The "
+        "models are those that the posterior describes; other data are refused.",
+    )
+    report.add_argument("result", metavar="RESULT", help="posterior (.nc), as 'bayesmap fit' writes it")
+    report.add_argument("dataset", metavar="DATASET", help="the dataset that was sampled, or list of datasets (.yaml)")
+    report.add_argument("-o", "--output", metavar="DIR", help="folder (default: that of the posterior)")
+    report.set_defaults(run="report")
 
 
 def _add_models(commands: Commands) -> None:

@@ -6,6 +6,7 @@ from bayesmap.inference.default_priors import assign_default_priors, default_pri
 from bayesmap.inference.evidences import BayesFactor, Evidence, bayes_factor, evidence
 from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
 from bayesmap.inference.leave_out import left_out_density, reloo
+from bayesmap.inference.merge import merge_draws
 from bayesmap.inference.nested_models import savage_dickey, ts
 from bayesmap.inference.predict import posterior_npred, posterior_predictive
 from bayesmap.inference.predicted import predictive
@@ -29,6 +30,7 @@ __all__ = [
     "evidence",
     "find_mode",
     "left_out_density",
+    "merge_draws",
     "posterior_npred",
     "posterior_predictive",
     "predictive",

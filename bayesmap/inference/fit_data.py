@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 
 from bayesmap._util import get_random_state
+from bayesmap.datasets.digest import dataset_digests
 from bayesmap.inference.compile import prepare
 from bayesmap.inference.given import as_cubes, by_dataset, chosen_bins
 from bayesmap.inference.listing import as_datasets, dataset_models
@@ -47,6 +48,17 @@ class FitData:
         self.parameters = {name: p for p, name in self._names.items()}
         self.hyperparameters = hyperparameters_of(self._names)
         self.routes = {name: dict(o.routes) for name, o in self._observed.items()}
+        self._digests: dict[str, dict[str, str]] | None = None
+
+    @property
+    def digests(self) -> dict[str, dict[str, str]]:
+        """Digests of the parts of each dataset; empty once counts or masks were replaced.
+
+        See :func:`~bayesmap.datasets.digest.dataset_digests`.
+        """
+        if self._digests is None:
+            self._digests = {dataset.name: dataset_digests(dataset) for dataset in self.datasets}
+        return self._digests
 
     def set_counts(self, counts: Any) -> None:
         """Replace counts, images or fluxes without compiling again; the datasets themselves are not changed.
@@ -75,6 +87,7 @@ class FitData:
             self._observed[name].check(**cube)
         for name, cube in cubes.items():
             self._observed[name].set_counts(**cube)
+        self._digests = {}
 
     def set_mask(self, mask: Any) -> None:
         """Look at other bins without compiling again; the masks of the datasets themselves are not changed.
@@ -101,6 +114,7 @@ class FitData:
             self._observed[name].check_mask(one)
         for name, one in masks.items():
             self._observed[name].set_mask(one)
+        self._digests = {}
 
     def draw_counts(self, values: Mapping[str, Any], random_state: Any = "random-seed") -> dict[str, np.ndarray]:
         """Draw data of all datasets at values of the parameters; :meth:`set_counts` takes what is returned.

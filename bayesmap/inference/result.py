@@ -27,6 +27,7 @@ __all__ = [
     "default_prior_names",
     "describe",
     "draw_dims",
+    "used_versions",
 ]
 
 #: group of the standard variables behind hierarchical and joint priors, which have no meaning of their own
@@ -290,21 +291,27 @@ def _observed_summary(fit: Any) -> xr.Dataset:
     return xr.Dataset(variables)
 
 
-def _provenance(fit: Any) -> dict[str, Any]:
+def used_versions() -> dict[str, str]:
+    """Versions of this package and of those that it computes with."""
     versions = {"bayesmap": __version__}
     for package in VERSIONED:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "unknown"
+    return versions
+
+
+def _provenance(fit: Any) -> dict[str, Any]:
     return {
         "created_at": datetime.datetime.now(datetime.UTC).isoformat(),
         "inference_library": "bayesmap",
-        "versions": json.dumps(versions),
+        "versions": json.dumps(used_versions()),
         "models": _models_text(fit.models),
         "default_priors": ", ".join(default_prior_names(fit)),
         "datasets": ", ".join(d.name for d in fit.datasets),
         "psf_routes": json.dumps(fit.routes),
+        "data_digests": json.dumps(fit.digests),
     }
 
 

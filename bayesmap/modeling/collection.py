@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
+from bayesmap._types import Tree
 from bayesmap._util import KnownAttributes, make_path, suggest
 from bayesmap.modeling.collection_tools import CollectionTools
 from bayesmap.modeling.parameter import Parameter, Parameters
@@ -336,6 +337,29 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
         from bayesmap.modeling.files.zoo import from_zoo
 
         return cls(from_zoo(name, dataset_name))
+
+    @classmethod
+    def from_posterior(cls, tree: Tree, statistic: str = "mean") -> Self:
+        """Create the models that a result describes, with values, errors and covariance of the posterior.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            Result of `bayesmap.sample`, or of `bayesmap.load`. It holds the models as text, with their priors, also
+            those that were made by default. Templates are read from the files that they name.
+        statistic : {"mean", "median", "mode"}
+            What becomes the values, see `set_values`; the covariance is that of the draws.
+
+        Raises
+        ------
+        bayesmap.errors.FormatError
+            If the result does not describe its models, or in a way that this version cannot read.
+        KeyError
+            If the posterior lacks a free parameter of the models.
+        """
+        from bayesmap.modeling.from_result import models_from_result
+
+        return models_from_result(cls, tree, statistic)
 
     def write(
         self,

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 
 from bayesmap._util import suggest
+from bayesmap.datasets.digest import arrays_of
 from bayesmap.inference import compile_fit, sample_prior
 from bayesmap.inference.listing import dataset_models, parameter_names
 from bayesmap.inference.sampler_arguments import check_sampler_arguments
-from bayesmap.irf.base import IRFMap
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.studies.types import Record, SomeDatasets, Values
 
@@ -284,21 +284,10 @@ def _parts(model: Any) -> list[Any]:
 
 def _contents(fit: Any) -> list[Any]:
     """Names, kinds and all arrays of datasets and of templates of models."""
-    found: list[Any] = [array for model in fit.models for part in _parts(model) for array in _arrays(vars(part))]
+    found: list[Any] = [array for model in fit.models for part in _parts(model) for array in arrays_of(vars(part))]
     for dataset in fit.datasets:
         likelihood = getattr(dataset, "likelihood", None)
         found.append(f"{type(dataset).__name__} {dataset.name} {likelihood!r}")
-        found += _arrays({name: getattr(dataset, name) for name in type(dataset).components})
+        found += arrays_of({name: getattr(dataset, name) for name in type(dataset).components})
         found += fit._observed[dataset.name].conditions()
-    return found
-
-
-def _arrays(values: Values) -> list[Any]:
-    """Names and arrays of maps and responses among some attributes."""
-    found: list[Any] = []
-    for name, value in sorted(values.items()):
-        if hasattr(value, "data") and not isinstance(value, np.ndarray | np.generic):
-            found += [name, np.asarray(value.data)]
-        elif isinstance(value, IRFMap):
-            found += [name, *_arrays(vars(value))]
     return found

@@ -108,6 +108,7 @@ PLACES = {
     "_together.py": "the list that it writes itself",
     "_zoo_entries.py": "model files of the package",
     "cli/models.py": "model files of the package",
+    "workspace/workspace.py": "has a method of this name",
     "images/io/write.py": "addresses in the file that it writes itself",
     "images/io/legacy_file.py": "compressed bytes of a file that the door has checked",
 }
