@@ -1,6 +1,5 @@
 """The posterior as a table: one row per parameter, beside the truth where it is known."""
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import numpy as np
 from astropy.table import QTable
 
 from bayesmap._digits import decimals, fixed, power_of_ten
+from bayesmap._html import html_table
 from bayesmap._types import QuantityLike, Tree
 from bayesmap.inference import convergence_report
 from bayesmap.modeling.posterior import Posterior
@@ -104,11 +104,7 @@ class Summary:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th>{html.escape(head)}</th>" for head in headings(self.rows))
-        lines = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells) + "</tr>" for row in self.rows
-        )
-        return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+        return html_table(headings(self.rows), [row.cells for row in self.rows])
 
     def to_table(self) -> QTable:
         """Return the numbers: columns name, unit, mean, sd, low, high (central 95 %), ess and rhat."""
