@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from astropy.table import Table
 
+from bayesmap._html import html_table, html_text
 from bayesmap.checks.blocks import Blocks
 
 __all__ = ["CheckResult", "Checks", "ProfileCheck"]
@@ -105,6 +106,13 @@ class Checks:
         columns = {"dataset": "dataset", "check": "name", "value": "value", "expected": "expected"}
         columns |= {"p": "p", "fails": "fails"}
         return Table({key: [getattr(r, name) for r in self.results] for key, name in columns.items()})
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (r.dataset, r.name, f"{r.value:.4g}", f"{r.expected:.4g}", f"{r.p:.2g}", "fails" if r.fails else "")
+            for r in self.results
+        ]
+        return html_text(str(self)) + html_table(("dataset", "check", "value", "expected", "p", ""), rows)
 
     def __str__(self) -> str:
         failed = sum(r.fails for r in self.results)

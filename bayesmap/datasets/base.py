@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from bayesmap._html import html_table
 from bayesmap._types import FileName
 from bayesmap._util import KnownAttributes, make_name, suggest
 from bayesmap.datasets.checks import warn_unknown_datasets
@@ -366,6 +367,13 @@ class Datasets(KnownAttributes, Inferable, DatasetsOperations, MutableSequence):
 
     def __repr__(self) -> str:
         return f"<Datasets {self.names}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (type(d).__name__, d.name, telescope(d), ", ".join(d.models.names) if d.models is not None else "")
+            for d in self
+        ]
+        return html_table(("type", "name", "instrument", "models"), rows, "Datasets")
 
 
 def telescope(dataset: Dataset) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesmap._html import html_text
 from bayesmap.inference.conflict import prior_places
 
 __all__ = ["ConvergenceReport", "convergence_report"]
@@ -100,6 +101,9 @@ class ConvergenceReport:
                 "target_accept (0.95), or give weakly constrained parameters tighter priors."
             )
         return advice
+
+    def _repr_html_(self) -> str:
+        return html_text(str(self))
 
     def __str__(self) -> str:
         size = f"{self.n_chain} chains of {self.n_draw} draws"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesmap._html import html_text
 from bayesmap._util import check_option, get_random_state
 from bayesmap.inference.bridge import bridge
 from bayesmap.inference.fit import CompiledFit, compile_fit
@@ -64,6 +65,9 @@ class Evidence:
         other = f"; the Laplace approximation has {self.laplace:.3f}" if self.method != "laplace" else ""
         return f"The logarithm of the evidence is {self.log_z:.3f}{error} ({self.method}){other}."
 
+    def _repr_html_(self) -> str:
+        return html_text(str(self))
+
     def __str__(self) -> str:
         return "\n".join([self.sentence, *(f"- {remark}" for remark in self.remarks)])
 
@@ -99,6 +103,9 @@ class BayesFactor:
             f"The logarithm of the Bayes factor is {self.log:.3f}{error}: if both models were equally probable before, "
             f"{better} is now {times} times as probable as the other one."
         )
+
+    def _repr_html_(self) -> str:
+        return html_text(str(self))
 
     def __str__(self) -> str:
         return "\n".join([self.sentence, *(f"- {remark}" for remark in self.remarks)])

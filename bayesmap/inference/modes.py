@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmap._html import html_text
 from bayesmap.inference.bridge import GaussianMixture, bridge
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
@@ -41,6 +42,9 @@ class Shares:
     places: list[dict[str, float]]
     found: int
     log_z: float
+
+    def _repr_html_(self) -> str:
+        return html_text(str(self))
 
     def __str__(self) -> str:
         if self.found == 1:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmap import __version__
+from bayesmap._html import html_table, html_text
 from bayesmap.inference.conflict import describe_prior
 from bayesmap.inference.density import LogDensity
 from bayesmap.inference.mode import Laplace
@@ -142,6 +143,12 @@ class ModeResult:
                 "prior that does not reach below zero has its wall where it ends."
             )
         return remarks
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, f"{value:.5g} ± {self.errors[name]:.3g}", self.units[name]) for name, value in self.values.items()
+        ]
+        return html_table(("parameter", "mode", "unit"), rows, "Mode") + html_text("\n".join(self.remarks))
 
     def __str__(self) -> str:
         width = max(len(name) for name in self.values)

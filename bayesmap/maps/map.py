@@ -12,6 +12,7 @@ import numpy.typing as npt
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
+from bayesmap._html import html_table
 from bayesmap._util import KnownAttributes
 from bayesmap.errors import GeometryMismatchError
 from bayesmap.maps.arithmetic import Arithmetic
@@ -437,8 +438,18 @@ class Map(KnownAttributes, Arithmetic):
         unit = f" {self._unit}" if str(self._unit) else ""
         return f"<{type(self).__name__} {self._data.dtype}{unit} on {self._geom!r}>"
 
+    def _repr_html_(self) -> str:
+        return html_table((), self._rows().items(), type(self).__name__)
+
     def __str__(self) -> str:
-        rows = {
+        title = type(self).__name__
+        return f"{title}\n{'-' * len(title)}\n\n" + "".join(
+            f"  {k:<5} : {value} \n" for k, value in self._rows().items()
+        )
+
+    def _rows(self) -> dict[str, object]:
+        """What a map says of itself, by name."""
+        return {
             "geom": type(self._geom).__name__,
             "axes": self._geom.axes_names,
             "shape": self._geom.data_shape[::-1],
@@ -446,6 +457,3 @@ class Map(KnownAttributes, Arithmetic):
             "unit": repr(str(self._unit)),
             "dtype": self._data.dtype,
         }
-        return f"{type(self).__name__}\n{'-' * len(type(self).__name__)}\n\n" + "".join(
-            f"  {key:<5} : {value} \n" for key, value in rows.items()
-        )

@@ -398,6 +398,9 @@ class Models(KnownAttributes, CollectionTools, PriorsOfModels, MutableSequence[C
     def __repr__(self) -> str:
         return f"Models({self.names})"
 
+    def _repr_html_(self) -> str:
+        return "".join(model._repr_html_() for model in self._models) or "no models"
+
     def __str__(self) -> str:
         lines = ["Models", ""]
         for idx, model in enumerate(self._models):

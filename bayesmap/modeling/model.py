@@ -9,6 +9,7 @@ import astropy.units as u
 
 from bayesmap._types import FileName, QuantityLike, Tensor
 from bayesmap._util import Absent, KnownAttributes, check_option, suggest
+from bayesmap.modeling.html import parameters_html
 from bayesmap.modeling.model_tools import CovarianceTools
 from bayesmap.modeling.parameter import Parameter, ParameterLike, Parameters, Values
 from bayesmap.modeling.priors.base import Prior
@@ -308,3 +309,6 @@ class ModelBase(KnownAttributes, CovarianceTools):
 
     def __str__(self) -> str:
         return f"{type(self).__name__}\n\n{self.parameters}"
+
+    def _repr_html_(self) -> str:
+        return parameters_html(self.parameters, type(self).__name__)

@@ -10,6 +10,7 @@ import numpy as np
 from bayesmap._lazy import coordinates
 from bayesmap._types import Intervals, QuantityLike, Region
 from bayesmap._util import Absent, KnownAttributes, check_option, make_name, suggest
+from bayesmap.modeling.html import parameters_html
 from bayesmap.modeling.model import KINDS, ModelBase, get_model_class
 from bayesmap.modeling.model_tools import CovarianceTools
 from bayesmap.modeling.parameter import Parameter, Parameters
@@ -178,6 +179,9 @@ class Component(KnownAttributes, CovarianceTools):
     def __repr__(self) -> str:
         parts = "".join(f", {type(model).__name__}" for model in self.parts.values())
         return f"{type(self).__name__}({self.name!r}{parts})"
+
+    def _repr_html_(self) -> str:
+        return parameters_html(self.parameters, f"{type(self).__name__}: {self.name}")
 
     def __str__(self) -> str:
         datasets = "all" if self.datasets_names is None else ", ".join(self.datasets_names)

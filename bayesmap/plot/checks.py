@@ -1,8 +1,7 @@
 """Figures of checks: counts over replicated ones, and which blocks spoil the agreement."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import scipy
 
@@ -11,6 +10,7 @@ from bayesmap._util import suggest
 from bayesmap.checks import Checks, ProfileCheck
 from bayesmap.datasets.image import ImageDataset
 from bayesmap.maps import Map
+from bayesmap.plot.axes import new_axes
 from bayesmap.plot.maps import plot_map
 from bayesmap.plot.posterior_numbers import PROBABILITIES
 
@@ -33,7 +33,7 @@ def plot_ppc_spectrum(checks: Checks, dataset: str | None = None, ax: Axes | Non
     dataset : str, optional
         Name of a dataset; the first by default.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def plot_ppc_profile(checks: Checks, source: str | None = None, ax: Axes | None 
     source : str, optional
         ``"<dataset>.<source>"``; the first by default.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
 
     Returns
     -------
@@ -108,8 +108,9 @@ def plot_pit_blocks(checks: Checks, dataset: "MapDataset | ImageDataset", ax: Ax
     worst = np.argmax(np.nan_to_num(np.abs(deviation), nan=-1.0), axis=0)
     image = np.take_along_axis(deviation, worst[None], axis=0)[0]
     shown = Map.from_geom(geom, data=image, unit="")
-    ax = plot_map(shown, ax, add_cbar=True, cmap="RdBu_r", vmin=-LARGEST, vmax=LARGEST)
-    ax.set_title("largest deviation of a block, in standard deviations")
+    label = r"largest deviation of a block [$\sigma$]"
+    settings: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -LARGEST, "vmax": LARGEST}
+    ax = plot_map(shown, ax, add_cbar=True, kwargs_colorbar={"label": label}, **settings)
     return ax
 
 
@@ -124,20 +125,23 @@ def _named[T](members: dict[str, T], name: str | None, what: str) -> T:
 
 def _plot_profile(profile: ProfileCheck, ax: Axes | None) -> Axes:
     """Bands and points, as differences from the mean in units of its square root."""
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     mean = profile.replicates.mean(axis=0)
     scale = np.sqrt(np.maximum(mean, 1e-9))
     edges = profile.edges.value
     for probability, alpha in zip(PROBABILITIES[::-1], (0.2, 0.4), strict=True):
         tails = [0.5 - probability / 2, 0.5 + probability / 2]
         low, high = (np.quantile(profile.replicates, tails, axis=0) - mean) / scale
-        ax.stairs(high, edges, baseline=low, fill=True, color="tab:orange", alpha=alpha, label=f"{probability:.0%}")
+        label = f"{100 * probability:.0f} % replicated"
+        ax.stairs(high, edges, baseline=low, fill=True, color="tab:orange", alpha=alpha, label=label)
     points = (profile.counts - mean) / scale
-    ax.plot(np.sqrt(edges[1:] * edges[:-1]) if edges[0] > 0 else 0.5 * (edges[1:] + edges[:-1]), points, "ko", ms=4)
+    middle = np.sqrt(edges[1:] * edges[:-1]) if edges[0] > 0 else 0.5 * (edges[1:] + edges[:-1])
+    ax.plot(middle, points, "ko", ms=4, label="counts")
     ax.axhline(0, color="black", linewidth=0.7)
-    limit = max(3.5, 1.1 * float(np.abs(points).max()))
+    limit = max(4.0, 1.1 * float(np.abs(points).max()))
     ax.set_ylim(-limit, limit)
     ax.set_xlabel(f"energy [{profile.edges.unit}]")
-    ax.set_ylabel("(counts - mean) / sqrt(mean)")
-    ax.legend(frameon=False, loc="upper right")
+    ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylabel("(counts - mean) / \N{SQUARE ROOT}mean")
+    ax.legend(frameon=False, loc="upper right", ncols=3, fontsize="small", handlelength=1.2, columnspacing=1)
     return ax

@@ -8,6 +8,7 @@ from matplotlib.colors import LogNorm
 
 from bayesmap._types import Axes
 from bayesmap.maps import MapAxis, WcsNDMap
+from bayesmap.plot.axes import new_axes
 from bayesmap.plot.maps import plot_map
 from bayesmap.plot.settings import format_axis, patch_settings
 
@@ -49,7 +50,7 @@ def plot_event_energies(events: "EventList", ax: Axes | None = None, **kwargs: o
     events : EventList
         Events.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     **kwargs : dict
         For `~matplotlib.axes.Axes.hist`, by default 50 bins from the lowest to the highest energy.
 
@@ -58,7 +59,7 @@ def plot_event_energies(events: "EventList", ax: Axes | None = None, **kwargs: o
     `~matplotlib.axes.Axes`
         The axes, both logarithmic.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     axis = _energy_axis(events)
     settings = patch_settings({"histtype": "step", "bins": axis.edges.value, "log": True}, kwargs)
     ax.hist(events.energy.to_value(axis.unit), **settings)
@@ -75,7 +76,7 @@ def plot_event_times(events: "EventList", ax: Axes | None = None, **kwargs: obje
     events : EventList
         Events.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     **kwargs : dict
         For `~matplotlib.axes.Axes.errorbar`.
 
@@ -84,7 +85,7 @@ def plot_event_times(events: "EventList", ax: Axes | None = None, **kwargs: obje
     `~matplotlib.axes.Axes`
         The axes, times in s.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     seconds = events.table["TIME"].quantity.to_value("s")
     counts, edges = np.histogram(seconds - seconds.min(), bins=TIME_BINS)
     width = np.diff(edges) / 2
@@ -108,7 +109,7 @@ def plot_event_offsets(
     events : EventList
         Events.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     center : `~astropy.coordinates.SkyCoord`, optional
         Position, by default where the instrument pointed, or the median of the events.
     max_percentile : float
@@ -121,7 +122,7 @@ def plot_event_offsets(
     `~matplotlib.axes.Axes`
         The axes, squared offsets in deg2.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     center = events.center if center is None else center
     square = center.separation(events.radec).deg ** 2
     settings = {"histtype": "step", "bins": OFFSET_BINS, "range": (0, np.percentile(square, max_percentile))}
@@ -141,7 +142,7 @@ def plot_event_energy_offset(
     events : EventList
         Events.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     center : `~astropy.coordinates.SkyCoord`, optional
         Position, by default where the instrument pointed, or the median of the events.
     **kwargs : dict
@@ -152,7 +153,7 @@ def plot_event_energy_offset(
     `~matplotlib.axes.Axes`
         The axes, offsets in deg.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     offset = (events.center if center is None else center).separation(events.radec).deg
     energy_axis = _energy_axis(events)
     offset_axis = MapAxis.from_bounds(0, max(offset.max(), 1e-6), nbin=OFFSET_BINS, unit="deg", name="offset")

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesmap._types import Axes
 from bayesmap._util import check_option
+from bayesmap.plot.axes import flux_label, new_axes
 from bayesmap.plot.settings import line_settings
 from bayesmap.plot.spectrum import plot_spectrum
 
@@ -52,7 +53,7 @@ def plot_light_curve(
     points : FluxPoints
         Fluxes with an axis of time.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     sed_type : {"dnde", "flux", "eflux", "e2dnde"}, optional
         What to plot; by default as the points were read ("dnde" for norms).
     energy_power : float
@@ -68,7 +69,7 @@ def plot_light_curve(
         The axes.
     """
     check_option("time_format", time_format, ("iso", "mjd"))
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     sed_type = sed_type or points.sed_type_plot_default
     axis = points.geom.axes["time"]
     middle, half = axis.time_mid, 0.5 * axis.time_delta
@@ -84,8 +85,7 @@ def plot_light_curve(
         errors = np.clip([low, high], 0, None)
         ax.errorbar(x, flux, xerr=width, yerr=errors, uplims=columns[3][:, k], **settings)
     ax.set_xlabel(f"time [{'MJD, ' if is_mjd else ''}{axis.reference_time.scale.upper()}]")
-    power = "" if energy_power == 0 else rf"$E^{{{energy_power:g}}}$ "
-    ax.set_ylabel(f"{power}{sed_type} [{unit.to_string('latex_inline')}]")
+    ax.set_ylabel(flux_label(unit, sed_type, energy_power))
     if not is_mjd:
         ax.figure.autofmt_xdate()
     ax.legend(frameon=False)
@@ -108,7 +108,7 @@ def plot_flux_points(
     points: "FluxPoints", ax: Axes | None = None, sed_type: str | None = None, energy_power: float = 0, **kwargs: object
 ) -> Axes:
     """Plot flux points; arguments as for `bayesmap.estimators.FluxPoints.plot`."""
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     default = points.sed_type_init
     sed_type = sed_type or (default if default in ("dnde", "flux", "eflux", "e2dnde") else "dnde")
     check_option("sed_type", sed_type, ("dnde", "flux", "eflux", "e2dnde"))
@@ -129,10 +129,9 @@ def plot_flux_points(
 
 
 def _label(ax: Axes, energy_unit: u.UnitBase, unit: u.UnitBase, sed_type: str, energy_power: float) -> Any:
-    factor = "" if energy_power == 0 else rf"$E^{{{energy_power:g}}}$ "
     ax.set(xscale="log", xlabel=f"energy [{energy_unit}]")
     ax.set_yscale("log", nonpositive="clip")
-    ax.set_ylabel(f"{factor}{sed_type} [{unit.to_string('latex_inline')}]")
+    ax.set_ylabel(flux_label(unit, sed_type, energy_power))
     ax.grid(visible=True, which="major", alpha=0.2)
     return ax
 
@@ -175,7 +174,7 @@ def plot_residual_points(
 ) -> Axes:
     """Plot the residuals of flux points; see `FluxPointsDataset.plot_residuals`."""
     check_option("method", method, ("diff", "diff/model"))
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     points, residuals = dataset.data, dataset.residuals(method).ravel()
     low, high = _errors(points, "dnde")
     if method == "diff/model":

@@ -98,5 +98,4 @@ def peek_image(dataset: "ImageDataset", figsize: tuple[float, float] = (14, 4.2)
 
 def _plot(dataset: "ImageDataset", values: np.ndarray, unit: str, ax: Axes | None, settings: dict[str, Any]) -> Axes:
     """Draw pixel values with a colour bar."""
-    fig = plt.figure() if ax is None else None
-    return plot_map(Map.from_geom(dataset.geom, data=values, unit=unit), ax, fig, **{"add_cbar": True} | settings)
+    return plot_map(Map.from_geom(dataset.geom, data=values, unit=unit), ax, **{"add_cbar": True} | settings)

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from bayesmap._types import Axes, QuantityLike
+from bayesmap.plot.axes import new_axes
 from bayesmap.plot.maps import plot_map
 from bayesmap.plot.residuals import set_energy_axis
 from bayesmap.plot.settings import line_settings
@@ -46,7 +47,7 @@ def plot_psf_containment(
     psf : PSFMap
         Point spread functions.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     fraction : sequence of float
         Containment fractions.
     position : `~astropy.coordinates.SkyCoord`, optional
@@ -59,7 +60,7 @@ def plot_psf_containment(
     `~matplotlib.axes.Axes`
         The axes, radii in deg.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     axis = psf.psf_map.geom.axes[psf.energy_name]
     for one in fraction:
         radius = np.ravel(u.Quantity(psf.containment_radius(one, axis.center, position)).to_value("deg"))
@@ -83,7 +84,7 @@ def plot_psf_profiles(
     psf : PSFMap
         Point spread functions.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     energy : `~astropy.units.Quantity`, optional
         Energies, by default 0.1, 1 and 10 TeV.
     **kwargs : dict
@@ -94,7 +95,7 @@ def plot_psf_profiles(
     `~matplotlib.axes.Axes`
         The axes: offsets in deg, densities in the unit of the map on a logarithmic scale.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     rad = psf.psf_map.geom.axes["rad"].center
     for value in np.atleast_1d([0.1, 1, 10] * u.TeV if energy is None else u.Quantity(energy)):
         coords = {"skycoord": psf.psf_map.geom.center_skydir, psf.energy_name: value, "rad": rad}
@@ -213,7 +214,7 @@ def plot_edisp_bias(kernel: "EDispKernel", ax: Axes | None = None, **kwargs: obj
     kernel : EDispKernel
         Energy dispersion matrix.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     **kwargs : dict
         For `~matplotlib.axes.Axes.plot`.
 
@@ -222,7 +223,7 @@ def plot_edisp_bias(kernel: "EDispKernel", ax: Axes | None = None, **kwargs: obj
     `~matplotlib.axes.Axes`
         The axes.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     axis = kernel.axes["energy_true"]
     ax.plot(axis.center.value, kernel.get_bias(axis.center).value, **line_settings(kwargs))
     set_energy_axis(ax, axis)

@@ -1,6 +1,6 @@
 """Sky maps on celestial axes: one image, a grid of images, masks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -8,9 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.visualization import simple_norm
 from matplotlib.colors import Normalize
+from matplotlib.ticker import Formatter, ScalarFormatter
 
+from bayesmap._digits import power_of_ten
 from bayesmap._types import Axes
 from bayesmap._util import check_option
+from bayesmap.plot.axes import new_axes, unit_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,11 +50,12 @@ def plot_map(
     m : Map
         Map whose non-spatial axes have one bin each. Values that are not finite are left blank.
     ax : `~astropy.visualization.wcsaxes.WCSAxes`, optional
-        Axes with the map's projection (or any other celestial one); new ones by default.
+        Axes with the map's projection (or any other celestial one); those of a new figure by default.
     fig : `~matplotlib.figure.Figure`, optional
         Figure for new axes.
     add_cbar : bool
-        Whether to draw a colour bar, labelled with the unit.
+        Whether to draw a colour bar, labelled with the unit; a map of pure numbers gets a label by
+        ``kwargs_colorbar={"label": "counts per pixel"}``.
     stretch : {"linear", "sqrt", "log", "power", "asinh", "sinh"}
         Stretch of the colour scale.
     axes_loc : (left, bottom, width, height), optional
@@ -87,10 +91,9 @@ def plot_map(
 
 def _celestial_axes(m: "Map", ax: Axes, fig: "Figure", location: object) -> Any:
     if ax is None:
-        fig = fig if fig is not None else plt.gcf()
         if location is not None:
-            return fig.add_axes(location, projection=m.geom.wcs)
-        return fig.add_subplot(projection=m.geom.wcs)
+            return (fig or plt.figure()).add_axes(location, projection=m.geom.wcs)
+        return new_axes(m.geom.wcs, fig)
     if not hasattr(ax, "wcs"):
         raise TypeError(f"a map needs axes made with projection=map.geom.wcs, got {type(ax).__name__}")
     return ax
@@ -120,7 +123,7 @@ def _label(ax: Axes, frame: str) -> None:
 
 
 def add_colorbar(image: Any, ax: Axes, unit: u.UnitBase, settings: Mapping[str, object] | None = None) -> Any:
-    """Draw a colour bar beside axes, as high as they are, labelled with a unit.
+    """Draw a colour bar beside axes, as high as they are, labelled with a unit and the power of ten of its numbers.
 
     Parameters
     ----------
@@ -131,18 +134,41 @@ def add_colorbar(image: Any, ax: Axes, unit: u.UnitBase, settings: Mapping[str, 
     unit : `~astropy.units.Unit`
         Unit of the values; none is written for pure numbers.
     settings : Mapping, optional
-        Arguments of `matplotlib.figure.Figure.colorbar`.
+        Arguments of `matplotlib.figure.Figure.colorbar`; its ``label`` stands in place of the unit.
 
     Returns
     -------
     `~matplotlib.colorbar.Colorbar`
         The colour bar.
     """
-    label = unit.to_string("latex_inline") if unit != u.dimensionless_unscaled else ""
-    settings = {"label": label} | dict(settings or {})
+    settings = dict(settings or {})
     if not {"ax", "cax"} & settings.keys():
         settings["cax"] = ax.inset_axes((1.02, 0, 0.04, 1))
-    return ax.figure.colorbar(image, **settings)
+    label = settings.pop("label", "")
+    bar = ax.figure.colorbar(image, **settings)
+    power = 0
+    if type(bar.formatter) is ScalarFormatter:  # logarithmic ones write powers themselves
+        power = power_of_ten(*image.get_clim())
+        bar.formatter = _Scaled(power)
+    bar.set_label(f"{label} {unit_label(None if label else unit, power)}".strip())
+    return bar
+
+
+class _Scaled(Formatter):
+    """Numbers in units of a power of ten, all with as many decimals as one of them needs."""
+
+    def __init__(self, power: int) -> None:
+        self.factor, self.digits = 10.0**-power, 0
+
+    def set_locs(self, locs: Sequence[float]) -> None:
+        """Find the number of decimals for all ticks."""
+        scaled = np.asarray(locs) * self.factor
+        enough = (digits for digits in range(6) if np.allclose(np.round(scaled, digits), scaled, rtol=1e-6, atol=1e-9))
+        self.digits = next(enough, 6)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Text of a tick."""
+        return self.fix_minus(f"{x * self.factor:.{self.digits}f}")
 
 
 def plot_grid(m: "Map", figsize: Any = None, ncols: int = 3, **kwargs: Any) -> np.ndarray:

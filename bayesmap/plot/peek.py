@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from bayesmap._types import Axes
+from bayesmap.plot.axes import new_axes, unit_label
 from bayesmap.plot.irf import FRACTIONS, plot_psf_containment
 from bayesmap.plot.maps import add_colorbar, plot_map
 from bayesmap.plot.residuals import set_energy_axis
@@ -52,9 +53,10 @@ def peek(dataset: "MapDataset", figsize: tuple[float, float] = (12, 8)) -> np.nd
     )
     for column, (title, component, function) in enumerate(profiles):
         axes[0, column] = _panel(fig, column, title, component is not None, None, partial(function, dataset))
-    for column, (title, image) in enumerate(_images(dataset)):
+    for column, (title, image, label) in enumerate(_images(dataset)):
         wcs = None if image is None else image.geom.to_image().wcs
         settings: dict[str, Any] = {"add_cbar": True, "stretch": "sqrt" if column else "linear"}
+        settings["kwargs_colorbar"] = {"label": label} if label else None
         axes[1, column] = _panel(fig, 3 + column, title, image is not None, wcs, partial(plot_map, image, **settings))
     return axes
 
@@ -71,8 +73,8 @@ def _panel(fig: "Figure", number: int, title: str, exists: bool, wcs: Any, draw:
     return ax
 
 
-def _images(dataset: "MapDataset") -> list[tuple[str, Any]]:
-    """Titles and maps of the lower row; None where there is nothing to show."""
+def _images(dataset: "MapDataset") -> list[tuple[str, Any, str]]:
+    """Titles, maps and labels of the lower row; None where there is nothing to show."""
     exposure, title = None, "Exposure map"
     if dataset.exposure is not None:
         axis = dataset.exposure.geom.axes[0]
@@ -86,7 +88,8 @@ def _images(dataset: "MapDataset") -> list[tuple[str, Any]]:
         if dataset.mask_safe is not None:
             npred = npred * dataset.mask_safe
         npred = npred.sum_over_axes(keepdims=False)
-    return [(title, exposure), ("Counts map", counts), ("Model npred", npred)]
+    per_pixel = "counts per pixel"
+    return [(title, exposure, ""), ("Counts map", counts, per_pixel), ("Model npred", npred, per_pixel)]
 
 
 def plot_exposure_profile(
@@ -99,13 +102,13 @@ def plot_exposure_profile(
     dataset : MapDataset
         With an exposure.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     position : `~astropy.coordinates.SkyCoord`, optional
         Position; the centre of the map by default.
     **kwargs : dict
         For `~matplotlib.axes.Axes.plot`.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     exposure = dataset.exposure
     position = exposure.geom.center_skydir if position is None else position
     axis = exposure.geom.axes["energy_true"]
@@ -116,7 +119,7 @@ def plot_exposure_profile(
         ax.set_ylim(0.5 * values[0], 2 * values[0])
     ax.plot(axis.center.value, values, **line_settings({"marker": "o", "markersize": 3}, kwargs))
     set_energy_axis(ax, axis)
-    ax.set_ylabel(f"exposure [{exposure.unit.to_string('latex_inline')}]")
+    ax.set_ylabel(f"exposure {unit_label(exposure.unit)}")
     ax.grid(visible=True, alpha=0.2)
     return ax
 
@@ -136,7 +139,7 @@ def plot_containment_radius(
     dataset : MapDataset
         With a PSF.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     position : `~astropy.coordinates.SkyCoord`, optional
         Position; the centre of the map by default.
     fractions : sequence of float
@@ -158,7 +161,7 @@ def plot_edisp_matrix(
     dataset : MapDataset
         With an energy dispersion.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     position : `~astropy.coordinates.SkyCoord`, optional
         Position; the centre of the map by default.
     **kwargs : dict
@@ -185,7 +188,7 @@ def plot_edisp_kernel(
     kernel : EDispKernel
         Energy dispersion matrix; probabilities of zero are left blank.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     add_cbar : bool
         Whether to draw a colour bar.
     axes_loc : (left, bottom, width, height), optional
@@ -200,7 +203,7 @@ def plot_edisp_kernel(
     `~matplotlib.axes.Axes`
         The axes.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     true, reco = kernel.axes["energy_true"], kernel.axes["energy"]
     matrix = np.ma.masked_less_equal(np.asarray(kernel.pdf_matrix, dtype="float64"), 0)
     settings = {"cmap": "GnBu", "norm": "linear", "vmin": 0, "shading": "flat"} | kwargs

@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
 
+from bayesmap._digits import decimals, fixed, power_of_ten
 from bayesmap._types import Axes, QuantityLike, Tree
 from bayesmap.modeling import Models, parameter_names
 from bayesmap.modeling.posterior import Posterior
+from bayesmap.plot.axes import new_axes, unit_label
 from bayesmap.plot.posterior_numbers import PROBABILITIES
 
 if TYPE_CHECKING:
@@ -31,14 +32,22 @@ class _Scale:
 
     def __init__(self, posterior: Posterior, name: str) -> None:
         values = posterior.chains(name)
-        self.unit = posterior.unit(name) or u.dimensionless_unscaled
-        largest = float(np.abs(values).max())
-        power = 0 if largest == 0 or 1e-3 <= largest < 1e4 else int(np.floor(np.log10(largest)))
+        power = power_of_ten(float(values.min()), float(values.max()))
         self.factor = 10.0**-power
         self.values = values * self.factor
-        text = " ".join(part for part in (f"$10^{{{power}}}$" if power else "", str(self.unit)) if part)
-        self.unit_text = f"[{text}]" if text else ""
-        self.label = f"{name.rpartition('.')[2]}\n{self.unit_text}".strip()
+        self.unit_text = unit_label(posterior.unit(name), power)
+        self.name = name.rpartition(".")[2]
+        self.break_ = " " if "-" not in self.unit_text else "\n"
+        self.label = f"{self.name}{self.break_}{self.unit_text}".strip()
+
+    @property
+    def title(self) -> str:
+        """Median and the distances to the ends of the central 68 % interval, to the digits that they leave."""
+        low, median, high = np.quantile(self.values, [0.5 - PROBABILITIES[0] / 2, 0.5, 0.5 + PROBABILITIES[0] / 2])
+        digits = decimals(min(median - low, high - median))
+        value, minus, plus = (fixed(number, 0, digits) for number in (median, median - low, high - median))
+        errors = rf"\pm {plus}" if minus == plus else f"^{{+{plus}}}_{{-{minus}}}"
+        return f"{self.name} = ${value} {errors}${self.break_}{self.unit_text}".strip()
 
 
 def plot_marginal(
@@ -59,7 +68,7 @@ def plot_marginal(
     name : str
         Name of the variable, ``"<model>.<parameter>"``. A parameter that models share may be called by each of them.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     truth : float or `~astropy.units.Quantity`, optional
         True value; a bare number is in the unit of the draws.
     parameter : Parameter, optional
@@ -72,7 +81,7 @@ def plot_marginal(
     `~matplotlib.axes.Axes`
         The axes. Posterior and prior are densities; the range is that of the posterior (and the truth).
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     posterior = Posterior(tree)
     scale = _Scale(posterior, name)
     truth = None if truth is None else next(iter(posterior.numbers({name: truth}).values()))
@@ -102,7 +111,7 @@ def plot_marginals(
     *,
     truth: Mapping[str, QuantityLike] | None = None,
     models: Models | None = None,
-    ncols: int = 4,
+    ncols: int = 3,
     figsize: tuple[float, float] | None = None,
 ) -> np.ndarray:
     """Plot the posteriors of several variables, one panel each.
@@ -172,7 +181,8 @@ def plot_corner(
 
     Notes
     -----
-    Contours enclose 68 % and 95 % of the draws, from a lightly smoothed histogram.
+    Contours enclose 68 % and 95 % of the draws, from a lightly smoothed histogram. The titles on the diagonal are
+    medians, with the distances to the ends of the central 68 % intervals as errors.
     """
     posterior = Posterior(tree)
     names, numbers = _names(posterior, names), posterior.numbers(truth)
@@ -180,7 +190,7 @@ def plot_corner(
     true = [numbers[name] * s.factor if name in numbers else None for name, s in zip(names, scales, strict=True)]
     n = len(names)
     fig, grid = plt.subplots(n, n, figsize=figsize or (1.8 * n + 1,) * 2, squeeze=False, layout="constrained")
-    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    fig.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     axes = np.full((n, n), None, dtype=object)
     for row in range(n):
         for column in range(n):
@@ -199,6 +209,8 @@ def _corner_panel(ax: Axes, scales: list[_Scale], truth: list[float | None], row
     if row == column:
         ax.hist(x, bins=40, color=COLOR, alpha=0.5, density=True)
         ax.set_yticks([])
+        title = ax.set_title(scales[row].title, fontsize="small")
+        title.set_in_layout(row == 0)  # above all others nothing is drawn
     else:
         _density(ax, x, y)
         ax.set_ylim(_range(y, truth[row]))
@@ -254,7 +266,7 @@ def plot_trace(tree: Tree, name: str, ax: Axes | None = None, **kwargs: object) 
     name : str
         Name of the variable.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     **kwargs : dict
         For `~matplotlib.axes.Axes.plot`.
 
@@ -263,18 +275,20 @@ def plot_trace(tree: Tree, name: str, ax: Axes | None = None, **kwargs: object) 
     `~matplotlib.axes.Axes`
         The axes.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     scale = _Scale(Posterior(tree), name)
-    for chain in scale.values:
-        ax.plot(chain, **{"linewidth": 0.5, "alpha": 0.7} | kwargs)
+    for number, chain in enumerate(scale.values):
+        ax.plot(chain, **{"linewidth": 0.5, "alpha": 0.7, "label": f"chain {number}"} | kwargs)
     ax.set_xlim(0, scale.values.shape[1] - 1 or 1)
-    ax.set_title(f"{name} {scale.unit_text}", fontsize="medium")
+    ax.set_title(name, fontsize="medium")
+    ax.set_xlabel("draw")
+    ax.set_ylabel(scale.unit_text or scale.name)
     _few_ticks(ax.yaxis)
     return ax
 
 
 def plot_traces(
-    tree: Tree, names: Iterable[str] | None = None, *, ncols: int = 3, figsize: tuple[float, float] | None = None
+    tree: Tree, names: Iterable[str] | None = None, *, ncols: int = 2, figsize: tuple[float, float] | None = None
 ) -> np.ndarray:
     """Plot the traces of several variables, one panel each; see `plot_trace`.
 
@@ -298,13 +312,19 @@ def plot_traces(
     ncols = min(ncols, len(names))
     nrows = -(-len(names) // ncols)
     _, axes = plt.subplots(
-        nrows, ncols, figsize=figsize or (4 * ncols, 1.5 * nrows), squeeze=False, layout="constrained"
+        nrows, ncols, figsize=figsize or (4.5 * ncols, 1.6 * nrows + 0.4), squeeze=False, layout="constrained"
     )
     for ax in axes.ravel()[len(names) :]:
         ax.remove()
     axes = axes.ravel()[: len(names)]
     for ax, name in zip(axes, names, strict=True):
         plot_trace(tree, name, ax)
+    for ax in axes[:-ncols]:
+        ax.set_xlabel("")
+    handles, labels = axes[0].get_legend_handles_labels()
+    legend = axes[0].figure.legend(handles, labels, loc="outside upper right", ncols=min(len(labels), 6), frameon=False)
+    for line in legend.get_lines():
+        line.set(linewidth=2, alpha=1)
     return axes
 
 

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from bayesmap._types import Axes, RandomState, Region, Tree
+from bayesmap.plot.axes import new_axes
 from bayesmap.plot.posterior_numbers import PROBABILITIES, PredictiveBand, predictive_band
 from bayesmap.plot.residuals import energy_errorbar, set_energy_axis
 
@@ -37,7 +37,7 @@ def plot_posterior_predictive(
     region : `~regions.SkyRegion` or str, optional
         Region; the whole map by default.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     relative : bool
         Plot the differences from the mean prediction in units of its square root.
     num_draws : int
@@ -66,7 +66,7 @@ def plot_predictive_band(
     band : PredictiveBand
         Observed and drawn counts.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     relative : bool
         Plot the differences from the mean prediction in units of its square root.
     **kwargs : dict
@@ -77,7 +77,7 @@ def plot_predictive_band(
     `~matplotlib.axes.Axes`
         The axes. The bands include Poisson noise, so the points carry no error bars of their own.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     edges, mean = band.axis.edges.value, band.mean
 
     def scaled(values: np.ndarray) -> np.ndarray:
@@ -86,9 +86,8 @@ def plot_predictive_band(
 
     for probability, alpha in zip(PROBABILITIES[::-1], (0.2, 0.4), strict=True):
         low, high = (scaled(values) for values in band.interval(probability))
-        ax.stairs(
-            high, edges, baseline=low, fill=True, color="tab:orange", alpha=alpha, label=f"{probability:.0%} predicted"
-        )
+        label = f"{100 * probability:.0f} % predicted"
+        ax.stairs(high, edges, baseline=low, fill=True, color="tab:orange", alpha=alpha, label=label)
     ax.stairs(scaled(band.median), edges, baseline=None, color="tab:orange", linewidth=1)
     settings = {"color": "black", "linestyle": "none", "marker": "o", "markersize": 4, "label": "counts"} | kwargs
     energy_errorbar(ax, band.axis, scaled(band.counts), None, **settings)
@@ -96,7 +95,7 @@ def plot_predictive_band(
         ax.axhline(0, color="black", linewidth=0.7)
         limit = max(3.5, 1.1 * float(np.nanmax(np.abs(scaled(band.counts)), initial=0.0)))
         ax.set_ylim(-limit, limit)
-        ax.set_ylabel("(counts - mean)\n/ sqrt(mean)")
+        ax.set_ylabel("residual\n/ \N{SQUARE ROOT}mean")
         return ax
     _set_counts_axis(ax, band)
     set_energy_axis(ax, band.axis)

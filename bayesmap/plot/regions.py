@@ -10,6 +10,7 @@ from astropy.visualization.wcsaxes import WCSAxes
 
 from bayesmap._types import Axes
 from bayesmap.maps.region_tools import is_point, simple_regions
+from bayesmap.plot.axes import new_axes
 from bayesmap.plot.settings import line_settings, patch_settings
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def plot_region_map(m: "RegionNDMap", ax: Axes | None = None, axis_name: str | N
     m : RegionNDMap
         Map.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     axis_name : str, optional
         Axis along x; needed if several axes have more than one bin. There is one set of points per bin of the others.
     **kwargs : dict
@@ -46,7 +47,7 @@ def plot_region_map(m: "RegionNDMap", ax: Axes | None = None, axis_name: str | N
     ValueError
         If ``axis_name`` is needed and not given.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     axis = _axis(m, axis_name)
     errors_x = [error.value for error in axis.as_plot_xerr]
     settings = line_settings({"marker": "o", "markersize": 4, "linestyle": "None", "xerr": errors_x}, kwargs)
@@ -80,7 +81,7 @@ def plot_hist(m: "RegionNDMap", ax: Axes | None = None, **kwargs: object) -> Axe
     m : RegionNDMap
         Map.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     **kwargs : dict
         For `~matplotlib.axes.Axes.hist`.
 
@@ -89,7 +90,7 @@ def plot_hist(m: "RegionNDMap", ax: Axes | None = None, **kwargs: object) -> Axe
     `~matplotlib.axes.Axes`
         The axes, labelled with units, with a logarithmic y scale.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     axis = _axis(m, None)
     settings = patch_settings({"histtype": "step", "linewidth": 1}, kwargs)
     ax.hist(axis.as_plot_center.value, bins=axis.as_plot_edges.value, weights=m.data.ravel(), **settings)
@@ -182,7 +183,7 @@ def plot_region(
 def _new_axes(geom: "RegionGeom") -> WCSAxes:
     """Axes that show the bounding box of the region."""
     image = geom.to_wcs_geom().to_image()
-    ax = plt.figure().add_subplot(projection=image.wcs)
+    ax = new_axes(image.wcs)
     ax.set_xlim(-0.5, image.npix[0] - 0.5)
     ax.set_ylim(-0.5, image.npix[1] - 0.5)
     ax.set_aspect("equal")

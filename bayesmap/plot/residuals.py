@@ -8,6 +8,7 @@ import numpy as np
 
 from bayesmap._types import Axes, QuantityLike, Region
 from bayesmap.maps import Map
+from bayesmap.plot.axes import new_axes
 from bayesmap.plot.maps import plot_map
 from bayesmap.plot.masks import shade_masks
 from bayesmap.plot.residual_numbers import residual_image, significance_image, spectrum_residuals
@@ -174,7 +175,7 @@ def plot_significance_distribution(
     dataset : MapDataset
         With counts and models.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     radius : `~astropy.units.Quantity`, str or float
         Radius of the disk.
     npred : Map, optional
@@ -187,7 +188,7 @@ def plot_significance_distribution(
     `~matplotlib.axes.Axes`
         The axes, with a logarithmic scale.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     values = significance_image(dataset, radius, npred).data
     values = values[np.isfinite(values)]
     limit = max(5.0, float(np.abs(values).max(initial=0)) * 1.05)
@@ -223,7 +224,7 @@ def plot_residuals_spectral(
     dataset : MapDataset
         With counts and models.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     method : {"diff", "diff/sqrt(model)"}
         Normalisation.
     region : `~regions.SkyRegion` or str, optional
@@ -240,7 +241,7 @@ def plot_residuals_spectral(
     `~matplotlib.axes.Axes`
         The axes. The numbers are those of `bayesmap.plot.spectrum_residuals`.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     numbers = spectrum_residuals(dataset, method, region, npred)
     settings = line_settings({"color": "black", "linestyle": "none", "marker": "o", "markersize": 4}, kwargs)
     nothing = (numbers.counts == 0) & (numbers.npred == 0)  # outside of the mask

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from bayesmap._types import Axes, QuantityLike, RandomState, Tree
+from bayesmap.plot.axes import flux_label, new_axes
 from bayesmap.plot.posterior_numbers import PROBABILITIES, spectrum_draws
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def plot_spectrum(
     energy_bounds : sequence of two `~astropy.units.Quantity` or str
         Range of true energies.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     energy_power : float
         The curve is energy to this power times the differential flux.
     n_points : int
@@ -48,7 +49,7 @@ def plot_spectrum(
     `~matplotlib.axes.Axes`
         The axes.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     spectral = cast("SpectralModel", getattr(model, "spectral_model", model))
     energy = _energies(energy_bounds, n_points)
     flux = _scaled(spectral(energy), energy, energy_power)
@@ -132,7 +133,7 @@ def plot_spectrum_posterior(
     energy_bounds : sequence of two `~astropy.units.Quantity` or str
         Range of true energies.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     energy_power : float
         The curves are energy to this power times the differential flux.
     n_points : int
@@ -153,7 +154,7 @@ def plot_spectrum_posterior(
     -----
     The bands are pointwise: the spectra of single draws need not stay inside them.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     energy = _energies(energy_bounds, n_points)
     flux = _scaled(spectrum_draws(tree, model, energy, num_draws, random_state), energy, energy_power)
     median = np.median(flux.value, axis=0)
@@ -183,7 +184,6 @@ def _label(ax: Axes, energy: u.Quantity, unit: u.UnitBase, power: float) -> Any:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel(f"true energy [{energy.unit}]")
-    factor = {0.0: "", 1.0: r"$E$ "}.get(power, rf"$E^{{{power:g}}}$ ")
-    ax.set_ylabel(f"{factor}dN/dE [{unit.to_string('latex_inline')}]")
+    ax.set_ylabel(flux_label(unit, power=power))
     ax.grid(visible=True, which="major", alpha=0.2)
     return ax

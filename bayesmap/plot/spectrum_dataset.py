@@ -8,6 +8,7 @@ import numpy as np
 
 from bayesmap._types import Axes
 from bayesmap.maps import RegionNDMap
+from bayesmap.plot.axes import new_axes
 from bayesmap.plot.masks import shade_masks
 from bayesmap.plot.peek import plot_edisp_matrix, plot_exposure_profile
 from bayesmap.plot.residual_numbers import counts_statistic
@@ -36,7 +37,7 @@ def plot_counts(
     dataset : SpectrumDataset or SpectrumDatasetOnOff
         With counts; the background is left out if there is none. For ON/OFF data it is ``alpha * counts_off``.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     kwargs_counts, kwargs_background : Mapping, optional
         Arguments for the two histograms, `~bayesmap.maps.RegionNDMap.plot_hist`.
     **kwargs : dict
@@ -53,7 +54,7 @@ def plot_counts(
         If the dataset has neither counts nor a background, or is not one of a region.
     """
     _require_region(dataset)
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     parts = (("Counts", dataset.counts, kwargs_counts), ("Background", dataset.background, kwargs_background))
     if all(values is None for _, values, _ in parts):
         raise ValueError(f"dataset {dataset.name!r} has neither counts nor a background to plot")
@@ -78,7 +79,7 @@ def plot_excess(
     dataset : SpectrumDataset or SpectrumDatasetOnOff
         With counts.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     kwargs_excess : Mapping, optional
         Arguments for the points, `~matplotlib.axes.Axes.errorbar`.
     kwargs_npred_signal : Mapping, optional
@@ -97,7 +98,7 @@ def plot_excess(
     of the counts, and for ON/OFF data of ``n_on + alpha ** 2 * n_off``. Masks are not applied, see `plot_masks`.
     """
     _require_region(dataset)
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     statistic = counts_statistic(dataset)
     defaults = {"label": "Excess counts", "linestyle": "none", "marker": "o", "markersize": 4}
     settings = line_settings(defaults, kwargs, kwargs_excess)

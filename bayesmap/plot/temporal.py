@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from astropy.time import Time
 
 from bayesmap._types import Axes
+from bayesmap.plot.axes import new_axes
 from bayesmap.plot.settings import line_settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def plot_temporal(
     time_range : `~astropy.time.Time` or pair of them
         Start and stop.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     n_points : int
         Number of times.
     **kwargs : dict
@@ -44,7 +44,7 @@ def plot_temporal(
     ValueError
         If the times are not ordered.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     start, stop = (float(getattr(Time(time), model.scale).mjd) for time in time_range)
     if not start < stop:
         raise ValueError(f"time_range must be ordered, got MJD {start} and {stop}")
@@ -66,7 +66,7 @@ def plot_phasogram(
     model : TemplatePhaseCurveTemporalModel
         Model.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes; the current ones by default.
+        Axes; those of a new figure by default.
     n_points : int
         Number of phases, at the centres of as many bins.
     **kwargs : dict
@@ -77,7 +77,7 @@ def plot_phasogram(
     `~matplotlib.axes.Axes`
         The axes.
     """
-    ax = plt.gca() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     phase = (np.arange(n_points) + 0.5) / n_points
     ax.plot(phase, np.interp(phase, model.table["PHASE"], model.table["NORM"]), **line_settings(kwargs))
     ax.set_xlabel("phase")

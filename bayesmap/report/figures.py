@@ -144,13 +144,13 @@ def _checks_figure(checks: Checks, dataset: Any) -> Figure:
     names = [name for m in dataset.models if (name := f"{dataset.name}.{m.name}") in checks.profiles]
     maps = [] if dataset.counts.geom.is_region else [dataset]
     number = len(maps) + 1 + len(names)
-    fig = plt.figure(figsize=(6 * min(2, number), 4.2 * -(-number // 2)), layout="constrained")
+    fig = plt.figure(figsize=(5.2 * min(2, number), 4 * -(-number // 2)), layout="constrained")
     place = functools.partial(fig.add_subplot, -(-number // 2), min(2, number))
     for each in maps:
-        plot_pit_blocks(checks, each, place(1, projection=each.counts.geom.to_image().wcs))
-    plot_ppc_spectrum(checks, dataset.name, place(len(maps) + 1))
+        plot_pit_blocks(checks, each, place(1, projection=each.counts.geom.to_image().wcs)).set_title("blocks")
+    plot_ppc_spectrum(checks, dataset.name, place(len(maps) + 1)).set_title("per energy")
     for i, name in enumerate(names):
-        plot_ppc_profile(checks, name, place(len(maps) + 2 + i)).set_title(name)
+        plot_ppc_profile(checks, name, place(len(maps) + 2 + i)).set_title(f"around {name.partition('.')[2]}")
     caption = (
         "Counts against replicated data, Poisson noise included (68 % and 95 % bands): per energy, and in rings around "
         "each source. The map shows blocks of several expected counts: how far they lie from what all others predict."
@@ -221,11 +221,12 @@ def _images(dataset: "MapDataset", npred: Any) -> tuple[Any, Any]:
 def _counts(dataset: "MapDataset", npred: Map) -> Figure:
     """Smoothed counts beside the mean prediction, on one colour scale."""
     images = [image.smooth("0.05 deg") for image in _images(dataset, npred)]
-    fig = plt.figure(figsize=(12, 5), layout="constrained")
+    fig = plt.figure(figsize=(10.5, 4.5), layout="constrained")
     top = max(float(image.data.max()) for image in images)
     for number, (image, title) in enumerate(zip(images, ("counts", "posterior mean prediction"), strict=True)):
         ax = fig.add_subplot(1, 2, number + 1, projection=image.geom.wcs)
-        plot_map(image, ax, add_cbar=True, stretch="sqrt", vmin=0, vmax=top)
+        bar = {"label": "counts per pixel"}
+        plot_map(image, ax, add_cbar=True, stretch="sqrt", vmin=0, vmax=top, kwargs_colorbar=bar)
         ax.set_title(title)
         if number:
             _mark_sources(ax, dataset)
@@ -234,7 +235,7 @@ def _counts(dataset: "MapDataset", npred: Map) -> Figure:
 
 
 def _significance(dataset: "MapDataset", npred: Map) -> Figure:
-    fig = plt.figure(figsize=(12, 5), layout="constrained")
+    fig = plt.figure(figsize=(10.5, 4.5), layout="constrained")
     grid = fig.add_gridspec(1, 2, width_ratios=(1.25, 1))
     ax = fig.add_subplot(grid[0], projection=dataset.counts.geom.to_image().wcs)
     plot_significance(dataset, ax, radius=CORRELATION_RADIUS, npred=npred)
@@ -252,13 +253,14 @@ def _predictive(tree: Tree, dataset: "MapDataset") -> Figure:
     bands = predictive_bands(tree, dataset, source_regions(dataset), BAND_DRAWS, **routes_of(tree, dataset.name))
     ncols = min(2, len(bands))
     nrows = -(-len(bands) // ncols)
-    fig = plt.figure(figsize=(6 * ncols, 4.2 * nrows), layout="constrained")
+    fig = plt.figure(figsize=(5.2 * ncols, 4.4 * nrows), layout="constrained")
     for panel, (name, band) in zip(fig.subfigures(nrows, ncols, squeeze=False).ravel(), bands.items(), strict=False):
-        top, bottom = panel.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        top, bottom = panel.subplots(2, 1, sharex=True, height_ratios=(5, 2))
         plot_predictive_band(band, top)
         plot_predictive_band(band, bottom, relative=True)
         top.set_title(name)
         top.set_xlabel("")
+        panel.align_ylabels()
         if name != next(iter(bands)):
             top.get_legend().remove()
     caption = (
@@ -275,7 +277,7 @@ def _with_spectrum(datasets: "Datasets") -> list[SkyModel]:
 
 
 def _spectra(tree: Tree, datasets: "Datasets", true_models: Any) -> Figure:
-    fig, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+    fig, ax = plt.subplots(figsize=(6.8, 4.6), layout="constrained")
     limits = [found for dataset in datasets if (found := _energy_limits(dataset)) is not None]
     bounds = (min(low for low, _ in limits), max(high for _, high in limits))
     true = {model.name: model for model in true_models or ()}
@@ -312,7 +314,7 @@ def _image_limits(dataset: ImageDataset) -> None:
 
 
 def _marginals(tree: Tree, models: "Models", truth: Mapping[str, QuantityLike] | None) -> Figure:
-    axes = plot_marginals(tree, truth=truth, models=models, ncols=5)
+    axes = plot_marginals(tree, truth=truth, models=models)
     return _render(axes[0].figure, "Posterior of each parameter, with the density of its prior (dashed).")
 
 
@@ -327,5 +329,5 @@ def _traces(tree: Tree) -> Figure:
 
 
 def _peek(dataset: "MapDataset") -> Figure:
-    axes = peek(dataset)
+    axes = peek(dataset, figsize=(11, 7))
     return _render(axes[0, 0].figure, "The dataset and its responses.")

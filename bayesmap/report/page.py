@@ -42,6 +42,11 @@ class Figure:
         """The picture as a data URL."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has several panels beside each other, which a phone cannot show at once: over 800 pixels."""
+        return int.from_bytes(self.png[16:20], "big") > 800  # the header of a PNG: signature, length, "IHDR", width
+
 
 @dataclass(frozen=True)
 class Section:
@@ -67,6 +72,11 @@ class Section:
     rows: Sequence[Sequence[str]] = ()
     figures: Sequence[Figure] = field(default=())
     code: str = ""
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether nothing of it is seen until it is unfolded; it is not printed."""
+        return not (self.text or self.rows or self.figures)
 
 
 def render_page(title: str, sections: Sequence[Section], subtitle: str = "", footer: str = "") -> str:

@@ -1,12 +1,13 @@
 """The posterior as a table: one row per parameter, beside the truth where it is known."""
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import QTable
 
+from bayesmap._digits import decimals, fixed, power_of_ten
+from bayesmap._html import html_table
 from bayesmap._types import QuantityLike, Tree
 from bayesmap.inference import convergence_report
 from bayesmap.modeling.posterior import Posterior
@@ -50,9 +51,9 @@ class SummaryRow:
     @property
     def cells(self) -> list[str]:
         """The row as text: name, measurement, interval, unit, ESS, R-hat, and truth and pull if there is a truth."""
-        exponent = _exponent(self.mean, self.sd)
-        digits = _digits(self.sd, exponent)
-        low, high = (_fixed(value, exponent, digits) for value in (self.low, self.high))
+        exponent = power_of_ten(self.mean, self.sd)
+        digits = decimals(self.sd, exponent)
+        low, high = (fixed(value, exponent, digits) for value in (self.low, self.high))
         cells = [
             self.name,
             measurement(self.mean, self.sd),
@@ -62,28 +63,9 @@ class SummaryRow:
             f"{self.rhat:.3f}",
         ]
         if self.truth is not None:
-            truth = _times(_fixed(self.truth, exponent, digits), exponent)
+            truth = _times(fixed(self.truth, exponent, digits), exponent)
             cells += [truth, "" if self.pull is None else f"{self.pull:+.1f}"]
         return cells
-
-
-def _exponent(mean: float, sd: float) -> int:
-    """Common power of ten of a number and its error; zero where it reads well without one."""
-    largest = max(abs(mean), sd)
-    if largest == 0 or 1e-3 <= largest < 1e5 or not np.isfinite(largest):
-        return 0
-    return int(np.floor(np.log10(largest)))
-
-
-def _digits(sd: float, exponent: int) -> int:
-    """Decimals that show two significant digits of the error."""
-    if not sd > 0 or not np.isfinite(sd):
-        return 3
-    return max(0, 1 - int(np.floor(np.log10(sd) - exponent)))
-
-
-def _fixed(value: float, exponent: int, digits: int) -> str:
-    return f"{value / 10.0**exponent:.{digits}f}"
 
 
 def _times(text: str, exponent: int) -> str:
@@ -99,9 +81,9 @@ def measurement(mean: float, sd: float) -> str:
     >>> measurement(24.53012, 0.00123), measurement(1.02e-12, 5.3e-14)
     ('24.5301 +- 0.0012', '(1.020 +- 0.053)e-12')
     """
-    exponent = _exponent(mean, sd)
-    digits = _digits(sd, exponent)
-    return _times(f"{_fixed(mean, exponent, digits)} +- {_fixed(sd, exponent, digits)}", exponent)
+    exponent = power_of_ten(mean, sd)
+    digits = decimals(sd, exponent)
+    return _times(f"{fixed(mean, exponent, digits)} +- {fixed(sd, exponent, digits)}", exponent)
 
 
 class Summary:
@@ -122,11 +104,7 @@ class Summary:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th>{html.escape(head)}</th>" for head in headings(self.rows))
-        lines = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells) + "</tr>" for row in self.rows
-        )
-        return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+        return html_table(headings(self.rows), [row.cells for row in self.rows])
 
     def to_table(self) -> QTable:
         """Return the numbers: columns name, unit, mean, sd, low, high (central 95 %), ess and rhat."""

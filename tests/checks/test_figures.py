@@ -30,6 +30,14 @@ def test_profiles(checked, plot):
         plot(checks, "nothing")
 
 
+def test_table_for_notebooks(checked):
+    checks, _ = checked
+    text = checks._repr_html_()
+    assert str(checks).splitlines()[0] in text
+    assert text.count("<tr>") == 1 + len(checks.results)
+    assert all(f"<td>{result.p:.2g}</td>" in text for result in checks.results)
+
+
 def test_blocks_on_the_sky(checked):
     checks, data = checked
     ax = plot_pit_blocks(checks, data)

@@ -322,7 +322,8 @@ def test_plot(sed_type):
     fig = plt.figure()
     ax = FluxPoints.from_table(table()).plot(ax=fig.add_subplot(), sed_type=sed_type, energy_power=1)
     fig.canvas.draw()
-    assert (sed_type or "dnde") in ax.get_ylabel()
+    names = {"e2dnde": "$E^{3}$ dN/dE", "flux": "$E$ flux", "eflux": "$E$ energy flux"}
+    assert ax.get_ylabel().startswith(names.get(sed_type, "$E$ dN/dE"))
     x, y = ax.containers[0].lines[0].get_data()
     assert np.isfinite(x).all()
     assert np.isfinite(y).all()

@@ -76,3 +76,30 @@ def test_page_holds_everything_and_escapes(tmp_path):
     assert figure.source in page
     [path] = save_figures({"nothing": figure}, tmp_path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_page_can_be_printed_and_read_on_a_phone():
+    """Nothing is wider than the page: tables and wide pictures are in containers that scroll; headings stay with text.
+
+    Seen in Chromium at widths of 360, 768 and 1280 pixels and as PDF; these are the rules that made it right.
+    """
+    pictures = []
+    for width in (6.0, 10.0):
+        picture = MplFigure(figsize=(width, 2))
+        picture.subplots()
+        pictures.append(Figure.from_matplotlib(picture, f"{width:g} inches wide"))
+    assert [picture.is_wide for picture in pictures] == [False, True]
+    sections = [Section("Numbers", "text", ["a"], [["1"]], pictures), Section("Models", code="yaml")]
+    page = render_page("page", sections)
+    body = page.partition("<body>")[2]
+    assert body.count("<table") == body.count('<div class="scroll" tabindex="0"><table') == 1
+    assert body.count("<img") == body.count('<div class="scroll"><img') == 2
+    assert body.count('<img class="wide"') == 1
+    assert body.count('<section class="folded">\n<h2>Models') == 1, "a heading alone is not printed"
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    printed = style.partition("@media print {")[2]
+    for rule in ("h2 + p, .subtitle { break-after: avoid", "p, figure, tr, pre { break-inside: avoid",
+                 "white-space: normal", ".scroll { overflow: visible", "details, .folded { display: none"):  # fmt: skip
+        assert rule in printed
+    assert "@page { size: A4" in style
+    assert 'name="viewport"' in page
