@@ -76,7 +76,9 @@ def download(name: str, folder: FileName = ".", *, base_url: str = PUBLISHED_AT)
     for file in (one for one in registry() if one.path.startswith(f"{name}/")):
         path = root / file.path
         if path.exists() and not file.is_at(path):
-            raise ValueError(f"{path} is there already and is not the published file: move it away, or name another folder")
+            raise ValueError(
+                f"{path} is there already and is not the published file: move it away, or name another folder"
+            )
         if not path.exists():
             _fetch(file, path, base_url)
         found.append(path)

@@ -18,13 +18,14 @@ version = release = bayesmap.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "numpydoc",
     "myst_nb",
     "change_fragments",
+    "command_line",
     "mathml",
     "model_gallery",
+    "outside",
     "thumbnails",
     "zoo_page",
 ]
