@@ -35,7 +35,7 @@ def uv():
 def fixture_built(tmp_path_factory):
     """Folder with the source distribution, and the wheel that is made of it."""
     folder = tmp_path_factory.mktemp("dist")
-    run(*uv(), "build", "--quiet", "--out-dir", folder, ROOT, cwd=folder)
+    run(*uv(), "build", "--quiet", "--python", sys.executable, "--out-dir", folder, ROOT, cwd=folder)
     return folder
 
 
