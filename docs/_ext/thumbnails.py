@@ -8,7 +8,6 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.matching import patfilter
 
@@ -48,9 +47,7 @@ class Thumbnails(SphinxDirective):
         path = Path(self.env.doc2path(page))
         self.env.note_dependency(str(path))
         title, sentence, picture = parts(path)
-        link = addnodes.pending_xref(
-            "", refdoc=self.env.docname, refdomain="std", reftype="doc", reftarget=f"/{page}", refexplicit=True
-        )
+        link = nodes.reference(internal=True, page=page)
         text = nodes.inline(classes=["doc"])
         if picture is not None:
             place = picture if picture.startswith("/") else f"/{Path(page).parent}/{picture}"
@@ -62,7 +59,15 @@ class Thumbnails(SphinxDirective):
         return nodes.paragraph("", "", link, classes=["thumbnail"])
 
 
+def resolve(app, doctree, docname):
+    """Give the links their addresses; a reference of Sphinx would keep nothing but the text."""
+    for link in doctree.findall(nodes.reference):
+        if "page" in link:
+            link["refuri"] = app.builder.get_relative_uri(docname, link["page"])
+
+
 def setup(app):
     """Register with Sphinx."""
     app.add_directive("thumbnails", Thumbnails)
+    app.connect("doctree-resolved", resolve)
     return {"parallel_read_safe": True}
