@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 def converted(node, block):
     """A formula as MathML; one that cannot be converted is a warning, and stays as it is written."""
-    text = node.astext().strip()
+    text = node.astext().strip().replace(r"\middle", "")  # of bars, which docutils does not know
     if block and r"\begin" not in text and r"\\" in text:
         text = rf"\begin{{align}}{text}\end{{align}}"
     try:
