@@ -1,5 +1,7 @@
 """Formulas as MathML, which browsers draw themselves: no script, no network. The conversion is that of docutils."""
 
+from html import escape
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -17,7 +19,7 @@ def converted(node, block):
         return tex2mathml(text, as_block=block)
     except (MathError, SyntaxError) as error:
         logger.warning("formula %r is not converted to MathML: %s", text, error, location=node)
-        return f"<code>{nodes.Text(text)}</code>"
+        return f"<code>{escape(text)}</code>"
 
 
 def inline(translator, node):
