@@ -75,7 +75,7 @@ def download(name: str, folder: FileName = ".", *, base_url: str = PUBLISHED_AT)
     root, found = make_path(folder), []
     for file in (one for one in registry() if one.path.startswith(f"{name}/")):
         path = root / file.path
-        if path.exists() and not file.is_at(path):
+        if path.exists() and not (path.is_file() and file.is_at(path)):
             raise ValueError(
                 f"{path} is there already and is not the published file: move it away, or name another folder"
             )
