@@ -18,11 +18,15 @@ version = release = bayesmap.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_nb",
     "change_fragments",
+    "command_line",
+    "mathml",
     "model_gallery",
+    "outside",
+    "thumbnails",
     "zoo_page",
 ]
 exclude_patterns = ["_build", "_templates", "_ext", "changes", "jupyter_execute", "**/.ipynb_checkpoints"]
@@ -30,6 +34,10 @@ templates_path = ["_templates"]
 
 html_theme = "furo"
 html_title = f"bayesmap {release}"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_js_files = ["copy.js"]
+html_math_renderer = "mathml"
 
 # The API pages list what a subpackage names in __all__, and nothing else.
 autosummary_generate = True

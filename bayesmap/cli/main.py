@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_models(commands)
     _add_points(commands)
     _add_study(commands)
+    _add_download(commands)
     return parser
 
 
@@ -172,6 +173,19 @@ def _add_study(commands: Commands) -> None:
     study.set_defaults(run="study")
 
 
+def _add_download(commands: Commands) -> None:
+    download = commands.add_parser(
+        "download",
+        help="fetch public example data; without a name, list them",
+        description="Fetch public example data of the collection gammapy-data into a folder of their name, and compare "
+        "them with their checksums. Without a name, list what there is.",
+    )
+    download.add_argument("name", nargs="?", metavar="NAME", help="name in the list")
+    download.add_argument("--to", default=".", metavar="FOLDER", help="where (default: here)")
+    download.add_argument("--from", dest="url", metavar="URL", help="another place with the same files, a mirror")
+    download.set_defaults(run="download")
+
+
 def _add_sampling(
     parser: argparse.ArgumentParser, draws: int, tune: int | None, chains: int, results: bool = True
 ) -> None:
@@ -239,9 +253,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from bayesmap.cli import commands, models, points, studies
+    from bayesmap.cli import commands, downloads, models, points, studies
 
-    modules = {"models": models, "study": studies, "flux-points": points, "light-curve": points}
+    modules = {
+        "models": models,
+        "study": studies,
+        "flux-points": points,
+        "light-curve": points,
+        "download": downloads,
+    }
     getattr(modules.get(options.command, commands), options.run)(options)
 
 

@@ -1,5 +1,6 @@
 """Files: read and write the components of datasets."""
 
+from bayesmap._downloads import download
 from bayesmap.io.checks import check_values
 from bayesmap.io.flux_points import read_flux_table, write_flux_table
 from bayesmap.io.gadf import read_components, write_components
@@ -11,6 +12,7 @@ from bayesmap.io.results import load, save
 __all__ = [
     "HDULocation",
     "check_values",
+    "download",
     "grouped_axis",
     "is_ogip",
     "load",

@@ -101,6 +101,7 @@ OPENING = re.compile(r"\bopen\(|\.read_text\(|\.read_bytes\(|fromfile\(|np\.load
 PLACES = {
     "maps/files.py": "the door",
     "maps/fits.py": "writes compressed files",
+    "_downloads.py": "takes checksums of files that are regular, and reads the list of the package",
     "_files.py": "writes files, and takes checksums of files that are regular",
     "_cache.py": "the cache of compiled code",
     "_backend/kernels.py": "the cache of compiled code",
