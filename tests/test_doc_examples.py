@@ -76,7 +76,31 @@ def checks(ns, text):
     assert "l = 24.900 deg, b = -0.540 deg" in text
 
 
+def flux_points(ns, text):
+    """Six of nine points within two errors of the reference, which is close to the published fit."""
+    points = ns["points"]["crab"]
+    pulls = (points.norm.data.ravel() - 1) / points.norm_err.data.ravel()
+    assert np.sum(np.abs(pulls[:8]) < 2) >= 6
+
+
+def light_curve(ns, text):
+    """The truth of all runs within 3.5 errors."""
+    curve = ns["curve"]["source"]
+    truth = np.array([1, 1, 1, 2, 4, 7, 5, 3, 2, 1.5, 1, 1])
+    assert np.all(np.abs(curve.norm.data.ravel() - truth) < 3.5 * curve.norm_err.data.ravel())
+
+
+def limits(ns, text):
+    """A flat prior over about normal counts: the 95 % quantile of a normal distribution cut at zero."""
+    values = draws(ns, "source.amplitude")
+    assert np.quantile(values, 0.95) < 3 * values.std() + values.mean()
+    assert "source.amplitude is below" in text
+
+
 CHECKS = {
+    "flux-points": flux_points,
+    "light-curve": light_curve,
+    "limits": limits,
     "quick-look": quick_look,
     "extended-source": extended_source,
     "onoff-spectrum": lambda ns, text: near(ns, "crab.alpha", 2.505),
