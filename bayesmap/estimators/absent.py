@@ -18,11 +18,9 @@ __getattr__ = absent_names(
             "Estimator",
             "FluxMaps",
             "FluxMetaData",
-            "FluxPointsEstimator",
             "FluxProfileEstimator",
             "ImageProfile",
             "ImageProfileEstimator",
-            "LightCurveEstimator",
             "ParameterEstimator",
             "ParameterSensitivityEstimator",
             "TSMapEstimator",
@@ -30,6 +28,8 @@ __getattr__ = absent_names(
         _ESTIMATOR,
     )
     | {
+        "FluxPointsEstimator": "is bayesmap.flux_points, which samples all sources and bands at once",
+        "LightCurveEstimator": "is bayesmap.light_curve, which samples all intervals at once",
         "ExcessMapEstimator": "is bayesmap.products.excess_map, which takes the draws of a posterior",
         "SensitivityEstimator": "is bayesmap.products.sensitivity, with the spectrum of a source of the dataset",
     },

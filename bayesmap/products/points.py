@@ -11,6 +11,7 @@ import xarray as xr
 from astropy.table import Table
 from astropy.time import Time
 
+from bayesmap._html import html_table
 from bayesmap._types import Axes, FileName, Tree
 from bayesmap._util import suggest
 from bayesmap.estimators import FluxPoints
@@ -123,6 +124,15 @@ class PosteriorPoints(Mapping[str, FluxPoints]):
     def __repr__(self) -> str:
         sizes = ", ".join(f"{n} {what}" for what, n in self.draws.sizes.items() if what not in ("chain", "draw"))
         return f"<PosteriorPoints of {', '.join(self)}: {sizes}, {self._columns(next(iter(self))).shape[0]} draws>"
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for name, points in self.items():
+            table = points.to_table("e2dnde", formatted=True)
+            headings = [f"{key} [{c.unit}]" if (c := table[key]).unit else key for key in table.colnames]
+            columns = [table[key].pformat(show_name=False, show_unit=False, max_lines=-1) for key in table.colnames]
+            parts.append(html_table(headings, zip(*columns, strict=True), name))
+        return "".join(parts)
 
     # -- what there is beside the points ----------------------------------------------------------------------------
     @property

@@ -272,6 +272,10 @@ def test_points_of_several_sources_need_a_name():
     assert list(points) == ["a", "b"]
     with pytest.raises(ValueError, match=r"several sources, name one of \['a', 'b'\]"):
         points.to_table()
+    page = points._repr_html_()
+    assert page.count("<table>") == 2
+    assert "<h4>b</h4>" in page
+    assert "e2dnde_ul [erg / (s cm2)]" in page
     with pytest.raises(KeyError, match="no points of 'c'"):
         points["c"]
     with pytest.raises(ValueError, match="at least two intervals"):
