@@ -76,6 +76,12 @@ class Banded:
     tilts: dict[tuple[str, int], Parameter] = field(default_factory=dict)
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Numbers of sources, of intervals, and of energy bands; the norms are in this order."""
+        last = self.bands[-1]
+        return len(self.references), last.interval + 1, last.energy + 1
+
+    @property
     def models(self) -> Models:
         """All models, each once."""
         return Models(list({id(m): m for d in self.datasets for m in d.models or ()}.values()))

@@ -1,6 +1,5 @@
 """Flux points and light curves from counts: all sources at once, everything else marginalised."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,11 @@ from bayesmap._types import Tree
 from bayesmap._util import check_option, get_random_state
 from bayesmap.inference import compile_fit
 from bayesmap.inference.listing import as_datasets
-from bayesmap.modeling import ProcessPrior
+from bayesmap.modeling import Parameter, ProcessPrior
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.products.bands import Band, Banded, band_axis, banded, intervals_of, own_models, source_names
 from bayesmap.products.points import PosteriorPoints
+from bayesmap.products.shares import prior_shares
 
 if TYPE_CHECKING:
     from bayesmap.inference.fit import CompiledFit
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["flux_points", "light_curve"]
 
 ENERGY_PRIORS = {"independent": None, "smooth": "curve"}
-SCALE_GROUPS = 10  # of draws, by the scale of the prior
 TIME_PRIORS = {"independent": None, "walk": "walk", "ou": "ou"}
 
 
@@ -92,9 +91,8 @@ def flux_points(
     axis = band_axis(energy_edges, copies)
     model = banded(copies, source_names(_models(copies), sources), axis)
     kind = _usable(ENERGY_PRIORS[prior], axis.nbin, "bands")
-    processes = _Processes(kind, np.log(axis.center.to_value("TeV")), scale, typical_scale)
-    groups = [[b for b in model.bands if b.source == name] for name in model.references]
-    return _sampled(model, axis, processes, groups, None, random_state, options)
+    processes = _Processes("energy", kind, np.log(axis.center.to_value("TeV")), scale, typical_scale)
+    return _sampled(model, axis, processes, None, random_state, options)
 
 
 def light_curve(
@@ -153,60 +151,69 @@ def light_curve(
     copies = [dataset for dataset in copies if dataset.name in numbers]
     axis = band_axis(_whole_range(copies) if energy_edges is None else energy_edges, copies)
     model = banded(copies, source_names(_models(copies), sources), axis, numbers, index=index)
-    middle = np.array([0.5 * (a.tai.mjd + b.tai.mjd) for a, b in intervals])
     kind = _usable(TIME_PRIORS[prior], len(intervals), "intervals")
-    processes = _Processes(kind, middle, scale, typical_scale)
-    groups = [
-        [b for b in model.bands if b.source == name and b.energy == energy]
-        for name in model.references
-        for energy in range(axis.nbin)
-    ]
-    return _sampled(model, axis, processes, groups, intervals, random_state, options)
+    processes = _Processes("time", kind, _middles(intervals), scale, typical_scale)
+    return _sampled(model, axis, processes, intervals, random_state, options)
+
+
+def _middles(intervals: Sequence[tuple[Time, Time]]) -> np.ndarray:
+    """Middles of intervals, Modified Julian Dates in TAI."""
+    return np.array([0.5 * (a.tai.mjd + b.tai.mjd) for a, b in intervals])
 
 
 class _Processes:
-    """Priors that join the norms of a group, and what they give back."""
+    """Priors that join the norms of a group, and what they say of draws.
 
-    def __init__(self, kind: str | None, positions: np.ndarray, scale: float | None, typical_scale: float) -> None:
-        self.kind, self.scale, self.typical_scale = kind, scale, typical_scale
+    A group are the norms of a source along energy, or of a source and an energy band along time.
+    """
+
+    def __init__(
+        self, along: str, kind: str | None, positions: np.ndarray, scale: float | None, typical_scale: float
+    ) -> None:
+        self.along, self.kind, self.scale, self.typical_scale = along, kind, scale, typical_scale
         self.unit = float(np.median(np.diff(positions))) if len(positions) > 1 else 1.0
         self.positions = positions / self.unit
         self.priors: list[ProcessPrior] = []
 
-    def assign(self, model: Banded, groups: Sequence[Sequence[Band]]) -> None:
+    def grouped(self, values: np.ndarray) -> np.ndarray:
+        """Values of norms, ``(..., n_source, n_time, n_energy)``, by group: ``(..., n_group, n)``."""
+        moved = values if self.along == "energy" else np.swapaxes(values, -1, -2)
+        return moved.reshape(*values.shape[:-3], -1, moved.shape[-1])
+
+    def assign(self, model: Banded) -> None:
         """Give each group its prior."""
         if self.kind is None:
             return
         models = model.models
-        names = models.parameter_names
+        names = np.array([models.parameter_names[b.parameter] for b in model.bands]).reshape(model.shape)
         settings: dict[str, Any] = {"kind": self.kind, "scale": self.scale, "typical_scale": self.typical_scale}
-        for group in groups:
-            prior = ProcessPrior([names[b.parameter] for b in group], self.positions, **settings)
+        for group in self.grouped(names):
+            prior = ProcessPrior(group.tolist(), self.positions, **settings)
             models.set_joint_prior(prior)
             self.priors.append(prior)
 
-    def shares(self, groups: Sequence[np.ndarray], rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
-        """Share of the prior in the weight of each norm, by group; and scales, shape ``(n_group, 2, n_draw)``."""
-        if self.kind is None:
-            return [np.zeros(group.shape[1]) for group in groups], np.empty((0, 2, 0))
-        shares, scales = [], []
-        for prior, group in zip(self.priors, groups, strict=True):
-            scale, timescale = prior.draw_scale(group, rng)
-            shares.append(_prior_share(prior, group, scale))
-            scales.append([scale, timescale * self.unit])
-        return shares, np.array(scales)
+    def scales(self, norms: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draws of the scale, and of the timescale if there is one, ``(n_group, n_draw)`` each.
 
+        Parameters
+        ----------
+        norms : numpy.ndarray
+            Draws of the norms, ``(n_draw, n_source, n_time, n_energy)``.
+        rng : numpy.random.Generator
+            Source of randomness.
+        """
+        groups = np.moveaxis(self.grouped(norms), 1, 0)
+        drawn = [prior.draw_scale(group, rng) for prior, group in zip(self.priors, groups, strict=False)]
+        if not drawn:
+            return {}
+        scale, timescale = np.swapaxes(np.array(drawn), 0, 1)
+        return {"scale": scale} | ({"timescale": timescale * self.unit} if np.isfinite(timescale).all() else {})
 
-def _prior_share(prior: ProcessPrior, norms: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Share of a prior in the weight of each norm, shape ``(n,)``: the diagonal of C P / tau^2 for normal posteriors.
-
-    C is the covariance where tau is about the same: of groups of draws.
-    """
-    shares = []
-    for group in np.array_split(np.argsort(scale, kind="stable"), 1 if prior.scale is not None else SCALE_GROUPS):
-        precision = prior.precision(float(np.mean(scale[group] ** -2.0) ** -0.5))
-        shares.append(np.einsum("ij,ji->i", np.cov(norms[group], rowvar=False), precision))
-    return np.clip(np.mean(shares, axis=0), 0.0, 1.0)
+    def ungrouped(self, values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+        """Values by group, ``(n_group, n)``, in the shape of the norms."""
+        if self.along == "energy":
+            return values.reshape(shape)
+        return np.swapaxes(values.reshape(shape[0], shape[2], shape[1]), 1, 2)
 
 
 def _usable(kind: str | None, n: int, what: str) -> str | None:
@@ -233,80 +240,47 @@ def _sampled(
     model: Banded,
     axis: Any,
     processes: _Processes,
-    groups: Sequence[Sequence[Band]],
     intervals: Sequence[tuple[Time, Time]] | None,
     random_state: Any,
     options: Mapping[str, Any],
 ) -> PosteriorPoints:
     """Compile, sample, and put the points together."""
-    processes.assign(model, groups)
+    processes.assign(model)
     rng = get_random_state(random_state)
     how = {key: options[key] for key in ("psf_route", "psf_tolerance", "irf_position") if key in options}
     fit = compile_fit(model.datasets, **how)
     _check_informed(fit, model)
-    rest = {key: value for key, value in options.items() if key not in how}
-    started = time.perf_counter()
-    tree = fit.sample(random_state=rng, **rest)
-    tree.attrs["points_seconds"] = round(time.perf_counter() - started, 3)
-    names = fit.parameters
-    variables = {id(parameter): name for name, parameter in names.items()}
-    posterior = Posterior(tree)
-    columns = {id(b.parameter): posterior.chains(variables[id(b.parameter)]) for b in model.bands}
-    joined = [np.stack([columns[id(b.parameter)].ravel() for b in group], axis=1) for group in groups]
-    shares, scales = processes.shares(joined, rng)
-    share_of = {
-        id(b.parameter): x for group, own in zip(groups, shares, strict=True) for b, x in zip(group, own, strict=True)
-    }
-    sources, count = list(model.references), 1 if intervals is None else len(intervals)
-    shape = (len(sources), count, axis.nbin)
-    norms = np.empty((*shape, posterior.n_chain, posterior.n_draw))
-    prior_share = np.empty(shape)
-    for band in model.bands:
-        place = sources.index(band.source), band.interval, band.energy
-        norms[place], prior_share[place] = columns[id(band.parameter)], share_of[id(band.parameter)]
-    norms = np.moveaxis(norms, (3, 4), (0, 1))
-    dims = ["chain", "draw", "source", "time", "energy"]
-    coords: dict[str, Any] = {"source": sources, "energy": axis.center.to_value("TeV")}
-    if intervals is None:
-        norms, prior_share, dims = norms[:, :, :, 0], prior_share[:, 0], [d for d in dims if d != "time"]
-    else:
-        coords["time"] = [0.5 * (a.tai.mjd + b.tai.mjd) for a, b in intervals]
-    draws = xr.DataArray(norms, dims=dims, coords=coords, name="norm")
-    extra = _extra(model, posterior, variables, sources, scales, coords, axis.nbin if intervals is not None else 1)
-    return PosteriorPoints(draws, model.references, axis, prior_share, tree, intervals, extra)
+    tree = fit.sample(random_state=rng, **{key: value for key, value in options.items() if key not in how})
+    posterior, names = Posterior(tree), {id(parameter): name for name, parameter in fit.parameters.items()}
 
+    def drawn(parameters: Sequence[Parameter], shape: tuple[int, ...]) -> np.ndarray:
+        chains = np.stack([posterior.chains(names[id(p)]) for p in parameters], axis=-1)
+        return chains.reshape(*chains.shape[:2], *shape)
 
-def _extra(
-    model: Banded,
-    posterior: Posterior,
-    variables: Mapping[int, str],
-    sources: Sequence[str],
-    scales: np.ndarray,
-    coords: Mapping[str, Any],
-    n_band: int,
-) -> dict[str, Any]:
-    """Draws beside the norms: changes of the index, scales of the priors."""
-    size = (posterior.n_chain, posterior.n_draw)
-    extra: dict[str, Any] = {}
+    coords: dict[str, Any] = {"source": list(model.references), "energy": axis.center.to_value("TeV")}
+    if intervals is not None:
+        coords["time"] = _middles(intervals)
+
+    def named(values: np.ndarray, *dims: str) -> xr.DataArray:
+        own = {key: coords[key] for key in dims if key in coords}
+        array = xr.DataArray(values, dims=["chain", "draw", *dims], coords=own)
+        return array if intervals is not None or "time" not in dims else array.isel(time=0)
+
+    norms = drawn([b.parameter for b in model.bands], model.shape)
+    scales = processes.scales(norms.reshape(-1, *model.shape), rng)
+    share = np.zeros(model.shape)
+    if scales:
+        share = processes.ungrouped(prior_shares(fit, tree, processes.priors, scales["scale"]), model.shape)
+    extra = {}
+    for name, values in scales.items():
+        by_draw = values.T.reshape(*norms.shape[:2], len(model.references), -1)
+        one = by_draw.shape[-1] == 1
+        extra[name] = named(by_draw[..., 0], "source") if one else named(by_draw, "source", "energy")
     if model.tilts:
-        chains = [
-            [posterior.chains(variables[id(model.tilts[s, i])]) for i in range(len(coords["time"]))] for s in sources
-        ]
-        values = np.moveaxis(np.array(chains), (2, 3), (0, 1))
-        own = {key: coords[key] for key in ("source", "time")}
-        extra["tilt"] = xr.DataArray(values, dims=["chain", "draw", "source", "time"], coords=own)
-    if scales.size:
-        for number, name in enumerate(("scale", "timescale")):
-            values = scales[:, number].reshape(len(sources), n_band, *size)
-            values = np.moveaxis(values, (2, 3), (0, 1))
-            if np.isfinite(values).all():
-                dims, own = ["chain", "draw", "source", "energy"], {"source": coords["source"]}
-                if n_band == 1:
-                    values, dims = values[..., 0], dims[:3]
-                else:
-                    own["energy"] = coords["energy"]
-                extra[name] = xr.DataArray(values, dims=dims, coords=own)
-    return extra
+        extra["tilt"] = named(drawn(list(model.tilts.values()), model.shape[:2]), "source", "time")
+    draws = named(norms, "source", "time", "energy").rename("norm")
+    share = share if intervals is not None else share[:, 0]
+    return PosteriorPoints(draws, model.references, axis, share, tree, intervals, extra)
 
 
 def _check_informed(fit: "CompiledFit", model: Banded) -> None:

@@ -73,6 +73,18 @@ def test_the_scale_is_drawn_back():
     assert fluctuations.timescales.max() == pytest.approx(4.0)
 
 
+@pytest.mark.parametrize("kind", ["walk", "curve", "ou"])
+@pytest.mark.parametrize("scale", [None, 0.3])
+def test_curvature(kind, scale):
+    """Second differences of the density."""
+    prior = ProcessPrior(NAMES, X, kind=kind, scale=scale)
+    h, unit = 1e-3, np.eye(4)
+    for i in range(4):
+        for j in range(4):
+            corners = [density(prior, S + h * (a * unit[i] + b * unit[j])) * a * b for a in (1, -1) for b in (1, -1)]
+            assert prior.curvature(S)[i, j] == pytest.approx(-sum(corners) / (4 * h * h), rel=1e-3, abs=1e-3)
+
+
 def models(lower=0.0):
     step = StepNormSpectralModel([1, 2, 4, 8, 16] * np.array(1) * PowerLawSpectralModel().reference.unit)
     reference = PowerLawSpectralModel()

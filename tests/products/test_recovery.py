@@ -61,7 +61,7 @@ def test_a_curved_spectrum_is_recovered(prior):
     edges = np.geomspace(0.5, 50, 9) * u.TeV
     copies = own_models([dataset], None)
     model = banded(copies, ["s"], band_axis(edges, copies))
-    _Processes(prior, np.arange(8.0), None, 0.1).assign(model, [model.bands])
+    _Processes("energy", prior, np.arange(8.0), None, 0.1).assign(model)
     norms = (truth.integral(edges[:-1], edges[1:]) / reference.integral(edges[:-1], edges[1:])).to_value("")
     names = [model.models.parameter_names[b.parameter] for b in model.bands]
     inside, below, pulls = covered(model, names, norms, expected, model.datasets, 60, np.random.default_rng(5))
@@ -87,7 +87,7 @@ def test_a_flare_is_recovered(prior):
     expected = {
         r.name: r.background.data + f * r.npred_signal().data for r, f in zip(runs, truth, strict=True)
     }  # fmt: skip
-    _Processes(prior, np.arange(28.0), None, 0.3).assign(model, [model.bands])
+    _Processes("time", prior, np.arange(28.0), None, 0.3).assign(model)
     names = [model.models.parameter_names[b.parameter] for b in model.bands]
     inside, below, pulls = covered(model, names, truth, expected, model.datasets, 30, np.random.default_rng(6))
     told = f"{inside.mean():.3f}, at the peak {inside[:, 9:12].mean():.2f}, 95 % limits {below.mean():.3f}"

@@ -142,6 +142,33 @@ class ProcessPrior(JointPrior):
         constant = 0.5 * log_det - 0.5 * r * np.log(2 * np.pi) + 0.5 * np.log(half / np.pi) + math.lgamma(0.5 * (1 + r))
         return constant - 0.5 * (1 + r) * log(half + 0.5 * q)
 
+    def curvature(self, values: np.ndarray) -> np.ndarray:
+        """Return minus the second derivatives of the log-density, scales integrated out, shape ``(n, n)``.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Values of the parameters, shape ``(n,)``.
+        """
+        slopes, hessians, logs = [], [], []
+        for penalty, log_det in self._penalties:
+            pull = penalty @ values
+            q = float(values @ pull)
+            if self.scale is not None:
+                weight, bend = self.scale**-2.0, 0.0
+            else:
+                weight = (1 + self.rank) / (self.typical_scale**2 + q)
+                bend = 2 * weight**2 / (1 + self.rank)
+            slopes.append(-weight * pull)
+            hessians.append(bend * np.outer(pull, pull) - weight * penalty)
+            logs.append(self._log_density(q, log_det, np.log))
+        share = np.exp(np.array(logs) - np.max(logs))
+        share /= share.sum()
+        mean = np.einsum("m,mi->i", share, slopes)
+        total = sum(one * (h + np.outer(g, g)) for one, h, g in zip(share, hessians, slopes, strict=True))
+        curvature: np.ndarray = np.outer(mean, mean) - total
+        return curvature
+
     def draw_scale(self, values: np.ndarray, random_state: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw the scale, and the timescale, that belong to draws of the parameters.
 
