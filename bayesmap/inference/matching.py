@@ -60,8 +60,8 @@ def moment_match(
         If a group that is to be left out is not among ``groups``.
     ValueError
         If ``loo`` has no values by group or is of other draws; the tree is of other data, models, priors or masks,
-        lacks the offsets of hierarchical priors, or has draws of several modes; the bins of a group are not those of its
-        log-likelihood.
+        lacks the offsets of hierarchical priors, or has draws of several modes; the bins of a group are not those of
+        its log-likelihood.
 
     Warns
     -----
