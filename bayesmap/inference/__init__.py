@@ -5,7 +5,8 @@ from bayesmap.inference.compile import to_pymc
 from bayesmap.inference.default_priors import assign_default_priors, default_priors
 from bayesmap.inference.evidences import BayesFactor, Evidence, bayes_factor, evidence
 from bayesmap.inference.fit import CompiledFit, compile_fit, find_mode, sample
-from bayesmap.inference.leave_out import left_out_density, reloo
+from bayesmap.inference.leave_out import group_bins, left_out_density, reloo
+from bayesmap.inference.matching import moment_match
 from bayesmap.inference.merge import merge_draws
 from bayesmap.inference.nested_models import savage_dickey, ts
 from bayesmap.inference.predict import posterior_npred, posterior_predictive
@@ -29,8 +30,10 @@ __all__ = [
     "default_priors",
     "evidence",
     "find_mode",
+    "group_bins",
     "left_out_density",
     "merge_draws",
+    "moment_match",
     "posterior_npred",
     "posterior_predictive",
     "predictive",

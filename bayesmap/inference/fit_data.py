@@ -1,7 +1,7 @@
 """The data of an analysis under its models: what is looked at, replaced and drawn."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -173,6 +173,30 @@ class FitData:
     def log_likelihood(self, values: Mapping[str, Any]) -> float:
         """Log-likelihood of all data at hand, natural logarithm, at values of the parameters; see `draw_counts`."""
         return float(sum(o.pointwise(*self._arguments(o, values)).sum() for o in self._observed.values()))
+
+    def log_likelihood_of(self, group: Any) -> Callable[[Mapping[str, Any]], float]:
+        """Return the function that is the log-likelihood of some bins alone; see :meth:`log_likelihood`.
+
+        Parameters
+        ----------
+        group : Map, numpy.ndarray or mapping of dataset name to one of them
+            Booleans as for :meth:`masks`, true in the bins.
+
+        Raises
+        ------
+        KeyError
+            If a dataset is unknown.
+        ValueError
+            If no bin inside the masks is in the group, or as for :meth:`masks`.
+        """
+        parts = [
+            (self._observed[name], self._observed[name].summed(chosen[mask].astype(int), 2))
+            for name, (mask, chosen) in self.masks(group).items()
+            if (chosen & mask).any()
+        ]
+        if not parts:
+            raise ValueError("the group has no bin inside the masks")
+        return lambda values: float(sum(summed(*self._arguments(o, values))[1] for o, summed in parts))
 
     def log_kept(self, values: Mapping[str, Any]) -> float:
         """Log-probability of the data that `set_counts` does not replace, upper limits, at values of the parameters."""

@@ -1,7 +1,8 @@
 """Leave-one-group-out by sampling again without the group, where importance weights do not tell."""
 
+import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,69 @@ from scipy.special import logsumexp
 
 from bayesmap._util import suggest
 from bayesmap.inference.fit import CompiledFit
+from bayesmap.inference.groups import group_labels
 from bayesmap.inference.unconstrained import unconstrained_draws
 
-__all__ = ["left_out_density", "reloo"]
+__all__ = ["GOOD_K", "group_bins", "groups_above", "left_out", "left_out_density", "reloo"]
 
 GOOD_K = 0.7
+
+
+def group_bins(
+    fit: CompiledFit, groups: str | Mapping[str, Any] = "dataset", num_blocks: int = 16
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return the bins of the groups that :func:`~bayesmap.inference.predictive` makes log-likelihoods of.
+
+    Parameters
+    ----------
+    fit : CompiledFit
+        The analysis, with the masks of its datasets.
+    groups : {"dataset", "energy", "block"} or mapping of str to numpy.ndarray
+        As for :func:`~bayesmap.inference.predictive`.
+    num_blocks : int
+        As there.
+
+    Returns
+    -------
+    dict of dict of numpy.ndarray
+        By the name of the group, the bins inside the masks by the name of the dataset, booleans of its shape: for
+        :func:`left_out_density`, :func:`reloo` and :func:`moment_match`.
+
+    Raises
+    ------
+    ValueError
+        If the data have no such groups, or no mask that can be replaced.
+    """
+    bins: dict[str, dict[str, np.ndarray]] = {}
+    for name, observed in fit._observed.items():
+        if observed.mask is None:
+            raise ValueError(f"dataset {name!r} holds {observed.content}, of which no bins can be left out")
+        labels, names = group_labels(observed, observed.mask.shape, groups, num_blocks)
+        for i, group in enumerate(names):
+            chosen = np.zeros(observed.mask.shape, dtype=bool)
+            chosen[observed.mask] = labels == i
+            bins[group] = {name: chosen}
+    return bins
+
+
+@contextlib.contextmanager
+def left_out(fit: CompiledFit, group: Any) -> Iterator[None]:
+    """Look at all bins but those of a group for a while.
+
+    Raises
+    ------
+    KeyError, ValueError
+        As for :func:`left_out_density`.
+    """
+    masks = fit.masks(group)
+    reduced = {name: mask & ~chosen for name, (mask, chosen) in masks.items()}
+    if all((reduced[name] == mask).all() for name, (mask, _) in masks.items()):
+        raise ValueError("the group has no bin inside the masks: there is nothing to leave out")
+    try:
+        fit.set_mask(reduced)
+        yield
+    finally:
+        fit.set_mask({name: mask for name, (mask, _) in masks.items()})
 
 
 def left_out_density(fit: CompiledFit, group: Any, **options: Any) -> float:
@@ -44,17 +103,10 @@ def left_out_density(fit: CompiledFit, group: Any, **options: Any) -> float:
         If no bin inside the masks is in the group, or none is left without it; or a dataset has a mask that cannot be
         replaced.
     """
-    masks = fit.masks(group)
-    reduced = {name: mask & ~np.asarray(chosen, dtype=bool) for name, (mask, chosen) in masks.items()}
-    if all((reduced[name] == mask).all() for name, (mask, _) in masks.items()):
-        raise ValueError("the group has no bin inside the masks: there is nothing to leave out")
-    try:
-        fit.set_mask(reduced)
+    with left_out(fit, group):
         tree = fit.sample(**{"progress_bar": False, "random_state": 0, **options})
         points = unconstrained_draws(tree, fit.density, fit.parameters).reshape(-1, fit.density.size)
         without = np.array([fit.density(point)[0] for point in points])
-    finally:
-        fit.set_mask({name: mask for name, (mask, _) in masks.items()})
     # priors cancel
     gain = np.array([fit.density(point)[0] for point in points]) - without
     return float(logsumexp(gain) - np.log(len(gain)))
@@ -88,19 +140,33 @@ def reloo(loo: Any, fit: CompiledFit, groups: Mapping[str, Any], k_threshold: fl
     ValueError
         If ``loo`` has no values by group.
     """
-    if loo.elpd_i is None or loo.pareto_k is None or np.ndim(loo.elpd_i) != 1:
-        raise ValueError("reloo needs a result of az.loo(..., pointwise=True) with one dimension, the groups")
-    names = list(map(str, loo.elpd_i[loo.elpd_i.dims[0]].to_numpy()))
-    bad = np.flatnonzero(~(loo.pareto_k.to_numpy() <= k_threshold))
-    for i in bad:
-        if names[i] not in groups:
-            raise KeyError(f"no bins are given for the group {names[i]!r}{suggest(names[i], groups)}")
+    bad = groups_above(loo, groups, k_threshold)
     values, k = loo.elpd_i.to_numpy().copy(), loo.pareto_k.to_numpy().copy()
     factor = {"log": 1.0, "negative_log": -1.0, "deviance": -2.0}[loo.scale]
-    for i in bad:
-        values[i], k[i] = factor * left_out_density(fit, groups[names[i]], **options), 0.0
+    for i, name in bad.items():
+        values[i], k[i] = factor * left_out_density(fit, groups[name], **options), 0.0
     new = copy.copy(loo)
     new.elpd_i, new.pareto_k = loo.elpd_i.copy(data=values), loo.pareto_k.copy(data=k)
     new.elpd, new.se = float(values.sum()), float(np.sqrt(len(values) * values.var()))
     new.p, new.warning = float(loo.p + (loo.elpd - new.elpd) / factor), bool((k > loo.good_k).any())
     return new
+
+
+def groups_above(loo: Any, groups: Mapping[str, Any], k_threshold: float) -> dict[int, str]:
+    """Places and names of the groups with a larger Pareto k, or without one.
+
+    Raises
+    ------
+    KeyError
+        If one of them is not among ``groups``.
+    ValueError
+        If ``loo`` has no values by group.
+    """
+    if loo.elpd_i is None or loo.pareto_k is None or np.ndim(loo.elpd_i) != 1:
+        raise ValueError("loo must be a result of az.loo(..., pointwise=True) with one dimension, the groups")
+    names = list(map(str, loo.elpd_i[loo.elpd_i.dims[0]].to_numpy()))
+    bad = {int(i): names[i] for i in np.flatnonzero(~(loo.pareto_k.to_numpy() <= k_threshold))}
+    for name in bad.values():
+        if name not in groups:
+            raise KeyError(f"no bins are given for the group {name!r}{suggest(name, groups)}")
+    return bad

@@ -32,7 +32,7 @@ def unconstrained_draws(tree: Any, density: LogDensity, parameters: dict[str, An
     Raises
     ------
     ValueError
-        If the posterior has other variables than the density.
+        If the posterior has other variables than the density, or lacks the offsets of hierarchical priors.
     """
     posterior = Posterior(tree)
     offsets = Posterior(tree, OFFSETS) if OFFSETS in tree.children else posterior
@@ -43,6 +43,11 @@ def unconstrained_draws(tree: Any, density: LogDensity, parameters: dict[str, An
     sampled = {name for name in posterior.names if "prior" in variables[name].attrs}
     others = [n for n in posterior.names if n not in wanted and (n in sampled if sampled else "." in n)]
     unknown = [name for name in others if not any(alias in wanted for alias in posterior.aliases(name))]
+    if missing and not unknown and not set(missing) & set(density.reported):
+        raise ValueError(
+            f"the tree lacks {sorted(missing)}, the standard variables behind hierarchical and joint priors, which are "
+            f"no function of the parameters: keep its group {OFFSETS!r}, or sample again"
+        )
     if missing or unknown:
         what = "; ".join(
             f"{text} {sorted(names)}" for text, names in (("it lacks", missing), ("it has", unknown)) if names
