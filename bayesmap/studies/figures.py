@@ -36,8 +36,11 @@ def plot_ranks(tree: xr.DataTree) -> np.ndarray:
     drawn = az.plot_ecdf_pit(tree, group=group, backend="matplotlib", col_wrap=COLUMNS, figure_kwargs=size)
     figure = drawn.viz["figure"].item()
     axes = np.array([one for one in figure.axes if one.get_visible() and one.has_data()])
+    limit = max(abs(np.array([one.get_ylim() for one in axes]).ravel()))
     for one in axes:
-        one.set(xlabel="", ylabel="")
+        one.set(xlabel="", ylabel="", ylim=(-1.1 * limit, 1.4 * limit))  # room for p above the curve
+        for text in one.texts:
+            text.set(position=(0.03, 0.96), verticalalignment="top", transform=one.transAxes)
     figure.supxlabel("PIT: fraction of draws below the truth", fontsize="medium")
     figure.supylabel("ECDF less uniform", fontsize="medium")
     return axes

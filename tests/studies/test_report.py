@@ -57,6 +57,13 @@ def test_the_figures_show_the_numbers(wrong):
     n = len(pits)
     distance = max(np.max(np.arange(1, n + 1) / n - pits), np.max(pits - np.arange(n) / n))
     assert np.abs(drawn).max() == pytest.approx(distance, abs=2 / n)
+    for axis in axes:
+        low, high = axis.get_ylim()
+        curves = np.concatenate([line.get_ydata() for line in axis.lines])
+        assert low < curves.min()
+        for text in axis.texts:  # p, above all curves: it is smaller than a tenth of the axes
+            assert text.get_position()[1] - 0.1 > (curves.max() - low) / (high - low)
+        assert axis.texts
     ax = plot_coverage(wrong)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["s", "t"]
 
