@@ -98,6 +98,8 @@ def test_labels_of_the_user_and_what_does_not_fit(made, dataset):
     with pytest.raises(ValueError, match=r"'tiny': labels of groups have the shape \(2,\)"):
         predictive(made, dataset, 20, {"tiny": np.zeros(2)})
     with pytest.raises(ValueError, match="no labels for dataset 'tiny'"):
+        predictive(made, dataset, 20, {})
+    with pytest.raises(KeyError, match="unknown dataset 'other'; valid: .'tiny'."):
         predictive(made, dataset, 20, {"other": labels})
     with pytest.raises(ValueError, match="groups"):
         predictive(made, dataset, 20, "pixel")
