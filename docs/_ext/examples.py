@@ -77,6 +77,7 @@ EXAMPLES = {
     "PiecewiseNormSpectralModel": lambda: m.PiecewiseNormSpectralModel(
         [0.1, 1, 10, 100] * u.TeV, norms=[0.8, 1.2, 1.0, 0.6]
     ),
+    "StepNormSpectralModel": lambda: m.StepNormSpectralModel([0.1, 1, 10, 100] * u.TeV, norms=[0.8, 1.2, 0.6]),
     "ScaleSpectralModel": lambda: m.ScaleSpectralModel(m.LogParabolaSpectralModel(beta=0.2)),
     "TemplateNDSpectralModel": template_nd_spectral,
     "TemplateSpectralModel": lambda: m.TemplateSpectralModel(
