@@ -1,9 +1,13 @@
 """Configuration of the documentation; built with warnings as errors."""
 
+import functools
 import os
+import posixpath
 import re
 import sys
 from pathlib import Path
+
+from sphinx.environment.adapters.toctree import global_toctree_for_doc
 
 import bayesmap
 from bayesmap.modeling.files.schema import schema_text
@@ -46,6 +50,7 @@ autosummary_imported_members = True
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "groupwise"
 autodoc_typehints = "none"
+toc_object_entries = False
 numpydoc_show_class_members = False
 default_role = "autolink"
 
@@ -63,7 +68,22 @@ def escape_names(app, what, name, obj, options, lines):
         lines[number] = re.sub(r"(^|(?<=\s))([A-Za-z]\w*)_ (?= )", r"\2\\_", line)
 
 
+@functools.cache
+def folder_navigation(app, folder, options):
+    """Contents of the whole documentation as a page of a folder sees them that is not in them."""
+    tree = global_toctree_for_doc(app.env, f"{folder}/page", app.builder, tags=app.tags, **dict(options))
+    return app.builder.render_partial(tree)["fragment"]
+
+
+def share_navigation(app, pagename, templatename, context, doctree):
+    """Give the pages of one folder of the API the same contents, which took most of a build when made for each."""
+    folder = posixpath.dirname(pagename)
+    if folder.startswith(("api/", "_modules")):
+        context["toctree"] = lambda **options: folder_navigation(app, folder, frozenset(options.items()))
+
+
 def setup(app):
     """Register with Sphinx, and write the schema of model files, which a page offers."""
     (Path(__file__).parent / "model-file.schema.json").write_text(schema_text(), encoding="utf-8")
     app.connect("autodoc-process-docstring", escape_names, priority=900)
+    app.connect("html-page-context", share_navigation, priority=100)  # before the theme
