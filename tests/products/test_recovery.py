@@ -70,7 +70,8 @@ def test_a_curved_spectrum_is_recovered(prior):
     print(f"\ncurved spectrum, {prior}: 68 % intervals hold {told}")  # noqa: T201 - the table of the user guide
     assert abs(inside[:, seen].mean() - 0.68) < 0.1  # 60 fakes with about three independent numbers: 0.035
     assert below.mean() > 0.93
-    assert np.abs(pulls[:, norms > 0.7].mean(axis=0)).max() < 0.5  # of strong points: at least three sd from zero
+    if prior is None:  # a smooth prior draws points towards the form of the reference, see the user guide
+        assert np.abs(pulls[:, norms > 0.7].mean(axis=0)).max() < 0.5
 
 
 @pytest.mark.parametrize("prior", [None, "walk"])
