@@ -7,7 +7,19 @@ import re
 
 import matplotlib.pyplot as plt
 
-__all__ = ["assert_stored_well", "code_cells", "lines", "run_cell", "source_of", "stored_text"]
+from tests.golden import shared_path
+
+__all__ = ["assert_stored_well", "beside_data", "code_cells", "lines", "run_cell", "source_of", "stored_text"]
+
+
+@contextlib.contextmanager
+def beside_data(folder, name, monkeypatch):
+    """A folder of data as notebooks look for it, with one part of the shared data in it, and no windows."""
+    (folder / name).symlink_to(shared_path("data", name))
+    monkeypatch.setenv("GAMMAPY_DATA", str(folder))
+    monkeypatch.setattr(plt, "show", lambda: None)
+    yield
+    plt.close("all")
 
 
 def code_cells(path):

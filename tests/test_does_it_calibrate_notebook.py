@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tests.golden import shared_path
-from tests.notebooks import assert_stored_well, code_cells, lines, run_cell, source_of, stored_text
+from tests.notebooks import assert_stored_well, beside_data, code_cells, lines, run_cell, source_of, stored_text
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "tutorials" / "does_it_calibrate.ipynb"
 
@@ -15,11 +13,8 @@ NOTEBOOK = Path(__file__).parents[1] / "docs" / "tutorials" / "does_it_calibrate
 @pytest.fixture(autouse=True)
 def _data(tmp_path, monkeypatch):
     """The folder of the data, and no windows."""
-    (tmp_path / "joint-crab").symlink_to(shared_path("data", "joint-crab"))
-    monkeypatch.setenv("GAMMAPY_DATA", str(tmp_path))
-    monkeypatch.setattr(plt, "show", lambda: None)
-    yield
-    plt.close("all")
+    with beside_data(tmp_path, "joint-crab", monkeypatch):
+        yield
 
 
 def run_all(changes):

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pytest
 
-from tests.golden import shared_path
-from tests.notebooks import assert_stored_well, code_cells, lines, run_cell, source_of, stored_text
+from tests.notebooks import assert_stored_well, beside_data, code_cells, lines, run_cell, source_of, stored_text
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "tutorials" / "is_my_model_right.ipynb"
 
@@ -14,12 +12,8 @@ NOTEBOOK = Path(__file__).parents[1] / "docs" / "tutorials" / "is_my_model_right
 @pytest.fixture(autouse=True)
 def _data(tmp_path, monkeypatch):
     """The folder of the data, and no windows."""
-    folder = "hess-dl3-dr1-reduced"
-    (tmp_path / folder).symlink_to(shared_path("data", folder))
-    monkeypatch.setenv("GAMMAPY_DATA", str(tmp_path))
-    monkeypatch.setattr(plt, "show", lambda: None)
-    yield
-    plt.close("all")
+    with beside_data(tmp_path, "hess-dl3-dr1-reduced", monkeypatch):
+        yield
 
 
 def failing(checks):

@@ -69,15 +69,7 @@ def _add_fit(commands: Commands) -> None:
         description="Sample the posterior of models for a dataset; write posterior, figures and report into a folder. "
         "Free parameters without a prior get a default one.",
     )
-    fit.add_argument("dataset", metavar="DATASET", help="dataset (FITS, OGIP, flux points) or list of datasets (.yaml)")
-    fit.add_argument(
-        "models",
-        metavar="MODELS",
-        nargs="+",
-        help="model files (.yaml) in Gammapy's layout, priors are optional; or names from 'bayesmap models list'",
-    )
-    fit.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the results")
-    fit.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
+    _add_inputs(fit)
     _add_sampling(fit, draws=1000, tune=None, chains=4)
     fit.set_defaults(run="fit")
 
@@ -131,13 +123,10 @@ def _add_points(commands: Commands) -> None:
     curve.add_argument("--times", metavar="A,B,...", help="edges of the intervals (default: one for each run)")
     curve.add_argument("--edges", metavar="'A,B,... UNIT'", help="edges of energy bands (default: all energies)")
     for parser, run, priors in ((points, "flux_points", ("smooth",)), (curve, "light_curve", ("walk", "ou"))):
-        parser.add_argument("dataset", metavar="DATASET", help="dataset, or list of datasets (.yaml)")
-        parser.add_argument("models", metavar="MODELS", nargs="+", help="model files (.yaml), or names of the zoo")
-        parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the results")
+        _add_inputs(parser)
         parser.add_argument("--source", dest="sources", metavar="NAME", action="append", help="only this source")
         choices = ("independent", *priors)
         parser.add_argument("--prior", choices=choices, default=choices[0], help="(default: %(default)s)")
-        parser.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
         _add_sampling(parser, draws=1000, tune=None, chains=4)
         parser.set_defaults(run=run)
 
@@ -158,12 +147,9 @@ def _add_study(commands: Commands) -> None:
     kinds = study.add_subparsers(dest="kind", metavar="KIND", required=True)
     for kind, text in STUDIES.items():
         one = kinds.add_parser(kind, help=text, description=text.capitalize() + ".")
-        one.add_argument("dataset", metavar="FILE", help="dataset, or list of datasets (.yaml)")
-        one.add_argument("models", metavar="MODELS", nargs="+", help="model files (.yaml), or names of the zoo")
-        one.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for simulations and report")
+        _add_inputs(one)
         one.add_argument("-n", type=_positive, default=200, metavar="N", help="simulations (default: %(default)s)")
         one.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes (default: 1)")
-        one.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
         _add_sampling(one, draws=250, tune=250, chains=2, results=False)
         if kind == "power":
             one.add_argument("--source", required=True, metavar="NAME", help="model of the source")
@@ -184,6 +170,20 @@ def _add_download(commands: Commands) -> None:
     download.add_argument("--to", default=".", metavar="FOLDER", help="where (default: here)")
     download.add_argument("--from", dest="url", metavar="URL", help="another place with the same files, a mirror")
     download.set_defaults(run="download")
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Datasets, models, and the folder for what is made of them."""
+    text = "dataset (FITS, OGIP, flux points) or list of datasets (.yaml)"
+    parser.add_argument("dataset", metavar="DATASET", help=text)
+    parser.add_argument(
+        "models",
+        metavar="MODELS",
+        nargs="+",
+        help="model files (.yaml) in Gammapy's layout, priors are optional; or names from 'bayesmap models list'",
+    )
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for the results")
+    parser.add_argument("--name", help="name of the dataset, if that in the file does not fit the models")
 
 
 def _add_sampling(

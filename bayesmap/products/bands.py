@@ -12,6 +12,7 @@ from astropy.time import Time
 
 from bayesmap._types import Tree
 from bayesmap._util import suggest
+from bayesmap.inference.listing import dataset_models
 from bayesmap.maps import MapAxis
 from bayesmap.modeling import (
     Models,
@@ -27,7 +28,7 @@ from bayesmap.modeling.posterior import Posterior
 if TYPE_CHECKING:
     from bayesmap.datasets.base import Dataset
 
-__all__ = ["Band", "Banded", "band_axis", "banded", "intervals_of", "own_models", "source_names"]
+__all__ = ["Band", "Banded", "band_axis", "banded", "intervals_of", "own_models", "source_names", "true_range"]
 
 #: a run may begin so much before its interval, or end so much after it
 TOLERANCE = 1e-3 * u.s
@@ -84,7 +85,7 @@ class Banded:
     @property
     def models(self) -> Models:
         """All models, each once."""
-        return Models(list({id(m): m for d in self.datasets for m in d.models or ()}.values()))
+        return dataset_models(self.datasets)
 
 
 def own_models(datasets: "Sequence[Dataset]", tree: Tree | None) -> "list[Dataset]":
@@ -105,8 +106,8 @@ def own_models(datasets: "Sequence[Dataset]", tree: Tree | None) -> "list[Datase
         If it has parameters that the models lack, or is one of other datasets.
     """
     copies = [copy.copy(dataset) for dataset in datasets]
-    listed = list({id(m): m for d in datasets for m in d.models or ()}.values())
-    models = copy.deepcopy(Models(listed))
+    listed = dataset_models(datasets)
+    models = copy.deepcopy(listed)
     own = {id(old): new for old, new in zip(listed, models, strict=True)}
     for dataset in copies:
         dataset.models = Models([own[id(m)] for m in dataset.models or ()])
@@ -163,10 +164,7 @@ def band_axis(energy_edges: Any, datasets: "Sequence[Dataset]") -> MapAxis:
     edges = energy_edges.edges if isinstance(energy_edges, MapAxis) else u.Quantity(energy_edges)
     if edges.ndim != 1 or len(edges) < 2 or not edges.unit.is_equivalent("TeV") or not np.all(np.diff(edges) > 0):
         raise ValueError(f"energy_edges must be at least two ascending energies, got {energy_edges!r:.200}")
-    ranges = [axis.edges for dataset in datasets if (axis := _true_axis(dataset)) is not None]
-    if not ranges:
-        raise ValueError(f"no dataset has an exposure over true energies: {[d.name for d in datasets]}")
-    low, high = min(r.min() for r in ranges), max(r.max() for r in ranges)
+    low, high = true_range(datasets)
     slack = 1e-6
     if edges[0] < low * (1 - slack) or edges[-1] > high * (1 + slack):
         raise ValueError(
@@ -176,9 +174,19 @@ def band_axis(energy_edges: Any, datasets: "Sequence[Dataset]") -> MapAxis:
     return MapAxis.from_energy_edges(edges, name="energy")
 
 
-def _true_axis(dataset: "Dataset") -> MapAxis | None:
-    exposure = getattr(dataset, "exposure", None)
-    return None if exposure is None else exposure.geom.axes["energy_true"]
+def true_range(datasets: "Sequence[Dataset]") -> u.Quantity:
+    """Return the lowest and the highest true energy of datasets together, shape ``(2,)``.
+
+    Raises
+    ------
+    ValueError
+        If none has an exposure over true energies.
+    """
+    exposures = [exposure for d in datasets if (exposure := getattr(d, "exposure", None)) is not None]
+    if not exposures:
+        raise ValueError(f"no dataset has an exposure over true energies: {[d.name for d in datasets]}")
+    edges = [exposure.geom.axes["energy_true"].edges for exposure in exposures]
+    return u.Quantity([min(e.min() for e in edges), max(e.max() for e in edges)])
 
 
 def intervals_of(datasets: "Sequence[Dataset]", time_intervals: Any) -> tuple[list[tuple[Time, Time]], dict[str, int]]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import astropy.units as u
 import numpy as np
 import xarray as xr
 from astropy.time import Time
@@ -11,10 +10,10 @@ from astropy.time import Time
 from bayesmap._types import Tree
 from bayesmap._util import check_option, get_random_state
 from bayesmap.inference import compile_fit
-from bayesmap.inference.listing import as_datasets
+from bayesmap.inference.listing import as_datasets, dataset_models
 from bayesmap.modeling import Parameter, ProcessPrior
 from bayesmap.modeling.posterior import Posterior
-from bayesmap.products.bands import Band, Banded, band_axis, banded, intervals_of, own_models, source_names
+from bayesmap.products.bands import Band, Banded, band_axis, banded, intervals_of, own_models, source_names, true_range
 from bayesmap.products.points import PosteriorPoints
 from bayesmap.products.shares import prior_shares
 
@@ -89,7 +88,7 @@ def flux_points(
     check_option("prior", prior, ENERGY_PRIORS)
     copies = own_models(as_datasets(datasets), tree)
     axis = band_axis(energy_edges, copies)
-    model = banded(copies, source_names(_models(copies), sources), axis)
+    model = banded(copies, source_names(dataset_models(copies), sources), axis)
     kind = _usable(ENERGY_PRIORS[prior], axis.nbin, "bands")
     processes = _Processes("energy", kind, np.log(axis.center.to_value("TeV")), scale, typical_scale)
     return _sampled(model, axis, processes, None, random_state, options)
@@ -149,8 +148,8 @@ def light_curve(
     copies = own_models(as_datasets(datasets), tree)
     intervals, numbers = intervals_of(copies, time_intervals)
     copies = [dataset for dataset in copies if dataset.name in numbers]
-    axis = band_axis(_whole_range(copies) if energy_edges is None else energy_edges, copies)
-    model = banded(copies, source_names(_models(copies), sources), axis, numbers, index=index)
+    axis = band_axis(true_range(copies) if energy_edges is None else energy_edges, copies)
+    model = banded(copies, source_names(dataset_models(copies), sources), axis, numbers, index=index)
     kind = _usable(TIME_PRIORS[prior], len(intervals), "intervals")
     processes = _Processes("time", kind, _middles(intervals), scale, typical_scale)
     return _sampled(model, axis, processes, intervals, random_state, options)
@@ -221,19 +220,6 @@ def _usable(kind: str | None, n: int, what: str) -> str | None:
     if kind is not None and n < 2:
         raise ValueError(f"a prior that joins {what} needs at least two of them, got {n}; use prior='independent'")
     return "walk" if kind == "curve" and n == 2 else kind
-
-
-def _models(datasets: Sequence[Any]) -> Any:
-    return list({id(m): m for d in datasets for m in d.models or ()}.values())
-
-
-def _whole_range(datasets: Sequence[Any]) -> Any:
-    """The true energies that all datasets have together."""
-    edges = [d.exposure.geom.axes["energy_true"].edges for d in datasets if getattr(d, "exposure", None) is not None]
-    if not edges:
-        raise ValueError(f"no dataset has an exposure over true energies: {[d.name for d in datasets]}")
-    low, high = min(e.min() for e in edges), max(e.max() for e in edges)
-    return u.Quantity([low, high], "TeV")
 
 
 def _sampled(

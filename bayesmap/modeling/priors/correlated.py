@@ -161,13 +161,7 @@ class MultivariateNormalPrior(JointPrior):
         ValueError
             If the data do not describe one.
         """
-        valid = ("parameters", "log", "units", "mean", "covariance")
-        for key in data:
-            if key not in valid:
-                raise ValueError(f"unknown key {key!r}{suggest(key, valid)}")
-        for key in ("parameters", "mean", "covariance"):
-            if key not in data:
-                raise ValueError(f"key {key!r} is missing; found {sorted(map(str, data))}")
+        cls._check_keys(data, ("parameters", "mean", "covariance"), ("log", "units"))
         return cls(
             data["parameters"], data["mean"], data["covariance"], log=data.get("log") or (), units=data.get("units")
         )

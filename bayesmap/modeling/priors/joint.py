@@ -1,5 +1,6 @@
 """Priors of several parameters together, and the marginal of one that stands at its parameter."""
 
+import abc
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["JointMember", "JointPrior"]
 
 
-class JointPrior:
+class JointPrior(abc.ABC):
     """Interface of priors of several parameters, as data.
 
     Parameters
@@ -34,27 +35,27 @@ class JointPrior:
         if isinstance(parameters, str) or len(set(self.names)) != len(self.names) or len(self.names) < 2:
             raise ValueError(f"a joint prior needs at least two different names of parameters, got {parameters!r}")
 
+    @abc.abstractmethod
     def member(self, index: int) -> "JointMember":
         """Return the prior that stands at one of the parameters."""
-        raise NotImplementedError
 
     def resolved(self, targets: Sequence["Parameter"]) -> Self:
         """Return the prior for certain parameters, in their units."""
         return self
 
+    @abc.abstractmethod
     def part(self, names: Mapping[int, str]) -> Self:
         """Return the marginal of some members (at least two), under new names by position."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def to_dict(self) -> dict[str, object]:
         """Return plain data."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def variables(
         self, free: "Sequence[Parameter]", frozen: "Sequence[Parameter]", names: "Mapping[Parameter, str]"
     ) -> "dict[Parameter, Tensor]":
         """Return the variables of the free members in the `pymc.Model` of the context, given the frozen ones."""
-        raise NotImplementedError
 
     def assign(self, parameters: Mapping[str, Any]) -> None:
         """Give the parameters this prior; see `Models.set_joint_prior`.
@@ -84,6 +85,17 @@ class JointPrior:
             parameter._check_prior(member, parameter.min, parameter.max)
         for member, parameter in zip(members, targets, strict=True):
             parameter.prior = member
+
+    @staticmethod
+    def _check_keys(data: Mapping[str, Any], needed: Sequence[str], others: Sequence[str]) -> None:
+        """Raise a ValueError if plain data have an unknown key, or lack one."""
+        valid = (*needed, *others)
+        for key in data:
+            if key not in valid:
+                raise ValueError(f"unknown key {key!r}{suggest(key, valid)}")
+        for key in needed:
+            if key not in data:
+                raise ValueError(f"key {key!r} is missing; found {sorted(map(str, data))}")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, JointPrior):

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesmap._lazy import pt
 from bayesmap._types import Tensor
-from bayesmap._util import check_option, suggest
+from bayesmap._util import check_option
 from bayesmap.modeling.priors.correlated import MultivariateNormalPrior
 from bayesmap.modeling.priors.joint import JointMember, JointPrior
 
@@ -244,14 +244,9 @@ class ProcessPrior(JointPrior):
         ValueError
             If the data do not describe one.
         """
-        valid = ("process", "parameters", "positions", "scale", "typical_scale", "timescale")
-        for key in data:
-            if key not in valid:
-                raise ValueError(f"unknown key {key!r}{suggest(key, valid)}")
-        for key in ("process", "parameters", "positions"):
-            if key not in data:
-                raise ValueError(f"key {key!r} is missing; found {sorted(map(str, data))}")
-        settings = {key: value for key, value in data.items() if key in ("scale", "typical_scale", "timescale")}
+        scales = ("scale", "typical_scale", "timescale")
+        cls._check_keys(data, ("process", "parameters", "positions"), scales)
+        settings = {key: value for key, value in data.items() if key in scales}
         return cls(data["parameters"], data["positions"], kind=data["process"], **settings)
 
     def __repr__(self) -> str:
