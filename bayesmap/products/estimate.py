@@ -11,7 +11,8 @@ from bayesmap._types import Tree
 from bayesmap._util import check_option, get_random_state
 from bayesmap.inference import compile_fit
 from bayesmap.inference.listing import as_datasets, dataset_models
-from bayesmap.modeling import Parameter, ProcessPrior
+from bayesmap.maps import MapAxis
+from bayesmap.modeling import Parameter, ProcessPrior, SkyModel
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.products.bands import Band, Banded, band_axis, banded, intervals_of, own_models, source_names, true_range
 from bayesmap.products.points import PosteriorPoints
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["flux_points", "light_curve"]
 
+NODES = 201  # energies per band for ratios of fluxes
 ENERGY_PRIORS = {"independent": None, "smooth": "curve"}
 TIME_PRIORS = {"independent": None, "walk": "walk", "ou": "ou"}
 
@@ -129,7 +131,7 @@ def light_curve(
         Energy bands; by default one band, the range of the true energies.
     index : bool
         Whether minus the slope of the spectrum is free in each interval, with a normal prior of width 0.5 around that
-        of the model; its draws are ``extra["tilt"]``.
+        of the model; its draws are ``extra["tilt"]``. The norms are then ratios of photon fluxes in the bands.
     tree, scale, typical_scale, random_state, **options
         As for `flux_points`; a scale is that of the change from one interval to the next at their median distance, of
         "ou" the standard deviation.
@@ -263,10 +265,41 @@ def _sampled(
         one = by_draw.shape[-1] == 1
         extra[name] = named(by_draw[..., 0], "source") if one else named(by_draw, "source", "energy")
     if model.tilts:
-        extra["tilt"] = named(drawn(list(model.tilts.values()), model.shape[:2]), "source", "time")
+        tilts = drawn(list(model.tilts.values()), model.shape[:2])
+        norms = norms * flux_ratios(list(model.references.values()), axis, tilts)
+        extra["tilt"] = named(tilts, "source", "time")
     draws = named(norms, "source", "time", "energy").rename("norm")
     share = share if intervals is not None else share[:, 0]
     return PosteriorPoints(draws, model.references, axis, share, tree, intervals, extra)
+
+
+def flux_ratios(references: Sequence[SkyModel], axis: MapAxis, tilts: np.ndarray) -> np.ndarray:
+    """Return the photon fluxes of tilted spectra over those of their references, in energy bands.
+
+    Parameters
+    ----------
+    references : sequence of SkyModel
+        The sources.
+    axis : MapAxis
+        The bands; spectra are tilted around the geometric mean of the outer edges.
+    tilts : numpy.ndarray
+        What is added to minus the slope, shape ``(..., n_source, n_time)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(..., n_source, n_time, n_energy)``.
+    """
+    pivot = np.sqrt(axis.edges[0] * axis.edges[-1])
+    ratios = np.empty((*tilts.shape, axis.nbin))
+    for k, (low, high) in enumerate(zip(axis.edges[:-1], axis.edges[1:], strict=True)):
+        energy = np.geomspace(low, high, NODES)
+        factor = np.exp(-tilts[..., None] * np.log((energy / pivot).to_value("")))
+        for s, reference in enumerate(references):
+            weight = (reference.spectral_model(energy) * energy).to_value("cm-2 s-1")  # the nodes are even in ln(E)
+            mean = np.trapezoid(factor[..., s, :, :] * weight, axis=-1)
+            ratios[..., s, :, k] = mean / np.trapezoid(weight)
+    return ratios
 
 
 def _check_informed(fit: "CompiledFit", model: Banded) -> None:

@@ -24,6 +24,7 @@ from bayesmap.modeling import (
 )
 from bayesmap.products import PosteriorPoints, flux_points, light_curve
 from bayesmap.products.bands import band_axis, banded, intervals_of, own_models, source_names
+from bayesmap.products.estimate import flux_ratios
 from bayesmap.products.points import CONFIDENCE, begins_at_zero
 from bayesmap.products.shares import data_information, prior_share
 from tests.inference import spectra
@@ -197,6 +198,20 @@ def test_models_of_bands():
     whole = (EDGES[1:] <= 4 * u.TeV) | (EDGES[:-1] >= 4 * u.TeV)
     assert np.allclose(ratio[whole], np.where(low, 2.0, 1.0)[whole], rtol=1e-9)
     assert copies[0].counts is runs[0].counts  # not copied
+
+
+def test_fluxes_of_tilted_spectra():
+    """Power laws, whose integrals are known: of index 2 + tilt over that of index 2, equal at the pivot."""
+    axis, pivot = MapAxis.from_energy_edges([1, 4, 25] * u.TeV), 5 * u.TeV
+    reference = PowerLawSpectralModel(index=2, reference=pivot)
+    found = flux_ratios([SkyModel(reference, name="s")], axis, np.array([[[0.5, 0.0]], [[-0.3, 1.0]]]))
+    assert found.shape == (2, 1, 2, 2)
+    for tilt, ratio in zip([0.5, 0.0, -0.3, 1.0], found.reshape(4, 2), strict=True):
+        tilted = PowerLawSpectralModel(index=2 + tilt, reference=pivot)
+        expected = tilted.integral(axis.edges[:-1], axis.edges[1:]) / reference.integral(
+            axis.edges[:-1], axis.edges[1:]
+        )
+        assert np.allclose(ratio, expected, rtol=1e-3)
 
 
 def test_intervals_are_those_of_the_runs_or_given():
