@@ -65,6 +65,8 @@ def _class_of(path: Path) -> Any:
         return FluxPointsDataset
     with open_fits(path) as hdulist:
         names = {hdu.name for hdu in hdulist}
+        # maps of regions are stored as the column of a table
+        tables = {hdu.name for hdu in hdulist if hasattr(hdu, "columns")}
     if "SPECTRUM" in names:
         return SpectrumDatasetOnOff
     if names >= IMAGED:
@@ -72,13 +74,7 @@ def _class_of(path: Path) -> Any:
     counted = names & (COUNTED | OFF)
     if not counted:
         return FluxPointsDataset if len(names) <= 3 and "EVENTS" not in names else MapDataset
-    in_region = any(f"{key}_REGION" in names or f"{key}_BANDS" in names and _is_table(path, key) for key in counted)
+    in_region = any(f"{key}_REGION" in names or f"{key}_BANDS" in names and key in tables for key in counted)
     if names & OFF:
         return SpectrumDatasetOnOff if in_region else MapDatasetOnOff
     return SpectrumDataset if in_region else MapDataset
-
-
-def _is_table(path: Path, key: str) -> bool:
-    """Whether a map is stored as the column of a table, as maps of regions are."""
-    with open_fits(path) as hdulist:
-        return hasattr(hdulist[key], "columns")

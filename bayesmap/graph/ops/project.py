@@ -273,6 +273,7 @@ def _project_adjoint(
         uniform = _one_class(classes, y_min, y_max, x_min, x_max)
         in_total, looked_at, counted = _boxes(halves, bands, windows, s, n_y, n_x)
         g_seen = np.empty((n_true, x_max - x_min))
+        by_flux = np.zeros((n_true, x_max - x_min))  # summed over rows; sums along rows would not vectorise
         row = np.empty(x_max - x_min)
         for y in range(y_min, y_max):
             # First the derivative of the result by (stamp x flux x exposure).
@@ -308,12 +309,14 @@ def _project_adjoint(
                 low, high = looked_at[j, 2], looked_at[j, 3]
                 g_seen_j, exposure_j = g_seen[j, low - x_min : high - x_min], exposure[j, y, low:high]
                 stamp_j, g_stamp_j = stamp[j, y - y0, low - x0 : high - x0], g_stamp[j, y - y0, low - x0 : high - x0]
-                part, factor = 0.0, flux[s, j]
+                by_flux_j, factor = by_flux[j, low - x_min : high - x_min], flux[s, j]
                 for i in range(high - low):
                     value = g_seen_j[i] * exposure_j[i]
-                    part += value * stamp_j[i]
+                    by_flux_j[i] += value * stamp_j[i]
                     g_stamp_j[i] = value * factor
-                g_flux[s, j] += part
+        for j in range(n_true):
+            for i in range(x_max - x_min):
+                g_flux[s, j] += by_flux[j, i]
     return g_stamps, g_flux
 
 
