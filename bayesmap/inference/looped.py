@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = ["Loops", "Member", "available_threads"]
 WORTHWHILE = 2e-4
 #: calls in which that is found out
 TRIALS = 4
+#: seconds until a thread that sleeps is at work
+WAKE = 3e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +139,10 @@ class Task:
     values: np.ndarray
     gradients: np.ndarray
 
-    def part(self, k: int, n: int) -> None:
-        """Do the k-th of n parts."""
+    def part(self, start: float, stop: float) -> None:
+        """Do the members between two fractions of their number."""
         number = len(self.values)
-        self.loop.chunk(self, k * number // n, (k + 1) * number // n)
+        self.loop.chunk(self, round(start * number), round(stop * number))
 
     def gradient(self) -> np.ndarray:
         """Gradient of the sum; members are added in their order, whoever did them."""
@@ -169,10 +172,10 @@ class Loops:
         """Value and gradient, shape of ``theta``."""
         tasks = [loop.task(theta, jacobian) for loop in self.loops]
         if self.threads > 1 and self._calls >= TRIALS and self._seconds > WORTHWHILE:
-            self._in_threads(tasks, self.threads)
+            _in_threads(tasks, self._ends(self.threads))
         else:
             started = time.perf_counter()
-            _do(tasks, 0, 1)
+            _do(tasks, 0.0, 1.0)
             if self._calls < TRIALS:
                 self._seconds = min(self._seconds, time.perf_counter() - started)
                 self._calls += 1
@@ -182,19 +185,24 @@ class Loops:
             gradient += task.gradient()
         return value, gradient
 
-    @staticmethod
-    def _in_threads(tasks: list[Task], n: int) -> None:
-        others = [_pool().submit(_do, tasks, k, n) for k in range(1, n)]
-        try:
-            _do(tasks, 0, n)
-        finally:
-            for other in others:
-                other.result()
+    def _ends(self, n: int) -> np.ndarray:
+        """Fractions of the work where the parts of threads end; the first has more to do until the others are awake."""
+        first = (1 + (n - 1) * WAKE / self._seconds) / n
+        return np.linspace(first, 1.0, n)
 
 
-def _do(tasks: list[Task], k: int, n: int) -> None:
+def _in_threads(tasks: list[Task], ends: np.ndarray) -> None:
+    others = [_pool().submit(_do, tasks, *part) for part in pairwise(ends.tolist())]
+    try:
+        _do(tasks, 0.0, ends[0])
+    finally:
+        for other in others:
+            other.result()
+
+
+def _do(tasks: list[Task], start: float, stop: float) -> None:
     for task in tasks:
-        task.part(k, n)
+        task.part(start, stop)
 
 
 _pools: list[ThreadPoolExecutor] = []
