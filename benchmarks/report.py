@@ -57,6 +57,7 @@ def _gradients(results: dict[str, Any]) -> Iterator[Row]:
 
 def _modes(results: dict[str, Any]) -> Iterator[Row]:
     for letter, own in results.get("mode", {}).items():
+        yield Row(f"{letter}: first search of the mode", own["first"]["cpu"], "CPU s")
         yield Row(f"{letter}: mode and covariance", own["cpu"], "CPU s")
         yield Row(f"{letter}: mode search evaluations", own["evaluations"])
         if letter in results.get("peer_fit", {}):
