@@ -25,6 +25,7 @@ __all__ = [
     "python_kernel",
     "register_call_back",
     "register_kernel",
+    "register_python_kernel",
     "register_scalar_kernel",
     "strict_arithmetic",
 ]
@@ -116,6 +117,14 @@ def register_scalar_kernel(op_type: type, function: Callable[..., Any]) -> None:
     @register_funcify_and_cache_key(op_type)
     def dispatch(op: Any, node: Any, **kwargs: Any) -> tuple[Callable[..., Any], str]:
         return function, key
+
+
+def register_python_kernel(op_type: type, choose: Callable[[Any], Callable[..., Any]]) -> None:
+    """As `register_kernel`, for functions of `python_kernel`: no graph with one of them can be kept on disk."""
+
+    @numba_funcify.register(op_type)
+    def dispatch(op: Any, node: Any, **kwargs: Any) -> Callable[..., Any]:
+        return choose(op)
 
 
 def register_call_back(op_type: type) -> None:

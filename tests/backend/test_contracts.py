@@ -44,7 +44,14 @@ from pytensor.tensor.subtensor import Subtensor, unflatten_index_variables
 from bayesmap._backend import kernels
 from bayesmap._backend.expressions import ScalarFunction, elementwise, equal_expressions, is_cast_of
 from bayesmap._backend.functions import BEFORE_INPLACE, Mode, _ParallelLinker, compile_for_threads
-from bayesmap._backend.kernels import inner_kernel, kernel, python_kernel, register_call_back, register_kernel
+from bayesmap._backend.kernels import (
+    inner_kernel,
+    kernel,
+    python_kernel,
+    register_call_back,
+    register_kernel,
+    register_python_kernel,
+)
 from bayesmap._backend.notes import note, noted
 
 X = pt.vector("x", dtype="float64")
@@ -68,6 +75,10 @@ class Twice(Doubling):
     """By a kernel."""
 
 
+class InPython(Doubling):
+    """By a kernel that calls Python."""
+
+
 class Counted(Doubling):
     """By a call back."""
 
@@ -78,6 +89,8 @@ def _twice(x):
 
 
 register_kernel(Twice, lambda op: _twice)
+_twice_in_python = python_kernel(lambda x: 2 * x, "float64", 1)
+register_python_kernel(InPython, lambda op: _twice_in_python)
 register_call_back(Counted)
 
 
@@ -97,6 +110,14 @@ def test_a_registered_kernel_takes_the_place_of_perform():
     before = Twice.calls
     np.testing.assert_array_equal(function([1.0, 2.0]), [2, 4])
     assert Twice.calls == before
+
+
+def test_a_kernel_that_calls_python_is_not_kept():
+    """An Op registered for `numba_funcify` gives a graph no key: numba would say that it cannot keep it."""
+    function = compile_for_threads([X], [InPython()(X).sum()])  # warnings are errors
+    assert function(np.array([1.0, 2.0]))[0] == 6
+    _, key = numba_funcify_and_cache_key(FunctionGraph([X], [InPython()(X)], clone=True))
+    assert key is None
 
 
 def test_an_op_without_kernel_can_be_called_back_silently():

@@ -11,7 +11,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from scipy import fft
 
-from bayesmap._backend.kernels import python_kernel, register_kernel
+from bayesmap._backend.kernels import python_kernel, register_python_kernel
 from bayesmap._types import Tensor
 
 __all__ = ["Convolve", "KernelTransform", "convolved"]
@@ -163,5 +163,5 @@ class Convolve(Op):
 # SciPy's FFT has no Numba version: a call back into Python, whose cost is small against the transforms.
 _TRANSFORM = python_kernel(_transforms, "complex128", 3)
 _KERNELS = {False: python_kernel(_convolve, "float64", 3), True: python_kernel(_correlate, "float64", 2)}
-register_kernel(KernelTransform, lambda op: _TRANSFORM)
-register_kernel(Convolve, lambda op: _KERNELS[op.adjoint])
+register_python_kernel(KernelTransform, lambda op: _TRANSFORM)
+register_python_kernel(Convolve, lambda op: _KERNELS[op.adjoint])

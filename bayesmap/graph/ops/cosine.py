@@ -8,7 +8,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from scipy import fft
 
-from bayesmap._backend.kernels import python_kernel, register_kernel
+from bayesmap._backend.kernels import python_kernel, register_python_kernel
 from bayesmap._types import Tensor
 
 __all__ = ["CosineTransform"]
@@ -54,4 +54,4 @@ class CosineTransform(Op):
 
 # SciPy's transforms have no Numba version: a call back into Python, whose cost is small against them
 _KERNELS = {False: python_kernel(_transform, "float64", 3), True: python_kernel(_adjoint, "float64", 3)}
-register_kernel(CosineTransform, lambda op: _KERNELS[op.adjoint])
+register_python_kernel(CosineTransform, lambda op: _KERNELS[op.adjoint])

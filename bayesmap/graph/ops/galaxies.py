@@ -10,7 +10,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from scipy import fft
 
-from bayesmap._backend.kernels import inner_kernel, kernel, python_kernel, register_kernel
+from bayesmap._backend.kernels import inner_kernel, kernel, python_kernel, register_kernel, register_python_kernel
 from bayesmap._types import Tensor
 
 __all__ = ["CellConvolution", "SpectrumSum"]
@@ -297,4 +297,4 @@ class CellConvolution(Op):
 _KERNELS = {False: python_kernel(_convolve, "float64", 2), True: python_kernel(_correlate, "float64", 3)}
 register_kernel(SpectrumSum, lambda op: _spectrum)
 register_kernel(SpectrumSumAdjoint, lambda op: _spectrum_adjoint)
-register_kernel(CellConvolution, lambda op: _KERNELS[op.adjoint])
+register_python_kernel(CellConvolution, lambda op: _KERNELS[op.adjoint])
