@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bayesmap.datasets import ImageDataset
 from bayesmap.images import CellCoadd, FitsCompressionOptions
 from tests.images.conftest import DIALECTS, data_file
 from tests.images.test_read import assert_equal
@@ -30,6 +31,8 @@ def test_beside_lsst(tmp_path, dialect):
     part = CellCoadd.read_fits(original).local[50:125, 70:130]
     part.projection._ast = None
     part.write_fits(tmp_path / "part.fits", schema=schema)
+    if schema is None:  # the dialect of datasets
+        ImageDataset(coadd, name="r").write(tmp_path / "dataset.fits")
 
     # `uv run` says where it is
     found = os.environ.get("UV") or shutil.which("uv")

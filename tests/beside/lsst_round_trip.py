@@ -1,7 +1,8 @@
 """Runs beside lsst-images, without bayesmap: reads what bayesmap wrote, compares, and writes it once more.
 
 Arguments are a folder and the file that its content comes from. In the folder are ``whole.fits``, ``part.fits`` (local
-slices [50:125, 70:130], with a description of the projection that bayesmap made) and ``lossy.fits``.
+slices [50:125, 70:130], with a description of the projection that bayesmap made), ``lossy.fits``, and for the first
+release ``dataset.fits``, an image dataset with HDUs of its own.
 """
 
 import sys
@@ -63,6 +64,8 @@ whole = read(original)
 compare(read(folder / "whole.fits"), whole)
 compare(read(folder / "part.fits"), whole.local[50:125, 70:130])
 compare(read(folder / "lossy.fits"), whole, lossless=False)
+if (folder / "dataset.fits").exists():
+    compare(read(folder / "dataset.fits"), whole)
 bbox = Box.factory[13070:13145, 9850:9910]
 compare(read(folder / "whole.fits", bbox=bbox), whole[bbox])
 write(read(folder / "whole.fits"), str(folder / "again.fits"))
