@@ -1,8 +1,9 @@
 """The data of a workspace: files elsewhere that it refers to, or its own, and what tells that they are the same."""
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from bayesmap._files import checksum_of
 from bayesmap._types import FileName
@@ -15,19 +16,20 @@ from bayesmap.datasets.opening import LISTS
 from bayesmap.errors import FormatError
 from bayesmap.maps.files import read_text
 
-__all__ = ["Reference", "changed_files", "read_data", "reference", "store"]
+__all__ = ["Reference", "changed_files", "checksums", "file_models", "read_data", "reference", "store"]
 
 #: folder and list of data that are the workspace's own
 OWN = Path("data") / "datasets.yaml"
 
 
 class Reference(TypedDict):
-    """Where data lie and what they are: names, checksums of files, digests of parts by dataset."""
+    """Where data lie and what they are: names, checksums of files, digests of parts by dataset; files of the models."""
 
     place: dict[str, str]
     name: str
     files: dict[str, str]
     digests: dict[str, dict[str, str]]
+    templates: NotRequired[dict[str, str]]
 
 
 def reference(filename: FileName, folder: Path, name: str | None = None) -> Reference:
@@ -72,7 +74,7 @@ def store(datasets: Datasets, folder: Path) -> Reference:
 
 
 def read_data(data: Reference, folder: Path) -> Datasets:
-    """Read the data of a workspace, without models.
+    """Read the data of a workspace, without models, and look whether files of the models are what they were.
 
     Raises
     ------
@@ -83,7 +85,12 @@ def read_data(data: Reference, folder: Path) -> Datasets:
     """
     path = _found(data, folder)
     datasets = open_datasets(path, name=data["name"] or None)
-    stored = data["digests"]
+    stored, templates = data["digests"], data.get("templates", {})
+    if moved := [name for name, checksum in templates.items() if checksums([name]).get(name) != checksum]:
+        raise ValueError(
+            f"files of the models are missing, or have changed since the workspace was created: {', '.join(moved)}. "
+            "Put the old files back, or create a workspace with the new ones"
+        )
     if sorted(datasets.names) != sorted(stored):
         raise ValueError(f"{path} holds the datasets {datasets.names}, the workspace is of {list(stored)}")
     differing = [text for one in datasets if (text := difference(one.name, stored[one.name], dataset_digests(one)))]
@@ -102,7 +109,22 @@ def changed_files(data: Reference, folder: Path) -> list[Path]:
     except FileNotFoundError:
         return [Path(data["place"].get("absolute", str(folder / data["place"]["relative"])))]
     files = {path.parent / name: checksum for name, checksum in data["files"].items()}
+    files |= {Path(name): checksum for name, checksum in data.get("templates", {}).items()}
     return [file for file, checksum in files.items() if not file.is_file() or checksum_of(file) != checksum]
+
+
+def file_models(models: Iterable[Any]) -> Iterator[Any]:
+    """Models, and parts of models at any depth, that are read from a file which a model file names."""
+    for model in models:
+        if getattr(model, "filename", None):
+            yield model
+        yield from file_models(getattr(model, "parts", {}).values())
+        yield from file_models(getattr(model, key) for key in getattr(model, "file_parts", ()))
+
+
+def checksums(files: Iterable[str]) -> dict[str, str]:
+    """Checksums of the files that are there; of a template in memory only there may be none."""
+    return {name: checksum_of(Path(name)) for name in sorted(set(files)) if Path(name).is_file()}
 
 
 def _place(path: Path, folder: Path) -> dict[str, str]:

@@ -107,13 +107,19 @@ def _check_shape(content: dict[str, dict[str, object]]) -> None:
     """Raise a KeyError or TypeError if a manifest lacks something, or holds another type of thing."""
     data = content["data"]
     mappings = [content["head"], content["models"], content["products"], data, data["place"], data["files"]]
-    mappings += [data["digests"], *content["products"].values()]  # type: ignore[list-item]
+    mappings += [data["digests"], data.get("templates", {}), *content["products"].values()]  # type: ignore[list-item]
     mappings += [entry for key in ("posterior", "report") if (entry := content[key]) is not None]
     if not all(isinstance(one, dict) for one in mappings) or not isinstance(data["name"], str):
         raise TypeError("a part of it is no mapping")
+    if data["name"] and [data["name"]] != list(data["digests"]):  # type: ignore[call-overload]
+        raise KeyError(f"digests of the dataset {data['name']!r}")
     for one in (content["models"], content["posterior"], *content["products"].values()):
         if one is not None and not {"file", "checksum", "shown"} <= set(one):  # type: ignore[call-overload]
             raise KeyError("an entry lacks its file or checksum")
+    if not {"created_at", "versions"} <= set(content["head"]):
+        raise KeyError("when and with which versions it was made")
+    if not all("kind" in one for one in content["products"].values()):  # type: ignore[operator]
+        raise KeyError("the kind of a product")
 
 
 def _check_inside(path: Path, what: str, name: object) -> None:
@@ -187,9 +193,9 @@ class Folder:
         """
         path = self.path / str(entry["file"])
         if not path.is_file():
-            raise FormatError(f"the workspace {self.path} is incomplete: {what} is missing, {path}")
+            raise FormatError(f"{self.path / MANIFEST}: the workspace is incomplete, {what} is missing: {path}")
         if checksum_of(path) != entry["checksum"]:
-            raise FormatError(f"the workspace {self.path} is damaged: {what} is truncated or was changed, {path}")
+            raise FormatError(f"{self.path / MANIFEST}: {what} is truncated or was changed: {path}")
         return path
 
     def _tidy(self, manifest: Manifest) -> None:

@@ -10,10 +10,11 @@ from astropy.table import Table
 
 from bayesmap._files import whole
 from bayesmap._util import suggest
+from bayesmap.errors import FormatError
 from bayesmap.io import load, save
 from bayesmap.maps import Map
 from bayesmap.maps.tables import read_table
-from bayesmap.workspace.folder import Folder
+from bayesmap.workspace.folder import MANIFEST, Folder
 
 if TYPE_CHECKING:
     from bayesmap.workspace.folder import Entry
@@ -77,10 +78,16 @@ class Products(MutableMapping[str, "Product"]):
         KeyError
             If there is none of this name; the message lists the names.
         bayesmap.errors.FormatError
-            If its file is missing, truncated or changed.
+            If its file is missing, truncated or changed, or it is of a kind that only a newer version knows.
         """
         path = self._folder.check(f"the product {name!r}", entry := self.entry(name))
-        return KINDS[str(entry["kind"])].read(path)
+        kind = KINDS.get(str(entry["kind"]))
+        if kind is None:
+            raise FormatError(
+                f"{self._folder.path / MANIFEST}: the product {name!r} is a {entry['kind']!r}; this bayesmap reads "
+                f"{', '.join(KINDS)}"
+            )
+        return kind.read(path)
 
     def entry(self, name: str) -> "Entry":
         """What is known of a product without reading it: file, checksum, kind, and the posterior that it was made of.

@@ -23,7 +23,7 @@ from bayesmap.inference.result import used_versions
 from bayesmap.io import load, save
 from bayesmap.modeling import Models
 from bayesmap.report import write_report
-from bayesmap.workspace.data import changed_files, read_data, reference, store
+from bayesmap.workspace.data import changed_files, checksums, file_models, read_data, reference, store
 from bayesmap.workspace.folder import MANIFEST, Folder, Manifest, empty_manifest
 from bayesmap.workspace.products import Products
 
@@ -432,9 +432,9 @@ def _fill(
         raise ValueError(f"the name {name!r} is for a dataset in a file; objects have names of their own")
     data = reference(datasets, folder, name) if in_file else store(Datasets(datasets), stage)  # type: ignore[arg-type]
     given = Models.read(models) if isinstance(models, str | os.PathLike) else Models(models).copy()
-    for part in (part for model in given for part in (model, *model.parts.values())):
-        if getattr(part, "filename", None):
-            part.filename = str(make_path(part.filename).resolve())  # type: ignore[attr-defined]
+    for part in file_models(given):
+        part.filename = str(make_path(part.filename).resolve())
+    data["templates"] = checksums(part.filename for part in file_models(given))
     names = list(data["digests"])
     for model in given:
         if model.datasets_names is not None and not set(model.datasets_names) & set(names):

@@ -127,7 +127,7 @@ def _fuzz_sample(sample: Sample, folder: Path, count: int, seed: int, report: Re
             report.failures.append(f"{sample.format} {sample.read.__qualname__} {name} #{index} ({way}): {outcome}")
             if keep is not None:
                 keep.mkdir(exist_ok=True)
-                shutil.copy(folder / name, keep / f"{SAMPLES.index(sample)}-{index}-{name}")
+                shutil.copy(folder / name, keep / f"{SAMPLES.index(sample)}-{index}-{Path(name).name}")
         (folder / name).write_bytes(originals[name])
 
 

@@ -1,5 +1,10 @@
 """Small files of every format that is read, and the readers that meet their damaged copies."""
 
+import contextlib
+import hashlib
+import json
+import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +52,7 @@ from bayesmap.io.ogip_tables import CHECKSUMS
 from bayesmap.irf import GTI, EDispKernelMap, EDispMap, PSFMap, RecoPSFMap
 from bayesmap.likelihoods import GaussianLikelihood, StudentTLikelihood
 from bayesmap.maps import Map, MapAxis, RegionGeom, WcsGeom
-from bayesmap.modeling import Models
+from bayesmap.modeling import Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 from bayesmap.modeling.models import (
     EBLAbsorptionNormSpectralModel,
     LightCurveTemplateTemporalModel,
@@ -58,6 +63,7 @@ from bayesmap.modeling.models import (
     TemplateSpatialModel,
     TemplateSpectralModel,
 )
+from bayesmap.workspace import Workspace
 
 __all__ = ["SAMPLES", "Sample"]
 
@@ -449,6 +455,40 @@ def write_datasets(folder: Path) -> None:
     (folder / "datasets.yaml").write_text(f"datasets:\n{entry}metadata: {{creator: nobody}}\n")
 
 
+WORKSPACE = tuple(f"work/{name}" for name in ("workspace.json", "models.yaml"))
+
+
+def write_workspace(folder: Path) -> None:
+    """With a product, and a counts map beside it that it refers to."""
+    write_map_dataset(folder)
+    model = SkyModel(PowerLawSpectralModel(), PointSpatialModel(lon_0=83.6 * u.deg, lat_0=22 * u.deg), name="source")
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    workspace = Workspace.create(folder / "work", folder / "maps.fits", model)
+    workspace.products["fluxes"] = Table({"flux": [1.0, 2.0] * u.Unit("cm-2 s-1")})
+
+
+def read_workspace(path: Path) -> Any:
+    workspace = Workspace.open(path.parent)
+    with warnings.catch_warnings(record=True):
+        try:
+            datasets = workspace.datasets
+        except ValueError as error:  # what `datasets` says of other data
+            if "have changed since the workspace was created" not in str(error):
+                raise
+            datasets = None
+    return str(workspace), repr(workspace), datasets, dict(workspace.products)
+
+
+def read_resigned_workspace(path: Path) -> Any:
+    """What is inside reaches the reader: with its own checksum nothing that is damaged would."""
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
+        content = json.loads(path.read_text())
+        content.pop("sha256", None)
+        text = json.dumps(content, sort_keys=True)
+        path.write_text(json.dumps({**content, "sha256": hashlib.sha256(text.encode()).hexdigest()}))
+    return read_workspace(path)
+
+
 def read_lazily(path: Path) -> Any:
     dataset = MapDataset.read(path, lazy=True)
     return dataset.counts, dataset.exposure, dataset.psf, dataset.edisp, dataset.mask_safe, str(dataset)
@@ -486,4 +526,6 @@ SAMPLES = (
     Sample("coadds", write_legacy, read_legacy, ("legacy.fits",)),
     Sample("image datasets", write_image_dataset, read_image_dataset, ("image.fits",)),
     Sample("image datasets", write_masked_image, Datasets.read, ("datasets.yaml", "image.fits")),
+    Sample("workspaces", write_workspace, read_workspace, WORKSPACE),
+    Sample("workspaces", write_workspace, read_resigned_workspace, WORKSPACE[:1]),
 )

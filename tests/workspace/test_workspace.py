@@ -18,8 +18,10 @@ from bayesmap.datasets import Datasets
 from bayesmap.errors import FormatError
 from bayesmap.likelihoods import NegativeBinomialLikelihood
 from bayesmap.maps import Map, WcsGeom
+from bayesmap.modeling import EBLAbsorptionNormSpectralModel, PowerLawSpectralModel
 from bayesmap.workspace.folder import _sha256
 from tests.files import at_every_step, names
+from tests.fuzz.samples import write_xspec
 from tests.plot.conftest import make_dataset
 from tests.results import made_up_result
 
@@ -107,6 +109,25 @@ def test_templates_are_found_from_anywhere(files, tmp_path, monkeypatch):
     cloud = Workspace(tmp_path / "w").models["cloud"]
     assert cloud.spatial_model.filename == str(tmp_path / "template.fits")
     assert workspace.path.name == "w"
+
+
+def test_changed_files_of_models_are_named(files, tmp_path, monkeypatch):
+    """At any depth: here the table of an absorption, which is a factor of the spectrum."""
+    monkeypatch.chdir(tmp_path)
+    write_xspec(tmp_path)
+    absorption = EBLAbsorptionNormSpectralModel.read("table.fits", redshift=0.1)
+    model = SkyModel(PowerLawSpectralModel() * absorption, name="source")
+    workspace = Workspace.create(tmp_path / "w", files / "tiny.fits", [model])
+    monkeypatch.chdir(files)
+    assert workspace.changed_files == []
+    assert workspace.models["source"].spectral_model.model2.filename == str(tmp_path / "table.fits")
+    workspace = Workspace.open(tmp_path / "w")
+    (tmp_path / "table.fits").write_bytes(b"other")
+    assert workspace.changed_files == [tmp_path / "table.fits"]
+    with pytest.warns(UserWarning, match=r"have changed or are missing: .*table\.fits"):
+        Workspace.open(tmp_path / "w")
+    with pytest.raises(ValueError, match=r"files of the models are missing, or have changed .*table\.fits"):
+        workspace.datasets  # noqa: B018 (reading it is what fails)
 
 
 def test_models_of_other_datasets_are_refused(files, tmp_path):
