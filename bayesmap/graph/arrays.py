@@ -1,6 +1,7 @@
 """A dataset as plain float64 arrays in internal units."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,6 +95,11 @@ class FoldArrays:
     gti: Any = None
     off: dict[str, np.ndarray] = field(default_factory=dict)
     cache: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """One in the bins of the mask, zero elsewhere, a cube of float64."""
+        return self.mask.astype("float64")
 
     @property
     def is_region(self) -> bool:

@@ -429,7 +429,7 @@ class ObservedCounts(Observation):
 
     def in_short(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """Sums per energy inside the mask, shape ``(n_energy,)``: integers if they are whole."""
-        sums = (values * self.arrays.mask).sum(axis=(1, 2))
+        sums = np.einsum("eij,eij->e", values, self.arrays.inside)
         whole = sums.astype("int64")
         return {f"{self.arrays.name}.counts": whole if (whole == sums).all() else sums}
 

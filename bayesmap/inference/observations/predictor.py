@@ -47,19 +47,20 @@ class Numbers(abc.ABC):
         return internal_values(self.models, self.parameters, arguments)
 
     def __call__(self, *arguments: Any) -> np.ndarray:
-        """The numbers at values of the free parameters in their declared units; those of the last call are kept."""
+        """The numbers at free parameters in their declared units; read-only, as those of the last call are kept."""
         given = [np.array(a, dtype="float64") for a in arguments]
         last = self._last
         if last is not None and all(np.array_equal(a, b) for a, b in zip(given, last[0], strict=True)):
-            return last[1].copy()
+            return last[1]
         if self._function is None:
             with making_graphs():
                 inputs = [pt.tensor(dtype="float64", shape=p.shape) for p in self.parameters]
                 numbers = self.expression(inputs)
                 self._function = pytensor.function(inputs, numbers, mode=QUICK, on_unused_input="ignore")
-        numbers = self._function(*given)
-        self._last = given, numbers.copy()
-        return numbers
+        found: np.ndarray = self._function(*given)
+        found.flags.writeable = False
+        self._last = given, found
+        return found
 
     def forget(self) -> None:
         """Compute anew also for the values of the last call, as an array of the expression was replaced."""
