@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from bayesmap._types import Axes
 from bayesmap._util import check_option
@@ -29,6 +30,8 @@ __all__ = [
 
 #: length of the arrow of an upper limit, as a part of the limit
 ARROW = 0.5
+#: height above the points for a line of the legend, as a part of what they span
+LEGEND_ROOM = 0.06
 
 
 def plot_points(points: "FluxPoints", ax: Axes | None = None, time_format: str = "iso", **kwargs: Any) -> Axes:
@@ -69,6 +72,7 @@ def plot_light_curve(
         The axes.
     """
     check_option("time_format", time_format, ("iso", "mjd"))
+    is_new = ax is None
     ax = new_axes() if ax is None else ax
     sed_type = sed_type or points.sed_type_plot_default
     axis = points.geom.axes["time"]
@@ -87,8 +91,13 @@ def plot_light_curve(
     ax.set_xlabel(f"time [{'MJD, ' if is_mjd else ''}{axis.reference_time.scale.upper()}]")
     ax.set_ylabel(flux_label(unit, sed_type, energy_power))
     if not is_mjd:
-        ax.figure.autofmt_xdate()
-    ax.legend(frameon=False)
+        locator = AutoDateLocator()
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # writes the year, too
+    if is_new:  # room for the legend, of which matplotlib knows no error bars
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + LEGEND_ROOM * (high - low) * len(points.energy_axis.as_plot_labels))
+    ax.legend(frameon=False, loc="upper right" if is_new else "best")
     ax.grid(visible=True, which="major", alpha=0.2)
     return ax
 
