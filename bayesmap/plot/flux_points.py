@@ -30,8 +30,8 @@ __all__ = [
 
 #: length of the arrow of an upper limit, as a part of the limit
 ARROW = 0.5
-#: height above the points for a line of the legend, as a part of what they span
-LEGEND_ROOM = 0.06
+#: height of a line of the legend of a light curve, as a part of that of the axes
+LEGEND_HEIGHT = 0.05
 
 
 def plot_points(points: "FluxPoints", ax: Axes | None = None, time_format: str = "iso", **kwargs: Any) -> Axes:
@@ -94,10 +94,12 @@ def plot_light_curve(
         locator = AutoDateLocator()
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # writes the year, too
-    if is_new:  # room for the legend, of which matplotlib knows no error bars
-        low, high = ax.get_ylim()
-        ax.set_ylim(low, high + LEGEND_ROOM * (high - low) * len(points.energy_axis.as_plot_labels))
-    ax.legend(frameon=False, loc="upper right" if is_new else "best")
+    bands = len(points.energy_axis.as_plot_labels)
+    has_room = is_new and bands <= 3
+    if has_room:  # above the points, as matplotlib's "best" knows of no error bars
+        height = LEGEND_HEIGHT * (bands + 1)
+        ax.margins(y=height / (1 - 2 * height))
+    ax.legend(frameon=False, loc="upper right" if has_room else "best")
     ax.grid(visible=True, which="major", alpha=0.2)
     return ax
 
