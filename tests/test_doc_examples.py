@@ -10,12 +10,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from bayesmap import savage_dickey
 from tests.golden import shared_path
 
 FOLDER = Path(__file__).parents[1] / "docs" / "examples"
 PAGES = {path.stem: path for path in sorted(FOLDER.glob("*.md")) if path.stem != "index"}
 #: what a page reads, as `bayesmap download` lays it, and where it is here
-DATA = {"joint-crab": ("joint-crab",), "coadd.fits": ("cellcoadd", "coadd.fits")}
+DATA = {
+    "joint-crab": ("joint-crab",),
+    "coadd.fits": ("cellcoadd", "coadd.fits"),
+    "crab-23523.fits.gz": ("hess-dl3-dr1-reduced", "crab-23523.fits.gz"),
+    "crab-spectrum-onoff": ("hess-dl3-dr1-reduced", "crab-spectrum-onoff"),
+}
 #: numbers that are smaller here than on the page, so that it takes less time: ``% in tests: 200 -> 5``
 SMALLER = re.compile(r"^% in tests: (\d+) -> (\d+)$", re.MULTILINE)
 sys.path.insert(0, str(FOLDER.parent))
@@ -90,6 +96,33 @@ def light_curve(ns, text):
     assert np.all(np.abs(curve.norm.data.ravel() - truth) < 3.5 * curve.norm_err.data.ravel())
 
 
+def crab_map(ns, text):
+    """The fit of the four runs (Aharonian et al. 2006): the flux at 1 TeV, and a nebula far smaller than the PSF."""
+    near(ns, "nebula.amplitude", 3.84e-11)
+    near(ns, "nebula.index", 2.6)
+    assert draws(ns, "nebula.sigma").mean() < 0.03
+    assert "None of 8 checks" in text
+    assert list(ns["points"]["nebula"].is_ul.data.ravel()) == [False, False, True, True]
+    assert Path("residuals.png").stat().st_size > 10_000
+
+
+def compare_spectra(ns, text):
+    """The power law is a case of the log parabola: the ratio of the densities of beta at zero says the same."""
+    density = savage_dickey(ns["tree"], "crab.beta", 0)
+    found = ns["odds"]["log parabola"].log_z - ns["odds"]["power law"].log_z
+    assert abs(found + density.log) < 4 * density.error + 0.1
+    assert set(ns["grouped"]) == {"power law", "log parabola"}
+
+
+def light_curve_limits(ns, text):
+    """Fluxes of the steady nebula above 1 TeV, and limits above 10 TeV."""
+    curve = ns["curve"]["crab"]
+    flux, error = (getattr(curve, name).quantity[:, 0].to_value("cm-2 s-1").ravel() for name in ("flux", "flux_err"))
+    assert np.all(np.abs(flux - 2.6e-11) < 4 * error)
+    assert np.all(curve.is_ul.data[:, 1])
+    assert not np.any(curve.is_ul.data[:, 0])
+
+
 def limits(ns, text):
     """A flat prior over about normal counts: the 95 % quantile of a normal distribution cut at zero."""
     values = draws(ns, "source.amplitude")
@@ -98,6 +131,9 @@ def limits(ns, text):
 
 
 CHECKS = {
+    "crab-map": crab_map,
+    "compare-spectra": compare_spectra,
+    "light-curve-limits": light_curve_limits,
     "flux-points": flux_points,
     "light-curve": light_curve,
     "limits": limits,

@@ -14,7 +14,7 @@ from pytensor.link.c.op import COp
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.subtensor import Subtensor, unflatten_index_variables
 
-__all__ = ["compile_numbers", "number"]
+__all__ = ["compile_numbers", "number", "shared_inputs"]
 
 #: NumPy functions for what PyTensor evaluates number by number in Python, by the name of the scalar Op.
 _VECTORIZED: dict[str, Callable[..., Any]] = {
@@ -57,8 +57,13 @@ def compile_numbers(inputs: Sequence[Variable], output: Variable) -> Callable[..
 
 def number(output: Variable) -> np.ndarray:
     """Present value of an expression of constants and shared variables, as an array of its shape."""
-    shared = [x for x in graph_inputs([output]) if isinstance(x, SharedVariable)]
+    shared = shared_inputs(output)
     return compile_numbers(shared, output)(*(x.get_value(borrow=True) for x in shared))
+
+
+def shared_inputs(output: Variable) -> list[SharedVariable]:
+    """Shared variables that an expression depends on, such as data that can be replaced."""
+    return [x for x in graph_inputs([output]) if isinstance(x, SharedVariable)]
 
 
 class _Program:

@@ -94,7 +94,7 @@ def check(
     if few is None:
         raise ValueError(f"checks need at least {LEAST_DRAWS} draws, num_draws is {num_draws}")
     results: list[CheckResult] = []
-    remarks = _remarks(tree)
+    own: list[tuple[str, str]] = []
     kept: dict[str, Any] = {"blocks": {}, "spectra": {}, "profiles": {}}
     pits: dict[str, dict[str, Any]] = {"pit": {}, "loo_pit": {}, "pareto_k": {}}
     for dataset in listed:
@@ -102,7 +102,7 @@ def check(
         check_data(tree, one.observed, one.data)
         one.run(statistics or {}, block_counts, radius)
         results += one.results(alpha)
-        remarks += one.remarks
+        own += [(dataset.name, remark.removeprefix(f"{dataset.name}: ")) for remark in one.remarks]
         kept["blocks"][dataset.name] = one.blocks
         if one.spectrum is not None:
             kept["spectra"][dataset.name] = one.spectrum
@@ -110,12 +110,20 @@ def check(
         for group, variables in pits.items():
             variables[dataset.name] = ((f"{dataset.name}_block",), getattr(one, group))
     groups = {name: _with_coordinates(variables) for name, variables in pits.items()}
-    return Checks(results, alpha, tuple(remarks), xr.DataTree.from_dict(groups), **kept)
+    return Checks(results, alpha, (*_remarks(tree), *_joined(own)), xr.DataTree.from_dict(groups), **kept)
 
 
 def _with_coordinates(variables: dict[str, Any]) -> xr.Dataset:
     """A group whose dimensions have coordinates, without which ArviZ does not draw it."""
     return xr.Dataset(variables, coords={dims[0]: np.arange(len(values)) for dims, values in variables.values()})
+
+
+def _joined(remarks: list[tuple[str, str]]) -> list[str]:
+    """Remarks of datasets, those of equal words once, after the names of all."""
+    names: dict[str, list[str]] = {}
+    for name, words in remarks:
+        names.setdefault(words, []).append(name)
+    return [f"{', '.join(own)}: {words}" for words, own in names.items()]
 
 
 def _remarks(tree: Tree) -> list[str]:

@@ -47,6 +47,15 @@ class CountsPass(Pass):
         self._last: Any = None
         self._positions = positions_of(tree, dataset)
 
+    def _why_transforms(self) -> str:
+        """Why statistics are not compared, and what to do."""
+        if self.observed.likelihood.allows_negative:
+            return "as the noise is not that of counts"
+        return (
+            "as statistics need a background that does not follow the counts; likelihood = "
+            'OnOffLikelihood("latent") samples that of the OFF regions, and gets all checks'
+        )
+
     def _masked(self, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
         """Expected and replicated counts, zero outside the mask; those of the last draw are kept."""
         if self._last is None or self._last[0] is not draw:
@@ -64,11 +73,7 @@ class CountsPass(Pass):
         profiles = {} if self.geom.is_region or not has_mean(self.observed) else self._rings()
         self.statistics = self._statistics(mean, least, radius, profiles, further) if has_mean(self.observed) else []
         if not has_mean(self.observed):
-            self.remarks.append(
-                f"{self.name}: only the transforms of blocks are checked. Statistics compare counts with a prediction "
-                "that does not depend on them, which a background measured in OFF regions, unless it is sampled, and "
-                "noise that is not that of counts do not give."
-            )
+            self.remarks.append(f"{self.name}: only the transforms of blocks are checked, {self._why_transforms()}.")
         likelihood = self.observed.summed(self.blocks.labels[self.mask], self.blocks.number)
         made = self.stream.reduce(
             {

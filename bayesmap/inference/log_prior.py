@@ -10,7 +10,7 @@ from pytensor.graph.replace import clone_replace, vectorize_graph
 
 from bayesmap._backend.expressions import parents
 from bayesmap._backend.functions import making_graphs
-from bayesmap._backend.program import compile_numbers
+from bayesmap._backend.program import compile_numbers, shared_inputs
 from bayesmap.modeling.priors.pymc_variables import OFFSET
 
 __all__ = ["PriorSplit"]
@@ -38,7 +38,10 @@ class PriorSplit:
 
         def formula(expression: Any) -> Formula:
             one = clone_replace(expression, replace=placed, rebuild_strict=False)
-            return compile_numbers(many, vectorize_graph(one, batch))
+            whole = vectorize_graph(one, batch)
+            data = shared_inputs(whole)  # the prior of a background in OFF depends on the counts there
+            evaluate = compile_numbers([*many, *data], whole)
+            return lambda *columns: evaluate(*columns, *(x.get_value(borrow=True) for x in data))
 
         self._priors = {rv.name: formula(pm.logp(rv, x).sum()) for rv, x in zip(free, ones, strict=True)}
         self._jacobians = []

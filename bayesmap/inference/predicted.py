@@ -163,6 +163,19 @@ def _group(variables: dict[str, Any], shape: tuple[int, int]) -> xr.Dataset:
     return xr.Dataset(variables, coords=coordinates, attrs={"sample_dims": ["chain", "draw"]})
 
 
+def consecutive(names: list[str]) -> list[str]:
+    """Names with consecutive numbers at their ends as one: "run energy 0", "run energy 1" are "run energy 0-1"."""
+    runs: list[tuple[str, int, int]] = []
+    for name in names:
+        stem, _, end = name.rpartition(" ")
+        number = int(end) if stem and end.isdecimal() else -1
+        if runs and number > 0 and runs[-1][0] == stem and runs[-1][2] == number - 1:
+            runs[-1] = (stem, runs[-1][1], number)
+        else:
+            runs.append((stem, number, number) if number >= 0 else (name, -1, -1))
+    return [s if low < 0 else f"{s} {low}" if low == high else f"{s} {low}-{high}" for s, low, high in runs]
+
+
 def _log_likelihood(rows: np.ndarray, names: list[str], shape: tuple[int, int]) -> xr.Dataset:
     """The log-likelihood of all groups that depend on the parameters."""
     kept = np.ptp(rows, axis=0) > 0
@@ -170,7 +183,11 @@ def _log_likelihood(rows: np.ndarray, names: list[str], shape: tuple[int, int]) 
     if not kept.any():
         raise ValueError(f"no group of data depends on the parameters: {', '.join(left_out)}; look at the masks")
     if left_out:
-        log.warning("left out of the log-likelihood, as no parameter has an influence there: %s", ", ".join(left_out))
+        log.warning(
+            "%d of %d groups are left out of the log-likelihood, as they lie outside of the masks or no parameter has "
+            "an influence there: %s",
+            *(len(left_out), len(names), ", ".join(consecutive(left_out))),
+        )
     group = _group({"groups": (("chain", "draw", "group"), rows[:, kept].reshape(*shape, -1))}, shape)
     labels = np.array([name for name, keep in zip(names, kept, strict=True) if keep])
     return group.assign_coords(group=labels).assign_attrs(left_out=", ".join(left_out))

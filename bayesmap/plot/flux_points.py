@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from bayesmap._types import Axes
 from bayesmap._util import check_option
@@ -29,6 +30,8 @@ __all__ = [
 
 #: length of the arrow of an upper limit, as a part of the limit
 ARROW = 0.5
+#: height of a line of the legend of a light curve, as a part of that of the axes
+LEGEND_HEIGHT = 0.05
 
 
 def plot_points(points: "FluxPoints", ax: Axes | None = None, time_format: str = "iso", **kwargs: Any) -> Axes:
@@ -69,6 +72,7 @@ def plot_light_curve(
         The axes.
     """
     check_option("time_format", time_format, ("iso", "mjd"))
+    is_new = ax is None
     ax = new_axes() if ax is None else ax
     sed_type = sed_type or points.sed_type_plot_default
     axis = points.geom.axes["time"]
@@ -87,8 +91,15 @@ def plot_light_curve(
     ax.set_xlabel(f"time [{'MJD, ' if is_mjd else ''}{axis.reference_time.scale.upper()}]")
     ax.set_ylabel(flux_label(unit, sed_type, energy_power))
     if not is_mjd:
-        ax.figure.autofmt_xdate()
-    ax.legend(frameon=False)
+        locator = AutoDateLocator()
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # writes the year, too
+    bands = len(points.energy_axis.as_plot_labels)
+    has_room = is_new and bands <= 3
+    if has_room:  # above the points, as matplotlib's "best" knows of no error bars
+        height = LEGEND_HEIGHT * (bands + 1)
+        ax.margins(y=height / (1 - 2 * height))
+    ax.legend(frameon=False, loc="upper right" if has_room else "best")
     ax.grid(visible=True, which="major", alpha=0.2)
     return ax
 

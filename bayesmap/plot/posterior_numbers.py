@@ -133,7 +133,15 @@ def predictive_bands(
     -------
     dict of PredictiveBand
         By the names of the regions. Cubes are reduced draw by draw, so memory stays small.
+
+    Raises
+    ------
+    TypeError
+        If there are several datasets.
     """
+    if isinstance(dataset, Sequence):
+        names = [one.name for one in dataset]
+        raise TypeError(f"give one dataset, such as datasets[{names[0]!r}], not all of {names}")
     counts = masked_counts(dataset, dataset.counts)[0]
     pixels = [region_pixels(cast(WcsGeom, counts.geom), region) for region in regions.values()]
     keep = np.ones(counts.data.shape, dtype=bool) if dataset.mask is None else dataset.mask.data

@@ -75,14 +75,16 @@ def plot_predictive_band(
     Returns
     -------
     `~matplotlib.axes.Axes`
-        The axes. The bands include Poisson noise, so the points carry no error bars of their own.
+        The axes. The bands include Poisson noise, so the points carry no error bars of their own. Energies where
+        nothing is counted and nothing predicted, as outside of the mask, are left out.
     """
     ax = new_axes() if ax is None else ax
     edges, mean = band.axis.edges.value, band.mean
+    seen = (mean > 0) | ((band.counts > 0) & (not relative))
 
     def scaled(values: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return (values - mean) / np.sqrt(mean) if relative else values
+            return np.where(seen, (values - mean) / np.sqrt(mean) if relative else values, np.nan)
 
     for probability, alpha in zip(PROBABILITIES[::-1], (0.2, 0.4), strict=True):
         low, high = (scaled(values) for values in band.interval(probability))

@@ -24,6 +24,7 @@ from bayesmap.modeling import (
     StepNormSpectralModel,
 )
 from bayesmap.modeling.posterior import Posterior
+from bayesmap.units import as_quantity
 
 if TYPE_CHECKING:
     from bayesmap.datasets.base import Dataset
@@ -161,7 +162,7 @@ def band_axis(energy_edges: Any, datasets: "Sequence[Dataset]") -> MapAxis:
     ValueError
         If the edges do not ascend, or lie outside the true energies of all datasets.
     """
-    edges = energy_edges.edges if isinstance(energy_edges, MapAxis) else u.Quantity(energy_edges)
+    edges = energy_edges.edges if isinstance(energy_edges, MapAxis) else _energies(energy_edges)
     if edges.ndim != 1 or len(edges) < 2 or not edges.unit.is_equivalent("TeV") or not np.all(np.diff(edges) > 0):
         raise ValueError(f"energy_edges must be at least two ascending energies, got {energy_edges!r:.200}")
     low, high = true_range(datasets)
@@ -172,6 +173,13 @@ def band_axis(energy_edges: Any, datasets: "Sequence[Dataset]") -> MapAxis:
             f"{low:.4g} to {high:.4g}"
         )
     return MapAxis.from_energy_edges(edges, name="energy")
+
+
+def _energies(edges: Any) -> u.Quantity:
+    """Energies in one array; each may be written with its unit, as "1 TeV"."""
+    if isinstance(edges, list | tuple) and all(isinstance(edge, str) for edge in edges):
+        return u.Quantity([as_quantity(edge) for edge in edges])
+    return u.Quantity(edges)
 
 
 def true_range(datasets: "Sequence[Dataset]") -> u.Quantity:
@@ -240,7 +248,10 @@ def intervals_of(datasets: "Sequence[Dataset]", time_intervals: Any) -> tuple[li
 def _span(dataset: "Dataset") -> tuple[Time, Time]:
     gti = dataset.gti  # type: ignore[attr-defined]
     if gti is None or not len(gti.table):
-        raise ValueError(f"dataset {dataset.name!r} has no good time intervals (gti), which a light curve needs")
+        raise ValueError(
+            f"dataset {dataset.name!r} has no good time intervals (gti), which a light curve needs; set its gti, "
+            "for example to GTI.create(start, stop)"
+        )
     return gti.time_start.min(), gti.time_stop.max()
 
 

@@ -50,7 +50,7 @@ def flux_points(
     ----------
     datasets : Dataset, Datasets or list of Dataset
         With counts and models. They are not changed.
-    energy_edges : `~astropy.units.Quantity` or MapAxis
+    energy_edges : `~astropy.units.Quantity`, list of str or MapAxis
         Edges of the bands, shape ``(n + 1,)``. The first and the last factor hold beyond them too.
     sources : str or sequence of str, optional
         Names of sources; by default all whose spectrum has a free parameter.
@@ -127,7 +127,7 @@ def light_curve(
     prior : {"independent", "walk", "ou"}
         "independent": factors flat from zero upwards. "walk": a random walk, "ou": an Ornstein-Uhlenbeck process, both
         around a flat level, see `ProcessPrior`; their scales are inferred.
-    energy_edges : `~astropy.units.Quantity` or MapAxis, optional
+    energy_edges : `~astropy.units.Quantity`, list of str or MapAxis, optional
         Energy bands; by default one band, the range of the true energies.
     index : bool
         Whether minus the slope of the spectrum is free in each interval, with a normal prior of width 0.5 around that

@@ -11,6 +11,7 @@ from astropy.coordinates import SkyCoord
 from bayesmap.checks import check, pit_of
 from bayesmap.checks.blocks import blocks_of
 from bayesmap.checks.pit import importance_weights, rank_pit, uniformity
+from bayesmap.datasets import Datasets
 from bayesmap.inference import compile_fit
 from bayesmap.irf import PSFMap
 from bayesmap.modeling import Models
@@ -279,7 +280,17 @@ def test_a_measured_background_has_transforms_only():
     dataset = on_off("marginal")
     checks = check(tree_of(dataset.models), dataset, 200)
     assert {result.name for result in checks.results} == {"block PIT", "leave-one-out block PIT"}
-    assert any("only the transforms of blocks are checked" in remark for remark in checks.remarks)
+    (remark,) = checks.remarks
+    assert "only the transforms of blocks are checked" in remark
+    assert 'OnOffLikelihood("latent")' in remark
+
+
+def test_a_remark_on_several_datasets_is_made_once():
+    dataset = on_off("marginal")
+    others = Datasets([dataset, dataset.copy(name="other")])
+    others.models = dataset.models
+    (remark,) = check(tree_of(dataset.models), others, 200).remarks
+    assert remark.startswith(f"{dataset.name}, other: only the transforms")
 
 
 def test_too_few_draws_for_so_many_checks_are_told(right):

@@ -94,6 +94,19 @@ def test_figure():
     plt.close("all")
 
 
+def test_figure_says_the_year_and_keeps_the_legend_off_the_points():
+    curve = FluxPoints.from_table(table())
+    ax = curve.plot(sed_type="flux")
+    ax.figure.canvas.draw()
+    written = [label.get_text() for label in ax.get_xticklabels()] + [ax.xaxis.get_offset_text().get_text()]
+    assert any("2020" in text for text in written)
+    bottom = ax.get_legend().get_window_extent().transformed(ax.transData.inverted()).y0
+    for container in ax.containers:
+        bars = np.concatenate([np.asarray(bars.get_segments())[..., 1].ravel() for bars in container.lines[2]])
+        assert bars.max() < bottom
+    plt.close("all")
+
+
 def test_quantities_have_names():
     """Fluxes are attributes that completion finds; what is not there says what is."""
     curve = FluxPoints.from_table(table())

@@ -10,7 +10,7 @@ import scipy.special
 import scipy.stats
 
 from bayesmap.datasets import SpectrumDataset, SpectrumDatasetOnOff
-from bayesmap.inference import compile_fit, find_mode, posterior_predictive, to_pymc
+from bayesmap.inference import compile_fit, find_mode, posterior_predictive, sample, to_pymc
 from bayesmap.inference.compile import compile_datasets
 from bayesmap.inference.observations import ObservedCounts
 from bayesmap.likelihoods import (
@@ -313,6 +313,21 @@ def test_posterior_predictive_takes_the_unknowns_of_the_likelihood():
     mean = posterior_predictive(tree, dataset, num_draws=40).data
     np.testing.assert_allclose(mean[MASK], 1e4, rtol=0.02)
     assert mean[~MASK].max() < 100
+
+
+def test_parts_of_the_posterior_with_a_sampled_background():
+    """The prior of the background is a Gamma distribution of the OFF counts, the likelihood that of the ON counts."""
+    dataset = spectrum(OnOffLikelihood("latent"))
+    made = sample(dataset, draws=20, tune=100, chains=1, random_state=1, progress_bar=False)
+    draws = {name: values.values[0] for name, values in made["posterior"].data_vars.items()}
+    off, background_off = dataset.counts_off.data[MASK], draws["d.background_off"]
+    expected = scipy.stats.gamma.logpdf(background_off, off + 0.5).sum(axis=-1)
+    np.testing.assert_allclose(made["log_prior"]["d.background_off"].values[0], expected, rtol=1e-8)
+    spectral = dataset.models[0].spectral_model
+    for i in (0, 7, 19):
+        spectral.index.value, spectral.amplitude.value = draws["source.index"][i], draws["source.amplitude"][i]
+        wanted = numbers(dataset, dataset.npred_signal().data, [background_off[i]])
+        np.testing.assert_allclose(made["log_likelihood"]["d.counts"].values[0, i], wanted, rtol=1e-6)
 
 
 def test_densities_are_those_of_scipy():

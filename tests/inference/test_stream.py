@@ -8,6 +8,7 @@ import xarray as xr
 
 from bayesmap.inference import posterior_npred, predictive, sample_prior, stream
 from bayesmap.inference.groups import block_labels
+from bayesmap.inference.predicted import consecutive
 from bayesmap.inference.streaming import Moments
 from bayesmap.modeling import Prior
 from tests.inference.test_prediction import posterior_of
@@ -88,6 +89,18 @@ def test_empty_groups_are_dropped_and_named(made):
     group = predictive(made, data, 20, "energy")["log_likelihood"]
     assert list(group["group"].values) == ["tiny energy 0", "tiny energy 2"]
     assert group.attrs["left_out"] == "tiny energy 1"
+
+
+def test_groups_that_follow_each_other_are_named_together(made, caplog):
+    data = make_dataset(models=source_and_background())
+    data.mask_fit = data.counts.copy(data=np.ones(data.counts.data.shape, dtype=bool))
+    data.mask_fit.data[:2] = False
+    group = predictive(made, data, 20, "energy")["log_likelihood"]
+    assert "2 of 3 groups are left out of the log-likelihood" in caplog.text
+    assert caplog.text.rstrip().endswith("there: tiny energy 0-1")
+    assert group.attrs["left_out"] == "tiny energy 0, tiny energy 1"
+    labels = ["a 0", "a 1", "a 3", "b 4", "b 5", "block", "block 1 of 2"]
+    assert consecutive(labels) == ["a 0-1", "a 3", "b 4-5", "block", "block 1 of 2"]
 
 
 def test_labels_of_the_user_and_what_does_not_fit(made, dataset):

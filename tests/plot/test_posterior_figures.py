@@ -8,13 +8,17 @@ from astropy.coordinates import SkyCoord
 from numpy.testing import assert_allclose
 from regions import CircleSkyRegion
 
+from bayesmap.datasets import Datasets
+from bayesmap.maps import MapAxis
 from bayesmap.modeling import Models, Prior
 from bayesmap.plot import (
+    PredictiveBand,
     parameter_draws,
     plot_corner,
     plot_marginal,
     plot_marginals,
     plot_posterior_predictive,
+    plot_predictive_band,
     plot_spectrum,
     plot_spectrum_posterior,
     plot_trace,
@@ -88,6 +92,22 @@ def test_several_regions_share_draws(dataset, tree):
     bands = predictive_bands(tree, dataset, {"all": None, "part": REGION}, num_draws=10)
     assert np.all(bands["part"].draws <= bands["all"].draws)
     assert list(bands) == ["all", "part"]
+
+
+def test_energies_without_counts_and_prediction_are_left_out():
+    axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+    draws = np.tile([0.0, 9.0, 4.0, 0.0], (20, 1))
+    band = PredictiveBand(axis, np.array([0.0, 8.0, 0.0, 1.0]), draws, 1)
+    for relative in (False, True):
+        ax = plot_predictive_band(band, relative=relative)
+        points = ax.containers[-1].lines[0].get_ydata()
+        assert list(np.isfinite(points)) == [False, True, True, not relative], "relative to nothing there is none"
+        assert np.isnan(ax.patches[-1].get_data().values[0])
+
+
+def test_several_datasets_have_no_common_energies(dataset, tree):
+    with pytest.raises(TypeError, match=r"one dataset, such as datasets\['tiny'\], not all of \['tiny'\]"):
+        plot_posterior_predictive(tree, Datasets([dataset]))
 
 
 def test_figures_take_axes_and_return_them(dataset, tree):

@@ -247,6 +247,8 @@ def test_wrong_arguments():
         flux_points(dataset, [0.5, 2] * u.TeV)
     with pytest.raises(ValueError, match="at least two ascending energies"):
         flux_points(dataset, [2, 1] * u.TeV)
+    with pytest.raises(ValueError, match="at least two ascending energies"):
+        flux_points(dataset, ["2 TeV", "1000 GeV"])
     with pytest.raises(KeyError, match="no source 'crab'"):
         flux_points(dataset, EDGES, "crab")
     with pytest.raises(ValueError, match="did you mean 'smooth'"):
