@@ -87,17 +87,23 @@ def test_with_a_known_background_it_is_the_limit_of_the_package():
 
 
 def test_the_profile_is_that_of_gammapy(gammapy):
-    """The estimator's norms, errors and limits are those of the W statistic, and hold what `profile_holds` says."""
-    unit = np.array(gammapy["unit"])
-    found, truth = [], np.array(SOURCES["medium"])
+    """The estimator's norms, errors and limits are those of the W statistic, and hold what `profile_holds` says.
+
+    Its fit stops within 0.04 counts of the minimum; what it says of errors and limits is exact.
+    """
+    unit, truth = np.array(gammapy["unit"]), np.array(SOURCES["medium"])
+    assert len(gammapy["rows"]) == 20
     for row in gammapy["rows"]:
         n_on, n_off = np.array(row["n_on"]), np.array(row["n_off"])
         statistic = WStatCountsStatistic(n_on, n_off, ALPHA)
         norm, errn, errp, limit = (unit * np.array(row[f"norm{name}"]) for name in ("", "_errn", "_errp", "_ul"))
-        print(n_on, np.round(norm - statistic.n_sig, 4), np.round(errn-statistic.compute_errn(),4), np.round(errp- statistic.compute_errp(),4), np.round(limit- statistic.compute_upper_limit(LIMIT),4))
+        assert np.allclose(norm, statistic.n_sig, atol=0.04)
+        assert np.allclose(norm - errn, statistic.n_sig - statistic.compute_errn(), atol=0.04)
+        assert np.allclose(norm + errp, statistic.n_sig + statistic.compute_errp(), atol=0.04)
+        assert np.allclose(limit, statistic.compute_upper_limit(LIMIT), atol=1e-3)
         one, _, above = profile_holds(truth, n_on, n_off=n_off)
-        found.append([one == ((norm - errn <= truth) & (truth <= norm + errp)), above == (truth <= limit)])
-    print(np.array(found).mean(axis=(0,2)), np.argwhere(~np.array(found)))
+        assert np.array_equal(one, (norm - errn <= truth) & (truth <= norm + errp))
+        assert np.array_equal(above, truth <= limit)
 
 
 def test_limits_are_nominal_or_more_everywhere(table):

@@ -1,4 +1,4 @@
-"""Flux points of the Crab nebula by Gammapy's ``FluxPointsEstimator``, written to ``gammapy-2.1-flux-points.json``.
+"""Flux points and an excess map of the Crab nebula by Gammapy, written to ``gammapy-2.1-flux-points.json``.
 
 Run in an environment that has Gammapy (not bayesmap), with the folder that holds ``data``:
 
@@ -103,6 +103,17 @@ def fakes():
     return {"unit": unit.tolist(), "rows": rows}
 
 
+def excess_map(data):
+    """Excess and significance in disks of 0.1 deg over a ring background, at every tenth pixel."""
+    from gammapy.datasets import MapDatasetOnOff
+    from gammapy.estimators import ExcessMapEstimator
+
+    dataset = MapDatasetOnOff.read(data / "hess-dl3-dr1-reduced" / "crab-onoff-ring-image.fits.gz", name="ring")
+    dataset.mask_safe.data = dataset.mask_safe.data.astype(bool)
+    made = ExcessMapEstimator(correlation_radius=0.1 * u.deg).run(dataset)
+    return {name: made[name].data[0, ::10, ::10].tolist() for name in ("npred_excess", "sqrt_ts")}
+
+
 def hess_2006():
     """The published spectrum with a cutoff, Aharonian et al. 2006, A&A 457, 899."""
     from gammapy.modeling.models import ExpCutoffPowerLawSpectralModel
@@ -142,6 +153,6 @@ if __name__ == "__main__":
 
     folder = Path(sys.argv[1]) / "data"
     made = {make.__name__: points(*make(folder)) for make in (hess_spectra, hess_cube, joint_crab)}
-    made["fakes"] = fakes()
+    made |= {"fakes": fakes(), "excess_map": excess_map(folder)}
     file = Path(__file__).with_name("gammapy-2.1-flux-points.json")
     file.write_text(json.dumps({"gammapy": gammapy.__version__, "cases": made}, indent=1) + "\n")
