@@ -8,11 +8,11 @@ n counts of which n - j are background with probability w(n - j) it is a mixture
     p(s | n) = sum over j from 0 to n of w(n - j) s^j exp(-s) / j!  /  sum over j of w(n - j)
 
 with w the Poisson distribution of a known background, or the negative binomial one of a background that was measured in
-OFF regions (`OnOffLikelihood`, Jeffreys' prior). A central interval holds the truth where its share of the posterior
-below lies between the ends, so that no quantile needs to be found. In the same way an interval of the profile likelihood
-holds the truth where the Cash or W statistic there is not further above its minimum than allowed, as
-``compute_errn``, ``compute_errp`` and ``compute_upper_limit`` of `bayesmap.stats` and Gammapy's
-``FluxPointsEstimator`` have them. `tests/products/test_point_coverage.py` compares both with the programs.
+OFF regions (`OnOffLikelihood`, Jeffreys' prior). A central interval holds the truth where the probability below it lies
+between those of the ends, so that no quantile needs to be found. In the same way an interval of the profile likelihood
+holds the truth where the Cash or W statistic there is not further above its minimum than allowed, as ``compute_errn``,
+``compute_errp`` and ``compute_upper_limit`` of `bayesmap.stats` and Gammapy's ``FluxPointsEstimator`` have them.
+`tests/products/test_point_coverage.py` compares both with the programs.
 """
 
 import numpy as np
@@ -78,9 +78,12 @@ def shares(signal, n_on, largest=np.inf, **background):
     """Shares of fakes whose intervals and limits hold the signal, of the posterior and of the profile."""
     below = posterior_below(signal, n_on, largest=largest, **background)
     ours = [np.abs(below - 0.5) < (0.5 - scipy.stats.norm.sf(k)) for k in (ONE, TWO)] + [below <= 0.95]
-    columns = ("68 %", "95 %", "limit")
-    theirs = profile_holds(signal, n_on, **background)
-    return {f"{name} {who}": float(held.mean()) for who, three in (("flat prior", ours), ("profile", theirs)) for name, held in zip(columns, three, strict=True)}
+    held = {"flat prior": ours, "profile": profile_holds(signal, n_on, **background)}
+    return {
+        f"{name} {who}": float(one.mean())
+        for who, three in held.items()
+        for name, one in zip(("68 %", "95 %", "limit"), three, strict=True)
+    }
 
 
 def measured(background, known, rng, size):

@@ -213,7 +213,7 @@ def _counts_image(observed: Observation) -> ObservedCounts:
     if observed.arrays.is_region:
         raise ValueError(f"dataset {observed.name!r} is of a region and has no image; see CashCountsStatistic")
     if observed.likelihood.allows_negative:
-        raise ValueError(f"dataset {observed.name!r}: its noise is not that of counts, so that disks have no significance")
+        raise ValueError(f"dataset {observed.name!r}: its noise is not that of counts, an excess map is one of counts")
     return observed
 
 

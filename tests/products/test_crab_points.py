@@ -1,4 +1,4 @@
-"""Flux points of the Crab nebula: beside Gammapy's of the same data, beside stored ones, and beside published spectra."""
+"""Flux points of the Crab nebula: beside Gammapy's of the same data, stored ones, and published spectra."""
 
 import functools
 import json
@@ -76,7 +76,7 @@ CASES = {
 
 
 def in_band(case, low, high):
-    """Datasets with data of one band of reconstructed energy alone, and their source; the OFF background is profiled."""
+    """Datasets with data of one band of reconstructed energy alone; the OFF background is profiled."""
     datasets, source = CASES[case]()
     before = [None if d.mask_fit is None else d.mask_fit.data for d in datasets]
     for dataset, mask in zip(ranged(datasets, low, high), before, strict=True):
@@ -97,8 +97,9 @@ def test_of_one_band_they_are_those_of_gammapy(case):
     """With data of one band of reconstructed energy alone, the norm is what Gammapy estimates, but for the prior.
 
     With n counts of the source and a prior flat from zero the posterior is near Gamma(n + 1), whose median is n + 2/3,
-    and whose quantile at 95 % is above the profile limit by as much: quantiles may be higher by 2/3 of a count, which is
-    2 / (3 sqrt(n)) standard deviations, and no lower. Errors are compared where the posterior does not reach zero.
+    and whose quantile at 95 % is above the profile limit by about as much: quantiles may be higher by 2/3 of a count,
+    which is 2 / (3 sqrt(n)) standard deviations, and no lower. Errors are compared where the posterior
+    does not reach zero.
     """
     stored = gammapy()[case]
     for i, (low, high) in enumerate(zip(stored["edges"][:-1], stored["edges"][1:], strict=True)):
@@ -137,7 +138,7 @@ def test_of_the_same_runs_they_are_near_stored_ones(hess_points):
 
 
 def test_they_are_near_the_published_spectrum(hess_points):
-    """The flux of the publication has a systematic error of 20 % (its section 3.6), taken as one factor for all bands."""
+    """The published flux has a systematic error of 20 %, taken as one factor for all bands."""
     points, _, edges = hess_points
     norms = (points.flux_draws("crab", "flux") / hess_2006().integral(edges[:-1], edges[1:])).to_value("")
     difference, covariance = norms.mean(axis=0) - 1, np.cov(norms.T)

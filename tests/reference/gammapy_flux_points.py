@@ -4,8 +4,8 @@ Run in an environment that has Gammapy (not bayesmap), with the folder that hold
 
     python tests/reference/gammapy_flux_points.py ../shared
 
-`tests/products/test_crab_points.py` makes points of the same data in the same bands. The reference spectrum is given, not
-fitted, and the backgrounds of the cube are fixed, so that a norm is the only unknown of each band here.
+`tests/products/test_crab_points.py` makes points of the same data in the same bands. The reference spectrum is given,
+not fitted, and the backgrounds of the cube are fixed, so that a norm is the only unknown of each band here.
 """
 
 import json
@@ -63,7 +63,7 @@ def joint_crab(data):
 
 
 def fakes():
-    """Twenty fakes of the medium source of ``benchmarks/point_coverage.py``, counts and what the estimator makes of them.
+    """Twenty fakes of the medium source of ``benchmarks/point_coverage.py``, and what the estimator makes of them.
 
     Each of the five bands is one bin with a perfect response. The signal of a norm of one is ``unit``; in the last band
     there is no flux.
