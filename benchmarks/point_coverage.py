@@ -20,7 +20,18 @@ import scipy
 
 from bayesmap.stats import CashCountsStatistic, WStatCountsStatistic
 
-__all__ = ["ALPHA", "BACKGROUND", "SOURCES", "coverage_table", "posterior_below", "prior_table", "profile_holds"]
+__all__ = [
+    "A0",
+    "ALPHA",
+    "BACKGROUND",
+    "LIMIT",
+    "SOURCES",
+    "coverage_table",
+    "exact_limit_coverage",
+    "posterior_below",
+    "prior_table",
+    "profile_holds",
+]
 
 #: expected counts of a source and of the background in five bands; in the last one there is no flux
 SOURCES = {
@@ -117,6 +128,32 @@ def prior_table(fakes=100_000, random_state=1):
     return rows
 
 
+def exact_limit_coverage(signals, background, alpha=ALPHA, most_on=110, most_off=160):
+    """Coverage of limits at 95 % over a measured background, summed over all ON and OFF counts, for each signal."""
+    n_on, n_off = np.arange(most_on), np.arange(most_off)
+    signal_counts, rest = np.arange(most_on), n_on[:, None, None] - np.arange(most_on)
+    weight = scipy.stats.nbinom.pmf(rest, n_off[:, None] + A0, 1 / (1 + alpha))
+    weight /= weight.sum(axis=-1, keepdims=True)
+    of_off = scipy.stats.poisson.pmf(n_off, background / alpha)
+    coverage = []
+    for signal in signals:
+        holds = weight @ scipy.special.gammainc(signal_counts + 1, signal) <= 0.95
+        coverage.append(scipy.stats.poisson.pmf(n_on, signal + background) @ holds @ of_off)
+    return np.array(coverage)
+
+
+def exact_table():
+    """The least coverage of limits for signals up to 50 counts, a row for each ratio of acceptances and background."""
+    signals, rows = np.concatenate([np.linspace(0.1, 10, 60), np.linspace(10.5, 50, 80)]), []
+    for alpha in (1.0, 0.2, 0.05):
+        for background in (0.05, 0.2, 0.5, 1.0, 2.0, 4.0):
+            coverage = exact_limit_coverage(signals, background, alpha)
+            least = int(coverage.argmin())
+            row = {"ratio": alpha, "background": background, "OFF counts": background / alpha}
+            rows.append(row | {"least": f"{coverage[least]:.4f}", "at a signal of": float(signals[least])})
+    return rows
+
+
 def show(rows):
     """Print a table."""
     print("| " + " | ".join(rows[0]) + " |")
@@ -129,3 +166,4 @@ def show(rows):
 if __name__ == "__main__":
     show(coverage_table())
     show(prior_table())
+    show(exact_table())

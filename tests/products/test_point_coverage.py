@@ -20,6 +20,7 @@ from benchmarks.point_coverage import (
     LIMIT,
     SOURCES,
     coverage_table,
+    exact_limit_coverage,
     posterior_below,
     prior_table,
     profile_holds,
@@ -120,6 +121,18 @@ def test_exact_coverage_of_limits_over_a_known_background(source):
     for signal, background in zip(SOURCES[source], BACKGROUND, strict=True):
         holds = posterior_below(np.full(400, signal), n_on, np.full(400, background)) <= 0.95
         assert scipy.stats.poisson.pmf(n_on, signal + background) @ holds > 0.95, (signal, background)
+
+
+def test_exact_coverage_of_limits_over_a_measured_background(table):
+    """Nominal with five times the acceptance in OFF; the guide says how much is missing with hardly any OFF counts."""
+    signals = np.linspace(0.5, 49.5, 25)
+    few = exact_limit_coverage(signals, 0.05, 1.0, 80, 20)[signals < 30]
+    assert few.min() == pytest.approx(0.942, abs=0.003)
+    some = exact_limit_coverage(signals, 0.5, ALPHA, 110, 30)
+    assert some.min() > 0.95
+    (row,) = [r for r in table if (r["background"], r["signal"], r["level"]) == ("OFF", 8.0, 1.0)]
+    exact = exact_limit_coverage([8.0], 1.0)[0]
+    assert row["limit flat prior"] == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / FAKES))
 
 
 def test_on_average_over_the_prior_all_are_nominal():
