@@ -19,6 +19,7 @@ from bayesmap.inference.one_source import without_sources
 from bayesmap.inference.predicted import thinned
 from bayesmap.inference.streaming import Draw, Moments, Stream, routes_of
 from bayesmap.maps import Map, WcsGeom
+from bayesmap.stats import WStatCountsStatistic
 
 if TYPE_CHECKING:
     from bayesmap.datasets.map import MapDataset
@@ -76,6 +77,7 @@ def excess_map(
     *,
     without: str | Sequence[str] = (),
     num_draws: int = 500,
+    correlate_off: bool = True,
     random_state: RandomState = 0,
 ) -> ExcessMap:
     """Excess and significance around each pixel over what a posterior predicts, and the p-value of the maximum.
@@ -92,6 +94,8 @@ def excess_map(
         Sources that are left out of the prediction, to see them as an excess.
     num_draws : int
         Number of draws, at least, evenly spaced; each makes one replicated data set. All if there are fewer.
+    correlate_off : bool
+        Whether the OFF counts of the pixels of a disk are added up, see below.
     random_state : int, numpy.random.Generator or str
         Draws the replicated data.
 
@@ -105,7 +109,7 @@ def excess_map(
     KeyError
         If the posterior lacks a free parameter, or a source that is left out is not there.
     ValueError
-        If the dataset has no image, or a background that is measured in OFF regions; if the tree is of other counts.
+        If the dataset has no image, or noise that is not that of counts; if the tree is of other counts.
 
     Notes
     -----
@@ -113,6 +117,13 @@ def excess_map(
     the counts in the disk, with the mean prediction of the draws. The p-value compares data and replicated data with
     the prediction of the same draw (Gelman, Meng and Stern 1996, Statistica Sinica 6, 733). The draws of the rest are
     those of the fit with the sources that are left out.
+
+    Of a `MapDatasetOnOff` the prediction is that of the sources alone plus the background that OFF counts say, and the
+    significance is equation 17 of Li & Ma for the ON and OFF counts of the disk, with the ratio of acceptances
+    ``sum(alpha * counts_off) / sum(counts_off)`` as Gammapy's ``ExcessMapEstimator`` has it. OFF counts of pixels are
+    taken for different events. Rings around neighbouring pixels share theirs, which makes the OFF counts of a disk look
+    more than they are; ``correlate_off=False`` then takes those of the pixel in the middle. Replicated ON counts are
+    drawn with a background that is drawn given the OFF counts of each bin, which are kept.
     """
     dataset, rng = as_dataset(dataset), get_random_state(random_state)
     names = (without,) if isinstance(without, str) else tuple(without)
@@ -126,25 +137,73 @@ def excess_map(
     observed = _counts_image(stream.observed)
     check_data(tree, observed, np.asarray(observed.counts))
     geom, mask = observed.arrays.geom, observed.mask
-    statistic = SmoothedResidual(geom, pixels_of(geom, radius), mask)
+    disks = SmoothedResidual(geom, pixels_of(geom, radius), mask)
+    over = _OverKnown(disks, observed) if has_mean(observed) else _OverMeasured(disks, observed, correlate_off)
     counts = np.where(mask, np.asarray(observed.counts), 0.0)
 
-    def predicted(draw: Draw) -> np.ndarray:
-        return np.where(mask, np.maximum(draw.expected, 0), 0.0)
-
     def ends(draw: Draw) -> np.ndarray:
-        mean = predicted(draw)
-        deviations = statistic.measure(counts, mean), statistic.measure(np.where(mask, draw.replicate, 0.0), mean)
+        mean = over.predicted(draw)
+        replicate = np.where(mask, draw.replicate, 0.0)
+        deviations = over.significance(counts, mean), over.significance(replicate, mean)
         return np.array([[one.max(), -one.min()] for one in deviations])
 
-    made = stream.reduce({"ends": ends, "mean": Moments(predicted)}, rng=rng)
+    made = stream.reduce({"ends": ends, "mean": Moments(over.predicted)}, rng=rng)
     mean = made["mean"][0]
     of_data, replicated = made["ends"][:, 0], made["ends"][:, 1]
     larger = (replicated > of_data).sum(axis=0) + 0.5 * (replicated == of_data).sum(axis=0)
     p_excess, p_deficit = (0.5 + larger) / (len(replicated) + 1)
-    excess = _image(geom, statistic.inside, statistic.sums(counts) - statistic.sums(mean))
-    significance = _image(geom, statistic.inside, statistic.measure(counts, mean))
+    excess = _image(geom, disks.inside, over.excess(counts, mean))
+    significance = _image(geom, disks.inside, over.significance(counts, mean))
     return ExcessMap(excess, significance, float(p_excess), float(p_deficit), names, len(replicated))
+
+
+class _OverKnown:
+    """Counts in disks over what is predicted of them."""
+
+    def __init__(self, disks: SmoothedResidual, observed: ObservedCounts) -> None:
+        self.disks, self.mask = disks, observed.mask
+
+    def predicted(self, draw: Draw) -> np.ndarray:
+        """What a draw says of the cube, zero outside the mask."""
+        return np.where(self.mask, np.maximum(draw.expected, 0), 0.0)
+
+    def excess(self, counts: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Excess of each disk, shape ``(n_pixel,)``."""
+        return self.disks.sums(counts) - self.disks.sums(predicted)
+
+    def significance(self, counts: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Standard deviations of each disk, shape ``(n_pixel,)``."""
+        return self.disks.measure(counts, predicted)
+
+
+class _OverMeasured(_OverKnown):
+    """Counts in disks over a predicted signal and a background that is measured in OFF regions."""
+
+    def __init__(self, disks: SmoothedResidual, observed: ObservedCounts, correlate_off: bool) -> None:
+        super().__init__(disks, observed)
+        off, alpha = (np.where(self.mask, observed.off[key].get_value(), 0.0) for key in ("counts_off", "alpha"))
+        self.background = np.maximum(disks.sums(alpha * off), 0)
+        number = np.rint(disks.sums(off)) if correlate_off else off.sum(axis=0)[disks.inside]
+        # without OFF counts the ratio is that of the mean acceptances
+        acceptance = disks.sums(alpha) / (disks.sums(self.mask.astype("float64")) if correlate_off else 1.0)
+        self.number = number
+        self.ratio = np.where(number > 0, self.background / np.maximum(number, 1), acceptance)
+
+    def predicted(self, draw: Draw) -> np.ndarray:
+        """The signal of a draw, zero outside the mask."""
+        observed = draw.observed
+        assert isinstance(observed, ObservedCounts)
+        signal = observed.npred(*draw.arguments[: len(observed.parameters)])
+        return np.where(self.mask, np.maximum(signal, 0), 0.0)
+
+    def excess(self, counts: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Excess of each disk, shape ``(n_pixel,)``."""
+        return super().excess(counts, predicted) - self.background
+
+    def significance(self, counts: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Standard deviations of each disk, shape ``(n_pixel,)``."""
+        signal = np.maximum(self.disks.sums(predicted), 0)
+        return WStatCountsStatistic(np.rint(self.disks.sums(counts)), self.number, self.ratio, signal).sqrt_ts
 
 
 def _counts_image(observed: Observation) -> ObservedCounts:
@@ -153,12 +212,8 @@ def _counts_image(observed: Observation) -> ObservedCounts:
         raise ValueError(f"dataset {observed.name!r} holds {observed.content}; an excess map is one of counts")
     if observed.arrays.is_region:
         raise ValueError(f"dataset {observed.name!r} is of a region and has no image; see CashCountsStatistic")
-    if not has_mean(observed):
-        raise ValueError(
-            f"dataset {observed.name!r}: its background is measured in OFF regions or its noise is not that of counts: "
-            "there is no prediction that does not depend on the counts; see WStatCountsStatistic for the excess of "
-            "single bins"
-        )
+    if observed.likelihood.allows_negative:
+        raise ValueError(f"dataset {observed.name!r}: its noise is not that of counts, an excess map is one of counts")
     return observed
 
 

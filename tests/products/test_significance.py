@@ -1,17 +1,22 @@
 """Is a source there? TS, Bayes factors and maps of the excess against numbers made in another way."""
 
+import json
+from pathlib import Path
+
 import astropy.units as u
 import numpy as np
 import pytest
 import scipy
 import xarray as xr
 
+from bayesmap.datasets import MapDatasetOnOff
 from bayesmap.inference.conflict import describe_prior
-from bayesmap.modeling import Models, Prior
+from bayesmap.likelihoods import GaussianLikelihood
+from bayesmap.modeling import Models, Prior, SkyModel
 from bayesmap.products import excess_map, significance
-from bayesmap.stats import sigma_to_ts
+from bayesmap.stats import WStatCountsStatistic, sigma_to_ts
+from tests.golden import shared_path
 from tests.inference import spectra
-from tests.inference.test_family import on_off
 from tests.inference.tiny import background, make_dataset, point
 from tests.products.trees import tree_of
 
@@ -171,6 +176,110 @@ def test_masked_pixels_stay_empty():
     assert np.isfinite(found.significance.data[0, 4:]).all()
 
 
+# -- maps with OFF counts ------------------------------------------------------------------------------------------
+ALPHA = 0.25
+
+
+def ring_and_tree(seed=5, extra=0.0, draws=200):
+    """The same field with OFF counts of its own for each pixel, and no background model."""
+    data, tree = map_and_tree(seed, extra, draws)
+    rng, level = np.random.default_rng(seed), 2.0 * data.background.data
+    on = rng.poisson(level + data.npred_signal().data).astype(float)
+    on[0, 5, 5] += extra
+    measured = MapDatasetOnOff(
+        models=Models([data.models["source"]]),
+        counts=data.counts.copy(data=on),
+        counts_off=data.counts.copy(data=rng.poisson(level / ALPHA).astype(float)),
+        acceptance=data.counts.copy(data=np.ones_like(on)),
+        acceptance_off=data.counts.copy(data=np.full_like(on, 1 / ALPHA)),
+        exposure=data.exposure,
+        psf=data.psf,
+        edisp=data.edisp,
+        name="tiny",
+    )
+    return measured, tree_of({"source.amplitude": tree["posterior"]["source.amplitude"].values * UNIT})
+
+
+def li_ma(n_on, n_off, alpha):
+    """Li & Ma 1983, ApJ 272, 317, equation 17, with the sign of the excess."""
+    total = n_on + n_off
+    first = n_on * np.log((1 + alpha) / alpha * n_on / total)
+    return np.sign(n_on - alpha * n_off) * np.sqrt(2 * (first + n_off * np.log((1 + alpha) * n_off / total)))
+
+
+@pytest.mark.parametrize("correlate", [True, False])
+def test_over_a_measured_background_they_are_those_of_li_and_ma(correlate):
+    """Without a source the maps are ON and OFF counts of the disk (or OFF counts of its middle) and nothing else."""
+    data, tree = ring_and_tree(draws=20)
+    data.mask_fit = data.counts.copy(data=np.ones(data.counts.data.shape, dtype=bool), unit="")
+    data.mask_fit.data[2, :, 8:] = False
+    found = excess_map(tree, data, 2, without="source", correlate_off=correlate)
+    y, x = np.mgrid[:24, :30]
+    for row, column in [(12, 9), (5, 20)]:
+        disk = (np.hypot(y - row, x - column) <= 2) & data.mask_fit.data
+        n_on, n_off = data.counts.data[disk].sum(), data.counts_off.data[disk].sum()
+        assert found.excess.data[0, row, column] == pytest.approx(n_on - ALPHA * n_off)
+        middle = (data.counts_off.data * data.mask_fit.data)[:, row, column].sum()
+        expected = li_ma(n_on, n_off, ALPHA) if correlate else li_ma(n_on, middle, ALPHA * n_off / middle)
+        assert found.significance.data[0, row, column] == pytest.approx(expected, abs=1e-6)
+
+
+def test_over_a_measured_background_the_signal_counts():
+    """With the source its mean prediction is no excess: the W statistic of the disk says how much is beyond it."""
+    data, tree = ring_and_tree(draws=20)
+    found = excess_map(tree, data, 2)
+    source = data.models["source"].spectral_model.amplitude
+    disk = np.hypot(*(np.mgrid[:24, :30] - np.array([12, 14])[:, None, None])) <= 2
+    source.value = tree["posterior"]["source.amplitude"].values.mean()  # the signal is linear in it
+    n_on, n_off = data.counts.data[:, disk].sum(), data.counts_off.data[:, disk].sum()
+    signal = data.npred_signal().data[:, disk].sum()
+    assert signal > 20
+    assert found.excess.data[0, 12, 14] == pytest.approx(n_on - ALPHA * n_off - signal, rel=1e-6)
+    expected = WStatCountsStatistic(n_on, n_off, ALPHA, signal).sqrt_ts
+    assert found.significance.data[0, 12, 14] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_p_values_over_a_measured_background():
+    """Uniform under right models (of 20 maps, Kolmogorov and Smirnov), small for a source that is missing."""
+    p = [excess_map(*ring_and_tree(seed, draws=40)[::-1], 2).p_excess for seed in range(20)]
+    assert scipy.stats.kstest(p, "uniform").pvalue > 0.01
+    data, tree = ring_and_tree(seed=7)
+    seen = excess_map(tree, data, "0.1 deg", without="source")
+    assert seen.p_excess == pytest.approx(0.5 / 201)
+    assert seen.position.separation(data.models["source"].position) < 0.1 * u.deg
+    spot = excess_map(*ring_and_tree(extra=40)[::-1], "0.1 deg")
+    assert spot.p_excess < 0.02
+    assert spot.p_deficit > 0.02
+
+
+def test_over_a_ring_they_are_those_of_gammapy():
+    """Disks of 0.1 deg on the H.E.S.S. Crab field, by Gammapy's ``ExcessMapEstimator``."""
+    file = Path(__file__).parents[1] / "reference" / "gammapy-2.1-flux-points.json"
+    stored = json.loads(file.read_text())["cases"]["excess_map"]
+    image = shared_path("data", "hess-dl3-dr1-reduced", "crab-onoff-ring-image.fits.gz")
+    data = MapDatasetOnOff.read(image, name="ring")
+    crab = SkyModel.create("pl", "point", name="crab")
+    crab.spatial_model.position = data.counts.geom.center_skydir
+    for name in ("lon_0", "lat_0", "index"):
+        crab.parameters[name].frozen = True
+    data.models = [crab]
+    tree = tree_of({"crab.amplitude": np.full((1, 4), 4e-11) * UNIT})
+    found = excess_map(tree, data, "0.1 deg", without="crab")
+    assert np.allclose(found.excess.data[0, ::10, ::10], stored["npred_excess"], atol=1e-3)
+    assert np.allclose(found.significance.data[0, ::10, ::10], stored["sqrt_ts"], atol=1e-5)
+    assert np.max(stored["sqrt_ts"]) > 5
+
+
+def test_without_off_counts_the_ratio_is_that_of_the_acceptances():
+    data, tree = ring_and_tree(draws=20)
+    data.counts_off.data[...] = 0
+    found = excess_map(tree, data, 2, without="source")
+    disk = np.hypot(*(np.mgrid[:24, :30] - np.array([12, 9])[:, None, None])) <= 2
+    n_on = data.counts.data[:, disk].sum()
+    assert found.excess.data[0, 12, 9] == pytest.approx(n_on)
+    assert found.significance.data[0, 12, 9] == pytest.approx(np.sqrt(2 * n_on * np.log(1 + 1 / ALPHA)))
+
+
 def test_what_has_no_excess_map():
     data, tree = map_and_tree()
     with pytest.raises(KeyError, match="no model 'sauce'.*did you mean 'source'"):
@@ -179,10 +288,10 @@ def test_what_has_no_excess_map():
     draws = tree_of({"s.amplitude": np.full((1, 4), 1e-12) * UNIT})
     with pytest.raises(ValueError, match="'d' is of a region and has no image"):
         excess_map(draws, spectrum)
-    off = on_off()
-    draws = tree_of({"source.amplitude": np.full((1, 4), 1e-12) * UNIT})
-    with pytest.raises(ValueError, match="is of a region|measured in OFF regions"):
-        excess_map(draws, off)
+    noisy = data.copy(name="tiny")
+    noisy.models, noisy.likelihood = data.models, GaussianLikelihood(1.0)
+    with pytest.raises(ValueError, match="'tiny': its noise is not that of counts"):
+        excess_map(tree, noisy)
     other = tree.copy()
     other["observed_data"] = xr.DataTree(xr.Dataset({"tiny.counts": ("tiny_energy", [1, 2, 3])}))
     with pytest.raises(ValueError, match="not those that were sampled"):
