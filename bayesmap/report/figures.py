@@ -251,7 +251,7 @@ def _predictions(tree: Tree, dataset: "MapDataset") -> tuple[dict[str, Predictiv
     draws, rng = Stream(tree, dataset, **routes_of(tree, dataset.name)), np.random.default_rng(0)
     chosen = rng.choice(len(draws), min(BAND_DRAWS, len(draws)), replace=False)
     sums = RegionSums(dataset, source_regions(dataset))
-    reducers = {"sums": lambda draw: sums.of(draw.replicate), "mean": Moments(lambda draw: draw.mean)}
+    reducers: dict[str, Any] = {"sums": lambda draw: sums.of(draw.replicate), "mean": Moments(lambda draw: draw.mean)}
     made = draws.reduce(reducers, chosen, rng)
     return sums.bands(made["sums"]), draws.observed.wrap(made["mean"][0])
 
