@@ -57,12 +57,10 @@ def largest_rhat(tree: Any) -> float:
     return float(max(float(x.max()) for x in az.rhat(tree["posterior"].to_dataset()).data_vars.values()))
 
 
-def galactic_centre(data: Path, chosen: list[str], settings: dict[str, Any]) -> None:
-    """Fit, then points of three sources in 8 bands."""
+def galactic_centre_dataset(data: Path) -> Any:
+    """The Galactic centre with three sources and default priors."""
     from bayesmap.datasets import MapDataset
-    from bayesmap.inference import sample
     from bayesmap.modeling import FoVBackgroundModel, SkyModel
-    from bayesmap.products import flux_points
 
     dataset = MapDataset.read(data / "cta-1dc-gc" / "cta-1dc-gc.fits.gz", name="cta")
     models: list[Any] = [FoVBackgroundModel(dataset_name="cta")]
@@ -72,6 +70,15 @@ def galactic_centre(data: Path, chosen: list[str], settings: dict[str, Any]) -> 
         source.spatial_model.lon_0.quantity, source.spatial_model.lat_0.quantity = lon * u.deg, lat * u.deg
         models.append(source)
     dataset.models = models
+    return dataset
+
+
+def galactic_centre(data: Path, chosen: list[str], settings: dict[str, Any]) -> None:
+    """Fit, then points of three sources in 8 bands."""
+    from bayesmap.inference import sample
+    from bayesmap.products import flux_points
+
+    dataset = galactic_centre_dataset(data)
     clock = Clock()
     tree = sample(dataset, **settings)
     told("fit of 3 sources", clock, tree)

@@ -1,7 +1,7 @@
 """Blocks of bins in energy and sky that hold enough expected counts to say something."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesmap.inference.groups import block_labels
 
-__all__ = ["Blocks", "blocks_of", "energy_place", "remembered", "sky_place"]
+__all__ = ["Blocks", "blocks_of", "energy_place", "refined", "remembered", "sky_place"]
 
 #: what one draw is summed of: observed, expected and replicated counts
 CUBES = 3
@@ -41,10 +41,13 @@ class Blocks:
         ``(n_y, n_x)``, of flux points ``(n_point,)``.
     number : int
         How many there are.
+    cells : Blocks or None
+        Finer blocks, of which sums are made first, see `refined`.
     """
 
     labels: np.ndarray
     number: int
+    cells: "Blocks | None" = None
 
     @classmethod
     def of(cls, labels: np.ndarray) -> "Blocks":
@@ -56,19 +59,35 @@ class Blocks:
 
     @functools.cached_property
     def _places(self) -> np.ndarray:
-        """Where the sum of each bin goes; the first place is for those outside the mask."""
-        return self.labels.ravel() + 1
+        """Where the sum of each bin, or of each cell, goes; the first place is for those outside the mask."""
+        if self.cells is None:
+            return self.labels.ravel() + 1
+        places = np.zeros(self.cells.number, dtype=int)
+        inside = self.cells.labels >= 0
+        places[self.cells.labels[inside]] = self.labels[inside] + 1
+        return places
 
     @remembered
     def sums(self, cube: np.ndarray) -> np.ndarray:
         """Sum over each block, of a cube of the shape of the labels, shape ``(number,)``."""
-        return np.bincount(self._places, cube.ravel(), self.number + 1)[1:]
+        weights = cube.ravel() if self.cells is None else self.cells.sums(cube)
+        return np.bincount(self._places, weights, self.number + 1)[1:]
 
     def place(self, block: int, geom: Any) -> str:
         """Where a block is, in words: its energies, and its centre on the sky."""
         energies, rows, columns = np.nonzero(self.labels == block)
         text = energy_place(geom, energies.min(), energies.max())
         return text if geom.is_region else f"{text}, {sky_place(geom, rows.mean(), columns.mean())}"
+
+
+def refined(several: Sequence[Blocks]) -> list[Blocks]:
+    """The same blocks, whose sums are made of those of their common cells: a cube is then read once for all of them."""
+    codes, number = np.zeros(several[0].labels.shape, dtype=int), 1
+    for blocks in several:
+        codes += number * (blocks.labels + 1)
+        number *= blocks.number + 1
+    cells = Blocks.of(np.where(codes > 0, np.unique(codes, return_inverse=True)[1].reshape(codes.shape), -1))
+    return [Blocks(blocks.labels, blocks.number, cells) for blocks in several]
 
 
 def energy_place(geom: Any, first: int, last: int) -> str:

@@ -7,7 +7,7 @@ import astropy.units as u
 import numpy as np
 
 from bayesmap._types import Tree
-from bayesmap.checks.blocks import blocks_of
+from bayesmap.checks.blocks import blocks_of, refined
 from bayesmap.checks.passes import MOST_BLOCKS, SCALES, Function, Pass, pixels_of, positions_of, rings_around
 from bayesmap.checks.pit import pit_of
 from bayesmap.checks.result import ProfileCheck
@@ -102,8 +102,9 @@ class CountsPass(Pass):
     ) -> list[Statistic]:
         """All that is compared with replicated data."""
         made: list[Statistic] = [EnergyTotals(self.geom)]
-        for scale in SCALES:
-            blocks = self.blocks if scale == 1 else blocks_of(mean, self.mask, scale * least)
+        several = refined([self.blocks, *(blocks_of(mean, self.mask, scale * least) for scale in SCALES[1:])])
+        self.blocks = several[0]
+        for scale, blocks in zip(SCALES, several, strict=True):
             if scale == 1 or blocks.number > 1:
                 made.append(BlockScatter(blocks, scale * least, self.geom))
         if not self.geom.is_region:

@@ -160,7 +160,7 @@ class Profile(Scatter):
     @remembered
     def sums(self, cube: np.ndarray) -> np.ndarray:
         """Sum over energies and each ring, shape ``(n_ring,)``."""
-        return np.bincount(self.rings, cube.sum(axis=0)[self.inside], self.number)
+        return np.bincount(self.rings, cube[:, self.inside].sum(axis=0), self.number)
 
     def sentence(self, deviations: np.ndarray, low: bool) -> str:
         """See `Statistic.sentence`."""

@@ -31,11 +31,13 @@ def draw_poisson(mean: np.ndarray, rng: np.random.Generator, what: str = "predic
         If a mean is negative or not finite.
     """
     mean = np.asarray(mean, dtype="float64")
-    bad = ~(mean >= 0) | ~np.isfinite(mean)
-    if bad.any():
+    lowest, highest = mean.min(initial=0.0), mean.max(initial=0.0)  # NaN if there is one
+    if not (lowest >= 0 and highest < np.inf):
+        bad = ~(mean >= 0) | ~np.isfinite(mean)
         raise ValueError(f"cannot draw counts: {int(bad.sum())} {what} are negative or not finite")
+    if highest <= LARGE:
+        return np.asarray(rng.poisson(mean), dtype="float64")
     large = mean > LARGE
     counts: np.ndarray = rng.poisson(np.where(large, 0.0, mean)).astype("float64")
-    if large.any():
-        counts[large] = np.rint(rng.normal(mean[large], np.sqrt(mean[large])))
+    counts[large] = np.rint(rng.normal(mean[large], np.sqrt(mean[large])))
     return counts

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from bayesmap.datasets.map import MapDataset
     from bayesmap.irf import EDispKernel
+    from bayesmap.maps import Map
 
 __all__ = ["peek", "plot_containment_radius", "plot_edisp_kernel", "plot_edisp_matrix", "plot_exposure_profile"]
 
 
-def peek(dataset: "MapDataset", figsize: tuple[float, float] = (12, 8)) -> np.ndarray:
+def peek(dataset: "MapDataset", figsize: tuple[float, float] = (12, 8), *, npred: "Map | None" = None) -> np.ndarray:
     """Plot six panels: exposure, containment radius and energy dispersion at the centre; exposure, counts, prediction.
 
     Parameters
@@ -34,6 +35,8 @@ def peek(dataset: "MapDataset", figsize: tuple[float, float] = (12, 8)) -> np.nd
         Dataset; panels of missing components stay empty.
     figsize : (float, float)
         Size of the figure in inches.
+    npred : Map, optional
+        Predicted counts, of the geometry of the counts; ``dataset.npred()`` by default.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def peek(dataset: "MapDataset", figsize: tuple[float, float] = (12, 8)) -> np.nd
 
     Notes
     -----
-    The prediction is ``npred()`` inside ``mask_safe``, the counts are all; images are summed over energy.
+    The prediction is shown inside ``mask_safe``, the counts are all; images are summed over energy.
     """
     fig = plt.figure(figsize=figsize, layout="constrained")
     axes = np.full((2, 3), None, dtype=object)
@@ -53,7 +56,7 @@ def peek(dataset: "MapDataset", figsize: tuple[float, float] = (12, 8)) -> np.nd
     )
     for column, (title, component, function) in enumerate(profiles):
         axes[0, column] = _panel(fig, column, title, component is not None, None, partial(function, dataset))
-    for column, (title, image, label) in enumerate(_images(dataset)):
+    for column, (title, image, label) in enumerate(_images(dataset, npred)):
         wcs = None if image is None else image.geom.to_image().wcs
         settings: dict[str, Any] = {"add_cbar": True, "stretch": "sqrt" if column else "linear"}
         settings["kwargs_colorbar"] = {"label": label} if label else None
@@ -73,7 +76,7 @@ def _panel(fig: "Figure", number: int, title: str, exists: bool, wcs: Any, draw:
     return ax
 
 
-def _images(dataset: "MapDataset") -> list[tuple[str, Any, str]]:
+def _images(dataset: "MapDataset", npred: "Map | None") -> list[tuple[str, Any, str]]:
     """Titles, maps and labels of the lower row; None where there is nothing to show."""
     exposure, title = None, "Exposure map"
     if dataset.exposure is not None:
@@ -82,14 +85,14 @@ def _images(dataset: "MapDataset") -> list[tuple[str, Any, str]]:
         exposure = dataset.exposure.get_image_by_idx([index])
         title = f"Exposure map at {axis.center[index]:.3g}"
     counts = None if dataset.counts is None else dataset.counts.sum_over_axes(keepdims=False)
-    npred = None
-    if dataset.models or dataset.background is not None:
+    if npred is None and (dataset.models or dataset.background is not None):
         npred = dataset.npred()
-        if dataset.mask_safe is not None:
-            npred = npred * dataset.mask_safe
-        npred = npred.sum_over_axes(keepdims=False)
+    predicted: Any = None
+    if npred is not None:
+        inside: Any = npred if dataset.mask_safe is None else npred * dataset.mask_safe
+        predicted = inside.sum_over_axes(keepdims=False)
     per_pixel = "counts per pixel"
-    return [(title, exposure, ""), ("Counts map", counts, per_pixel), ("Model npred", npred, per_pixel)]
+    return [(title, exposure, ""), ("Counts map", counts, per_pixel), ("Model npred", predicted, per_pixel)]
 
 
 def plot_exposure_profile(

@@ -142,23 +142,45 @@ def predictive_bands(
     if isinstance(dataset, Sequence):
         names = [one.name for one in dataset]
         raise TypeError(f"give one dataset, such as datasets[{names[0]!r}], not all of {names}")
-    counts = masked_counts(dataset, dataset.counts)[0]
-    pixels = [region_pixels(cast(WcsGeom, counts.geom), region) for region in regions.values()]
-    keep = np.ones(counts.data.shape, dtype=bool) if dataset.mask is None else dataset.mask.data
-    total = len(Posterior(tree))
+    sums = RegionSums(dataset, regions)
     draws = posterior_predictive(
         tree,
         dataset,
-        num_draws=min(num_draws, total),
-        reduce=lambda cube: _sums(np.where(keep, cube, 0.0), pixels),
+        num_draws=min(num_draws, len(Posterior(tree))),
+        reduce=sums.of,
         random_state=random_state,
         **options,
     )
-    observed = _sums(counts.data, pixels)
-    axis = counts.geom.axes["energy"]
-    return {
-        name: PredictiveBand(axis, observed[i], draws[:, i], int(pixels[i].sum())) for i, name in enumerate(regions)
-    }
+    return sums.bands(draws)
+
+
+class RegionSums:
+    """Counts per energy in several regions, inside the mask of a dataset.
+
+    Parameters
+    ----------
+    dataset : MapDataset
+        With counts.
+    regions : Mapping of str to region
+        Sky regions by name; None is the whole map.
+    """
+
+    def __init__(self, dataset: "MapDataset", regions: Mapping[str, Any]) -> None:
+        self.counts = masked_counts(dataset, dataset.counts)[0]
+        self.pixels = {name: region_pixels(cast(WcsGeom, self.counts.geom), region) for name, region in regions.items()}
+        self._keep = np.ones(self.counts.data.shape, dtype=bool) if dataset.mask is None else dataset.mask.data
+
+    def of(self, cube: np.ndarray) -> np.ndarray:
+        """Sums of a cube ``(n_energy, n_lat, n_lon)``, shape ``(n_region, n_energy)``."""
+        return _sums(np.where(self._keep, cube, 0.0), list(self.pixels.values()))
+
+    def bands(self, draws: np.ndarray) -> dict[str, PredictiveBand]:
+        """The observed counts beside sums of drawn ones, shape ``(num_draws, n_region, n_energy)``; by region."""
+        observed, axis = self.of(self.counts.data), self.counts.geom.axes["energy"]
+        return {
+            name: PredictiveBand(axis, observed[i], draws[:, i], int(inside.sum()))
+            for i, (name, inside) in enumerate(self.pixels.items())
+        }
 
 
 def _sums(cube: np.ndarray, pixels: Sequence[np.ndarray]) -> np.ndarray:

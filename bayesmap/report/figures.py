@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.patheffects import withStroke
 
 from bayesmap._types import Axes, QuantityLike, Tree
 from bayesmap.checks import Checks
 from bayesmap.datasets import FluxPointsDataset, ImageDataset
-from bayesmap.inference import posterior_npred
-from bayesmap.inference.streaming import routes_of
+from bayesmap.inference.streaming import Moments, Stream, routes_of
 from bayesmap.maps import Map
 from bayesmap.modeling import SkyModel, parameter_names
 from bayesmap.modeling.posterior import Posterior
@@ -30,8 +30,8 @@ from bayesmap.plot import (
     plot_spectrum,
     plot_spectrum_posterior,
     plot_traces,
-    predictive_bands,
 )
+from bayesmap.plot.posterior_numbers import PredictiveBand, RegionSums
 from bayesmap.report.page import Figure
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ __all__ = ["analysis_figures", "check_figures", "source_regions"]
 #: radius of the regions around sources and of the disks of the significance map
 RADIUS = 0.2 * u.deg
 CORRELATION_RADIUS = 0.1 * u.deg
-#: the mean of so many predictions is good to a tenth of their spread
-MEAN_DRAWS = 60
+#: draws of predictive bands and of the mean prediction, which is good to a tenth of the spread then
 BAND_DRAWS = 200
 
 
@@ -164,15 +163,13 @@ def _data_figures(dataset: Any, tree: Tree) -> dict[str, Figure]:
     if dataset.counts.geom.is_region:
         axes = dataset.peek()
         peeked = _render(axes[0].figure, "The spectrum and its responses.")
-        return {"predictive": _predictive(tree, dataset), "dataset": peeked}
-    npred = posterior_npred(
-        tree, dataset, num_draws=min(MEAN_DRAWS, len(Posterior(tree))), **routes_of(tree, dataset.name)
-    )
+        return {"predictive": _predictive(_predictions(tree, dataset)[0]), "dataset": peeked}
+    bands, npred = _predictions(tree, dataset)
     return {
         "counts": _counts(dataset, npred),
         "significance": _significance(dataset, npred),
-        "predictive": _predictive(tree, dataset),
-        "dataset": _peek(dataset),
+        "predictive": _predictive(bands),
+        "dataset": _peek(dataset, npred),
     }
 
 
@@ -248,9 +245,19 @@ def _significance(dataset: "MapDataset", npred: Map) -> Figure:
     return _render(fig, caption)
 
 
-def _predictive(tree: Tree, dataset: "MapDataset") -> Figure:
+def _predictions(tree: Tree, dataset: "MapDataset") -> tuple[dict[str, PredictiveBand], Map]:
+    """Predictive bands in the regions and the mean prediction, of the same draws in one pass."""
+    Posterior(tree).warn_of_left_out(parameter_names(dataset.models or ()), dataset.name)
+    draws, rng = Stream(tree, dataset, **routes_of(tree, dataset.name)), np.random.default_rng(0)
+    chosen = rng.choice(len(draws), min(BAND_DRAWS, len(draws)), replace=False)
+    sums = RegionSums(dataset, source_regions(dataset))
+    reducers: dict[str, Any] = {"sums": lambda draw: sums.of(draw.replicate), "mean": Moments(lambda draw: draw.mean)}
+    made = draws.reduce(reducers, chosen, rng)
+    return sums.bands(made["sums"]), draws.observed.wrap(made["mean"][0])
+
+
+def _predictive(bands: Mapping[str, PredictiveBand]) -> Figure:
     """Predictive bands in the regions, with relative residuals below each."""
-    bands = predictive_bands(tree, dataset, source_regions(dataset), BAND_DRAWS, **routes_of(tree, dataset.name))
     ncols = min(2, len(bands))
     nrows = -(-len(bands) // ncols)
     fig = plt.figure(figsize=(5.2 * ncols, 4.4 * nrows), layout="constrained")
@@ -328,6 +335,6 @@ def _traces(tree: Tree) -> Figure:
     return _render(axes[0].figure, "Draws in the order of sampling, one colour per chain: they should look like noise.")
 
 
-def _peek(dataset: "MapDataset") -> Figure:
-    axes = peek(dataset, figsize=(11, 7))
-    return _render(axes[0, 0].figure, "The dataset and its responses.")
+def _peek(dataset: "MapDataset", npred: Map) -> Figure:
+    axes = peek(dataset, figsize=(11, 7), npred=npred)
+    return _render(axes[0, 0].figure, "The dataset, its responses and the posterior mean prediction.")

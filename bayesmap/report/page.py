@@ -32,8 +32,16 @@ class Figure:
 
     @classmethod
     def from_matplotlib(cls, figure: "matplotlib.figure.Figure", caption: str, dpi: int = 110) -> "Figure":
-        """Render a `~matplotlib.figure.Figure`."""
+        """Render a `~matplotlib.figure.Figure`; its layout is final then.
+
+        ``savefig`` would draw a figure with a layout engine twice, the first time only to make the layout.
+        """
         buffer = io.BytesIO()
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            figure.set_dpi(dpi)
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         figure.savefig(buffer, format="png", dpi=dpi)
         return cls(buffer.getvalue(), caption)
 

@@ -9,7 +9,7 @@ import xarray as xr
 from astropy.coordinates import SkyCoord
 
 from bayesmap.checks import check, pit_of
-from bayesmap.checks.blocks import blocks_of
+from bayesmap.checks.blocks import blocks_of, refined
 from bayesmap.checks.pit import importance_weights, rank_pit, uniformity
 from bayesmap.datasets import Datasets
 from bayesmap.inference import compile_fit
@@ -115,6 +115,15 @@ def alarms_and_p(data, tree_for, seeds):
     finally:
         data.counts = before
     return alarms, np.array(p)
+
+
+def test_sums_by_common_cells_are_the_same(rng):
+    mask = rng.random((4, 9, 11)) < 0.8
+    several = [blocks_of(np.full(mask.shape, 0.7), mask, least) for least in (5.0, 20.0, 80.0)]
+    cube = rng.poisson(0.7, mask.shape).astype(float)
+    for before, after in zip(several, refined(several), strict=True):
+        assert after.cells.number >= before.number > 1
+        np.testing.assert_array_equal(after.sums(cube), before.sums(cube))
 
 
 def test_a_right_model_passes(right):

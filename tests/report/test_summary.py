@@ -98,7 +98,7 @@ def test_page_can_be_printed_and_read_on_a_phone():
     assert body.count('<section class="folded">\n<h2>Models') == 1, "a heading alone is not printed"
     style = page.partition("<style>")[2].partition("</style>")[0]
     printed = style.partition("@media print {")[2]
-    for rule in ("h2 + p, .subtitle { break-after: avoid", "p, figure, tr, pre { break-inside: avoid",
+    for rule in ("h2 + p, .subtitle { break-after: avoid", "p, figure, table, tr, pre { break-inside: avoid",
                  "white-space: normal", ".scroll { overflow: visible", "details, .folded { display: none"):  # fmt: skip
         assert rule in printed
     assert "@page { size: A4" in style
