@@ -31,6 +31,11 @@ def test_panels(dataset):
     assert_allclose(image, dataset.counts.data.sum(axis=0))
 
 
+def test_a_given_prediction_is_shown(dataset):
+    axes = peek(dataset, npred=dataset.npred() * 2)
+    assert_allclose(axes[1, 2].images[0].get_array(), 2 * peek(dataset)[1, 2].images[0].get_array())
+
+
 def test_missing_components_leave_empty_panels(dataset):
     bare = dataset.copy(name="bare")
     bare.models = None
