@@ -199,10 +199,10 @@ def plot_significance_distribution(
     x = np.linspace(-limit, limit, 400)
     ax.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi), color="black", label="standard normal")
     ax.set_yscale("log")
-    ax.set_ylim(0.3 / (len(values) * (bins[1] - bins[0])), 1.5)
+    ax.set_ylim(0.3 / (len(values) * (bins[1] - bins[0])), 10.0)  # with room for the legend
     ax.set_xlabel(r"significance [$\sigma$]")
     ax.set_ylabel("pixels (density)")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="upper left")
     return ax
 
 
