@@ -48,7 +48,8 @@ def nautilus(fit: Any, tree: Any) -> dict[str, Any]:
     """Importance nested sampling; points of the exploration, which bias the evidence a little, are dropped."""
     from nautilus import Sampler
 
-    sampler = Sampler(lambda u: u, fit.loglike, n_dim=len(fit.cube_labels), vectorized=True, seed=SEED)
+    size = len(fit.cube_labels)
+    sampler = Sampler(lambda u: u, fit.loglike, n_dim=size, n_live=1000, n_networks=1, vectorized=True, seed=SEED)
     if not sampler.run(n_eff=N_EFF, discard_exploration=True):
         raise RuntimeError("nautilus did not end")
     points, log_weights, _ = sampler.posterior()
