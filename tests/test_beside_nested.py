@@ -33,16 +33,22 @@ def python(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("letter", ["A", "B"])
-def test_evidences_agree(python, letter, tmp_path):
-    """Within four standard deviations of each difference; posterior means within a fifth of a standard deviation."""
+@pytest.mark.parametrize(
+    ("letter", "methods"), [("A", "bridge,smc,nautilus,dynesty"), ("B", "bridge,nautilus,dynesty")]
+)
+def test_evidences_agree(python, letter, methods, tmp_path):
+    """Within four standard deviations of each difference; posterior means within a fifth of a standard deviation.
+
+    SMC takes minutes for B.
+    """
     data = shared_path("data", "cta-1dc-gc", "cta-1dc-gc.fits.gz")
     out = tmp_path / "out.json"
-    command = [python, str(ROOT / "benchmarks" / "nested.py"), "--data", str(data), "--models", letter, "--json"]
+    options = ["--data", str(data), "--models", letter, "--methods", methods, "--json", str(out)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(tmp_path / "pycache")}
-    subprocess.run([*command, str(out)], check=True, env=environment, cwd=tmp_path)
+    command = [python, str(ROOT / "benchmarks" / "nested.py"), *options]
+    subprocess.run(command, check=True, env=environment, cwd=tmp_path)
     found = json.loads(out.read_text())[letter]
-    assert set(found) == {"bridge", "smc", "nautilus", "dynesty"}
+    assert set(found) == set(methods.split(","))
     for (first, one), (second, other) in itertools.combinations(found.items(), 2):
         error = np.hypot(one["error"], other["error"])
         assert abs(one["log_z"] - other["log_z"]) < APART * error, (first, second, one, other)
