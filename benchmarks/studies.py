@@ -1,6 +1,7 @@
 """Calibration of the kinds of analyses, and what a simulation costs with one and two workers.
 
-    python benchmarks/studies.py FOLDER [--only CASES] [-n 500] [--workers 2] [--json out.json]
+    python benchmarks/studies.py FOLDER [--only CASES] [-n 500] [--seed 1] [--draws 250] [--tune 250] [--workers 2]
+        [--json out.json]
 
 ``CASES`` are some of map, on-off, latent, joint, hierarchical, points, limits, image. Parameters come from the priors,
 data from these, and the ranks of the truth in the posteriors have to be uniform. Simulations are kept in FOLDER: a run
@@ -217,6 +218,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default=",".join(CASES))
     parser.add_argument("-n", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--draws", type=int, default=250, help="draws of each of two chains (default: %(default)s)")
+    parser.add_argument("--tune", type=int, default=250, help="steps of tuning (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -224,7 +228,8 @@ def main() -> None:
     for name in options.only.split(","):
         started = time.perf_counter()
         folder = options.folder / name
-        tree = studies.sbc(CASES[name](), options.n, seed=SEED, folder=folder, n_workers=options.workers)
+        how = {"draws": options.draws, "tune": options.tune}
+        tree = studies.sbc(CASES[name](), options.n, seed=options.seed, folder=folder, n_workers=options.workers, **how)
         seconds = tree["simulations"]["seconds"].to_numpy()
         table = studies.calibration_table(tree)
         print(

@@ -96,7 +96,7 @@ def check(
     results: list[CheckResult] = []
     own: list[tuple[str, str]] = []
     kept: dict[str, Any] = {"blocks": {}, "spectra": {}, "profiles": {}}
-    pits: dict[str, dict[str, Any]] = {"pit": {}, "loo_pit": {}, "pareto_k": {}}
+    pits: dict[str, dict[str, Any]] = {"pit": {}, "loo_pit": {}, "pareto_k": {}, "deviation": {}}
     for dataset in listed:
         one = _pass_of(dataset)(few, dataset, {**routes_of(tree, dataset.name), **options}, rng)
         check_data(tree, one.observed, one.data)
@@ -108,7 +108,8 @@ def check(
             kept["spectra"][dataset.name] = one.spectrum
         kept["profiles"] |= {f"{dataset.name}.{name}": profile for name, profile in one.profiles.items()}
         for group, variables in pits.items():
-            variables[dataset.name] = ((f"{dataset.name}_block",), getattr(one, group))
+            if getattr(one, group) is not None:
+                variables[dataset.name] = ((f"{dataset.name}_block",), getattr(one, group))
     groups = {name: _with_coordinates(variables) for name, variables in pits.items()}
     return Checks(results, alpha, (*_remarks(tree), *_joined(own)), xr.DataTree.from_dict(groups), **kept)
 

@@ -36,6 +36,8 @@ class DeviationSums(Statistic):
         Compare the largest deviation, not the sum of squares.
     """
 
+    blocks: Blocks
+
     def __init__(
         self, name: str, blocks: Blocks, place: Callable[[int], str], advice: str, *, largest: bool = False
     ) -> None:
@@ -89,12 +91,11 @@ class MeasuredPass(Pass):
         """Look at all draws."""
         middle = next(self.stream.draws([len(self.stream) // 2], self.rng)).arguments
         image = self.data.ndim == 2
-        self.blocks = self._image_blocks(1) if image else self._each
+        each = self._each
+        self.blocks = self._image_blocks(1) if image else each
         self.statistics = [
-            DeviationSums(
-                "scatter of all data", self._each, self._place(self._each), "look at the model and the errors"
-            ),
-            DeviationSums("largest deviation", self._each, self._place(self._each), "is it an outlier?", largest=True),
+            DeviationSums("scatter of all data", each, self._place(each), "look at the model and the errors"),
+            DeviationSums("largest deviation", each, self._place(each), "is it an outlier?", largest=True),
             *(self._image_statistics(radius) if image else []),
             *(UserStatistic(name, function) for name, function in further.items()),
         ]
@@ -127,7 +128,7 @@ class MeasuredPass(Pass):
         """What is looked at in images only."""
         made: list[Statistic] = []
         for scale in SCALES:
-            blocks = self._image_blocks(scale)
+            blocks = self.blocks if scale == 1 else self._image_blocks(scale)
             if scale == 1 or blocks.number > 1:
                 name = f"scatter of blocks of {BLOCK_PIXELS * scale} pixels"
                 made.append(DeviationSums(name, blocks, self._place(blocks), "look at the background and at sources"))

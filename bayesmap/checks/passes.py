@@ -17,7 +17,7 @@ from bayesmap.inference.listing import parameter_names
 from bayesmap.inference.streaming import Draw, Stream
 from bayesmap.modeling.posterior import Posterior
 
-__all__ = ["MOST_BLOCKS", "SCALES", "Function", "Pass", "pixels_of", "positions_of", "rings_around"]
+__all__ = ["K_LIMIT", "MOST_BLOCKS", "SCALES", "Function", "Pass", "pixels_of", "positions_of", "rings_around"]
 
 #: blocks for PITs are larger if there would be more of them
 MOST_BLOCKS = 2000
@@ -57,6 +57,9 @@ class Pass(abc.ABC):
         Counts in rings, by source.
     pit, loo_pit, pareto_k : numpy.ndarray
         Of each block.
+    deviation : numpy.ndarray or None
+        Of each block from the prediction, in standard deviations, mean over the draws; None where no statistic looks
+        at the blocks.
     remarks : list of str
         What limits the checks.
     """
@@ -71,6 +74,7 @@ class Pass(abc.ABC):
         self.statistics: list[Statistic] = []
         self.data: np.ndarray
         self.blocks: Blocks
+        self.deviation: np.ndarray | None = None
         self.spectrum: ProfileCheck | None = None
         self.profiles: dict[str, ProfileCheck] = {}
 
@@ -97,6 +101,8 @@ class Pass(abc.ABC):
         """Keep what was made of the statistics."""
         self.values = made["statistics"]
         self.deviations = np.split(made["deviations"][0], np.cumsum(self._lengths)[:-1])
+        of_blocks = (d for s, d in zip(self.statistics, self.deviations, strict=False) if s.blocks is self.blocks)
+        self.deviation = next(of_blocks, None)
 
     def _weigh(self, log_likelihood: np.ndarray) -> np.ndarray:
         """Logarithms of the weights of the draws without each block, shape ``(n_draw, n_block)``."""

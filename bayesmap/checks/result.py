@@ -74,7 +74,8 @@ class Checks:
         What limits the checks: divergent chains, few draws, weights that cannot be trusted.
     tree : xarray.DataTree
         Groups ``pit`` and ``loo_pit`` with a variable for each dataset, in [0, 1], of the dimension
-        ``<dataset>_block``, and ``pareto_k``.
+        ``<dataset>_block``, ``pareto_k``, and ``deviation``: how far a block lies from the prediction, in standard
+        deviations, mean over the draws. The latter is missing where only transforms are checked.
     blocks : dict of Blocks
         The blocks, by dataset.
     spectra : dict of ProfileCheck

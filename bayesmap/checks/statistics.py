@@ -25,9 +25,12 @@ class Statistic(abc.ABC):
     ----------
     name : str
         What is looked at, in a few words.
+    blocks : Blocks or None
+        The places, where they are blocks of the data.
     """
 
     name: str
+    blocks: Blocks | None = None
 
     @abc.abstractmethod
     def measure(self, counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -176,6 +179,8 @@ class Profile(Scatter):
 
 class BlockScatter(Scatter):
     """The sum of squared deviations of blocks."""
+
+    blocks: Blocks
 
     def __init__(self, blocks: Blocks, least: float, geom: Any) -> None:
         self.blocks, self.geom = blocks, geom

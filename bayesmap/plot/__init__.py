@@ -1,6 +1,13 @@
 """Figures. Each function takes data and axes, returns the axes and sets no style."""
 
-from bayesmap.plot.checks import plot_pit_blocks, plot_ppc_profile, plot_ppc_spectrum
+from bayesmap.plot.checks import (
+    mark_worst_blocks,
+    plot_block_deviations,
+    plot_pit_blocks,
+    plot_pit_points,
+    plot_ppc_profile,
+    plot_ppc_spectrum,
+)
 from bayesmap.plot.flux_points import (
     plot_fit_points,
     plot_flux_points,
@@ -58,6 +65,7 @@ __all__ = [
     "PredictiveBand",
     "SpectrumResiduals",
     "counts_statistic",
+    "mark_worst_blocks",
     "parameter_draws",
     "peek",
     "peek_edisp_kernel",
@@ -65,6 +73,7 @@ __all__ = [
     "peek_psf",
     "peek_psf_kernel",
     "peek_spectrum",
+    "plot_block_deviations",
     "plot_containment_radius",
     "plot_corner",
     "plot_counts",
@@ -87,6 +96,7 @@ __all__ = [
     "plot_mask",
     "plot_masks",
     "plot_pit_blocks",
+    "plot_pit_points",
     "plot_posterior_predictive",
     "plot_ppc_profile",
     "plot_ppc_spectrum",

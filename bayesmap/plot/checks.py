@@ -1,13 +1,16 @@
-"""Figures of checks: counts over replicated ones, and which blocks spoil the agreement."""
+"""Figures of checks: counts over replicated ones, and which blocks and points spoil the agreement."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from bayesmap._types import Axes
 from bayesmap._util import suggest
 from bayesmap.checks import Checks, ProfileCheck
+from bayesmap.checks.passes import K_LIMIT
 from bayesmap.datasets.image import ImageDataset
 from bayesmap.maps import Map
 from bayesmap.plot.axes import new_axes
@@ -15,9 +18,17 @@ from bayesmap.plot.maps import plot_map
 from bayesmap.plot.posterior_numbers import PROBABILITIES
 
 if TYPE_CHECKING:
+    from bayesmap.datasets.flux_points import FluxPointsDataset
     from bayesmap.datasets.map import MapDataset
 
-__all__ = ["plot_pit_blocks", "plot_ppc_profile", "plot_ppc_spectrum"]
+__all__ = [
+    "mark_worst_blocks",
+    "plot_block_deviations",
+    "plot_pit_blocks",
+    "plot_pit_points",
+    "plot_ppc_profile",
+    "plot_ppc_spectrum",
+]
 
 #: largest deviation in the map of blocks, in standard deviations
 LARGEST = 4.0
@@ -111,6 +122,125 @@ def plot_pit_blocks(checks: Checks, dataset: "MapDataset | ImageDataset", ax: Ax
     label = r"largest deviation of a block [$\sigma$]"
     settings: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -LARGEST, "vmax": LARGEST}
     ax = plot_map(shown, ax, add_cbar=True, kwargs_colorbar={"label": label}, **settings)
+    return ax
+
+
+def plot_block_deviations(checks: Checks, dataset: "ImageDataset", ax: Axes | None = None) -> Axes:
+    """Plot how far the flux in each block of an image lies from the prediction.
+
+    Parameters
+    ----------
+    checks : Checks
+        Result of `bayesmap.checks.check`.
+    dataset : ImageDataset
+        The image that was checked.
+    ax : `~astropy.visualization.wcsaxes.WCSAxes`, optional
+        Axes; new ones by default.
+
+    Returns
+    -------
+    `~astropy.visualization.wcsaxes.WCSAxes`
+        The axes. Each pixel shows its block: the deviation of the sum of its pixels in standard deviations of the
+        noise, mean over the draws. Unlike the transforms of `plot_pit_blocks`, which are ranks among the draws, it has
+        no largest value.
+
+    Raises
+    ------
+    KeyError
+        If the dataset was not checked.
+    """
+    blocks = _named(checks.blocks, dataset.name, "dataset")
+    deviation = np.append(checks.tree["deviation"][dataset.name].values, np.nan)[blocks.labels]
+    label = r"deviation of a block [$\sigma$]"
+    settings: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -LARGEST, "vmax": LARGEST}
+    shown = Map.from_geom(dataset.geom, data=deviation, unit="")
+    return plot_map(shown, ax, add_cbar=True, kwargs_colorbar={"label": label}, **settings)
+
+
+def mark_worst_blocks(
+    checks: Checks, dataset: "ImageDataset", ax: Axes, number: int = 3, *, numbers: bool = True
+) -> Axes:
+    """Draw a frame around the blocks of an image that lie farthest from the prediction, and write how far.
+
+    Parameters
+    ----------
+    checks : Checks
+        Result of `bayesmap.checks.check`.
+    dataset : ImageDataset
+        The image that was checked.
+    ax : `~astropy.visualization.wcsaxes.WCSAxes`
+        Axes with a picture of all of its pixels, for example from `plot_image_residuals`.
+    number : int
+        How many blocks; those of a right model are marked too, by their numbers one sees that they are small.
+    numbers : bool
+        Whether to write the deviations, in standard deviations of the noise, over the blocks.
+
+    Returns
+    -------
+    `~astropy.visualization.wcsaxes.WCSAxes`
+        The axes.
+
+    Raises
+    ------
+    KeyError
+        If the dataset was not checked.
+    """
+    blocks = _named(checks.blocks, dataset.name, "dataset")
+    deviation = checks.tree["deviation"][dataset.name].values
+    edge = [withStroke(linewidth=2.5, foreground="white")]
+    for block in np.argsort(-np.abs(deviation), kind="stable")[:number]:
+        rows, columns = np.nonzero(blocks.labels == block)
+        low = columns.min() - 0.5, rows.min() - 0.5
+        size = columns.max() + 0.5 - low[0], rows.max() + 0.5 - low[1]
+        ax.add_patch(Rectangle(low, *size, fill=False, linewidth=1.3, path_effects=edge))
+        if numbers:
+            middle = low[0] + 0.5 * size[0], low[1] + 0.5 * size[1]
+            ax.text(*middle, f"{deviation[block]:+.1f}", ha="center", va="center", fontsize=9, path_effects=edge)
+    return ax
+
+
+def plot_pit_points(checks: Checks, dataset: "FluxPointsDataset", ax: Axes | None = None) -> Axes:
+    """Plot the probability integral transforms of flux points against energy.
+
+    Parameters
+    ----------
+    checks : Checks
+        Result of `bayesmap.checks.check`.
+    dataset : FluxPointsDataset
+        The flux points that were checked.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes; those of a new figure by default.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The axes, with the transforms of leave-one-out predictions as full points, those of the whole posterior as open
+        ones, over bands that hold 68 % and 95 % of the points of a right model. Upper limits have no transform.
+        Leave-one-out transforms whose Pareto k is above 0.7 are crosses.
+
+    Raises
+    ------
+    KeyError
+        If the dataset was not checked.
+    """
+    labels = _named(checks.blocks, dataset.name, "dataset").labels
+    ax = new_axes() if ax is None else ax
+    pit, loo, pareto_k = (checks.tree[group][dataset.name].values for group in ("pit", "loo_pit", "pareto_k"))
+    for probability, alpha in zip(PROBABILITIES[::-1], (0.2, 0.4), strict=True):
+        label = f"{100 * probability:.0f} %"
+        ax.axhspan(0.5 - probability / 2, 0.5 + probability / 2, color="tab:orange", lw=0, alpha=alpha, label=label)
+    energy = dataset.data.energy_ref[np.asarray(dataset.mask).ravel()]  # labels are of the points inside the masks
+    x = energy.value[labels >= 0]
+    rough = pareto_k > K_LIMIT
+    ax.plot(x, pit, "o", color="black", mfc="white", ms=7, label="all points fitted")
+    ax.plot(x[~rough], loo[~rough], "o", color="black", ms=4, label="the point left out")
+    if rough.any():
+        ax.plot(x[rough], loo[rough], "x", color="black", ms=6, label="left out, rough")
+    # points at the ends are seen whole, and the legend has room above
+    ax.set(xscale="log", xlabel=f"energy [{energy.unit}]", ylim=(-0.05, 1.25), ylabel="PIT")
+    ax.set_yticks(np.linspace(0, 1, 6))
+    spacing = {"handlelength": 1.2, "handletextpad": 0.4, "columnspacing": 0.9}
+    ax.legend(frameon=False, ncols=5, fontsize="small", loc="upper center", **spacing)
     return ax
 
 

@@ -17,14 +17,19 @@ from bayesmap.maps import Map
 from bayesmap.modeling import SkyModel, parameter_names
 from bayesmap.modeling.posterior import Posterior
 from bayesmap.plot import (
+    mark_worst_blocks,
     peek,
+    plot_block_deviations,
     plot_corner,
+    plot_image_residuals,
     plot_map,
     plot_marginals,
     plot_pit_blocks,
+    plot_pit_points,
     plot_ppc_profile,
     plot_ppc_spectrum,
     plot_predictive_band,
+    plot_residual_points,
     plot_significance,
     plot_significance_distribution,
     plot_spectrum,
@@ -123,7 +128,7 @@ def check_figures(checks: Checks, datasets: "Datasets") -> dict[str, Figure]:
     checks : Checks
         Result of `bayesmap.checks.check`.
     datasets : Datasets
-        All of the analysis; those that were not checked, and those of other data than counts, have no figure.
+        All of the analysis, with the models at the posterior means; those that were not checked have no figure.
 
     Returns
     -------
@@ -132,14 +137,15 @@ def check_figures(checks: Checks, datasets: "Datasets") -> dict[str, Figure]:
     """
     figures = {}
     for dataset in datasets:
-        if dataset.name in checks.spectra:
+        if dataset.name in checks.blocks:
             prefix = f"{dataset.name}-" if len(datasets) > 1 else ""
-            figures[f"{prefix}checks"] = _checks_figure(checks, dataset)
+            figures[f"{prefix}checks"] = _checks_figure(dataset, checks)
     return figures
 
 
-def _checks_figure(checks: Checks, dataset: Any) -> Figure:
-    """Blocks on the sky, counts per energy, and the profile of each source."""
+@functools.singledispatch
+def _checks_figure(dataset: Any, checks: Checks) -> Figure:
+    """Blocks on the sky, counts per energy, and the profile of each source; of counts, if it is of no other kind."""
     names = [name for m in dataset.models if (name := f"{dataset.name}.{m.name}") in checks.profiles]
     maps = [] if dataset.counts.geom.is_region else [dataset]
     number = len(maps) + 1 + len(names)
@@ -153,6 +159,39 @@ def _checks_figure(checks: Checks, dataset: Any) -> Figure:
     caption = (
         "Counts against replicated data, Poisson noise included (68 % and 95 % bands): per energy, and in rings around "
         "each source. The map shows blocks of several expected counts: how far they lie from what all others predict."
+    )
+    return _render(fig, caption)
+
+
+@_checks_figure.register
+def _flux_points_checks(dataset: FluxPointsDataset, checks: Checks) -> Figure:
+    """Residuals of the points, and their transforms below."""
+    fig, (top, bottom) = plt.subplots(2, 1, figsize=(6.8, 5.4), sharex=True, layout="constrained")
+    plot_residual_points(dataset, top, "diff/model")
+    plot_pit_points(checks, dataset, bottom)
+    top.set_xlabel("")
+    caption = (
+        "Flux points against the spectrum at the posterior mean, and their probability integral transforms (PIT): the "
+        "probability of a lower flux than the one measured, under the posterior of all points and without the point. "
+        "Of a right model the bands hold 68 % and 95 % of the points; near 1 the flux is above the prediction. Upper "
+        "limits have no transform."
+    )
+    return _render(fig, caption)
+
+
+@_checks_figure.register
+def _image_checks(dataset: ImageDataset, checks: Checks) -> Figure:
+    """Residuals of the pixels, and of blocks of them, with frames around the worst."""
+    fig = plt.figure(figsize=(10.5, 4.5), layout="constrained")
+    left, right = (fig.add_subplot(1, 2, number, projection=dataset.geom.wcs) for number in (1, 2))
+    plot_image_residuals(dataset, left).set_title("residuals / standard deviation")
+    plot_block_deviations(checks, dataset, right).set_title("blocks")
+    mark_worst_blocks(checks, dataset, left, numbers=False)
+    mark_worst_blocks(checks, dataset, right)
+    caption = (
+        "Residuals of pixels, and of the sum of the pixels of each block, in standard deviations of the noise. Frames "
+        "are around the three blocks farthest from the prediction, with their deviations: the largest of a right "
+        "model is about 2.6 among 100 blocks, and 3.5 among 2000."
     )
     return _render(fig, caption)
 

@@ -42,7 +42,7 @@ def test_report_of_a_joint_fit(tmp_path, rng):
     figures = {path.stem for path in tmp_path.glob("*.png")}
     assert figures == {
         "cube-counts", "cube-significance", "cube-predictive", "cube-dataset", "spectrum-predictive",
-        "cube-checks", "spectrum-checks",
+        "cube-checks", "spectrum-checks", "points-checks",
         "spectrum-dataset", "points-fit", "marginals", "spectra", "corner-shared", "traces",
     }  # fmt: skip
     assert "three kinds" in page
@@ -57,8 +57,9 @@ def test_report_of_an_image(tmp_path, rng):
     coadd = stored_coadd()
     dataset = ImageDataset(coadd[Box.from_shape((30, 30), (13095, 9795))], true_models([0]), name="r")
     page = write_report(gaussian_tree(Datasets([dataset]), rng), dataset, tmp_path).read_text()
-    assert {path.stem for path in tmp_path.glob("*.png")} == {"fit", "marginals", "corner-s0", "traces"}
-    assert page.count("<img") == 4
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"fit", "checks", "marginals", "corner-s0", "traces"}
+    assert page.count("<img") == 5
+    assert "the three blocks farthest from the prediction" in page
 
 
 @pytest.mark.parametrize(
