@@ -6,6 +6,7 @@ import numpy as np
 import scipy
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from bayesmap._types import Axes
 from bayesmap._util import suggest
@@ -103,8 +104,8 @@ def plot_pit_blocks(checks: Checks, dataset: "MapDataset | ImageDataset", ax: Ax
     Returns
     -------
     `~astropy.visualization.wcsaxes.WCSAxes`
-        The axes. Each pixel shows the block with the largest deviation among all energies: the normal quantile of its
-        leave-one-out transform, positive where there are more counts than expected.
+        The axes. Each pixel shows the block with the largest deviation among all energies that have several blocks: the
+        normal quantile of its leave-one-out transform, positive where there are more counts than expected.
 
     Raises
     ------
@@ -116,6 +117,10 @@ def plot_pit_blocks(checks: Checks, dataset: "MapDataset | ImageDataset", ax: Ax
     deviation = np.append(scipy.special.ndtri(pit), np.nan)[blocks.labels]  # the label -1 is the last
     geom = dataset.geom if isinstance(dataset, ImageDataset) else dataset.counts.geom.to_image()
     deviation = deviation.reshape(-1, *geom.data_shape)
+    # a block that is the whole field in its energies says nothing of where; `plot_ppc_spectrum` shows it
+    whole = np.array([len(np.unique(layer[layer >= 0])) < 2 for layer in blocks.labels.reshape(deviation.shape)])
+    if not whole.all():
+        deviation = deviation[~whole]
     worst = np.argmax(np.nan_to_num(np.abs(deviation), nan=-1.0), axis=0)
     image = np.take_along_axis(deviation, worst[None], axis=0)[0]
     shown = Map.from_geom(geom, data=image, unit="")
@@ -269,7 +274,8 @@ def _plot_profile(profile: ProfileCheck, ax: Axes | None) -> Axes:
     ax.plot(middle, points, "ko", ms=4, label="counts")
     ax.axhline(0, color="black", linewidth=0.7)
     limit = max(4.0, 1.1 * float(np.abs(points).max()))
-    ax.set_ylim(-limit, limit)
+    ax.set_ylim(-limit, 1.25 * limit)  # with room for the legend
+    ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.set_xlabel(f"energy [{profile.edges.unit}]")
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylabel("(counts - mean) / \N{SQUARE ROOT}mean")

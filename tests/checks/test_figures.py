@@ -1,11 +1,15 @@
 """Figures of checks: what is drawn are the numbers."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import scipy
+import xarray as xr
 
 from bayesmap.checks import check
+from bayesmap.checks.blocks import Blocks
 from bayesmap.plot import (
     mark_worst_blocks,
     plot_block_deviations,
@@ -56,6 +60,23 @@ def test_blocks_on_the_sky(checked):
     at = checks.blocks["tiny"].labels[:, 5, 7]
     values = deviation[at]
     assert shown[5, 7] == pytest.approx(values[np.argmax(np.abs(values))])
+    plt.close("all")
+
+
+def test_energies_of_one_block_say_nothing_of_where(checked):
+    checks, data = checked
+    labels = checks.blocks["tiny"].labels.copy()
+    several = [len(np.unique(layer[layer >= 0])) > 1 for layer in labels]
+    assert any(several)
+    deviation = scipy.special.ndtri(checks.tree["loo_pit"]["tiny"].values)
+    alone = labels.max() + 1
+    labels[~np.array(several)] = -1
+    labels = np.append(labels, np.full((1, *labels.shape[1:]), alone), axis=0)
+    pit = np.append(checks.tree["loo_pit"]["tiny"].values, 1 - 1e-9)  # far beyond all others
+    tree = xr.DataTree.from_dict({"loo_pit": xr.Dataset({"tiny": ("tiny_block", pit)})})
+    changed = replace(checks, blocks={"tiny": Blocks(labels, alone + 1)}, tree=tree)
+    shown = plot_pit_blocks(changed, data).images[0].get_array()
+    assert np.nanmax(np.abs(shown)) <= np.abs(deviation).max()
     plt.close("all")
 
 
