@@ -20,6 +20,8 @@ MANIFEST = "workspace.json"
 FORMAT, VERSION = "bayesmap workspace", 1
 #: files that a change writes: a name, a random part, an ending
 _OURS = re.compile(r".+\.ws-[0-9a-f]{8}\.(nc|ecsv|fits)")
+#: longest name of a file or folder that common file systems take
+LONGEST = 255
 PARTS = {"posterior": "", "products": "products"}
 
 type Entry = dict[str, str | int | float | bool | None]
@@ -75,7 +77,7 @@ class Manifest:
         try:
             content = json.loads(text)
             is_ours, version = content["format"] == FORMAT, int(content["version"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise FormatError(f"{path} is damaged or truncated: {error}") from None
         if not is_ours:
             raise FormatError(f"{path} does not describe a workspace of bayesmap")
@@ -113,9 +115,14 @@ def _check_shape(content: dict[str, dict[str, object]]) -> None:
         raise TypeError("a part of it is no mapping")
     if data["name"] and [data["name"]] != list(data["digests"]):  # type: ignore[call-overload]
         raise KeyError(f"digests of the dataset {data['name']!r}")
-    for one in (content["models"], content["posterior"], *content["products"].values()):
-        if one is not None and not {"file", "checksum", "shown"} <= set(one):  # type: ignore[call-overload]
-            raise KeyError("an entry lacks its file or checksum")
+    entries = [content["models"], content["posterior"], *content["products"].values()]
+    files = [entry for entry in entries if entry is not None]
+    if not all({"file", "checksum", "shown"} <= set(entry) for entry in files):  # type: ignore[call-overload]
+        raise KeyError("an entry lacks its file or checksum")
+    paths = [*data["place"].values(), *data["files"], *data.get("templates", {})]  # type: ignore[attr-defined, misc]
+    paths += [entry["file"] for entry in files]  # type: ignore[index]
+    if any(not isinstance(path, str) or max(map(len, Path(path).parts), default=0) > LONGEST for path in paths):
+        raise TypeError("a path is no text or too long")
     if not {"created_at", "versions"} <= set(content["head"]):
         raise KeyError("when and with which versions it was made")
     if not all("kind" in one for one in content["products"].values()):  # type: ignore[operator]

@@ -22,7 +22,7 @@ def test_damaged_files(index):
 
 @pytest.mark.slow
 def test_many_damaged_files():
-    """100,000 in all, or BAYESMAP_FUZZ per sample; the seed changes with BAYESMAP_FUZZ_SEED."""
+    """128,000 in all, or BAYESMAP_FUZZ per sample; the seed changes with BAYESMAP_FUZZ_SEED."""
     count, seed = (
         int(os.environ.get(name, default)) for name, default in (("BAYESMAP_FUZZ", 4000), ("BAYESMAP_FUZZ_SEED", 1))
     )

@@ -308,6 +308,9 @@ def test_manifests_lead_nowhere_else_and_say_their_version(workspace, files):
         ({"products": []}, "is damaged"),
         ({"data": None}, "is damaged"),
         ({"posterior": {"file": "posterior.nc"}}, "lacks its file or checksum"),
+        ({"version": float("inf")}, "is damaged or truncated"),
+        ({"models": {"file": 300 * "m", "checksum": "0", "shown": ""}}, "a path is no text or too long"),
+        ({"head": {"versions": {}}}, "when and with which versions"),
     ):
         content = {**json.loads(text), **changes}
         content.pop("sha256")
