@@ -70,8 +70,10 @@ def test_a_curved_spectrum_is_recovered(prior):
     print(f"\ncurved spectrum, {prior}: 68 % intervals hold {told}")  # noqa: T201 - the table of the user guide
     assert abs(inside[:, seen].mean() - 0.68) < 0.1  # 60 fakes with about three independent numbers: 0.035
     assert below.mean() > 0.93
-    if prior is None:  # a smooth prior draws points towards the form of the reference, see the user guide
-        assert np.abs(pulls[:, norms > 0.7].mean(axis=0)).max() < 0.5
+    bias = np.abs(pulls[:, norms > 0.7].mean(axis=0)).max()  # of strong points: at least three sd from zero
+    if prior == "curve" and bias >= 0.5:
+        pytest.xfail(f"smooth points are drawn towards the form of the reference, by {bias:.2f} sd: see the user guide")
+    assert bias < 0.5
 
 
 @pytest.mark.parametrize("prior", [None, "walk"])

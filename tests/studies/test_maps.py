@@ -25,7 +25,7 @@ def test_a_map_is_calibrated(analysis, tmp_path):
     tree = sbc(analysis, 8, seed=1, folder=tmp_path / "s", progress=False)
     assert list(tree["prior_sbc"].data_vars) == NAMES
     assert not any(tree["simulations"]["error"].to_numpy())
-    assert (tree["simulations"]["draws"] >= 30).all()  # of 100 in each chain; the last digits of gradients decide
+    assert (tree["simulations"]["draws"] > 40).all()
     assert tree["truth"]["source.lon_0"].attrs["units"] == "deg"
     assert min(calibration_table(tree)["p_value"]) > 1e-3
     pull = (tree["truth"].to_dataset() - tree["mean"].to_dataset()) / tree["sd"].to_dataset()
